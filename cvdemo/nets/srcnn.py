@@ -1,0 +1,66 @@
+"""SRCNN: three convolutions that sharpen a bicubically enlarged luminance picture.
+
+Dong, Loy, He, Tang: "Image Super-Resolution Using Deep Convolutional Networks", TPAMI 2016 (9-1-5 and
+9-5-5, 64 and 32 channels). Departures: the picture is replicated by `halo_px` at its edges once and
+the convolutions are then without padding, so a tile that carries its halo gives exactly the pixels
+of the whole picture; and the weights start as the identity, so that training starts at bicubic.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SRCNN(nn.Module):
+    """(B, 1, H, W) enlarged luminance in [0, 1] -> (B, 1, H, W) restored luminance, not clipped.
+
+    Receptive field: `2 * halo_px + 1` px, 17 for 9-5-5 and 13 for 9-1-5.
+
+    Args:
+        kernels: odd sizes in px of the convolutions, first to last.
+        channels: outputs of every convolution but the last, which gives one.
+
+    Raises:
+        ValueError: an even kernel, or channels that do not fit the kernels.
+    """
+
+    def __init__(self, kernels: tuple[int, ...] = (9, 5, 5), channels: tuple[int, ...] = (64, 32)) -> None:
+        super().__init__()
+        if len(channels) != len(kernels) - 1 or any(k < 1 or k % 2 == 0 for k in kernels):
+            raise ValueError(f"need odd kernels and one channel count between each two, got {kernels=}, {channels=}")
+        self.kernels = tuple(kernels)
+        widths = (1, *channels, 1)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(n_in, n_out, k) for (n_in, n_out), k in zip(pairwise(widths), self.kernels, strict=True)
+        )
+        self._start_as_identity()
+
+    @property
+    def halo_px(self) -> int:
+        """Radius of the receptive field in px: what a tile needs around it."""
+        return sum(k // 2 for k in self.kernels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (self.halo_px,) * 4, mode="replicate")
+        *hidden, last = self.convs
+        for conv in hidden:
+            x = F.relu(conv(x))
+        return last(x)
+
+    @torch.no_grad()
+    def _start_as_identity(self) -> None:
+        """Channel 0 of each layer passes the centre pixel on; the others start by He's rule, the last near zero."""
+        for layer, conv in enumerate(self.convs):
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias)
+            if layer == len(self.convs) - 1:
+                conv.weight.mul_(0.01)
+                conv.weight[0, 0].zero_()
+            else:
+                conv.weight[0].zero_()
+            centre = self.kernels[layer] // 2
+            conv.weight[0, 0, centre, centre] = 1.0
