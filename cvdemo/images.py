@@ -1,0 +1,206 @@
+"""Pictures in and out: decoding with limits, uint8 HWC RGB <-> float BCHW, and network preprocessing.
+
+Every conversion stands here, once. `read_image` looks at the size in the header before it decodes a pixel, so that
+a small file that unpacks to hundreds of megapixels costs nothing.
+"""
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from cvdemo.errors import InputError
+
+ImageArray = npt.NDArray[np.uint8]
+
+MAX_MEGAPIXELS = 40.0
+MAX_ASPECT_RATIO = 50.0
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF pictures are accepted"
+
+# Pillow would warn at 89 megapixels and raise at 179, at any thread's first open; the check below is stricter and
+# says what the limit is.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def read_image(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    max_aspect_ratio: float = MAX_ASPECT_RATIO,
+) -> ImageArray:
+    """A picture file as uint8 (H, W, 3) RGB: upright (EXIF), first frame, alpha on white, 16 bit scaled to 8.
+
+    Args:
+        source: a path, or the file's bytes.
+        max_megapixels: checked against the header, before any pixel is decoded.
+        max_aspect_ratio: longer side over shorter side.
+
+    Raises:
+        InputError: the file is empty, no picture, cut off, too large or too narrow; the message says which.
+    """
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    picture = _open(data)
+    check_size(picture.width, picture.height, max_megapixels, max_aspect_ratio)
+    try:
+        picture.seek(0)
+        picture.load()
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise InputError(f"The picture file is damaged or cut off; please send it again. {ACCEPTED}.") from error
+    return np.array(_to_rgb(ImageOps.exif_transpose(picture)))
+
+
+def check_size(width: int, height: int, max_megapixels: float, max_aspect_ratio: float) -> None:
+    """Raises `InputError` where a picture of `width` x `height` pixels is too large or too narrow."""
+    megapixels = width * height / 1e6
+    if megapixels > max_megapixels:
+        raise InputError(f"The picture is {megapixels:.0f} megapixels; the limit is {max_megapixels:g}.")
+    if max(width, height) > max_aspect_ratio * min(width, height):
+        raise InputError(
+            f"The picture is {width} x {height} pixels; its longer side may be at most "
+            f"{max_aspect_ratio:g} times its shorter side."
+        )
+
+
+def _open(data: bytes) -> Image.Image:
+    """The lazily opened picture; nothing but its header has been read."""
+    if not data:
+        raise InputError(f"The file is empty. {ACCEPTED}.")
+    if _looks_like_svg(data):
+        raise InputError(f"SVG drawings cannot be read; export the drawing as PNG. {ACCEPTED}.")
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise InputError(f"The file is not a picture that can be read. {ACCEPTED}.") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise InputError(f"The picture file is damaged or cut off; please send it again. {ACCEPTED}.") from error
+
+
+def _looks_like_svg(data: bytes) -> bool:
+    head = data[:1024].lstrip().lower()
+    return head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) and b"<svg" in data[:4096].lower()
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """8-bit RGB of any Pillow mode; transparent parts become white."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        picture = _to_8_bit(picture)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def _to_8_bit(picture: Image.Image) -> Image.Image:
+    """Greys of 16 bits (or of any other range) scaled to 0..255."""
+    values = np.asarray(picture, dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise InputError(f"The picture holds values that are not numbers. {ACCEPTED}.")
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 65535:  # scientific data without a fixed range: stretch it
+        scaled = (values - low) / max(high - low, 1e-12) * 255
+    else:
+        scaled = values / 257 if picture.mode.startswith("I;16") or high > 255 else values
+    return Image.fromarray(scaled.round().astype(np.uint8), mode="L")
+
+
+def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
+    """uint8 (H, W, 3) RGB -> float32 (1, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: the array is not uint8 (H, W, 3).
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"need a uint8 (H, W, 3) array, got {image.dtype} {image.shape}")
+    chw = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return chw.unsqueeze(0).to(device=device, dtype=torch.float32) / 255
+
+
+def to_image(tensor: Tensor) -> ImageArray:
+    """float (1, 3, H, W) or (3, H, W) in [0, 1], clamped -> uint8 (H, W, 3) RGB."""
+    chw = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
+    if chw.ndim != 3 or chw.shape[0] != 3:
+        raise ValueError(f"need one picture of 3 channels, got {tuple(tensor.shape)}")
+    array = chw.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    image: ImageArray = np.ascontiguousarray(array.permute(1, 2, 0).cpu().numpy())
+    return image
+
+
+def resize_to_fit(image: ImageArray, max_side_px: int) -> ImageArray:
+    """The picture with its longer side at most `max_side_px`, aspect kept, antialiased; never enlarged."""
+    height, width = image.shape[:2]
+    if max_side_px < 1:
+        raise ValueError(f"need max_side_px >= 1, got {max_side_px}")
+    scale = max_side_px / max(height, width)
+    if scale >= 1:
+        return image.copy()
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.array(Image.fromarray(image).resize(size_wh, Image.Resampling.LANCZOS))
+
+
+def save_png(image: ImageArray, path: str | os.PathLike[str]) -> Path:
+    """Writes the picture losslessly and returns the path."""
+    Image.fromarray(image).save(path, format="PNG")
+    return Path(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How a network wants its pictures; it travels with the weights, in the manifest.
+
+    Attributes:
+        input_px: side of the square that the network was trained on.
+        resize_px: the shorter side is brought to this before the centre crop of `input_px`.
+        mean, std: per RGB channel, of pixels in [0, 1].
+        interpolation: of the resize, always antialiased.
+    """
+
+    input_px: int
+    resize_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+
+    @classmethod
+    def from_manifest(cls, entry: dict[str, Any]) -> "Preprocessing":
+        """The `preprocessing` object of a manifest entry."""
+        return cls(**{**entry, "mean": tuple(entry["mean"]), "std": tuple(entry["std"])})
+
+
+def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """(B, 3, H, W) in [0, 1] -> the same shape with the network's mean removed and its deviation divided out."""
+    mean = pixels.new_tensor(preprocessing.mean).view(1, 3, 1, 1)
+    std = pixels.new_tensor(preprocessing.std).view(1, 3, 1, 1)
+    return (pixels - mean) / std
+
+
+def resize(pixels: Tensor, size_hw: tuple[int, int], interpolation: str = "bicubic") -> Tensor:
+    """(B, C, H, W) -> (B, C, *size_hw), antialiased, clamped back to [0, 1] where bicubic overshoots."""
+    resized = F.interpolate(pixels, size_hw, mode=interpolation, antialias=True, align_corners=False)
+    return resized.clamp(0, 1)
+
+
+def resize_short_side(pixels: Tensor, short_px: int, interpolation: str = "bicubic") -> Tensor:
+    """(B, C, H, W) -> the shorter side exactly `short_px`, aspect kept."""
+    height, width = pixels.shape[-2:]
+    scale = short_px / min(height, width)
+    size_hw = (max(short_px, round(height * scale)), max(short_px, round(width * scale)))
+    return resize(pixels, size_hw, interpolation)
+
+
+def center_crop(pixels: Tensor, side_px: int) -> Tensor:
+    """The central (B, C, side_px, side_px) part."""
+    height, width = pixels.shape[-2:]
+    if min(height, width) < side_px:
+        raise ValueError(f"cannot crop {side_px} px from {height} x {width}")
+    top, left = round((height - side_px) / 2), round((width - side_px) / 2)
+    return pixels[..., top : top + side_px, left : left + side_px]

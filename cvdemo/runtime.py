@@ -1,0 +1,66 @@
+"""Where work runs and for how long: device, threads, models loaded once, deadlines."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """`auto` is the first GPU where there is one, else the CPU; anything else is taken as it is.
+
+    Raises:
+        ValueError: a GPU is asked for and there is none.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    resolved = torch.device(device)
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} was asked for, but no CUDA GPU is visible")
+    return resolved
+
+
+class Deadline:
+    """A moment after which long work stops at its next step and returns what it has.
+
+    Args:
+        seconds: from now; None never expires.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.started = time.monotonic()
+        self.seconds = seconds
+
+    @property
+    def elapsed_ms(self) -> float:
+        return (time.monotonic() - self.started) * 1000
+
+    @property
+    def expired(self) -> bool:
+        return self.seconds is not None and time.monotonic() - self.started >= self.seconds
+
+
+def load_once(loader: Callable[..., T]) -> Callable[..., T]:
+    """Calls `loader` once for each set of arguments, under a lock, and hands the same object to everyone.
+
+    Two visitors who come at the same time wait for one load. A loader that raises is tried again next time.
+    `wrapper.cache` is the dict of what is loaded, for tests and for freeing memory.
+    """
+    lock = threading.RLock()
+    cache: dict[Any, T] = {}
+
+    @wraps(loader)
+    def wrapper(*args: Any, **kwargs: Any) -> T:
+        key = (args, tuple(sorted(kwargs.items())))
+        with lock:
+            if key not in cache:
+                cache[key] = loader(*args, **kwargs)
+            return cache[key]
+
+    wrapper.cache = cache  # type: ignore[attr-defined]  # functions carry no declared attributes
+    return wrapper

@@ -1,0 +1,227 @@
+"""What every tab is made of: controls from config fields, guarded handlers, endpoints, notes and links.
+
+A handler on the page may have as many outputs as the tab wants and is private; the public endpoint of a demo is
+registered beside it with `endpoint`, with exactly the inputs and outputs that API clients rely on.
+"""
+
+import functools
+import html
+import inspect
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.config import Config, default_of, settings_of
+from cvdemo.errors import DemoError, InputError
+from cvdemo.images import ImageArray, read_image
+
+HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
+SEED_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One demo on the page.
+
+    Attributes:
+        slug: its name in links and in element ids.
+        title: on the tab.
+        build: draws the tab's content; returns the components that a shared link restores, by query name.
+    """
+
+    slug: str
+    title: str
+    build: Callable[[], dict[str, Component]]
+
+
+def control(config: type[Config], name: str, **overrides: Any) -> Component:
+    """The slider, dropdown or checkbox for one field of a config; range, default and help come from the field.
+
+    Raises:
+        ValueError: the field has neither choices nor a range and is not a bool or a number.
+    """
+    described = settings_of(config)[name]
+    unit = f" ({described.unit})" if described.unit else ""
+    common: dict[str, Any] = {
+        "value": default_of(config, name),
+        "label": described.label + unit,
+        "info": described.help or None,
+        "elem_id": f"{config.__name__}-{name}",
+    } | overrides
+    if described.choices is not None:
+        return gr.Dropdown(list(described.choices), **common)
+    if isinstance(common["value"], bool):
+        return gr.Checkbox(**common)
+    if described.minimum is not None and described.maximum is not None:
+        return gr.Slider(described.minimum, described.maximum, step=described.step, **common)
+    raise ValueError(f"{config.__name__}.{name} has no control: give it choices or a range")
+
+
+def seed_control(value: int = 0, elem_id: str | None = None) -> tuple[gr.Number, gr.Button]:
+    """A seed field and a dice button that is already wired to it."""
+    with gr.Row(equal_height=True):
+        seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=SEED_MAX, elem_id=elem_id, min_width=100)
+        dice = gr.Button("🎲 Dice", size="sm", min_width=80, scale=0)
+    roll = f"() => Math.floor(Math.random() * {SEED_MAX})"
+    dice.click(None, outputs=seed, js=roll, api_visibility="private")
+    return seed, dice
+
+
+def whole_number(value: float | None, name: str) -> int:
+    """The value of a number field; `InputError` where the visitor has emptied it."""
+    if value is None:
+        raise InputError(f"{name} is empty; please enter a whole number.")
+    return int(value)
+
+
+def picture_input(label: str = "Your picture", **overrides: Any) -> gr.Image:
+    """A picture field whose value reaches the handler as a path, undecoded; see `load_picture`.
+
+    Gradio's own decoding would run before any handler, turn a damaged file into a bare "Error" and decode a file of
+    any size. So the field hands over the path and `load_picture` reads it with the project's limits.
+    """
+    options: dict[str, Any] = {
+        "label": label,
+        "type": "filepath",
+        "image_mode": None,
+        "format": "png",
+        "sources": ["upload", "webcam", "clipboard"],
+        "height": 320,
+    }
+    field = gr.Image(**(options | overrides))
+    setattr(field, "preprocess", _path_of)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
+    return field
+
+
+def _path_of(payload: Any) -> str | None:
+    if payload is None:
+        return None
+    if payload.path is None:
+        raise gr.Error("The picture has to be uploaded as a file.", print_exception=False)
+    return str(payload.path)
+
+
+def load_picture(path: str | None, what: str = "a picture") -> ImageArray:
+    """The picture behind a `picture_input` as uint8 (H, W, 3) RGB.
+
+    Raises:
+        InputError: no picture was chosen, or it cannot be used; see `cvdemo.images.read_image`.
+    """
+    if path is None:
+        raise InputError(f"Please choose {what} first.")
+    return read_image(path)
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler with `DemoError` turned into the visible `gr.Error`; the one place where that happens."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            try:
+                yield from function(*args, **kwargs)
+            except DemoError as error:
+                raise _visible(error) from error
+
+        return stream
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except DemoError as error:
+            raise _visible(error) from error
+
+    return call
+
+
+def _visible(error: DemoError) -> gr.Error:
+    return gr.Error(html.escape(str(error), quote=False), title="Sorry", print_exception=False)
+
+
+def on_page(
+    triggers: Sequence[Any],
+    function: Callable[..., Any],
+    inputs: Sequence[Component],
+    outputs: Sequence[Component],
+    *,
+    cancel: gr.Button | None = None,
+    **options: Any,
+) -> Any:
+    """Wires a heavy handler of the page: guarded, private to the page, in the one heavy queue, cancellable."""
+    event = gr.on(
+        list(triggers),
+        guarded(function),
+        list(inputs),
+        list(outputs),
+        api_visibility="private",
+        concurrency_id=HEAVY,
+        concurrency_limit=1,
+        **options,
+    )
+    if cancel is not None:
+        cancel.click(None, cancels=[event], api_visibility="private")
+    return event
+
+
+def endpoint(
+    name: str, function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
+) -> None:
+    """Registers the public API endpoint `/name`; its parameters are named as those of `function`."""
+    gr.Button(visible=False).click(
+        guarded(function),
+        list(inputs),
+        list(outputs),
+        api_name=name,
+        api_description=inspect.getdoc(function),
+        concurrency_id=HEAVY,
+        concurrency_limit=1,
+        show_progress="hidden",
+    )
+
+
+def light(
+    triggers: Sequence[Any], function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
+) -> Any:
+    """Wires a handler that answers at once (no network runs): guarded, private, outside the heavy queue."""
+    return gr.on(
+        list(triggers),
+        guarded(function),
+        list(inputs),
+        list(outputs),
+        api_visibility="private",
+        show_progress="hidden",
+        trigger_mode="always_last",
+        concurrency_limit=4,
+    )
+
+
+def method_note(text: str) -> None:
+    """Two sentences on the method, with its paper, under the tab's result."""
+    gr.Markdown(text, elem_classes="method-note")
+
+
+def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
+    """A button that copies a link which restores the tab and its settings; `cvdemo.ui.share` reads it back."""
+    button = gr.Button("🔗 Copy link to these settings", size="sm", elem_id=f"{slug}-share")
+    names = json.dumps(list(settings))
+    script = f"""(...values) => {{
+        const query = new URLSearchParams({{tab: {json.dumps(slug)}}});
+        {names}.forEach((name, i) => {{ if (values[i] !== null) query.set(name, values[i]); }});
+        const url = window.location.origin + window.location.pathname + "?" + query;
+        window.history.replaceState(null, "", url);
+        if (navigator.clipboard) navigator.clipboard.writeText(url).catch(() => {{}});
+        return [];
+    }}"""
+    copied = button.click(None, list(settings.values()), None, js=script, api_visibility="private")
+    copied.then(lambda: gr.Info("The link is copied, and stands in the address bar."), api_visibility="private")
+    return button
+
+
+def took(elapsed_ms: float, what: str = "Done") -> str:
+    """One line for a status field, e.g. "Done in 1.3 s"."""
+    return f"{what} in {elapsed_ms / 1000:.1f} s" if elapsed_ms >= 100 else f"{what} in {elapsed_ms:.0f} ms"

@@ -1,0 +1,148 @@
+"""The manifest of all weights and the loader: local file first, then the Hub; the sha256 is checked either way.
+
+`weights/manifest.json` is `{"hub": {"repo_id", "revision"}, "weights": {name: entry}}`; `WeightEntry` names the
+fields of an entry. Only safetensors are read: nothing is unpickled.
+"""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load as parse_safetensors
+from torch import Tensor
+
+from cvdemo.errors import WeightsError
+
+WEIGHTS_DIR = Path(__file__).resolve().parent.parent / "weights"
+FULL_REVISION = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightEntry:
+    """One weight file of the manifest.
+
+    Attributes:
+        file: name of the safetensors file in the weights folder.
+        task: the demo that uses it.
+        network: `{"name": ..., **constructor arguments}`.
+        sha256, bytes: of the file.
+        preprocessing: how pictures become input; see `cvdemo.images.Preprocessing` for classifiers.
+        labels: name of a text file in `weights/labels` with one class name a line, or None.
+        recipe, command: what made the file.
+        dataset: what it was trained on. licence: of the weights.
+        seed, hardware, hours: of the training run.
+        metric: `{"name", "value", "protocol", "split", "n", "command"}` as measured on this very file.
+    """
+
+    file: str
+    task: str
+    network: dict[str, Any]
+    sha256: str
+    bytes: int
+    preprocessing: dict[str, Any]
+    labels: str | None
+    recipe: str
+    command: str
+    dataset: str
+    licence: str
+    seed: int | None
+    hardware: str
+    hours: float | None
+    metric: dict[str, Any]
+
+
+def load_manifest(weights_dir: Path | None = None) -> dict[str, WeightEntry]:
+    """All entries by name.
+
+    Raises:
+        WeightsError: the manifest is missing or is not JSON of the right form.
+    """
+    path = (weights_dir or WEIGHTS_DIR) / "manifest.json"
+    names = [field.name for field in fields(WeightEntry)]
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["weights"]
+        return {name: WeightEntry(**{key: entry[key] for key in names}) for name, entry in entries.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path} is missing or damaged; restore it with `git checkout HEAD -- weights/manifest.json`."
+        ) from error
+
+
+def entry_of(name: str, weights_dir: Path | None = None) -> WeightEntry:
+    """The manifest entry `name`.
+
+    Raises:
+        WeightsError: there is no such entry; the message lists those there are.
+    """
+    entries = load_manifest(weights_dir)
+    if name not in entries:
+        raise WeightsError(f"There is no weight named {name!r}; the manifest has {', '.join(entries)}.")
+    return entries[name]
+
+
+def load_labels(name: str, weights_dir: Path | None = None) -> list[str]:
+    """The class names of weight `name`, in the order of its logits."""
+    folder = weights_dir or WEIGHTS_DIR
+    file = entry_of(name, folder).labels
+    if file is None:
+        raise ValueError(f"weight {name!r} has no labels")
+    try:
+        return (folder / "labels" / file).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise WeightsError(
+            f"weights/labels/{file} is missing; restore it with `git checkout HEAD -- weights/labels/{file}`."
+        ) from error
+
+
+def load_state_dict(name: str, weights_dir: Path | None = None) -> dict[str, Tensor]:
+    """The tensors of weight `name`, on the CPU, from the local file or else from the Hub.
+
+    Raises:
+        WeightsError: the file is altered, or missing and not to be had; names the file and how to restore it.
+    """
+    folder = weights_dir or WEIGHTS_DIR
+    entry = entry_of(name, folder)
+    local = folder / entry.file
+    data = local.read_bytes() if local.is_file() else _read_from_hub(entry, folder)
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise WeightsError(f"weights/{entry.file} is not the file that the manifest lists; {_restore(entry)}")
+    return parse_safetensors(data)
+
+
+def _restore(entry: WeightEntry) -> str:
+    return f"restore it with `git checkout HEAD -- weights/{entry.file}` or make it again with `{entry.command}`."
+
+
+def _read_from_hub(entry: WeightEntry, folder: Path) -> bytes:
+    """The file's bytes at the pinned revision; `CVDEMO_HUB` = "repo_id@revision" takes the manifest's place."""
+    repo_id, revision = _hub_pin(folder)
+    if repo_id is None or revision is None:
+        raise WeightsError(f"weights/{entry.file} is missing; {_restore(entry)}")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(repo_id, entry.file, revision=revision)).read_bytes()
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise WeightsError(
+            f"weights/{entry.file} is missing and {repo_id} on the Hub does not give it "
+            f"(is there a network?); {_restore(entry)}"
+        ) from error
+
+
+def _hub_pin(folder: Path) -> tuple[str | None, str | None]:
+    repo_id: str | None
+    revision: str | None
+    override = os.environ.get("CVDEMO_HUB")
+    if override:
+        repo_id, _, revision = override.partition("@")
+    else:
+        pin = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("hub") or {}
+        repo_id, revision = pin.get("repo_id"), pin.get("revision")
+    if repo_id and not FULL_REVISION.fullmatch(revision or ""):
+        raise WeightsError(f"The Hub revision must be a full commit hash of 40 digits, got {revision!r}.")
+    return repo_id, revision
