@@ -23,7 +23,8 @@ ImageArray = npt.NDArray[np.uint8]
 
 MAX_MEGAPIXELS = 40.0
 MAX_ASPECT_RATIO = 50.0
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+Image.init()  # all decoders, so that the list below can be matched against those this Pillow was built with
+FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF pictures are accepted"
 
 # Pillow would warn at 89 megapixels and raise at 179, at any thread's first open; the check below is stricter and
@@ -130,7 +131,7 @@ def to_image(tensor: Tensor) -> ImageArray:
     chw = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
     if chw.ndim != 3 or chw.shape[0] != 3:
         raise ValueError(f"need one picture of 3 channels, got {tuple(tensor.shape)}")
-    array = chw.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    array: Tensor = chw.float().clamp(0, 1).mul(255).round().to(torch.uint8)
     image: ImageArray = np.ascontiguousarray(array.permute(1, 2, 0).cpu().numpy())
     return image
 
