@@ -10,6 +10,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -20,6 +21,7 @@ from cvdemo.errors import DemoError, InputError
 from cvdemo.images import ImageArray, read_image
 
 HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
+EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
 SEED_MAX = 2**31 - 1
 
 
@@ -105,6 +107,16 @@ def _path_of(payload: Any) -> str | None:
     return str(payload.path)
 
 
+def example_picture(name: str) -> str:
+    """The path of a licensed example picture: one of `examples/`, else one that gradio ships.
+
+    Raises:
+        FileNotFoundError: neither has a picture of that name.
+    """
+    own = EXAMPLES_DIR / f"{name}.jpg"
+    return str(own) if own.is_file() else str(gr.media.get_image(f"{name}.jpg"))
+
+
 def load_picture(path: str | None, what: str = "a picture") -> ImageArray:
     """The picture behind a `picture_input` as uint8 (H, W, 3) RGB.
 
@@ -149,23 +161,34 @@ def on_page(
     inputs: Sequence[Component],
     outputs: Sequence[Component],
     *,
+    examples: gr.Examples | None = None,
     cancel: gr.Button | None = None,
     **options: Any,
-) -> Any:
-    """Wires a heavy handler of the page: guarded, private to the page, in the one heavy queue, cancellable."""
-    event = gr.on(
-        list(triggers),
-        guarded(function),
-        list(inputs),
-        list(outputs),
-        api_visibility="private",
-        concurrency_id=HEAVY,
-        concurrency_limit=1,
+) -> list[Any]:
+    """Wires a heavy handler of the page: guarded, private to the page, in the one heavy queue, cancellable.
+
+    Args:
+        examples: a click on one of these runs the handler too, once its inputs are filled.
+        cancel: a button that stops the handler wherever it was started from.
+
+    Returns:
+        The events, for a `then` of the caller's.
+    """
+    wiring: dict[str, Any] = {
+        "fn": guarded(function),
+        "inputs": list(inputs),
+        "outputs": list(outputs),
+        "api_visibility": "private",
+        "concurrency_id": HEAVY,
+        "concurrency_limit": 1,
         **options,
-    )
+    }
+    events = [gr.on(list(triggers), **wiring)]
+    if examples is not None:
+        events.append(examples.load_input_event.then(**wiring))
     if cancel is not None:
-        cancel.click(None, cancels=[event], api_visibility="private")
-    return event
+        cancel.click(None, cancels=events, api_visibility="private")
+    return events
 
 
 def endpoint(

@@ -1,0 +1,26 @@
+"""Colours, type and the few rules of CSS that make the page usable on a phone; no font is fetched from anywhere."""
+
+import gradio as gr
+
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+CSS = """
+.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+#header { padding: 8px 4px 0; }
+#header h1 { margin: 0; font-size: 1.6rem; letter-spacing: -0.02em; }
+#header p { margin: 2px 0 6px; opacity: 0.75; }
+.method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
+.status { min-height: 1.5em; padding: 0 4px; font-variant-numeric: tabular-nums; }
+@media (max-width: 640px) {
+  .gradio-container { padding: 8px !important; }
+  .gradio-container button { min-height: 40px; }
+}
+"""
+
+
+def theme() -> gr.themes.Base:
+    """Soft greys with one accent colour, for light and dark alike."""
+    return gr.themes.Default(
+        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=SANS, font_mono=MONO
+    )
