@@ -15,6 +15,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.helpers import Examples
 
 from cvdemo.config import Config, default_of, settings_of
 from cvdemo.errors import DemoError, InputError
@@ -161,7 +162,7 @@ def on_page(
     inputs: Sequence[Component],
     outputs: Sequence[Component],
     *,
-    examples: gr.Examples | None = None,
+    examples: Examples | None = None,
     cancel: gr.Button | None = None,
     **options: Any,
 ) -> list[Any]:
