@@ -17,6 +17,7 @@ from cvdemo.ui.common import (
     method_note,
     on_page,
     picture_input,
+    picture_output,
     share_button,
     took,
 )
@@ -52,7 +53,7 @@ def _classify_on_page(path: str | None, model: str, ten_crop: bool) -> tuple[Any
     prediction = classify(picture, classifier, ten_crop=ten_crop)
     overlay = _overlay(picture, classifier, prediction.classes[0])
     choices = list(zip(prediction.labels, prediction.classes, strict=True))
-    status = took((time.monotonic() - started) * 1000, f"{prediction.labels[0].capitalize()}:")
+    status = took((time.monotonic() - started) * 1000)
     explain = gr.Radio(choices=choices, value=prediction.classes[0], visible=True)
     return _confidences(prediction), overlay, explain, status
 
@@ -75,7 +76,7 @@ def build() -> dict[str, Component]:
         with gr.Column(min_width=300):
             label = gr.Label(num_top_classes=5, label="The five best", elem_id="classify-result")
             status = gr.Markdown(elem_id="classify-status", elem_classes="status")
-            overlay = gr.Image(label="Where the network looked", format="png", height=320, elem_id="classify-overlay")
+            overlay = picture_output("Where the network looked", elem_id="classify-overlay", height=320)
             explain = gr.Radio([], label="Explain this class", visible=False, elem_id="classify-explain")
     settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop}
     share_button("classify", settings)

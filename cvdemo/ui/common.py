@@ -68,7 +68,7 @@ def seed_control(value: int = 0, elem_id: str | None = None) -> tuple[gr.Number,
     """A seed field and a dice button that is already wired to it."""
     with gr.Row(equal_height=True):
         seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=SEED_MAX, elem_id=elem_id, min_width=100)
-        dice = gr.Button("🎲 Dice", size="sm", min_width=80, scale=0)
+        dice = gr.Button("Roll", min_width=80, scale=0, elem_id=f"{elem_id}-dice" if elem_id else None)
     roll = f"() => Math.floor(Math.random() * {SEED_MAX})"
     dice.click(None, outputs=seed, js=roll, api_visibility="private")
     return seed, dice
@@ -98,6 +98,17 @@ def picture_input(label: str = "Your picture", **overrides: Any) -> gr.Image:
     field = gr.Image(**(options | overrides))
     setattr(field, "preprocess", _path_of)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
     return field
+
+
+def picture_output(label: str, **overrides: Any) -> gr.Image:
+    """A picture field for results: lossless PNG, with buttons to download it and to see it full screen."""
+    options: dict[str, Any] = {
+        "label": label,
+        "format": "png",
+        "interactive": False,
+        "buttons": ["download", "fullscreen"],
+    }
+    return gr.Image(**(options | overrides))
 
 
 def _path_of(payload: Any) -> str | None:
@@ -169,6 +180,7 @@ def on_page(
     """Wires a heavy handler of the page: guarded, private to the page, in the one heavy queue, cancellable.
 
     Args:
+        outputs: on a phone, where the result lies below the controls, the page scrolls to the first of these.
         examples: a click on one of these runs the handler too, once its inputs are filled.
         cancel: a button that stops the handler wherever it was started from.
 
@@ -182,6 +194,7 @@ def on_page(
         "api_visibility": "private",
         "concurrency_id": HEAVY,
         "concurrency_limit": 1,
+        "js": _reveal(outputs[0].elem_id),
         **options,
     }
     events = [gr.on(list(triggers), **wiring)]
@@ -190,6 +203,14 @@ def on_page(
     if cancel is not None:
         cancel.click(None, cancels=events, api_visibility="private")
     return events
+
+
+def _reveal(elem_id: str | None) -> str | None:
+    if elem_id is None:
+        return None
+    found = f"document.getElementById({json.dumps(elem_id)})"
+    scroll = f"{found}?.scrollIntoView({{behavior: 'smooth', block: 'start'}})"
+    return f"(...inputs) => {{ if (window.innerWidth < 700) {scroll}; return inputs; }}"
 
 
 def endpoint(
@@ -231,7 +252,8 @@ def method_note(text: str) -> None:
 
 def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
     """A button that copies a link which restores the tab and its settings; `cvdemo.ui.share` reads it back."""
-    button = gr.Button("🔗 Copy link to these settings", size="sm", elem_id=f"{slug}-share")
+    with gr.Row():
+        button = gr.Button("Copy link to these settings", size="sm", scale=0, min_width=220, elem_id=f"{slug}-share")
     names = json.dumps(list(settings))
     script = f"""(...values) => {{
         const query = new URLSearchParams({{tab: {json.dumps(slug)}}});

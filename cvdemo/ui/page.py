@@ -25,7 +25,7 @@ def build_page() -> gr.Blocks:
     with gr.Blocks(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S)) as page:
         gr.Markdown(HEADER, elem_id="header")
         settings: dict[str, dict[str, Component]] = {}
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.slug, elem_id=f"tab-{tab.slug}"):
                     settings[tab.slug] = tab.build()

@@ -1,0 +1,116 @@
+"""The page as its visitors get it: `python app.py` in a process of its own, a real browser, a real API client.
+
+server    base URL of the running page (one for the whole session)
+page      a fresh wide browser page that is already on `server`; fails the test on JavaScript errors
+phone     the same, 390 px wide
+client    a gradio_client on `server`
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+START_LIMIT_S = 60
+expect.set_options(timeout=60_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"page", "phone", "browser"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.browser)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A page that runs in a process of its own. `start_s`: from the command to the first answer."""
+
+    url: str
+    pid: int
+    start_s: float
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> float:
+    started = time.monotonic()
+    while time.monotonic() - started < START_LIMIT_S:
+        if process.poll() is not None:
+            raise RuntimeError(f"the page ended with code {process.returncode}")
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return time.monotonic() - started
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(f"{url} did not answer within {START_LIMIT_S} s")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    port, folder = free_port(), tmp_path_factory.mktemp("page")
+    environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(folder / "files")}
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            yield Server(url, process.pid, wait_until_it_answers(url, process))
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+    print((folder / "log.txt").read_text(encoding="utf-8")[-4000:])
+
+
+@pytest.fixture(scope="session")
+def server(running: Server) -> str:
+    return running.url
+
+
+@pytest.fixture(scope="session")
+def client(server: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(server, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    installed = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def _open(browser: Browser, server: str, width: int, height: int) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server)
+    expect(page.locator("#classify-run")).to_be_visible()
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    yield from _open(browser, server, 1280, 900)
+
+
+@pytest.fixture
+def phone(browser: Browser, server: str) -> Iterator[Page]:
+    yield from _open(browser, server, 390, 844)
