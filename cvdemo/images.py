@@ -102,16 +102,20 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _to_8_bit(picture: Image.Image) -> Image.Image:
-    """Greys of 16 bits (or of any other range) scaled to 0..255."""
+    """Greys of 16 or 32 bits or floats, scaled to 0..255: the range is the smallest usual one that holds them."""
     values = np.asarray(picture, dtype=np.float32)
     if not np.isfinite(values).all():
         raise InputError(f"The picture holds values that are not numbers. {ACCEPTED}.")
     low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 65535:  # scientific data without a fixed range: stretch it
+    if low < 0 or high > 65535:  # scientific data without a usual range: stretch it
         scaled = (values - low) / max(high - low, 1e-12) * 255
+    elif picture.mode == "F" and high <= 1:
+        scaled = values * 255
+    elif picture.mode.startswith("I;16") or high > 255:
+        scaled = values / 257
     else:
-        scaled = values / 257 if picture.mode.startswith("I;16") or high > 255 else values
-    return Image.fromarray(scaled.round().astype(np.uint8), mode="L")
+        scaled = values
+    return Image.fromarray(scaled.round().astype(np.uint8))
 
 
 def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
