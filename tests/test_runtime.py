@@ -1,0 +1,58 @@
+"""Device choice, one-time loading, deadlines."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from cvdemo.runtime import Deadline, load_once, resolve_device
+
+
+def test_auto_is_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto").type == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto").type == "cpu"
+    with pytest.raises(ValueError, match="no CUDA GPU is visible"):
+        resolve_device("cuda:0")
+
+
+def test_many_threads_load_once_and_share() -> None:
+    calls: list[str] = []
+
+    @load_once
+    def slow(name: str) -> list[str]:
+        calls.append(name)
+        time.sleep(0.05)
+        return [name]
+
+    results: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: results.append(slow("a"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls == ["a"] and all(result is results[0] for result in results)
+    assert slow("b") == ["b"] and calls == ["a", "b"]
+
+
+def test_a_failed_load_is_tried_again() -> None:
+    outcomes = iter([OSError("gone"), 7])
+
+    @load_once
+    def flaky() -> int:
+        outcome = next(outcomes)
+        if isinstance(outcome, OSError):
+            raise outcome
+        return outcome
+
+    with pytest.raises(OSError, match="gone"):
+        flaky()
+    assert flaky() == 7 == flaky()
+
+
+def test_deadlines_expire_and_none_never_does() -> None:
+    assert Deadline(0).expired
+    assert not Deadline(60).expired and not Deadline(None).expired
+    assert Deadline(60).elapsed_ms < 1000
