@@ -1,0 +1,122 @@
+"""Sampling: 64x64 pictures that a DCGAN generator makes of Gaussian latents.
+
+A. Radford, L. Metz and S. Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative
+Adversarial Networks", ICLR 2016. Truncation trades variety for typical pictures, as the truncation trick of
+T. Karras et al., "A Style-Based Generator Architecture", CVPR 2019, appendix B: latents are pulled towards their mean,
+here zero, by a factor. So a sample keeps its identity while the factor changes. (Brock et al., "Large Scale GAN
+Training", ICLR 2019, resample large values instead.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cvdemo.config import Config, setting
+from cvdemo.errors import WeightsError
+from cvdemo.images import ImageArray, to_image
+from cvdemo.nets.dcgan import Generator
+from cvdemo.runtime import load_once, resolve_device
+from cvdemo.weights import entry_of, load_manifest, load_state_dict
+
+DEFAULT_GENERATOR = "dcgan_anime"
+LABELS = {"dcgan_anime": "Anime faces"}  # others are called after their weight
+TASK = "sample"  # of generators, in the manifest
+BATCH = 16
+SEED_MAX = 2**31 - 1
+GRID_GAP_PX = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Config):
+    """What is drawn."""
+
+    generator: str = setting(DEFAULT_GENERATOR, "Generator", help="What it learned to draw.")
+    count: int = setting(16, "Pictures", minimum=1, maximum=64, step=1)
+    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="The same seed gives the same pictures.")
+    truncation: float = setting(
+        0.8, "Truncation", minimum=0.1, maximum=1.0, step=0.05, help="Lower: more typical, less varied. 1 is off."
+    )
+
+
+def generators(weights_dir: Path | None = None) -> dict[str, str]:
+    """The label of each generator in the manifest, by name; the default one comes first."""
+    names = [name for name, entry in load_manifest(weights_dir).items() if entry.task == TASK]
+    names.sort(key=lambda name: (name != DEFAULT_GENERATOR, name))
+    return {name: LABELS.get(name, name.removeprefix("dcgan_").replace("_", " ").capitalize()) for name in names}
+
+
+@load_once
+def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Generator:
+    """The generator of that name in the manifest in eval mode, loaded on first use and shared.
+
+    Raises:
+        WeightsError: there is no such generator, or its file is missing or altered.
+    """
+    if name not in generators():
+        raise WeightsError(f"There is no generator named {name!r}; there is {', '.join(generators()) or 'none yet'}.")
+    shape = {key: value for key, value in entry_of(name).network.items() if key != "name"}
+    generator = Generator(**shape)
+    generator.load_state_dict(load_state_dict(name))
+    return generator.eval().requires_grad_(False).to(resolve_device(device))
+
+
+def latents(count: int, dim: int, seed: int, truncation: float = 1.0) -> Tensor:
+    """(count, dim) latents from N(0, truncation^2); row i is the same whatever the count.
+
+    Args:
+        truncation: factor in (0, 1]; 1 leaves the Gaussian as it is.
+
+    Raises:
+        ValueError: a count or dim below 1, or a truncation out of range.
+    """
+    if count < 1 or dim < 1 or not 0 < truncation <= 1:
+        raise ValueError(f"need count, dim >= 1 and truncation in (0, 1], got {count=}, {dim=}, {truncation=}")
+    rng = torch.Generator().manual_seed(seed)
+    rows = [torch.randn(dim, generator=rng) for _ in range(count)]  # one by one: the order of draws is then fixed
+    return truncation * torch.stack(rows)
+
+
+@torch.inference_mode()
+def generate(generator: Generator, points: Tensor) -> list[ImageArray]:
+    """The pictures, uint8 (size, size, 3) RGB, at latents (N, latent_dim)."""
+    device = next(generator.parameters()).device
+    pictures: list[ImageArray] = []
+    for start in range(0, len(points), BATCH):
+        signed = generator(points[start : start + BATCH].to(device)).cpu()  # (B, 3, size, size) in [-1, 1]
+        pictures += [to_image(picture) for picture in (signed + 1) / 2]
+    return pictures
+
+
+def sample(generator: Generator, config: SampleConfig) -> list[ImageArray]:
+    """`config.count` pictures, uint8 (size, size, 3) RGB; number i of a seed is the same whatever the count.
+
+    `config.generator` names what `load_generator` has loaded; it is not read here.
+    """
+    return generate(generator, latents(config.count, generator.latent_dim, config.seed, config.truncation))
+
+
+def columns_for(count: int) -> int:
+    """Columns of a grid as near to a square as can be, wider rather than higher."""
+    return max(1, int(np.ceil(np.sqrt(count))))
+
+
+def grid(images: Sequence[ImageArray], columns: int, gap_px: int = GRID_GAP_PX) -> ImageArray:
+    """The pictures row by row on white, `gap_px` apart; the last row may be shorter.
+
+    Raises:
+        ValueError: no pictures, pictures of different sizes, or no column.
+    """
+    if not images or columns < 1 or len({image.shape for image in images}) != 1:
+        raise ValueError(f"need pictures of one size and columns >= 1, got {len(images)} pictures, {columns=}")
+    height, width = images[0].shape[:2]
+    rows = -(-len(images) // columns)
+    sheet_hw = rows * (height + gap_px) - gap_px, min(columns, len(images)) * (width + gap_px) - gap_px
+    sheet = np.full((*sheet_hw, 3), 255, np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * (height + gap_px), index % columns * (width + gap_px)
+        sheet[top : top + height, left : left + width] = image
+    return sheet

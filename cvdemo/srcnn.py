@@ -1,0 +1,243 @@
+"""Upscaling by 2, 3 or 4: bicubic enlargement whose luminance SRCNN restores, tile by tile.
+
+C. Dong, C. C. Loy, K. He and X. Tang, "Image Super-Resolution Using Deep Convolutional Networks", TPAMI 2016. As in
+the paper (section 4.3.4) only Y of BT.601 goes through the network and the colour is bicubic. Here that is done by
+adding the change in Y to the enlarged red, green and blue alike, which is the same algebra and keeps greys grey to
+the last bit. Each tile carries its surroundings, so the tiles join to what the whole picture would give.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cvdemo.config import Config, setting
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray, to_image, to_tensor
+from cvdemo.nets.srcnn import SRCNN
+from cvdemo.quality import ssim
+from cvdemo.resample import bicubic_resize, rgb_to_ycbcr
+from cvdemo.runtime import Deadline, load_once, resolve_device
+from cvdemo.weights import entry_of, load_state_dict
+
+SCALES = (2, 3, 4)
+MAX_RESULT_MEGAPIXELS = 40.0
+KERNEL_REACH_PX = 3  # small-picture px around a tile: the cubic kernel reaches 2, one more for rounding
+RGB_PER_Y = 255 / 219  # BT.601 squeezes [0, 255] into [16, 235]
+STRIP_ROWS = 256  # rows that shrinking and measuring hold as floats at a time
+SSIM_WINDOW_PX = 11  # of `cvdemo.quality.ssim`
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleConfig(Config):
+    """How a picture is enlarged."""
+
+    scale: int = setting(2, "Scale", choices=SCALES, help="How many times wider and higher the result is.")
+    shrink_first: bool = setting(
+        False,
+        "Shrink first, to measure",
+        help="Shrinks the picture by the scale, enlarges it again and compares with what you sent.",
+    )
+    tile_px: int = setting(
+        384, "Tile", unit="px", minimum=64, maximum=1024, step=64, help="Smaller tiles take less memory."
+    )
+
+
+@dataclass(frozen=True)
+class UpscaleStep:
+    """Where the work stands after a tile.
+
+    Attributes:
+        done, total: tiles.
+        image: the restored picture, uint8 (H, W, 3); black where tiles are still to come. The same array at every
+            step, filled in as the steps go on.
+        bicubic: the same for bicubic alone.
+    """
+
+    done: int
+    total: int
+    image: ImageArray
+    bicubic: ImageArray
+
+
+@dataclass(frozen=True)
+class Upscaled:
+    """The result: `image` by SRCNN and `bicubic`, both uint8 (H, W, 3) of the same size."""
+
+    image: ImageArray
+    bicubic: ImageArray
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How near a picture's luminance is to the original's: `psnr` in dB, `ssim` at most 1."""
+
+    psnr: float
+    ssim: float
+
+
+@load_once
+def load_srcnn(scale: int, device: str = "auto") -> SRCNN:
+    """The network for one scale in eval mode, loaded on first use and shared.
+
+    Raises:
+        ValueError: no such scale.
+        WeightsError: its file is missing or altered.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {list(SCALES)}, got {scale!r}")
+    name = f"srcnn_x{scale}"
+    shape = entry_of(name).network
+    network = SRCNN(kernels=tuple(shape["kernels"]), channels=tuple(shape["channels"]))
+    network.load_state_dict(load_state_dict(name))
+    return network.eval().requires_grad_(False).to(resolve_device(device))
+
+
+def check_result_size(height: int, width: int, scale: int) -> None:
+    """Raises `InputError` where a picture of `height` x `width` px becomes too large at `scale`."""
+    megapixels = height * width * scale**2 / 1e6
+    if megapixels > MAX_RESULT_MEGAPIXELS:
+        raise InputError(
+            f"The result would be {math.ceil(megapixels)} megapixels; the limit is {MAX_RESULT_MEGAPIXELS:g}: "
+            "choose a smaller scale or picture."
+        )
+
+
+def upscale_steps(
+    image: ImageArray, network: SRCNN, config: UpscaleConfig, deadline: Deadline | None = None
+) -> Iterator[UpscaleStep]:
+    """One step a tile, row by row; the last one is not complete (`done < total`) where the deadline came first.
+
+    Args:
+        image: uint8 (H, W, 3) RGB, from 1 x 1 px.
+        network: made for `config.scale`; its device is where the work runs.
+        config: `shrink_first` is left to the caller, see `shrink`.
+
+    Raises:
+        InputError: the result would be too large.
+    """
+    height, width = image.shape[:2]
+    check_result_size(height, width, config.scale)
+    restored = np.zeros((height * config.scale, width * config.scale, 3), np.uint8)
+    enlarged = np.zeros_like(restored)
+    side_px = max(1, config.tile_px // config.scale)
+    tiles = [(rows, cols) for rows in _spans(height, side_px) for cols in _spans(width, side_px)]
+    for done, (rows, cols) in enumerate(tiles, start=1):
+        place = _times(rows, config.scale), _times(cols, config.scale)
+        restored[place], enlarged[place] = _upscale_tile(image, network, config.scale, rows, cols)
+        yield UpscaleStep(done, len(tiles), restored, enlarged)
+        if deadline is not None and deadline.expired:
+            return
+
+
+def upscale(image: ImageArray, network: SRCNN, config: UpscaleConfig, deadline: Deadline | None = None) -> Upscaled:
+    """The picture enlarged by `config.scale`, see `upscale_steps`.
+
+    Raises:
+        InputError: the result would be too large, or the deadline came first.
+    """
+    return finished(list(upscale_steps(image, network, config, deadline))[-1])
+
+
+def finished(step: UpscaleStep) -> Upscaled:
+    """The result of a last step.
+
+    Raises:
+        InputError: tiles are missing, because the deadline came first.
+    """
+    if step.done < step.total:
+        raise InputError(f"Time ran out after {step.done} of {step.total} tiles: choose a smaller scale or picture.")
+    return Upscaled(step.image, step.bicubic)
+
+
+def _spans(length: int, side: int) -> list[slice]:
+    return [slice(start, min(start + side, length)) for start in range(0, length, side)]
+
+
+def _times(span: slice, scale: int) -> slice:
+    return slice(span.start * scale, span.stop * scale)
+
+
+@torch.inference_mode()
+def _upscale_tile(
+    image: ImageArray, network: SRCNN, scale: int, rows: slice, cols: slice
+) -> tuple[ImageArray, ImageArray]:
+    """SRCNN's and bicubic's pixels of one tile; `rows` and `cols` in px of the small picture."""
+    reach = math.ceil(network.halo_px / scale) + KERNEL_REACH_PX
+    top, left = max(0, rows.start - reach), max(0, cols.start - reach)
+    near = image[top : rows.stop + reach, left : cols.stop + reach]
+    rgb = bicubic_resize(to_tensor(near, next(network.parameters()).device), scale=float(scale))
+    luma = rgb_to_ycbcr(rgb)[:, :1]
+    restored = rgb + (network(luma) - luma) * RGB_PER_Y
+    inner = (
+        slice((rows.start - top) * scale, (rows.stop - top) * scale),
+        slice((cols.start - left) * scale, (cols.stop - left) * scale),
+    )
+    return to_image(restored[..., inner[0], inner[1]]), to_image(rgb[..., inner[0], inner[1]])
+
+
+def shrink(image: ImageArray, scale: int) -> tuple[ImageArray, ImageArray]:
+    """The picture shrunk by `scale` as super-resolution papers do it, and the part of the original that it shows.
+
+    MATLAB's antialiased bicubic, rounded to 8 bits; the original loses the rows and columns at the end that `scale`
+    does not divide.
+
+    Raises:
+        InputError: the picture is too small to be measured afterwards.
+    """
+    least_px = SSIM_WINDOW_PX + 2 * scale
+    height, width = (side // scale * scale for side in image.shape[:2])
+    if min(height, width) < least_px:
+        raise InputError(
+            f"The picture is {image.shape[1]} x {image.shape[0]} pixels; to be shrunk by {scale} and measured it "
+            f"needs at least {math.ceil(least_px / scale) * scale} on each side."
+        )
+    original = image[:height, :width]
+    strips = []
+    for rows in _spans(height // scale, STRIP_ROWS // scale):
+        top = max(0, rows.start - KERNEL_REACH_PX)
+        strip = to_tensor(original[top * scale : (rows.stop + KERNEL_REACH_PX) * scale])
+        shrunk = bicubic_resize(strip, scale=1 / scale)
+        strips.append(to_image(shrunk[..., rows.start - top : rows.stop - top, :]))
+    return np.concatenate(strips), original
+
+
+def luma_quality(pred: ImageArray, target: ImageArray, border_px: int) -> Quality:
+    """PSNR and SSIM on Y of BT.601 in [16, 235], as super-resolution papers give them.
+
+    Computed strip by strip on the 8-bit RGB pictures as they are delivered; papers round Y instead.
+
+    Args:
+        pred, target: uint8 (H, W, 3).
+        border_px: cropped from each side first; the papers crop the scale.
+
+    Raises:
+        ValueError: the sizes differ, or less than SSIM's 11-px window is left.
+    """
+    if pred.shape != target.shape or min(pred.shape[:2]) - 2 * border_px < SSIM_WINDOW_PX:
+        raise ValueError(f"need equal sizes of {SSIM_WINDOW_PX} px or more, got {pred.shape}, {target.shape}")
+    inner = slice(border_px, -border_px or None)
+    pair = pred[inner, inner], target[inner, inner]
+    mse = _strip_mean(F.mse_loss, *pair, overlap=0)
+    return Quality(psnr=-10 * math.log10(mse) if mse else math.inf, ssim=_strip_mean(ssim, *pair, SSIM_WINDOW_PX - 1))
+
+
+def _strip_mean(
+    measure: Callable[[Tensor, Tensor], Tensor], pred: ImageArray, target: ImageArray, overlap: int
+) -> float:
+    """Mean of a per-row measure over strips whose rows overlap, weighted by the rows each strip adds."""
+    total = 0.0
+    rows_measured: int = pred.shape[0] - overlap
+    for rows in _spans(rows_measured, STRIP_ROWS):
+        strip = slice(rows.start, rows.stop + overlap)
+        value = measure(_luma(pred[strip]), _luma(target[strip]))
+        total += (rows.stop - rows.start) * float(value)
+    return total / rows_measured
+
+
+def _luma(image: ImageArray) -> Tensor:
+    return rgb_to_ycbcr(to_tensor(image))[:, :1]  # (1, 1, H, W)
