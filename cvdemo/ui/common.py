@@ -8,6 +8,7 @@ import functools
 import html
 import inspect
 import json
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.helpers import Examples
+from gradio.utils import get_upload_folder
 
 from cvdemo.config import Config, default_of, settings_of
 from cvdemo.errors import DemoError, InputError
@@ -266,6 +268,13 @@ def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
     copied = button.click(None, list(settings.values()), None, js=script, api_visibility="private")
     copied.then(lambda: gr.Info("The link is copied, and stands in the address bar."), api_visibility="private")
     return button
+
+
+def download_path(name: str) -> Path:
+    """A fresh path that ends in `name`, in the folder that gradio serves from and clears by age."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder / name
 
 
 def took(elapsed_ms: float, what: str = "Done") -> str:
