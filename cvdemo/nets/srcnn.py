@@ -8,6 +8,7 @@ of the whole picture; and the weights start as the identity, so that training st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -34,10 +35,9 @@ class SRCNN(nn.Module):
             raise ValueError(f"need odd kernels and one channel count between each two, got {kernels=}, {channels=}")
         self.kernels = tuple(kernels)
         widths = (1, *channels, 1)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(n_in, n_out, k) for (n_in, n_out), k in zip(pairwise(widths), self.kernels, strict=True)
-        )
-        self._start_as_identity()
+        convs = [nn.Conv2d(n_in, n_out, k) for (n_in, n_out), k in zip(pairwise(widths), self.kernels, strict=True)]
+        _start_as_identity(convs)
+        self.convs = nn.ModuleList(convs)
 
     @property
     def halo_px(self) -> int:
@@ -45,22 +45,27 @@ class SRCNN(nn.Module):
         return sum(k // 2 for k in self.kernels)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (self.halo_px,) * 4, mode="replicate")
+        return self.restore_inner(F.pad(x, (self.halo_px,) * 4, mode="replicate"))
+
+    def restore_inner(self, x: Tensor) -> Tensor:
+        """(B, 1, H + 2 halo, W + 2 halo) -> (B, 1, H, W): restores what has its whole surroundings in `x`."""
         *hidden, last = self.convs
         for conv in hidden:
             x = F.relu(conv(x))
-        return last(x)
+        restored: Tensor = last(x)
+        return restored
 
-    @torch.no_grad()
-    def _start_as_identity(self) -> None:
-        """Channel 0 of each layer passes the centre pixel on; the others start by He's rule, the last near zero."""
-        for layer, conv in enumerate(self.convs):
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            nn.init.zeros_(conv.bias)
-            if layer == len(self.convs) - 1:
-                conv.weight.mul_(0.01)
-                conv.weight[0, 0].zero_()
-            else:
-                conv.weight[0].zero_()
-            centre = self.kernels[layer] // 2
-            conv.weight[0, 0, centre, centre] = 1.0
+
+@torch.no_grad()
+def _start_as_identity(convs: Sequence[nn.Conv2d]) -> None:
+    """Channel 0 of each layer passes the centre pixel on; the others start by He's rule, the last near zero."""
+    for conv in convs:
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # None only with bias=False
+        centre = conv.kernel_size[0] // 2
+        if conv is convs[-1]:
+            conv.weight.mul_(0.01)
+            conv.weight[0, 0].zero_()
+        else:
+            conv.weight[0].zero_()
+        conv.weight[0, 0, centre, centre] = 1.0

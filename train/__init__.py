@@ -1,0 +1,1 @@
+"""Training of every weight the page uses. `cvdemo` never imports this package."""

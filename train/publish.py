@@ -1,0 +1,143 @@
+"""The one way a weight gets into `weights/`: safetensors, manifest entry and model card, together.
+
+Files are written beside their final place and renamed, and the manifest is read, changed and renamed
+under a lock, so a reader never sees half of one and two runs that publish at once both keep their entry.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from cvdemo.weights import WEIGHTS_DIR, WeightEntry
+
+MANIFEST = "manifest.json"
+
+
+def publish(
+    name: str,
+    state_dict: Mapping[str, Tensor],
+    *,
+    task: str,
+    network: Mapping[str, Any],
+    preprocessing: Mapping[str, Any],
+    labels: str | None,
+    recipe: str,
+    command: str,
+    dataset: str,
+    licence: str,
+    seed: int | None,
+    hardware: str,
+    hours: float | None,
+    metric: Mapping[str, Any],
+    notes: str = "",
+    weights_dir: Path | None = None,
+) -> WeightEntry:
+    """Writes `<name>.safetensors`, its manifest entry and `<name>.md`; other entries stay as they are.
+
+    The fields of the entry are those of `cvdemo.weights.WeightEntry`; sha256 and bytes are of the file written.
+
+    Args:
+        name: letters, digits and underscores.
+        state_dict: tensors of any dtype; stored as they are.
+        notes: Markdown for the card: what the weight is for and where it fails.
+        weights_dir: another folder than the project's, for tests and trials.
+
+    Returns:
+        The entry as it stands in the manifest.
+
+    Raises:
+        ValueError: a name that is no identifier, or the manifest on disk is not JSON.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+    folder = weights_dir or WEIGHTS_DIR
+    folder.mkdir(parents=True, exist_ok=True)
+    data = to_safetensors({key: tensor.detach().cpu().contiguous() for key, tensor in state_dict.items()})
+    entry = WeightEntry(
+        file=f"{name}.safetensors",
+        task=task,
+        network=dict(network),
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        preprocessing=dict(preprocessing),
+        labels=labels,
+        recipe=recipe,
+        command=command,
+        dataset=dataset,
+        licence=licence,
+        seed=seed,
+        hardware=hardware,
+        hours=hours,
+        metric=dict(metric),
+    )
+    with _locked(folder):
+        manifest = _read_manifest(folder / MANIFEST)
+        manifest["weights"] = dict(sorted({**manifest["weights"], name: asdict(entry)}.items()))
+        write_atomically(folder / entry.file, data)
+        write_atomically(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(folder / f"{name}.md", model_card(name, entry, notes).encode())
+    return entry
+
+
+def write_atomically(target: Path, data: bytes) -> None:
+    """Replaces `target` by `data`: at every moment it is the old file or the whole new one."""
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+
+
+def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
+    """The card of one weight as Markdown: what it is, how it was made, and what was measured, with the command."""
+    metric = entry.metric
+    hours = "-" if entry.hours is None else f"{entry.hours:.2f}"
+    rows = {
+        "Task": entry.task,
+        "Network": _inline(entry.network),
+        "File": f"`{entry.file}`, {entry.bytes:,} bytes, sha256 `{entry.sha256}`",
+        "Input": _inline(entry.preprocessing),
+        "Data": entry.dataset,
+        "Licence": entry.licence,
+        "Recipe": f"`{entry.recipe}`, seed {entry.seed}, {entry.hardware}, {hours} h",
+        "Command": f"`{entry.command}`",
+        "Measured": f"{metric['name']}: {_inline(metric['value'])}",
+        "Protocol": f"{metric['protocol']}; split: {metric['split']}; n = {metric['n']}",
+        "Measured by": f"`{metric['command']}`" if metric["command"] else "see the protocol",
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    text = f"# {name}\n\n| | |\n|---|---|\n{table}\n"
+    return text + (f"\n{notes.strip()}\n" if notes else "")
+
+
+def _inline(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """The whole manifest, keys unknown here included; an empty one where there is no file yet."""
+    if not path.exists():
+        return {"weights": {}}
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    manifest.setdefault("weights", {})
+    return manifest
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Exclusive among processes that publish into `folder`; the kernel frees the lock of one that dies."""
+    with (folder / ".publish.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

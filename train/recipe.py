@@ -1,0 +1,123 @@
+"""What `python -m train` knows about a recipe, and command-line options made from a config dataclass."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from train.engine import LoopConfig, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Where a recipe runs.
+
+    Attributes:
+        data: folder or HDF5 file given with --data; None asks for generated data (--dry-run).
+        device: torch device.
+        amp: bfloat16 autocast.
+    """
+
+    data: Path | None
+    device: torch.device
+    amp: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishOptions:
+    """What is published, and where to.
+
+    Attributes:
+        checkpoint: file in the run's folder.
+        name: in the manifest; empty for the recipe's own.
+        pictures: n of a measure that draws samples.
+        weights_dir: None for the project's own folder.
+    """
+
+    checkpoint: str = "best.pt"
+    name: str = ""
+    pictures: int = 10_000
+    weights_dir: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One way to make weights.
+
+    Attributes:
+        name: on the command line.
+        dataset: the data it was made for, in words.
+        goal: the number it must reach, in words.
+        weights: names in the manifest that it makes.
+        config: frozen dataclass of its hyper-parameters, extending `LoopConfig`.
+        dry_run: values of that dataclass which make a run of seconds.
+        build: makes the task from config and context.
+        publish: takes the config, the run's folder, the context and options; measures, then writes the weight,
+            its manifest entry and its card; returns the weight's name.
+        evaluate: measures a published weight by name; returns a JSON-ready dict.
+    """
+
+    name: str
+    dataset: str
+    goal: str
+    weights: tuple[str, ...]
+    config: type[LoopConfig]
+    dry_run: dict[str, Any]
+    build: Callable[[Any, Context], Task]
+    publish: Callable[[Any, Path, Context, PublishOptions], str]
+    evaluate: Callable[[str, Context], dict[str, Any]]
+
+
+def add_config_options(parser: argparse.ArgumentParser, config: type[LoopConfig]) -> None:
+    """One option for each field, named after it, with the field's default; tuples take several values."""
+    hints = typing.get_type_hints(config)
+    for field in dataclasses.fields(config):
+        flag = "--" + field.name.replace("_", "-")
+        hint = hints[field.name]
+        options: dict[str, Any] = {"default": field.default, "help": f"default {field.default}"}
+        if hint is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif typing.get_origin(hint) is typing.Literal:
+            choices = typing.get_args(hint)
+            options |= {"choices": choices, "type": type(choices[0])}
+        elif typing.get_origin(hint) is tuple:
+            options |= {"type": typing.get_args(hint)[0], "nargs": "+"}
+        else:
+            options["type"] = hint
+        parser.add_argument(flag, **options)
+
+
+def config_from(args: argparse.Namespace, config: type[LoopConfig]) -> LoopConfig:
+    """The config with the values of parsed options.
+
+    Raises:
+        ValueError: the config refuses them.
+    """
+    return config_of({field.name: getattr(args, field.name) for field in dataclasses.fields(config)}, config)
+
+
+def config_of(values: Mapping[str, Any], config: Callable[..., LoopConfig]) -> LoopConfig:
+    """The config with these values; lists become tuples."""
+    return config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def command_of(recipe: str, config: LoopConfig) -> str:
+    """The command line that trains with this config: only what differs from the defaults."""
+    words = [f"python -m train {recipe}"]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value == field.default:
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        else:
+            words.append(f"{flag} {' '.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return " ".join([*words, "--data DIR --out DIR"])
