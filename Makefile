@@ -17,4 +17,4 @@ check:  ## format, lint and types
 
 screenshots:  ## drive every tab and write docs/screenshots/*.png
 	@scripts/env.sh requirements-dev.txt
-	@CHROMIUM="$$(scripts/browser.sh)" || exit 1; export CHROMIUM; .venv/bin/python scripts/screenshots.py
+	@CHROMIUM="$$(scripts/browser.sh)" || exit 1; export CHROMIUM; .venv/bin/python -m scripts.screenshots

@@ -8,15 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tests.ui.conftest import free_port, wait_until_it_answers
+from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
 
 OUT = ROOT / "docs" / "screenshots"
 SIZES = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
