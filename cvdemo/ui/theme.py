@@ -6,14 +6,18 @@ SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial"
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 CSS = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1180px !important; width: 100% !important; margin: 0 auto !important; }
 #header { padding: 8px 4px 0; }
 #header h1 { margin: 0; font-size: 1.6rem; letter-spacing: -0.02em; }
 #header p { margin: 2px 0 6px; opacity: 0.75; }
 .method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
 .status { min-height: 1.5em; padding: 0 4px; font-variant-numeric: tabular-nums; }
+.numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
+.numbers td + td, .numbers th + th { font-variant-numeric: tabular-nums; text-align: right !important; }
+#sample-result .grid-wrap { max-height: none; overflow: visible; }
 @media (max-width: 640px) {
   .gradio-container { padding: 8px !important; }
+  #sample-result .grid-container { grid-template-columns: repeat(4, 1fr) !important; }
   .gradio-container button { min-height: 40px; }
 }
 """

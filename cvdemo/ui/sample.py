@@ -1,0 +1,136 @@
+"""The Sample tab: pictures from a DCGAN generator, by seed, as a gallery, a grid and a zip."""
+
+import io
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+
+from cvdemo.dcgan import SampleConfig, columns_for, generators, grid, load_generator, sample
+from cvdemo.images import ImageArray, save_png
+from cvdemo.ui.common import (
+    Tab,
+    control,
+    download_path,
+    endpoint,
+    light,
+    method_note,
+    on_page,
+    seed_control,
+    share_button,
+    took,
+    whole_number,
+)
+
+NOTE = (
+    "A generator of five transposed convolutions turns random numbers into pictures of 64 × 64 pixels; it learned that "
+    "against a second network that tells its pictures from real ones "
+    "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Truncation pulls the random numbers towards their "
+    "mean, for more typical and less varied pictures."
+)
+EXAMPLES = [[16, 7, 0.8], [64, 2024, 0.7], [36, 99, 0.5], [9, 12345, 1.0]]  # count, seed, truncation
+
+
+def sample_endpoint(generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = 0.8) -> Any:
+    """Pictures of 64 x 64 pixels as PNG; number i of a seed is the same whatever the count."""
+    return _draw(_config(generator, count, seed, truncation))
+
+
+def _config(generator: str, count: float, seed: float | None, truncation: float) -> SampleConfig:
+    return SampleConfig(
+        generator=generator, count=int(count), seed=whole_number(seed, "The seed"), truncation=truncation
+    )
+
+
+def _draw(config: SampleConfig) -> list[ImageArray]:
+    return sample(load_generator(config.generator), config)
+
+
+def _sample_on_page(generator: str, count: float, seed: float | None, truncation: float) -> tuple[Any, ...]:
+    """Gallery, status, the two downloads, and the settings that made the pictures."""
+    config = _config(generator, count, seed, truncation)
+    started = time.monotonic()
+    pictures = _draw(config)
+    status = took((time.monotonic() - started) * 1000, f"{len(pictures)} pictures of seed {config.seed}")
+    gallery = gr.Gallery(pictures, columns=columns_for(len(pictures)), selected_index=None)
+    return gallery, status, *_downloads(pictures, config), config
+
+
+def _downloads(pictures: list[ImageArray], config: SampleConfig) -> tuple[gr.DownloadButton, gr.DownloadButton]:
+    name = f"{config.generator}_seed{config.seed}"
+    sheet = save_png(grid(pictures, columns_for(len(pictures))), download_path(f"{name}.png"))
+    archive = write_zip(pictures, download_path(f"{name}.zip"), name)
+    return gr.DownloadButton(value=str(sheet), visible=True), gr.DownloadButton(value=str(archive), visible=True)
+
+
+def write_zip(pictures: list[ImageArray], path: Path, name: str) -> Path:
+    """Writes the pictures as `<name>_<number from 1>.png` into one zip and returns its path."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
+        for number, picture in enumerate(pictures, start=1):
+            data = io.BytesIO()
+            Image.fromarray(picture).save(data, format="PNG")
+            archive.writestr(f"{name}_{number:02d}.png", data.getvalue())
+    return path
+
+
+def _describe(config: SampleConfig | None, event: gr.SelectData) -> str:
+    """Which sample was clicked, and how to get it again."""
+    if config is None:
+        return ""
+    return f"Picture {event.index + 1} of seed {config.seed}, truncation {config.truncation:g}"
+
+
+def build() -> dict[str, Component]:
+    """Draws the tab; returns the settings that a shared link restores."""
+    drawn = gr.State(None)
+    with gr.Row():
+        with gr.Column(min_width=300):
+            choices = [(label, name) for name, label in generators().items()]
+            generator = gr.Dropdown(choices, label="Generator", elem_id="sample-generator")
+            count = _slider("count")
+            seed, _ = seed_control(elem_id="sample-seed")
+            truncation = _slider("truncation")
+            with gr.Row():
+                run = gr.Button("Generate", variant="primary", elem_id="sample-run")
+                cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
+            gr.Examples(EXAMPLES, [count, seed, truncation], label="Try one of these")
+        with gr.Column(min_width=300, scale=2):
+            gallery = gr.Gallery(
+                label="Pictures",
+                show_label=False,
+                format="png",
+                columns=4,
+                height="auto",
+                object_fit="contain",
+                interactive=False,
+                buttons=["download", "fullscreen"],
+                elem_id="sample-result",
+            )
+            status = gr.Markdown(elem_id="sample-status", elem_classes="status")
+            with gr.Row():
+                sheet = gr.DownloadButton("Download the grid (PNG)", size="md", visible=False, elem_id="sample-grid")
+                archive = gr.DownloadButton("Download all (ZIP)", size="md", visible=False, elem_id="sample-zip")
+    settings: dict[str, Component] = {"generator": generator, "count": count, "seed": seed, "truncation": truncation}
+    inputs = list(settings.values())
+    share_button("sample", settings)
+    method_note(NOTE)
+    outputs = [gallery, status, sheet, archive, drawn]
+    on_page([run.click], _sample_on_page, inputs, outputs, cancel=cancel)
+    changes = [generator.change, count.change, seed.change, truncation.change]
+    on_page(changes, _sample_on_page, inputs, outputs, cancel=cancel, js=None, trigger_mode="always_last")
+    light([gallery.select], _describe, [drawn], [status])
+    endpoint("sample", sample_endpoint, inputs, [gallery])
+    return settings
+
+
+def _slider(name: str) -> gr.Slider:
+    slider = control(SampleConfig, name)
+    assert isinstance(slider, gr.Slider)
+    return slider
+
+
+TAB = Tab(slug="sample", title="Sample", build=build)

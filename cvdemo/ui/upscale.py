@@ -1,0 +1,178 @@
+"""The Upscale tab: SRCNN beside bicubic on a slider, a close-up, the PNG in full, and measuring by shrinking first."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import gradio as gr
+import numpy as np
+from gradio.components import Component
+
+from cvdemo.images import ImageArray, resize_to_fit, save_png
+from cvdemo.runtime import Deadline
+from cvdemo.srcnn import (
+    SCALES,
+    Quality,
+    UpscaleConfig,
+    Upscaled,
+    check_result_size,
+    finished,
+    load_srcnn,
+    luma_quality,
+    shrink,
+    upscale,
+    upscale_steps,
+)
+from cvdemo.ui.common import (
+    Tab,
+    control,
+    download_path,
+    endpoint,
+    example_picture,
+    load_picture,
+    method_note,
+    on_page,
+    picture_input,
+    share_button,
+    took,
+)
+
+NOTE = (
+    "SRCNN, three convolutions, restores the brightness that bicubic enlargement has blurred; colour stays bicubic "
+    "([Dong et al. 2016](https://arxiv.org/abs/1501.00092)). It is the classic that began learned upscaling and "
+    "invents nothing: to restore a bad photo you would pick "
+    "[Real-ESRGAN](https://github.com/xinntao/Real-ESRGAN) today."
+)
+EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
+TIME_LIMIT_S = 150.0  # about twice what the largest result takes on two cores
+PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
+CLOSEUP_HW = (120, 180)  # px of the result that the close-up shows
+CLOSEUP_ZOOM = 4  # screen pixels for one of the result
+SEARCH_SIDE_PX = 512  # the busiest place is sought on a picture reduced to this
+
+Pair = tuple[ImageArray, ImageArray]
+
+
+def preview(result: Upscaled) -> Pair:
+    """Bicubic and SRCNN of one size, small enough for a screen."""
+    return resize_to_fit(result.bicubic, PREVIEW_SIDE_PX), resize_to_fit(result.image, PREVIEW_SIDE_PX)
+
+
+def busiest_place(result: Upscaled, size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the rectangle, at most `size_hw` px, in which SRCNN differs most from bicubic."""
+    height, width = result.image.shape[:2]
+    change = cv2.absdiff(result.image, result.bicubic)[..., 1]  # green stands for brightness
+    shrunk = min(1.0, SEARCH_SIDE_PX / max(height, width))
+    size_wh = max(1, round(width * shrunk)), max(1, round(height * shrunk))
+    small = cv2.resize(change, size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
+    window_wh = max(1, round(size_hw[1] * shrunk)), max(1, round(size_hw[0] * shrunk))
+    total = cv2.boxFilter(small, -1, window_wh, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    row, column = np.unravel_index(int(total.argmax()), total.shape)
+    return _around(int(row / shrunk), size_hw[0], height), _around(int(column / shrunk), size_hw[1], width)
+
+
+def _around(centre: int, span: int, length: int) -> slice:
+    start = max(0, min(centre - span // 2, length - span))
+    return slice(start, min(start + span, length))
+
+
+def closeup(result: Upscaled) -> Pair:
+    """Bicubic and SRCNN where they differ most, with visible pixels."""
+    place = busiest_place(result, CLOSEUP_HW)
+    bicubic, image = (
+        picture[place].repeat(CLOSEUP_ZOOM, axis=0).repeat(CLOSEUP_ZOOM, axis=1)
+        for picture in (result.bicubic, result.image)
+    )
+    return bicubic, image
+
+
+def quality_table(bicubic: Quality, restored: Quality) -> str:
+    """PSNR and SSIM of both as a Markdown table."""
+    return (
+        "| against the original | PSNR | SSIM |\n|---|---:|---:|\n"
+        f"| bicubic | {bicubic.psnr:.2f} dB | {bicubic.ssim:.4f} |\n"
+        f"| **SRCNN** | **{restored.psnr:.2f} dB** | **{restored.ssim:.4f}** |\n"
+        f"| difference | {restored.psnr - bicubic.psnr:+.2f} dB | {restored.ssim - bicubic.ssim:+.4f} |\n"
+    )
+
+
+def _measured(result: Upscaled, original: ImageArray, scale: int) -> str:
+    """The table, on brightness without a border of `scale` px, as papers do; nothing where the two are equal."""
+    bicubic, restored = (luma_quality(image, original, scale) for image in (result.bicubic, result.image))
+    return quality_table(bicubic, restored)
+
+
+def _save(result: Upscaled, path: str | None, scale: int) -> str:
+    return str(save_png(result.image, download_path(f"{Path(path or 'picture').stem}_x{scale}.png")))
+
+
+def upscale_endpoint(image: str | None, scale: int = 2) -> tuple[Pair, str]:
+    """The picture enlarged: bicubic and SRCNN as a pair (at most 1600 px a side), and SRCNN's full-size PNG."""
+    picture, config = load_picture(image), UpscaleConfig(scale=scale)
+    check_result_size(picture.shape[0], picture.shape[1], scale)
+    result = upscale(picture, load_srcnn(scale), config, Deadline(TIME_LIMIT_S))
+    return preview(result), _save(result, image, scale)
+
+
+def _upscale_on_page(path: str | None, scale: int, shrink_first: bool, tile_px: int) -> Iterator[tuple[Any, ...]]:
+    """Slider, close-up, table, download and status; while tiles are worked on, only the status changes."""
+    deadline = Deadline(TIME_LIMIT_S)
+    picture, config = load_picture(path), UpscaleConfig(scale=scale, shrink_first=shrink_first, tile_px=tile_px)
+    low_res, original = shrink(picture, scale) if shrink_first else (picture, None)
+    check_result_size(low_res.shape[0], low_res.shape[1], scale)
+    for step in upscale_steps(low_res, load_srcnn(scale), config, deadline):
+        yield *[gr.skip()] * 4, f"Tile {step.done} of {step.total}"
+    result = finished(step)
+    table = "" if original is None else _measured(result, original, scale)
+    height, width = result.image.shape[:2]
+    status = took(deadline.elapsed_ms, f"{low_res.shape[1]} × {low_res.shape[0]} → {width} × {height} pixels")
+    download = gr.DownloadButton(value=_save(result, path, scale), visible=True)
+    yield preview(result), closeup(result), gr.Markdown(table, visible=bool(table)), download, status
+
+
+def build() -> dict[str, Component]:
+    """Draws the tab; returns the settings that a shared link restores."""
+    with gr.Row():
+        with gr.Column(min_width=300):
+            image = picture_input(elem_id="upscale-image")
+            with gr.Row():
+                run = gr.Button("Upscale", variant="primary", elem_id="upscale-run")
+                cancel = gr.Button("Cancel", elem_id="upscale-cancel", min_width=80, scale=0)
+            scale = gr.Radio(
+                [(f"×{scale}", scale) for scale in SCALES], value=2, label="Scale", elem_id="upscale-scale"
+            )
+            shrink_first = control(UpscaleConfig, "shrink_first")
+            with gr.Accordion("More settings", open=False):
+                tile_px = control(UpscaleConfig, "tile_px")
+            pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+        with gr.Column(min_width=300, scale=2):
+            pair = _slider("Bicubic on the left, SRCNN on the right", "upscale-result", max_height=520)
+            status = gr.Markdown(elem_id="upscale-status", elem_classes="status")
+            table = gr.Markdown(visible=False, elem_id="upscale-quality", elem_classes="numbers")
+            download = gr.DownloadButton(
+                "Download the PNG in full size", size="md", visible=False, elem_id="upscale-download"
+            )
+            detail = _slider(f"Where they differ most, {CLOSEUP_ZOOM} times larger", "upscale-closeup", max_height=480)
+    settings: dict[str, Component] = {"scale": scale, "shrink_first": shrink_first}
+    share_button("upscale", settings)
+    method_note(NOTE)
+    inputs = [image, scale, shrink_first, tile_px]
+    outputs = [pair, detail, table, download, status]
+    on_page([run.click, image.upload], _upscale_on_page, inputs, outputs, examples=pictures, cancel=cancel)
+    endpoint("upscale", upscale_endpoint, [image, scale], [pair, gr.File(visible=False, label="PNG")])
+    return settings
+
+
+def _slider(label: str, elem_id: str, max_height: int) -> gr.ImageSlider:
+    return gr.ImageSlider(
+        label=label,
+        format="png",
+        interactive=False,
+        max_height=max_height,
+        buttons=["fullscreen"],
+        elem_id=elem_id,
+    )
+
+
+TAB = Tab(slug="upscale", title="Upscale", build=build)
