@@ -1,0 +1,83 @@
+"""A classifier as a sliding-window scorer: dense over a whole picture, or crop by crop as the oracle.
+
+P. Sermanet et al., "OverFeat: Integrated Recognition, Localization and Detection using Convolutional Networks", ICLR
+2014, section 3.3: convolutions are shared between overlapping windows and the classifier becomes a 1x1 convolution.
+Dense and cropped scores are equal when nothing is padded (a test, to 1e-5); with zero padding a window of the dense
+pass sees its neighbours where its crop sees zeros.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cvdemo.boxes import axis_starts
+from cvdemo.nets.efficientnet_lite import TOTAL_STRIDE, EfficientNetLite
+
+
+@dataclass(frozen=True)
+class WindowNet:
+    """A trunk that shrinks pictures by `stride_px`, the mean over a window's features, and a linear classifier.
+
+    Attributes:
+        trunk: (B, 3, H, W) normalised pixels -> (B, C, h, w) features.
+        classifier: C features -> K logits.
+        window_px: side of a window. cells: side of its features, trunk(window).shape[-1].
+        stride_px: between windows, and between the centres of cells.
+    """
+
+    trunk: Callable[[Tensor], Tensor]
+    classifier: nn.Linear
+    window_px: int
+    stride_px: int
+    cells: int
+
+    def crop_logits(self, crops: Tensor) -> Tensor:
+        """(B, 3, window_px, window_px) -> (B, K): each crop on its own."""
+        logits: Tensor = self.classifier(self.trunk(crops).mean(dim=(2, 3)))
+        return logits
+
+    def window_logits(self, features: Tensor) -> Tensor:
+        """(1, C, h, w) features of a whole picture -> (K, rows, columns): every window's logits at once."""
+        pooled = F.avg_pool2d(features, self.cells, stride=1)
+        return F.conv2d(pooled, self.classifier.weight[:, :, None, None], self.classifier.bias)[0]
+
+    def evidence(self, features: Tensor, class_index: int) -> Tensor:
+        """(1, C, h, w) -> (h, w): how much each cell speaks for a class more than for the average class.
+
+        The class activation map of Zhou et al. 2016, equation 2, less the mean over classes, which softmax ignores.
+        """
+        weight = self.classifier.weight
+        return torch.einsum("c,chw->hw", weight[class_index] - weight.mean(dim=0), features[0])
+
+
+def logits_crop_by_crop(net: WindowNet, pixels: Tensor, batch: int = 32) -> Tensor:
+    """(1, 3, H, W) normalised -> (K, rows, columns): every window cut out and classified, `batch` at a time.
+
+    The slow, obviously right way that `window_logits` is held against.
+    """
+    tops, lefts = (axis_starts(length, net.window_px, net.stride_px) for length in pixels.shape[-2:])
+    corners = [(y, x) for y in tops for x in lefts]
+    side = net.window_px
+    rows = []
+    for i in range(0, len(corners), batch):
+        crops = torch.cat([pixels[..., y : y + side, x : x + side] for y, x in corners[i : i + batch]])
+        rows.append(net.crop_logits(crops))
+    return torch.cat(rows).T.reshape(-1, len(tops), len(lefts))
+
+
+def lite_windows(network: EfficientNetLite, window_px: int) -> WindowNet:
+    """EfficientNet-Lite over windows of `window_px` (a multiple of 32) at its own stride, 32 px.
+
+    Raises:
+        ValueError: the window is no multiple of the stride.
+    """
+    if window_px % TOTAL_STRIDE or window_px < TOTAL_STRIDE:
+        raise ValueError(f"window_px must be a multiple of {TOTAL_STRIDE}, got {window_px}")
+
+    def head(x: Tensor) -> Tensor:
+        return network.features(x, ["head"])["head"]
+
+    return WindowNet(head, network.classifier, window_px, TOTAL_STRIDE, window_px // TOTAL_STRIDE)
