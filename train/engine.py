@@ -7,6 +7,7 @@ and noise are drawn from a generator seeded by (seed, step), and the global gene
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -88,9 +89,13 @@ def cosine_factor(step: int, steps: int, warmup: int = 0) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """CPU generator for the draws of one step: no state to save, the same after any resume."""
-    return torch.Generator().manual_seed((seed << 32) + step)
+def seeded(purpose: str, seed: int, number: int) -> torch.Generator:
+    """CPU generator for one step or epoch: no state to save, the same after any resume.
+
+    Hashed, because torch's CPU generator looks at the low 32 bits of its seed only.
+    """
+    digest = hashlib.blake2b(f"{purpose} {seed} {number}".encode(), digest_size=4).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
 
 
 def epoch_indices(step: int, batch_size: int, count: int, seed: int) -> Tensor:
@@ -105,7 +110,7 @@ def epoch_indices(step: int, batch_size: int, count: int, seed: int) -> Tensor:
     if batches == 0:
         raise ValueError(f"need at least one batch of {batch_size} pictures, got {count}")
     epoch, batch = divmod(step, batches)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed((seed << 32) + epoch))
+    order = torch.randperm(count, generator=seeded("epoch", seed, epoch))
     return order[batch * batch_size : (batch + 1) * batch_size]
 
 
@@ -164,7 +169,7 @@ class Trainer:
         for optimizer in self.task.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-        logs = self.task.step(self.step, step_generator(self.config.seed, self.step))
+        logs = self.task.step(self.step, seeded("step", self.config.seed, self.step))
         self.ema.update(self.task.networks[self.task.product])
         self.step += 1
         return logs

@@ -48,7 +48,7 @@ def read_resized(path: Path, size: int) -> Pictures:
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     box = (left, top, left + side, top + side)
-    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=box))
+    return np.asarray(picture.crop(box).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def write_pictures(

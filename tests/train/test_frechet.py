@@ -1,0 +1,63 @@
+"""The Frechet distance against cases with a closed form, and its use on pictures."""
+
+import numpy as np
+import pytest
+import torch
+
+from train.frechet import Statistics, frechet_distance, in_batches, lite0_statistics, statistics
+
+
+def gaussian(mean: list[float], covariance: list[list[float]]) -> Statistics:
+    return Statistics(torch.tensor(mean).double(), torch.tensor(covariance).double(), 10)
+
+
+def test_distance_to_itself_is_zero() -> None:
+    features = torch.randn(50, 8)
+    assert frechet_distance(statistics(features), statistics(features)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_means_count_squared() -> None:
+    eye = [[1.0, 0.0], [0.0, 1.0]]
+    assert frechet_distance(gaussian([0.0, 0.0], eye), gaussian([3.0, 4.0], eye)) == pytest.approx(25.0)
+
+
+def test_commuting_covariances_compare_standard_deviations() -> None:
+    a, b = gaussian([0.0, 0.0], [[4.0, 0.0], [0.0, 9.0]]), gaussian([0.0, 0.0], [[1.0, 0.0], [0.0, 25.0]])
+    assert frechet_distance(a, b) == pytest.approx((2 - 1) ** 2 + (3 - 5) ** 2)
+
+
+def test_is_symmetric_and_fit_for_fewer_pictures_than_features() -> None:
+    a, b = statistics(torch.randn(5, 12)), statistics(torch.randn(7, 12) + 1)
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-6)
+    assert frechet_distance(a, b) > 0
+
+
+def test_statistics_are_unbiased() -> None:
+    found = statistics(torch.tensor([[0.0, 0.0], [2.0, 4.0]]))
+    assert found.mean.tolist() == [1.0, 2.0]
+    assert found.covariance.tolist() == [[2.0, 4.0], [4.0, 8.0]]
+    assert found.n == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4,), (2, 3, 4)])
+def test_refuses_what_is_no_matrix(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="N >= 2"):
+        statistics(torch.zeros(shape))
+
+
+def test_refuses_different_lengths() -> None:
+    with pytest.raises(ValueError, match="lengths differ"):
+        frechet_distance(statistics(torch.randn(4, 3)), statistics(torch.randn(4, 2)))
+
+
+def test_noise_is_farther_from_flat_pictures_than_other_flat_pictures() -> None:
+    rng = np.random.default_rng(0)
+    device = torch.device("cpu")
+
+    def flat() -> np.ndarray:
+        return np.broadcast_to(rng.integers(0, 256, (8, 1, 1, 3), dtype=np.uint8), (8, 64, 64, 3)).copy()
+
+    noise = rng.integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    real, other, fake = (lite0_statistics(in_batches(pictures), device) for pictures in (flat(), flat(), noise))
+    assert real.n == 8
+    assert frechet_distance(real, fake) > 2 * frechet_distance(real, other)

@@ -1,0 +1,92 @@
+"""The command line of training, in process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cvdemo.nets.srcnn import SRCNN
+from cvdemo.weights import WEIGHTS_DIR, load_manifest
+from train import __main__ as command_line
+from train.recipes import RECIPES, srcnn
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def weights_files() -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in WEIGHTS_DIR.iterdir()}
+
+
+def test_list_names_every_recipe_with_data_goal_and_result(capsys: pytest.CaptureFixture[str]) -> None:
+    command_line.main(["--list"])
+    text = capsys.readouterr().out
+    for recipe in RECIPES.values():
+        assert recipe.name in text and recipe.dataset in text and recipe.goal in text
+        assert all(f"last  {name}: " in text for name in recipe.weights)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_dry_run_leaves_nothing_behind(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = weights_files()
+    command_line.main([name, "--dry-run", "--device", "cpu"])
+    assert "2 steps" in capsys.readouterr().out
+    assert weights_files() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "--list"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "srcnn" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "give a recipe"), (["srcnn", "--scale", "5"], "invalid choice"), (["nonsense"], "invalid choice")],
+)
+def test_mistakes_on_the_command_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command_line.main(words)
+    assert message in capsys.readouterr().err
+
+
+def test_training_needs_data_and_out() -> None:
+    with pytest.raises(SystemExit, match="give --data and --out"):
+        command_line.main(["srcnn", "--scale", "2"])
+
+
+def test_evaluate_knows_its_weights(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no recipe measures 'efficientnet_lite0'"):
+        command_line.main(["evaluate", "efficientnet_lite0", "--data", str(tmp_path)])
+
+
+def test_evaluate_prints_one_json_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(srcnn, "load_state_dict", lambda name: SRCNN((9, 5, 5)).state_dict())
+    monkeypatch.setattr(srcnn, "check_gate", lambda psnr, scale: None)
+    entry = type("Entry", (), {"network": {"kernels": [9, 5, 5], "channels": [64, 32]}, "preprocessing": {"scale": 2}})
+    monkeypatch.setattr(srcnn, "load_manifest", lambda: {"srcnn_x2": entry})
+    monkeypatch.setattr(srcnn, "read_folder", lambda folder: {"a.png": torch.rand(1, 1, 32, 32)})
+    (tmp_path / "set5").mkdir()
+    command_line.main(["evaluate", "srcnn_x2", "--data", str(tmp_path), "--json", "--device", "cpu"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    result = json.loads(lines[0])
+    assert result["name"] == "srcnn_x2"
+    assert set(result["set5"]) == {"n", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim"}
+
+
+@pytest.mark.parametrize("name", [name for recipe in RECIPES.values() for name in recipe.weights])
+def test_published_weights_record_what_was_measured(name: str) -> None:
+    entry = load_manifest()[name]
+    assert (WEIGHTS_DIR / f"{name}.md").read_text().count(entry.sha256) == 1
+    assert entry.metric["n"] > 0 and entry.metric["command"].startswith(f"python -m train evaluate {name}")
+    assert entry.command.startswith(f"python -m train {entry.recipe}")

@@ -1,0 +1,157 @@
+"""The two recipes on generated data: the loss falls, what is published loads, bad settings are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvdemo.nets.dcgan import Generator
+from cvdemo.nets.srcnn import SRCNN
+from cvdemo.weights import load_manifest, load_state_dict
+from train.engine import Trainer, seeded
+from train.recipe import Context, PublishOptions, command_of
+from train.recipes import dcgan, srcnn
+from train.recipes.dcgan import DcganConfig, DcganTask
+from train.recipes.srcnn import SrcnnConfig, SrcnnTask
+
+CPU = torch.device("cpu")
+DCGAN = DcganConfig(size=16, width=4, latent_dim=4, batch_size=8, steps=3, evaluate_every=0, preview_every=0)
+SRCNN_TINY = SrcnnConfig(channels=(4, 3), kernels=(5, 1, 3), batch_size=4, crop_px=16, float32_steps=0, warmup_steps=1)
+
+
+def noise_pictures(n: int = 32, size: int = 16) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def edges(n: int = 3, size: int = 64) -> dict[str, torch.Tensor]:
+    """Discs of sharp edge, which bicubic blurs."""
+    grid = torch.arange(size) - size / 2
+    radius = (grid[:, None].square() + grid[None, :].square()).sqrt()
+    return {f"{i}.png": ((radius % (10 + 3 * i)) < 5).float()[None, None] * 0.8 + 0.1 for i in range(n)}
+
+
+@pytest.mark.parametrize("amp", [False, True])
+@pytest.mark.parametrize("norm", ["spectral", "batch", "none"])
+@pytest.mark.parametrize("loss", ["hinge", "bce"])
+def test_dcgan_takes_steps_in_every_variant(loss: str, norm: str, amp: bool) -> None:
+    smoothing = 0.1 if loss == "bce" else 0.0
+    config = replace(DCGAN, loss=loss, norm=norm, dropout=0.3, label_smoothing=smoothing, label_noise=smoothing / 2)
+    task = DcganTask(config, noise_pictures(), CPU, amp)
+    before = [p.clone() for network in task.networks.values() for p in network.parameters()]
+    logs = task.step(0, seeded("step", 0, 0))
+    after = [p for network in task.networks.values() for p in network.parameters()]
+    assert all(torch.isfinite(value) for value in logs.values())
+    changed = sum(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert changed > 0.9 * len(before)
+
+
+def test_the_discriminator_learns_to_tell_a_fixed_generator() -> None:
+    config = replace(DCGAN, lr_generator=0.0, lr_discriminator=2e-3)
+    task = DcganTask(config, noise_pictures(), CPU, False)
+    losses = [task.step(step, seeded("step", 0, step))["loss_d"].item() for step in range(30)]
+    assert np.mean(losses[-5:]) < 0.5 * losses[0]
+
+
+def test_labels_need_bce() -> None:
+    with pytest.raises(ValueError, match="no labels"):
+        DcganConfig(label_noise=0.05)
+
+
+def test_pictures_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="need pictures of 16 px"):
+        DcganTask(DCGAN, noise_pictures(size=8), CPU, False)
+
+
+def test_signed_pictures_round_trip() -> None:
+    pictures = noise_pictures(4)
+    signed = dcgan.to_signed(pictures)
+    assert signed.min() >= -1 and signed.max() <= 1
+    assert np.array_equal(dcgan.to_uint8(signed), pictures)
+
+
+def test_generated_pictures_follow_their_seed() -> None:
+    network = Generator(4, 4, 3, 16).eval()
+    first, again, other = (np.concatenate(list(dcgan.generated(network, 70, seed, CPU))) for seed in (1, 1, 2))
+    assert first.shape == (70, 16, 16, 3)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_recalibrated_batch_norm_has_the_batches_own_statistics() -> None:
+    network = Generator(4, 4, 3, 16)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.fill_(100.0)
+    dcgan.recalibrate_batch_norm(network, seed=0, batches=20)
+    latents = torch.randn(256, 4)
+    in_eval = network(latents)
+    assert not network.training
+    network.train()
+    assert (network(latents) - in_eval).abs().mean() < 0.02
+
+
+def test_dcgan_publishes_what_loads(tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for index, picture in enumerate(noise_pictures(16)):
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    context = Context(data=folder, device=CPU, amp=False)
+    config = replace(DCGAN, evaluate_every=3, preview_every=3, fd_pictures=8)
+    Trainer(dcgan.build(config, context), config, tmp_path / "run").run()
+    options = PublishOptions(pictures=8, weights_dir=tmp_path / "weights", name="dcgan_test")
+    assert dcgan.publish(config, tmp_path / "run", context, options) == "dcgan_test"
+    entry = load_manifest(tmp_path / "weights")["dcgan_test"]
+    network = Generator(**{key: value for key, value in entry.network.items() if key != "name"})
+    network.load_state_dict(load_state_dict("dcgan_test", tmp_path / "weights"))
+    assert entry.metric["n"] == 8 and entry.metric["value"]["fd_lite0"] > 0
+    assert (tmp_path / "run" / "preview_0000003.png").exists()
+    assert (tmp_path / "faces_16.h5").exists()
+
+
+def test_srcnn_comes_nearer_than_bicubic() -> None:
+    task = SrcnnTask(replace(SRCNN_TINY, steps=60, lr=3e-3), edges(), CPU, False)
+    for step in range(60):
+        task.step(step, seeded("step", 0, step))
+    result = task.evaluate(task.network)
+    assert result["psnr"] > result["bicubic_psnr"] + 0.2
+
+
+def test_srcnn_holds_pictures_out() -> None:
+    task = SrcnnTask(SRCNN_TINY, edges(), CPU, False)
+    assert list(task.held_out) == ["0.png"]
+    assert {pair.shape[0] for pair in task.pairs} == {2}
+
+
+def test_srcnn_crops_are_pairs_of_the_same_place() -> None:
+    task = SrcnnTask(SRCNN_TINY, edges(), CPU, False)
+    crops = task._crops(seeded("step", 0, 0))
+    assert crops.shape == (4, 2, 22, 22)
+    assert (crops[:, 0] - crops[:, 1]).abs().mean() < 0.15  # blurred and sharp, mirrored and turned alike
+
+
+def test_srcnn_refuses_pictures_smaller_than_a_crop() -> None:
+    with pytest.raises(ValueError, match="22 px or more"):
+        SrcnnTask(SRCNN_TINY, edges(size=20), CPU, False)
+
+
+def test_srcnn_is_not_compared_on_other_pictures(tmp_path: Path) -> None:
+    (tmp_path / "set5").mkdir()
+    Image.fromarray(noise_pictures(1, 48)[0]).save(tmp_path / "set5" / "noise.png")
+    with pytest.raises(ValueError, match="no comparison is made"):
+        srcnn.measure_on_test_sets(SRCNN((3, 1, 1), (2, 2)), 2, Context(data=tmp_path, device=CPU, amp=False))
+
+
+def test_srcnn_names_the_folder_it_misses(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no folder 'set5'"):
+        srcnn.folder_of(tmp_path, "set5")
+    (tmp_path / "set5").mkdir()
+    assert srcnn.folder_of(tmp_path, "set5") == srcnn.folder_of(tmp_path / "set5", "set5")
+
+
+def test_the_recorded_command_names_what_differs() -> None:
+    config = SrcnnConfig(scale=3, kernels=(9, 1, 5))
+    assert command_of("srcnn", config) == "python -m train srcnn --scale 3 --kernels 9 1 5 --data DIR --out DIR"
+    assert command_of("dcgan", DcganConfig(flips=False)) == "python -m train dcgan --no-flips --data DIR --out DIR"
