@@ -1,0 +1,202 @@
+"""The Dream tab: a preset or settings of one's own, previews while it runs, and what became of the objective."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.processing_utils import save_pil_to_cache
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from cvdemo.classify import Classifier, load_classifier
+from cvdemo.config import default_of, settings_of
+from cvdemo.deepdream import DEFAULT_PRESET, PRESETS, DreamConfig, DreamStep, dream, fit, measure
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray, to_tensor
+from cvdemo.runtime import Deadline
+from cvdemo.ui.common import (
+    Tab,
+    control,
+    endpoint,
+    example_picture,
+    load_picture,
+    method_note,
+    on_page,
+    picture_input,
+    picture_output,
+    seed_control,
+    share_button,
+    took,
+    whole_number,
+)
+
+NOTE = (
+    "DeepDream changes the picture, not the network: each step moves the pixels along the gradient of what one layer "
+    "answers, from a small copy up to the full size, so that the network's own associations appear "
+    "([Mordvintsev, Olah and Tyka 2015](https://research.google/blog/inceptionism-going-deeper-into-neural-networks/))"
+    ". The network is EfficientNet-Lite0, trained on ImageNet, which explains all the animals."
+)
+EXAMPLES = ("cheetah", "chelsea", "astronaut", "coffee", "rocket")
+CUSTOM = "Custom"
+TIME_LIMIT_S = 90.0
+PREVIEW_EVERY_S = 0.25
+PREVIEW_SIDE_PX = 512
+MAIN_SETTINGS = ("layer", "steps", "step_size")
+MORE_SETTINGS = ("channel", "octaves", "octave_scale", "jitter_px", "detail", "laplacian_bands", "size_px")
+SETTINGS = (*MAIN_SETTINGS, *MORE_SETTINGS)
+API_SETTINGS = (  # in the order of `dream_endpoint`
+    *("octaves", "octave_scale", "steps", "step_size", "layer", "seed"),
+    *("channel", "jitter_px", "detail", "laplacian_bands", "size_px"),
+)
+
+
+def config_of(preset: str, chosen: dict[str, Any]) -> DreamConfig:
+    """The preset's config with every value of `chosen` that is not None in place of the preset's.
+
+    Raises:
+        InputError: no such preset; "Custom" is the default config.
+    """
+    if preset != CUSTOM and preset not in PRESETS:
+        raise InputError(f"There is no preset {preset!r}; choose from {', '.join([*PRESETS, CUSTOM])}.")
+    given = {name: type(default_of(DreamConfig, name))(value) for name, value in chosen.items() if value is not None}
+    return replace(PRESETS.get(preset, DreamConfig()), **given)
+
+
+def dream_endpoint(
+    image: str | None,
+    preset: str = DEFAULT_PRESET,
+    octaves: float | None = None,
+    octave_scale: float | None = None,
+    steps: float | None = None,
+    step_size: float | None = None,
+    layer: str | None = None,
+    seed: float | None = None,
+    channel: float | None = None,
+    jitter_px: float | None = None,
+    detail: float | None = None,
+    laplacian_bands: float | None = None,
+    size_px: float | None = None,
+) -> Iterator[ImageArray | str]:
+    """Streams JPEG previews of a dream, then the picture as PNG.
+
+    The preset gives every setting its value; a setting that is sent (not null) takes the place of the preset's.
+    """
+    chosen = {name: value for name, value in locals().items() if name not in ("image", "preset")}
+    for picture, _ in _run(load_picture(image), config_of(preset, chosen)):
+        yield picture
+
+
+def _dream_on_page(path: str | None, seed: float | None, *values: Any) -> Iterator[tuple[ImageArray | str, str]]:
+    chosen = dict(zip(SETTINGS, values, strict=True)) | {"seed": whole_number(seed, "The seed")}
+    yield from _run(load_picture(path), config_of(CUSTOM, chosen))
+
+
+def _run(picture: ImageArray, config: DreamConfig) -> Iterator[tuple[ImageArray | str, str]]:
+    """Previews with a line on how far the dream is, at most four a second; then the picture with its summary."""
+    classifier = load_classifier()
+    deadline, shown = Deadline(TIME_LIMIT_S), 0.0
+    before = _objective(picture, classifier, config)
+    network, preprocessing = classifier.network, classifier.preprocessing
+    for step in dream(picture, network, preprocessing, config, device=classifier.device, deadline=deadline):
+        if time.monotonic() - shown >= PREVIEW_EVERY_S and step.done < step.total:
+            yield _preview(step.image, config), _so_far(step, config)
+            shown = time.monotonic()
+    after = _objective(step.image, classifier, config)
+    yield step.image, _summary(step, before, after, deadline.elapsed_ms)
+
+
+def _objective(picture: ImageArray, classifier: Classifier, config: DreamConfig) -> float:
+    """The objective of a picture at the size of the result, without jitter."""
+    pixels = fit(to_tensor(picture, classifier.device), config.size_px)
+    return measure(pixels, classifier.network, classifier.preprocessing, config).item()
+
+
+def _preview(picture: ImageArray, config: DreamConfig) -> str:
+    """The path of a JPEG as large on the page as the result will be; a PNG would cost ten times the time."""
+    height, width = picture.shape[:2]
+    scale = min(config.size_px, PREVIEW_SIDE_PX) / max(height, width)
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = Image.fromarray(picture).resize(size_wh, Image.Resampling.BICUBIC)
+    return str(save_pil_to_cache(resized, get_upload_folder(), name="preview", format="jpeg"))
+
+
+def _so_far(step: DreamStep, config: DreamConfig) -> str:
+    octaves = step.total // config.steps
+    return (
+        f"Dreaming: octave {step.octave + 1} of {octaves}, step {step.step + 1} of {config.steps} "
+        f"({100 * step.done // step.total} %)"
+    )
+
+
+def _summary(step: DreamStep, before: float, after: float, elapsed_ms: float) -> str:
+    if step.done < step.total:
+        stopped = f" — stopped by the limit of {TIME_LIMIT_S:g} s after {step.done} of {step.total} steps"
+    else:
+        stopped = ""
+    return f"{took(elapsed_ms)}{stopped}. Objective: {before:.3g} → {after:.3g}"
+
+
+def _settings_controls() -> dict[str, Component]:
+    """One control for each setting but the seed, showing the values of the default preset."""
+    controls = {name: control(DreamConfig, name) for name in MAIN_SETTINGS}
+    with gr.Accordion("More settings", open=False, elem_id="dream-more"):
+        controls |= {name: control(DreamConfig, name) for name in MORE_SETTINGS}
+    return controls
+
+
+def _wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> None:
+    """A preset sets every control at once, in the browser; a control moved by hand makes the preset "Custom"."""
+    table = json.dumps({name: [getattr(config, field) for field in SETTINGS] for name, config in PRESETS.items()})
+    values = list(controls.values())
+    script = f"(name, ...current) => {table}[name] ?? current"
+    preset.input(None, [preset, *values], values, js=script, api_visibility="private")
+    moved = [component.input for component in values if isinstance(component, gr.Slider | gr.Dropdown)]
+    gr.on(moved, None, None, preset, js=f"() => {json.dumps(CUSTOM)}", api_visibility="private")
+
+
+def _api_inputs() -> list[Component]:
+    """Fields that only API clients fill, empty by default, with the ranges of the config."""
+    described = settings_of(DreamConfig)
+    fields: dict[str, Component] = {}
+    for name in API_SETTINGS:
+        setting = described[name]
+        if setting.choices is not None:
+            fields[name] = gr.Dropdown(list(setting.choices), value=None, label=setting.label, visible=False)
+        else:
+            limits: dict[str, Any] = {"minimum": setting.minimum, "maximum": setting.maximum}
+            fields[name] = gr.Number(None, label=setting.label, visible=False, **limits)
+    return list(fields.values())
+
+
+def build() -> dict[str, Component]:
+    """Draws the tab; returns the settings that a shared link restores."""
+    with gr.Row():
+        with gr.Column(min_width=300):
+            image = picture_input(elem_id="dream-image")
+            preset = gr.Radio([*PRESETS, CUSTOM], value=DEFAULT_PRESET, label="Dream of", elem_id="dream-preset")
+            with gr.Row():
+                run = gr.Button("Dream", variant="primary", elem_id="dream-run")
+                cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
+            pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+        with gr.Column(min_width=300):
+            result = picture_output("The dream", elem_id="dream-result")
+            status = gr.Markdown(elem_id="dream-status", elem_classes="status")
+            seed, _ = seed_control(elem_id="dream-seed")
+            controls = _settings_controls()
+    settings: dict[str, Component] = {"preset": preset, **controls, "seed": seed}
+    share_button("dream", settings)
+    method_note(NOTE)
+    _wire_presets(preset, controls)
+    inputs = [image, seed, *controls.values()]
+    on_page([run.click], _dream_on_page, inputs, [result, status], examples=pictures, cancel=cancel)
+    stopped = "(text) => text?.startsWith('Dreaming') ? 'Cancelled; the last preview stays.' : text"
+    cancel.click(None, status, status, js=stopped, api_visibility="private")
+    endpoint("dream", dream_endpoint, [image, preset, *_api_inputs()], [result])
+    return settings
+
+
+TAB = Tab(slug="dream", title="Dream", build=build)
