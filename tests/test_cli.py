@@ -1,0 +1,239 @@
+"""The command line, in process: options from configs, single pictures, folders, errors in one sentence."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvdemo.__main__ import main, make_parser
+from cvdemo.config import settings_of
+from cvdemo.dcgan import SampleConfig, generate, latents
+from cvdemo.images import ImageArray, read_image, save_png
+from cvdemo.nets.dcgan import Generator
+from cvdemo.nets.srcnn import SRCNN
+from cvdemo.srcnn import UpscaleConfig, upscale
+from cvdemo.ui.common import example_picture
+from cvdemo.verbs import TASKS
+
+
+@pytest.fixture
+def small_srcnn(monkeypatch: pytest.MonkeyPatch) -> SRCNN:
+    """A small random SRCNN takes the place of the real one, for all scales."""
+    network = SRCNN(kernels=(5, 1, 3), channels=(4, 3)).eval().requires_grad_(False)
+    monkeypatch.setattr("cvdemo.verbs.load_srcnn", lambda scale, device: network)
+    return network
+
+
+@pytest.fixture
+def small_generator(monkeypatch: pytest.MonkeyPatch) -> Generator:
+    generator = Generator(latent_dim=5, width=4, size=16).eval().requires_grad_(False)
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    monkeypatch.setattr("cvdemo.__main__.load_generator", lambda name, device: generator)
+    return generator
+
+
+@pytest.fixture
+def folder(noise: ImageArray, tmp_path: Path) -> Path:
+    """Two pictures and a text."""
+    source = tmp_path / "in"
+    source.mkdir()
+    save_png(noise, source / "b.png")
+    Image.fromarray(noise[:20, :30]).save(source / "a.JPG", format="JPEG")
+    (source / "notes.txt").write_text("no picture")
+    return source
+
+
+def size_wh(path: str | Path) -> tuple[int, int]:
+    height, width = read_image(path).shape[:2]
+    return width, height
+
+
+def test_upscale_is_the_function_of_the_page(noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path) -> None:
+    save_png(noise, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--scale", "3"]) == 0
+    expected = upscale(noise, small_srcnn, UpscaleConfig(scale=3)).image
+    np.testing.assert_array_equal(read_image(tmp_path / "out.png"), expected)
+
+
+def test_a_folder_gives_a_folder(
+    folder: Path, small_srcnn: SRCNN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "made" / "out"
+    assert main(["upscale", str(folder), str(out)]) == 0
+    assert {path.name: size_wh(path) for path in out.iterdir()} == {"a.png": (60, 40), "b.png": (128, 96)}
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == f"a.JPG -> {out / 'a.png'}: 60 x 40 px"
+    assert printed.err == ""  # no bar where stderr is no terminal
+
+
+def test_a_terminal_gets_a_progress_bar(
+    folder: Path, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert main(["upscale", str(folder), str(tmp_path / "out")]) == 0
+    shown = terminal.getvalue()
+    assert "a.JPG" in shown and "0/2" in shown and "2/2" in shown.replace("2.0/2", "2/2")
+
+
+def test_a_bad_picture_does_not_stop_the_folder(
+    folder: Path, small_srcnn: SRCNN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "aa.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
+    assert main(["upscale", str(folder), str(tmp_path / "out")]) == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("aa.png: The") and line.endswith("accepted.")
+
+
+def test_pictures_of_one_name_keep_their_suffix(folder: Path, small_srcnn: SRCNN, tmp_path: Path) -> None:
+    Image.fromarray(read_image(folder / "a.JPG")).save(folder / "a.webp")
+    assert main(["upscale", str(folder), str(tmp_path / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.JPG.png", "a.webp.png", "b.png"]
+
+
+def test_measuring_writes_psnr_and_ssim(
+    noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_png(noise, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--shrink-first"]) == 0
+    measured = json.loads((tmp_path / "out.json").read_text())
+    assert set(measured) == {"bicubic", "srcnn"} and set(measured["srcnn"]) == {"psnr", "ssim"}
+    assert 5 < measured["bicubic"]["psnr"] < 30
+    assert f"bicubic {measured['bicubic']['psnr']:.2f} dB" in capsys.readouterr().out
+
+
+def test_sample_writes_a_folder_and_a_grid(small_generator: Generator, tmp_path: Path) -> None:
+    options = ["--count", "5", "--seed", "7", "--truncation", "0.5"]
+    assert main(["sample", str(tmp_path / "out"), *options]) == 0
+    written = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in written] == [f"dcgan_anime_seed7_{n:02d}.png" for n in range(1, 6)]
+    expected = generate(small_generator, latents(5, 5, seed=7, truncation=0.5))
+    np.testing.assert_array_equal(read_image(written[3]), expected[3])
+    assert main(["sample", str(tmp_path / "grid.png"), *options]) == 0
+    assert size_wh(tmp_path / "grid.png") == (3 * 18 - 2, 2 * 18 - 2)
+
+
+def test_classify_prints_a_line_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["classify", example_picture("cheetah"), str(tmp_path / "out.json"), "--device", "cpu"]) == 0
+    classes = json.loads((tmp_path / "out.json").read_text())["classes"]
+    assert classes[0]["label"] == "cheetah" and len(classes) == 5
+    line = capsys.readouterr().out
+    assert line.startswith(f"cheetah.jpg -> {tmp_path / 'out.json'}: cheetah ")
+    assert main(["classify", example_picture("lion"), "--ten-crop"]) == 0
+    assert capsys.readouterr().out.startswith("lion.jpg: lion ")
+
+
+def test_detect_draws_and_writes_json(tmp_path: Path) -> None:
+    options = ["--megapixels", "0.1", "--max-upscale", "0.5", "--device", "cpu"]
+    assert main(["detect", example_picture("cheetah"), str(tmp_path / "out.png"), *options]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["size_wh"] == list(size_wh(example_picture("cheetah"))) and found["windows"] > 0
+    assert all(set(box) == {"label", "score", "xyxy"} for box in found["detections"])
+    assert (tmp_path / "out.png").is_file()
+
+
+def test_dream_changes_the_picture_and_a_seed_repeats(tmp_path: Path) -> None:
+    options = ["--size-px", "128", "--octaves", "1", "--steps", "2", "--device", "cpu"]
+    outputs = [tmp_path / f"{n}.png" for n in (1, 2)]
+    for output in outputs:
+        assert main(["dream", example_picture("lion"), str(output), *options]) == 0
+    dreams = [read_image(output) for output in outputs]
+    np.testing.assert_array_equal(dreams[0], dreams[1])
+    assert max(dreams[0].shape) == 128
+
+
+def test_stylize_takes_the_size_asked_for(tmp_path: Path) -> None:
+    options = ["--style", example_picture("coffee"), "--size", "128", "--scales", "1", "--steps", "2"]
+    assert main(["stylize", example_picture("lion"), str(tmp_path / "out.png"), *options, "--device", "cpu"]) == 0
+    assert max(size_wh(tmp_path / "out.png")) == 128
+
+
+def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = []
+    task = TASKS["stylize"]
+    monkeypatch.setitem(
+        TASKS, "stylize", type(task)(**{**vars(task), "prepare": lambda config, args: seen.append(config) or _nothing})
+    )
+    common = ["stylize", example_picture("lion"), str(tmp_path / "out.png"), "--style", "x.png"]
+    assert main([*common, "--preset", "bold-strokes", "--style-weight", "3"]) == 0
+    assert main(common) == 0
+    bold, plain = seen
+    assert (bold.style_weight, bold.style_scale) == (3, task.presets["bold-strokes"].style_scale)  # type: ignore[attr-defined]
+    assert plain == task.presets["balanced"]
+
+
+def _nothing(image: ImageArray, report: object) -> object:
+    from cvdemo.verbs import Result
+
+    return Result("nothing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["upscale", "gone.png", "out.png"], "There is no file or folder gone.png."),
+        (["upscale", "empty", "out"], "There is no picture in the folder empty."),
+        (["upscale", "a.png", "out.jpg"], "OUT has to end in .png, or be a folder that exists; it is out.jpg."),
+        (["upscale", "a.png", "a.png"], "The result would overwrite a.png: give another OUT."),
+        (["upscale", "a.png", "a.png/out.png"], "cannot be written"),
+        (["stylize", "a.png", "out.png", "--style", "gone.jpg"], "There is no file gone.jpg."),
+        (["sample", "out", "--generator", "nobody"], "There is no generator named 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    arguments: list[str],
+    sentence: str,
+    noise: ImageArray,
+    small_srcnn: SRCNN,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    save_png(noise, "a.png")
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err and printed.err.count("\n") == 1 and printed.out == ""
+    np.testing.assert_array_equal(read_image("a.png"), noise)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scale", "5"], "argument --scale: invalid choice: "),
+        (["--tile-px", "9"], "tile_px must be at least 64, got 9"),
+        (["--tile-px", "many"], "argument --tile-px: invalid int value: 'many'"),
+        (["--device", "abacus"], "abacus"),
+        (["--colour", "3"], "unrecognized arguments: --colour 3"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["upscale", "in.png", "out.png", *options])
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [*TASKS, "sample"])
+def test_help_tells_every_setting(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    text = capsys.readouterr().out
+    config = TASKS[name].config if name in TASKS else SampleConfig
+    for setting_name, described in settings_of(config).items():
+        assert "--" + setting_name.replace("_", "-") in text
+        assert described.label.split()[0] in text
+
+
+def test_the_six_verbs() -> None:
+    with pytest.raises(SystemExit, match="0"):
+        make_parser().parse_args(["--help"])
+    assert set(TASKS) | {"sample"} == {"classify", "detect", "dream", "stylize", "sample", "upscale"}
