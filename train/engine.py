@@ -132,6 +132,10 @@ class Trainer:
         self.task = task
         self.config = config
         self.out = out
+        # those given now, not those of a checkpoint: a resumed run may be told to learn slower
+        self.base_lrs = {
+            name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in task.optimizers.items()
+        }
         self.step = 0
         self.seconds = 0.0  # spent training, over all resumed parts
         self.best: float | None = None
@@ -166,9 +170,9 @@ class Trainer:
 
     def _take_step(self) -> dict[str, Tensor]:
         factor = self.task.lr_factor(self.step)
-        for optimizer in self.task.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        for name, optimizer in self.task.optimizers.items():
+            for group, lr in zip(optimizer.param_groups, self.base_lrs[name], strict=True):
+                group["lr"] = lr * factor
         logs = self.task.step(self.step, seeded("step", self.config.seed, self.step))
         self.ema.update(self.task.networks[self.task.product])
         self.step += 1

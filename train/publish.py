@@ -14,44 +14,52 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from cvdemo.weights import WEIGHTS_DIR, WeightEntry
 
+if TYPE_CHECKING:  # typing.Unpack is Python 3.11's
+    from typing_extensions import Unpack
+
 MANIFEST = "manifest.json"
+
+
+class EntryFields(TypedDict):
+    """What the caller says about a weight: the fields of `WeightEntry` that are not read off the file."""
+
+    task: str
+    network: dict[str, Any]
+    preprocessing: dict[str, Any]
+    labels: str | None
+    recipe: str
+    command: str
+    dataset: str
+    licence: str
+    seed: int | None
+    hardware: str
+    hours: float | None
+    metric: dict[str, Any]
 
 
 def publish(
     name: str,
     state_dict: Mapping[str, Tensor],
     *,
-    task: str,
-    network: Mapping[str, Any],
-    preprocessing: Mapping[str, Any],
-    labels: str | None,
-    recipe: str,
-    command: str,
-    dataset: str,
-    licence: str,
-    seed: int | None,
-    hardware: str,
-    hours: float | None,
-    metric: Mapping[str, Any],
     notes: str = "",
     weights_dir: Path | None = None,
+    **fields: Unpack[EntryFields],
 ) -> WeightEntry:
     """Writes `<name>.safetensors`, its manifest entry and `<name>.md`; other entries stay as they are.
-
-    The fields of the entry are those of `cvdemo.weights.WeightEntry`; sha256 and bytes are of the file written.
 
     Args:
         name: letters, digits and underscores.
         state_dict: tensors of any dtype; stored as they are.
         notes: Markdown for the card: what the weight is for and where it fails.
         weights_dir: another folder than the project's, for tests and trials.
+        fields: see `EntryFields`; sha256 and bytes are of the file written.
 
     Returns:
         The entry as it stands in the manifest.
@@ -63,24 +71,9 @@ def publish(
         raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
     folder = weights_dir or WEIGHTS_DIR
     folder.mkdir(parents=True, exist_ok=True)
-    data = to_safetensors({key: tensor.detach().cpu().contiguous() for key, tensor in state_dict.items()})
-    entry = WeightEntry(
-        file=f"{name}.safetensors",
-        task=task,
-        network=dict(network),
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        preprocessing=dict(preprocessing),
-        labels=labels,
-        recipe=recipe,
-        command=command,
-        dataset=dataset,
-        licence=licence,
-        seed=seed,
-        hardware=hardware,
-        hours=hours,
-        metric=dict(metric),
-    )
+    data = to_safetensors({key: tensor.detach().cpu().contiguous().clone() for key, tensor in state_dict.items()})
+    digest = hashlib.sha256(data).hexdigest()
+    entry = WeightEntry(file=f"{name}.safetensors", sha256=digest, bytes=len(data), **fields)
     with _locked(folder):
         manifest = _read_manifest(folder / MANIFEST)
         manifest["weights"] = dict(sorted({**manifest["weights"], name: asdict(entry)}.items()))

@@ -266,7 +266,8 @@ def measure(generator: Generator, context: Context, pictures: int, seed: int) ->
 def publish(config: DcganConfig, out: Path, context: Context, options: PublishOptions) -> str:
     """Stores the averaged generator with batch-norm statistics taken anew, convolutions in float16."""
     state = load(out / options.checkpoint)
-    generator = Generator(config.latent_dim, config.width, 3, config.size)
+    shape = {"latent_dim": config.latent_dim, "width": config.width, "channels": 3, "size": config.size}
+    generator = Generator(**shape)
     generator.load_state_dict(state["ema"])
     recalibrate_batch_norm(generator.to(context.device), config.seed)
     stored = {key: t.half() if t.ndim == 4 else t for key, t in generator.state_dict().items()}
@@ -276,13 +277,7 @@ def publish(config: DcganConfig, out: Path, context: Context, options: PublishOp
         options.name or WEIGHT,
         stored,
         task="sample",
-        network={
-            "name": "dcgan",
-            "latent_dim": config.latent_dim,
-            "width": config.width,
-            "channels": 3,
-            "size": config.size,
-        },
+        network={"name": "dcgan", **shape},
         preprocessing={"latents": "N(0, 1)", "range": [-1, 1], "colour": "RGB"},
         labels=None,
         recipe=RECIPE.name,

@@ -32,7 +32,7 @@ _HELD_OUT_EVERY = 15  # every 15th picture by name chooses the checkpoint: 7 of 
 _NOTES = """
 Restores the luminance of a picture that bicubic has enlarged, for the Upscale tab; colour stays bicubic. It sharpens
 edges that shrinking has blurred. It does not undo JPEG artefacts or noise, and it invents no texture: for photographs
-from phones and the web, Real-ESRGAN looks better, at a hundred times the work.
+from phones and the web, use Real-ESRGAN.
 """
 
 
@@ -228,7 +228,7 @@ def publish(config: SrcnnConfig, out: Path, context: Context, options: PublishOp
             "value": {key: round(result[key]["psnr"], 2) for key in sets}
             | {f"{key}_bicubic": round(result[key]["bicubic_psnr"], 2) for key in sets},
             "protocol": PROTOCOL,
-            "split": "Set5 and Set14, read for this number only" if len(sets) == 2 else "Set5",
+            "split": f"{' and '.join(sets)}; the checkpoint was chosen on pictures held out of T91",
             "n": sum(result[key]["n"] for key in sets),
             "command": f"python -m train evaluate {name} --data DIR --json",
         },
