@@ -14,11 +14,12 @@ from cvdemo.images import ImageArray, resize_to_fit
 from cvdemo.scan import LevelScores, Scan
 
 MAX_SIDE_PX = 1280  # of what is drawn; a larger PNG answers late and shows no more
-MIN_SIDE_PX = 480  # smaller pictures are enlarged, or no name would fit
+MIN_SIDE_PX = 720  # smaller pictures are enlarged, or no name would fit
 GOLDEN_TURN = 0.618034  # successive classes get hues far apart
 INK, PAPER, YELLOW = (17, 24, 39), (255, 255, 255), (250, 204, 21)
+EDGE_WEIGHT = 0.3  # where windows reach only with their rims, near the picture's edge, the score map fades
 LEAST = 1e-3  # lower probabilities count as this, or one level could veto all others
-CAPTION_PX, CAPTION_WIDTH_PX = 26, 250
+CAPTION_PX, CAPTION_WIDTH_PX, SHELF_PX = 26, 250, 1180
 Colour = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]
 
@@ -72,7 +73,7 @@ def _chip(
 ) -> Rectangle:
     """Draws the name at the first of four corners where it covers no other name; returns its place."""
     width, height = draw.im.size
-    font = ImageFont.load_default(max(13.0, min(30.0, max(width, height) / 42)))
+    font = ImageFont.load_default(max(13.0, min(34.0, max(width, height) / 32)))
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad = line_px + 2
     wide, high = right - left + 2 * pad, bottom - top + 2 * pad
@@ -104,6 +105,7 @@ def score_map(scan: Scan, class_indices: Sequence[int] = ()) -> FloatArray:
 
     A window speaks for its pixels, most for those in its middle (a Hann window, cubed); a level's value is the weighted
     mean over the windows that hold a pixel, the map the geometric mean over the levels: hot where all sizes agree.
+    It fades towards the picture's edge, which no window has in its middle.
 
     Args:
         class_indices: only these are looked at; all where there are none.
@@ -133,7 +135,9 @@ def _spread(scores: FloatArray, cells: int, size_wh: tuple[int, int]) -> FloatAr
         for x in range(columns):
             total[y : y + cells, x : x + cells] += scores[y, x] * kernel
             weight[y : y + cells, x : x + cells] += kernel
-    return cv2.resize(total / weight, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    weight = np.maximum(weight, EDGE_WEIGHT * weight.max())
+    spread: FloatArray = cv2.resize(total / weight, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    return spread
 
 
 def draw_score_map(image: ImageArray, scan: Scan, class_indices: Sequence[int] = ()) -> ImageArray:
@@ -155,22 +159,22 @@ def draw_windows(image: ImageArray, scan: Scan) -> ImageArray:
     scale = min(1.0, 640 / widest, 640 / tallest)
     shown = resize_to_fit(image, MAX_SIDE_PX)
     tiles = [_window_tile(shown, level, scan.window_cells, scale) for level in reversed(scan.levels)]
-    return _shelves(tiles, max(960, max(tile.shape[1] for tile in tiles)))
+    return _shelves(tiles, SHELF_PX)
 
 
 def _window_tile(image: ImageArray, level: LevelScores, cells: int, scale: float) -> ImageArray:
-    """One level with its dots, the frame of its best window, and a caption above."""
+    """One level with its dots, the frame of its best window, and a caption below."""
     height, width = (max(24, round(side * scale)) for side in level.size_hw)
     rows, columns = level.best.shape
     tile = Image.new("RGB", (max(width, CAPTION_WIDTH_PX), height + CAPTION_PX), INK)
-    tile.paste(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS), (0, CAPTION_PX))
+    tile.paste(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS), (0, 0))
     draw = ImageDraw.Draw(tile)
     text = f"{level.size_hw[1]} x {level.size_hw[0]} px, {columns} x {rows} = {rows * columns} windows"
-    draw.text((2, 4), text, font=ImageFont.load_default(14.0), fill=PAPER)
+    draw.text((4, height + 4), text, font=ImageFont.load_default(14.0), fill=PAPER)
     stride_xy = width / (columns + cells - 1), height / (rows + cells - 1)
     _draw_dots(draw, level.best, cells, stride_xy)
     best, side_xy = int(level.best.argmax()), (cells * stride_xy[0], cells * stride_xy[1])
-    x, y = best % columns * stride_xy[0], best // columns * stride_xy[1] + CAPTION_PX
+    x, y = best % columns * stride_xy[0], best // columns * stride_xy[1]
     _outline(draw, (x, y, x + side_xy[0], y + side_xy[1]), YELLOW, 2)
     return np.array(tile)
 
@@ -181,7 +185,7 @@ def _draw_dots(draw: ImageDraw.ImageDraw, best: FloatArray, cells: int, stride_x
     radius = max(2.0, 0.16 * min(stride_xy))
     for row, line in enumerate(colours):
         for column, colour in enumerate(line):
-            x, y = (column + cells / 2) * stride_xy[0], (row + cells / 2) * stride_xy[1] + CAPTION_PX
+            x, y = (column + cells / 2) * stride_xy[0], (row + cells / 2) * stride_xy[1]
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(colour), outline=PAPER)
 
 

@@ -7,7 +7,7 @@ window to what speaks for its class; of nested boxes the best is kept, and so is
 Measured by eye on six pictures: a cheetah, a lion, an espresso and a helmet are boxed once each at the defaults.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class DetectConfig(ScanConfig):
         0.35, "Score", minimum=SCORE_FLOOR, maximum=1.0, step=0.01, help="Less probable boxes are hidden."
     )
     nms_iou: float = setting(
-        0.3, "Overlap (IoU)", minimum=0.0, maximum=1.0, step=0.01, help="Boxes may overlap up to this; 1 shows all."
+        0.3, "Overlap (IoU)", minimum=0.0, maximum=1.0, step=0.01, help="Overlap allowed; 1 shows all."
     )
     fit_boxes: bool = setting(True, "Fit boxes to the object", help="Off: the bare square windows.")
     one_name: bool = setting(True, "One name for each place", help="Off: each class for itself.")
@@ -92,13 +92,17 @@ def load_detector(detector: str = "imagenet", device: str = "auto") -> Detector:
     return DETECTORS[detector](device)
 
 
-def select(scan: Scan, config: DetectConfig) -> Detections:
+def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Detections:
     """The boxes of a scan that pass the score threshold and non-maximum suppression, best first.
 
     No network runs. Boxes are suppressed within their class and then, with `one_name`, across classes; either way also
     where one lies inside another. All of it depends only on better boxes, so that the threshold may come first.
+
+    Args:
+        only: indices of the classes that are looked at; all where there are none.
     """
-    (passing,) = np.nonzero(scan.scores >= config.score_threshold)
+    wanted = np.isin(scan.classes, list(only)) if only else np.ones(len(scan.classes), bool)
+    (passing,) = np.nonzero(wanted & (scan.scores >= config.score_threshold))
     xyxy = (scan.fitted_xyxy if config.fit_boxes else scan.windows_xyxy)[passing]
     scores, classes = scan.scores[passing], scan.classes[passing]
     overlaps = (config.nms_iou, max(NESTED_SHARE, config.nms_iou))

@@ -40,7 +40,7 @@ class ScanConfig(Config):
         1.5, "Largest enlargement", minimum=0.25, maximum=4.0, step=0.25, help="Higher finds smaller objects."
     )
     megapixels: float = setting(
-        1.0, "Finest level", unit="megapixels", minimum=0.1, maximum=4.0, step=0.1, help="Bounds the time taken."
+        1.0, "Finest level", unit="megapixels", minimum=0.1, maximum=2.0, step=0.1, help="Bounds the time taken."
     )
     crop_by_crop: bool = setting(
         False, "Crop by crop", help="Each window by itself, the obviously right way: many times slower."

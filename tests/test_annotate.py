@@ -34,19 +34,19 @@ def scan_of(*levels: tuple[tuple[int, int], FloatArray], size_wh: tuple[int, int
 
 @pytest.fixture
 def grey() -> ImageArray:
-    return np.full((400, 600, 3), 128, np.uint8)
+    return np.full((400, 720, 3), 128, np.uint8)
 
 
 @pytest.mark.parametrize(
     ("size_hw", "side_px"),
-    [((1, 1), MIN_SIDE_PX), ((60, 30), MIN_SIDE_PX), ((600, 500), 600), ((90, 4000), MAX_SIDE_PX)],
+    [((1, 1), MIN_SIDE_PX), ((60, 30), MIN_SIDE_PX), ((800, 900), 900), ((90, 4000), MAX_SIDE_PX)],
 )
 def test_the_canvas_is_neither_small_nor_large(size_hw: tuple[int, int], side_px: int) -> None:
     assert max(canvas(np.zeros((*size_hw, 3), np.uint8)).shape[:2]) == side_px
 
 
 def test_a_box_is_outlined_in_its_colour_and_nothing_else_changes(grey: ImageArray) -> None:
-    drawn = draw_detections(grey, found([(100, 150, 300, 350)], (600, 400)))
+    drawn = draw_detections(grey, found([(100, 150, 300, 350)], (720, 400)))
     assert drawn[250, 101:104].tolist().count(list(class_colour(3))) >= 2
     assert (drawn[160:340, 110:290] == 128).all() and (drawn[:, 400:] == 128).all()
     assert (grey == 128).all()
@@ -59,12 +59,12 @@ def test_boxes_scale_with_the_canvas() -> None:
 
 
 def test_names_do_not_cover_one_another_and_stay_inside(grey: ImageArray) -> None:
-    same_place = draw_detections(grey, found([(100, 100, 300, 300)] * 2, (600, 400)))
+    same_place = draw_detections(grey, found([(100, 100, 300, 300)] * 2, (720, 400)))
     fill = (same_place == class_colour(3)).all(axis=2)
     assert fill[80:99, 110:150].mean() > 0.4  # above the box
     assert fill[103:118, 110:150].mean() > 0.4  # and, as that is taken, inside it
-    long_name = draw_detections(grey, found([(590, 2, 600, 12)], (600, 400), "a rather long name of a class"))
-    assert (long_name[5:15, 350:560] != 128).any()
+    long_name = draw_detections(grey, found([(590, 2, 600, 12)], (720, 400), "a rather long name of a class"))
+    assert (long_name[5:15, 470:680] != 128).any()
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (600, 4), (5, 300)])
@@ -95,14 +95,14 @@ def test_the_score_map_of_a_large_picture_stays_small() -> None:
 
 
 def test_the_drawn_map_changes_the_hot_part_most(grey: ImageArray) -> None:
-    scores = np.zeros((11, 17), np.float32)
+    scores = np.zeros((11, 21), np.float32)
     scores[5, 3] = 1
-    drawn = draw_score_map(grey, scan_of(((384, 576), scores), size_wh=(600, 400)))
+    drawn = draw_score_map(grey, scan_of(((384, 704), scores), size_wh=(720, 400)))
     change = np.abs(drawn.astype(int) - 128).sum(axis=2)
     assert drawn.shape == grey.shape and change[198:226, 120:140].mean() > 5 * change[:, 400:].mean()
 
 
 def test_the_windows_are_drawn_level_by_level(grey: ImageArray) -> None:
     sizes = [((64, 96), np.zeros((1, 2), np.float32)), ((128, 192), np.zeros((3, 5), np.float32))]
-    one, both = (draw_windows(grey, scan_of(*sizes[:n], size_wh=(600, 400))) for n in (1, 2))
+    one, both = (draw_windows(grey, scan_of(*sizes[:n], size_wh=(720, 400))) for n in (1, 2))
     assert both.shape[1] > one.shape[1] and both.shape[0] > one.shape[0]

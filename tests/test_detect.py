@@ -134,6 +134,7 @@ def test_selection_thresholds_suppresses_and_names_each_place_once(tiny: Detecto
     assert chosen(score_threshold=0.1) == [("a", 0.9), ("b", 0.2)]
     assert chosen(nms_iou=1.0) == [("a", 0.9), ("a", 0.8), ("b", 0.7)]
     assert chosen(score_threshold=0.95) == []
+    assert select(scan, DetectConfig(), only=[1]).labels == ["b"]  # no longer hidden behind the better "a"
     assert select(scan, DetectConfig()).xyxy.tolist() == [[1, 1, 11, 11]]
     assert select(scan, DetectConfig(fit_boxes=False)).xyxy.tolist() == [[0, 0, 10, 10]]
 

@@ -1,0 +1,157 @@
+"""The Detect tab in a browser, and its endpoint."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from cvdemo.ui.common import example_picture
+
+CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 502 x 343 px
+
+
+@pytest.fixture
+def tab(page: Page, server: str) -> Page:
+    page.goto(f"{server}/?tab=detect")
+    expect(page.locator("#detect-run")).to_be_visible()
+    return page
+
+
+def detect(page: Page, name: str) -> None:
+    """Uploads a picture, which runs it, and waits until the table is filled."""
+    page.set_input_files("#detect-image input[type=file]", example_picture(name))
+    expect(page.locator("#detect-status")).to_contain_text("scored in")
+
+
+def slide(page: Page, name: str, value: float) -> None:
+    """Types a value into the number field of a slider."""
+    field = page.locator(f"#DetectConfig-{name} input[type=number]")
+    field.fill(str(value))
+    field.press("Enter")
+
+
+def rows(page: Page) -> Any:
+    return page.locator("#detect-table [role=row][data-index]")
+
+
+def source(page: Page) -> str:
+    return str(page.locator("#detect-result img").get_attribute("src"))
+
+
+def iou(a: Any, b: Any) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    common = max(width, 0) * max(height, 0)
+    return float(common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common))
+
+
+def test_a_cheetah_is_boxed_once_and_listed(tab: Page) -> None:
+    detect(tab, "cheetah")
+    expect(tab.locator("#detect-status")).to_contain_text("1 box.")
+    expect(rows(tab)).to_have_count(1)
+    expect(rows(tab)).to_contain_text("cheetah")
+    expect(tab.locator("#detect-result img")).to_be_visible()
+
+
+def test_an_example_runs_at_one_click(tab: Page) -> None:
+    tab.locator("#tab-detect .gallery button").nth(1).click()
+    expect(rows(tab)).to_contain_text("lion")
+
+
+def test_sliders_act_at_once_without_another_scan(tab: Page) -> None:
+    detect(tab, "chelsea")
+    expect(tab.locator("#detect-status")).to_contain_text("1 box.")
+    scored = str(tab.locator("#detect-status").text_content()).split(".", 1)[1]
+    slide(tab, "score_threshold", 0.1)
+    expect(tab.locator("#detect-status")).to_contain_text("2 boxes.")
+    slide(tab, "nms_iou", 1)
+    expect(tab.locator("#detect-status")).not_to_contain_text("2 boxes.")
+    assert str(tab.locator("#detect-status").text_content()).endswith(scored)  # the same milliseconds
+    slide(tab, "score_threshold", 0.9)
+    expect(tab.locator("#detect-status")).to_contain_text("0 boxes. The best guess is Egyptian Mau")
+
+
+def test_the_class_filter_shows_what_a_better_class_hid(tab: Page) -> None:
+    detect(tab, "chelsea")
+    slide(tab, "score_threshold", 0.1)
+    expect(rows(tab).first).to_contain_text("Egyptian Mau")
+    tab.locator("#detect-classes input").click()
+    tab.locator("#detect-classes [role=option]", has_text="tabby cat").click()
+    expect(rows(tab).first).to_contain_text("tabby cat")
+    expect(tab.locator("#detect-table")).not_to_contain_text("Egyptian Mau")
+
+
+def test_the_views_differ(tab: Page) -> None:
+    detect(tab, "lion")
+    sources = [source(tab)]
+    for nth, note in ((1, "pooled over the levels"), (2, "the middle of a window")):
+        tab.locator("#detect-view label").nth(nth).click()
+        expect(tab.locator("#detect-status")).to_contain_text(note)
+        sources.append(source(tab))
+    assert len(set(sources)) == 3
+
+
+def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
+    detect(tab, "chelsea")
+    slide(tab, "score_threshold", 0.1)
+    expect(tab.locator("#detect-status")).to_contain_text("2 boxes.")
+    for kind in ("json", "csv"):
+        with tab.expect_download() as download:
+            tab.click(f"#detect-{kind}")
+        download.value.save_as(tmp_path / f"boxes.{kind}")
+    listed = json.loads((tmp_path / "boxes.json").read_text(encoding="utf-8"))["detections"]
+    with (tmp_path / "boxes.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert len(listed) == len(lines) == 2
+    assert [line["label"] for line in lines] == [entry["label"] for entry in listed]
+    assert [float(line["x2"]) for line in lines] == [entry["xyxy"][2] for entry in listed]
+
+
+def test_running_without_a_picture_says_what_to_do(tab: Page) -> None:
+    tab.click("#detect-run")
+    expect(tab.locator(".toast-body.error")).to_contain_text("Please choose a picture first.")
+
+
+def test_a_link_restores_the_settings(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=detect&score_threshold=0.6&one_name=false&view=Windows")
+    expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.6")
+    expect(page.locator("#detect-view input[value=Windows]")).to_be_checked()
+
+
+def test_nothing_is_wider_than_a_phone(phone: Page, server: str) -> None:
+    phone.goto(f"{server}/?tab=detect")
+    phone.locator("#tab-detect .gallery button").nth(0).click()
+    expect(phone.locator("#detect-status")).to_contain_text("scored in")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_endpoint_keeps_its_contract(client: Client) -> None:
+    path, found = client.predict(
+        image=handle_file(example_picture("cheetah")),
+        detector="imagenet",
+        score_threshold=0.4,
+        nms_iou=0.3,
+        api_name="/detect",
+    )
+    with Image.open(path) as picture:
+        assert picture.format == "PNG" and picture.width == 720
+    assert set(found) == {"size_wh", "detections", "windows", "elapsed_ms"}
+    assert found["size_wh"] == [502, 343] and found["windows"] > 100 and found["elapsed_ms"] > 0
+    (cheetah,) = found["detections"]
+    assert set(cheetah) == {"label", "score", "xyxy"} and cheetah["label"] == "cheetah" and cheetah["score"] > 0.9
+    assert iou(cheetah["xyxy"], CHEETAH_XYXY) > 0.55
+
+
+def test_the_endpoint_has_defaults_and_answers_in_pixels_of_what_was_sent(client: Client, tmp_path: Path) -> None:
+    with Image.open(example_picture("cheetah")) as picture:
+        picture.resize((2008, 1372)).save(tmp_path / "large.jpg")
+    path, found = client.predict(image=handle_file(tmp_path / "large.jpg"), api_name="/detect")
+    with Image.open(path) as picture:
+        assert picture.width == 1280
+    assert found["size_wh"] == [2008, 1372]
+    assert iou(np.array(found["detections"][0]["xyxy"]) / 4, CHEETAH_XYXY) > 0.5
