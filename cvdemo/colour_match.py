@@ -1,14 +1,17 @@
-"""Colours of one picture with the mean and covariance of another's: the start of a style transfer.
+"""Colours of one picture with the mean and covariance of another's: the start of a style transfer, and a loss.
 
 The linear map is that of optimal transport between two Gaussians: F. Pitie, A. Kokaram, "The linear Monge-Kantorovitch
 linear colour mapping for example-based colour transfer", CVMP 2007, equation 9. For style transfer see L. Gatys et
 al., "Preserving Color in Neural Artistic Style Transfer", 2016, section 3.1.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 RIDGE = 1e-4  # added to the variances: a picture of one colour has none
+LOSS_RIDGE = 1e-3  # for the loss: a deviation of 0.03 in a direction that the reference lacks counts as 1
 
 
 def matrix_power(symmetric: Tensor, exponent: float) -> Tensor:
@@ -43,3 +46,30 @@ def match_colours(pixels: Tensor, reference: Tensor) -> Tensor:
     transport = inverse_root @ matrix_power(root @ target_covariance @ root, 0.5) @ inverse_root
     matched = transport @ (pixels[0].flatten(start_dim=1) - mean) + target_mean
     return matched.view_as(pixels).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class ColourReference:
+    """Mean (3, 1) of a picture's colours, and the (3, 3) map that makes their covariance the identity."""
+
+    mean: Tensor
+    whitening: Tensor
+
+    @classmethod
+    def of(cls, pixels: Tensor) -> "ColourReference":
+        """That of (1, 3, H, W)."""
+        mean, covariance = colour_statistics(pixels)
+        return cls(mean, matrix_power(covariance + LOSS_RIDGE * torch.eye(3, device=pixels.device), -0.5))
+
+
+def colour_loss(pixels: Tensor, reference: ColourReference) -> Tensor:
+    """How far mean and covariance of the colours (1, 3, H, W) are from those of a reference: a scalar.
+
+    Both are measured in the reference's whitened colours, so that a hue which it lacks costs much: without this,
+    Gram matrices of features let an ink drawing shimmer in magenta and green.
+    """
+    mean, covariance = colour_statistics(pixels)
+    covariance = covariance + LOSS_RIDGE * torch.eye(3, device=pixels.device)
+    spread = reference.whitening @ covariance @ reference.whitening - torch.eye(3, device=pixels.device)
+    offset = reference.whitening @ (mean - reference.mean)
+    return (spread.square().sum() + offset.square().sum()) / 3

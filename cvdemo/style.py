@@ -5,7 +5,8 @@ EfficientNet-Lite0 in place of VGG-19, a fifteenth of its cost. Coarse to fine b
 averaged iterates are those of K. Crowson's style-transfer-pytorch (2021). What this light, strided network needs on
 top of that, each found by eye:
 
-- the start is the content in the style's colours (`cvdemo.colour_match`), or colours take most of the steps;
+- the start is the content in the style's colours, and a colour loss keeps them there (`cvdemo.colour_match`), or
+  colours take most of the steps and fine noise shimmers in hues that the style lacks;
 - every step sees the picture shifted by a few pixels and reflected at its borders, or the strides show as a
   checkerboard and the zero padding as a frame;
 - the step size grows with the pixel, from coarse scales down.
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.colour_match import match_colours
+from cvdemo.colour_match import ColourReference, colour_loss, match_colours
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, to_image, to_tensor
@@ -31,6 +32,7 @@ from cvdemo.weights import entry_of, load_state_dict
 BACKBONE = "efficientnet_lite0"
 STYLE_LAYERS = {"stem": 1.0, "block1": 1.0, "block3": 1.0, "block5": 1.0, "block8": 1.0}  # strides 2, 4, 8, 16, 16
 CONTENT_LAYER = "block5"
+COLOUR_WEIGHT = 0.1  # of the colour loss beside the Gram matrices, within the style loss
 
 SCALE_RATIO = math.sqrt(2)
 COARSEST_SHORT_PX = 64  # a scale smaller than this has no room for the style's larger shapes
@@ -135,6 +137,7 @@ class Targets:
     shifts: list[tuple[int, int]]
     content: list[Tensor]
     grams: dict[str, Tensor]
+    colours: ColourReference
 
 
 @load_once
@@ -166,7 +169,7 @@ def scale_sizes(size_hw: tuple[int, int], size_px: int, scales: int) -> list[tup
             f"{MAX_ASPECT_RATIO:g} times its shorter side."
         )
     factors = [size_px / long_px / SCALE_RATIO**i for i in range(scales)]
-    kept = [f for i, f in enumerate(factors) if i == 0 or short_px * f >= COARSEST_SHORT_PX]
+    kept = [f for i, f in enumerate(factors) if i == 0 or round(short_px * f) >= COARSEST_SHORT_PX]
     return [(max(1, round(size_hw[0] * f)), max(1, round(size_hw[1] * f))) for f in reversed(kept)]
 
 
@@ -186,7 +189,7 @@ def make_targets(content: Tensor, style: Tensor, network: StyleNetwork, generato
     shifts = [(y, x) for y, x in drawn]
     activations = [network.features(shifted(content, shift), [CONTENT_LAYER])[CONTENT_LAYER] for shift in shifts]
     grams = {name: gram_matrix(found) for name, found in network.features(style, list(STYLE_LAYERS)).items()}
-    return Targets(shifts, activations, grams)
+    return Targets(shifts, activations, grams, ColourReference.of(style))
 
 
 def losses(pixels: Tensor, targets: Targets, step: int, network: StyleNetwork) -> tuple[Tensor, Tensor, Tensor]:
@@ -194,7 +197,8 @@ def losses(pixels: Tensor, targets: Targets, step: int, network: StyleNetwork) -
     turn = step % len(targets.shifts)
     found = network.features(shifted(pixels, targets.shifts[turn]), [*STYLE_LAYERS, CONTENT_LAYER])
     content = content_loss(found[CONTENT_LAYER], targets.content[turn])
-    return content, style_loss(found, targets.grams, STYLE_LAYERS), total_variation(pixels)
+    style = style_loss(found, targets.grams, STYLE_LAYERS) + COLOUR_WEIGHT * colour_loss(pixels, targets.colours)
+    return content, style, total_variation(pixels)
 
 
 class IterateAverage:
@@ -223,11 +227,16 @@ class IterateAverage:
 
 
 def start_picture(content: Tensor, style: Tensor, config: StyleConfig, generator: torch.Generator) -> Tensor:
-    """Where the coarsest scale sets out: (1, 3, H, W) of the content, or noise in the style's colours."""
+    """Where the coarsest scale sets out: (1, 3, H, W) of the content, or noise in the style's colours.
+
+    The content comes without its finest detail: whiskers and grass would stay where strokes belong.
+    """
     noise = torch.randn(content.shape, generator=generator).to(content)
     if config.start == "noise":
         return match_colours((0.5 + 0.15 * noise).clamp(0, 1), style)
-    return (content + START_NOISE * noise).clamp(0, 1)
+    height, width = content.shape[-2:]
+    half = resize(content, (-(-height // 2), -(-width // 2)))
+    return (resize(half, (height, width)) + START_NOISE * noise).clamp(0, 1)
 
 
 def paint_scale(

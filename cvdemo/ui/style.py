@@ -1,0 +1,216 @@
+"""The Style tab: your picture in the manner of another, with previews, the three losses, and styles of our own."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.images import ImageArray, resize, to_image, to_tensor
+from cvdemo.runtime import Deadline
+from cvdemo.style import PRESETS, StyleConfig, StyleStep, load_style_network, scale_sizes, stylize
+from cvdemo.ui.common import (
+    Tab,
+    control,
+    endpoint,
+    example_picture,
+    light,
+    load_picture,
+    method_note,
+    on_page,
+    picture_input,
+    picture_output,
+    seed_control,
+    share_button,
+    took,
+    whole_number,
+)
+from cvdemo.ui.loss_plot import loss_plot
+
+NOTE = (
+    "The picture is changed step by step until the correlations between a network's features, its Gram matrices, are "
+    "those of the style picture, while the features themselves stay those of yours "
+    "([Gatys et al. 2016](https://arxiv.org/abs/1508.06576)). Here the network is EfficientNet-Lite0, the work goes "
+    "from coarse to fine, and a total-variation term keeps the surface calm "
+    "([Johnson et al. 2016](https://arxiv.org/abs/1603.08155))."
+)
+PICTURES = ("chelsea", "astronaut", "tower", "coffee")
+STYLES = ("night_swirls", "autumn_strokes", "stained_glass", "mosaic", "woodcut_waves", "halftone", "ink_wash")
+TIME_LIMIT_S = 120.0
+PREVIEW_EVERY_S = 0.35
+PRESET_FIELDS = ("content_weight", "style_weight", "tv_weight", "style_scale", "keep_colours", "start")
+OTHER_FIELDS = ("scales", "steps", "step_size")
+CONTROLS = ("size", *PRESET_FIELDS, *OTHER_FIELDS, "seed")
+ENDPOINT_FIELDS = (
+    "content_weight",
+    "style_weight",
+    "tv_weight",
+    "size",
+    "seed",
+    "style_scale",
+    "keep_colours",
+    "start",
+    "scales",
+    "steps",
+)
+
+
+@dataclass
+class Progress:
+    """What the page shows of a run: the curves so far, and when the next preview is due."""
+
+    size_hw: tuple[int, int]
+    curves: dict[str, list[float]] = field(default_factory=lambda: {"content": [], "style": [], "variation": []})
+    marks: list[int] = field(default_factory=list)
+    shown_at: float = 0.0
+
+    def add(self, step: StyleStep) -> None:
+        for curve, value in zip(self.curves.values(), (step.content_loss, step.style_loss, step.tv_loss), strict=True):
+            curve.append(value)
+        if step.step == 1 and step.scale > 0:
+            self.marks.append(step.done)
+
+    def due(self) -> bool:
+        """Whether a preview should be shown now; if so, the next one is due `PREVIEW_EVERY_S` later."""
+        now = time.monotonic()
+        if now - self.shown_at < PREVIEW_EVERY_S:
+            return False
+        self.shown_at = now
+        return True
+
+    def picture(self, step: StyleStep) -> ImageArray:
+        """The step's picture at the size of the result, so that the page does not jump between scales."""
+        if step.image.shape[:2] == self.size_hw:
+            return step.image
+        return to_image(resize(to_tensor(step.image), self.size_hw))
+
+    def plot(self, step: StyleStep) -> str:
+        return loss_plot(self.curves, step.total, self.marks)
+
+
+def _previews(
+    content: str | None, style: str | None, config: StyleConfig, deadline: Deadline
+) -> Iterator[tuple[Progress, StyleStep]]:
+    """Progress and step of every preview that is due, and of the last step."""
+    picture, reference = load_picture(content), load_picture(style, "a style picture")
+    progress = Progress(scale_sizes(picture.shape[:2], config.size, 1)[0])
+    for step in stylize(picture, reference, load_style_network(), config, deadline):
+        progress.add(step)
+        if progress.due() and step.done < step.total:
+            yield progress, step
+    yield progress, step
+
+
+def stylize_endpoint(
+    content: str | None,
+    style: str | None,
+    content_weight: float = StyleConfig.content_weight,
+    style_weight: float = StyleConfig.style_weight,
+    tv_weight: float = StyleConfig.tv_weight,
+    size: int = StyleConfig.size,
+    seed: int = StyleConfig.seed,
+    style_scale: float = StyleConfig.style_scale,
+    keep_colours: bool = StyleConfig.keep_colours,
+    start: str = StyleConfig.start,
+    scales: int = StyleConfig.scales,
+    steps: int = StyleConfig.steps,
+) -> Iterator[ImageArray]:
+    """The content picture in the manner of the style picture: previews, then the result, `size` px on its long side."""
+    config = StyleConfig(
+        content_weight=content_weight,
+        style_weight=style_weight,
+        tv_weight=tv_weight,
+        size=int(size),
+        seed=whole_number(seed, "Seed"),
+        style_scale=style_scale,
+        keep_colours=keep_colours,
+        start=start,
+        scales=int(scales),
+        steps=int(steps),
+    )
+    for progress, step in _previews(content, style, config, Deadline(TIME_LIMIT_S)):
+        yield progress.picture(step)
+
+
+def _stylize_on_page(content: str | None, style: str | None, *values: Any) -> Iterator[tuple[ImageArray, str, str]]:
+    """Picture, status and loss curves at every preview; `values` are those of `CONTROLS`."""
+    settings = dict(zip(CONTROLS, values, strict=True))
+    seed = whole_number(settings.pop("seed"), "Seed")
+    config, deadline = StyleConfig(seed=seed, **settings), Deadline(TIME_LIMIT_S)
+    for progress, step in _previews(content, style, config, deadline):
+        yield progress.picture(step), _status(step, config, deadline, progress), progress.plot(step)
+
+
+def _status(step: StyleStep, config: StyleConfig, deadline: Deadline, progress: Progress) -> str:
+    at = f"step {step.done} of {step.total}, scale {step.scale + 1} of {step.total // config.steps}"
+    if step.done == step.total:
+        height, width = progress.size_hw
+        return took(deadline.elapsed_ms, f"{width} × {height} pixels, {step.total} steps")
+    if deadline.expired:
+        return f"Stopped at the time limit of {TIME_LIMIT_S:.0f} s: {at}. A smaller size gets further."
+    return f"{at[0].upper()}{at[1:]}: {deadline.elapsed_ms / 1000:.0f} s so far"
+
+
+def _with_new_style(content: str | None, style: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
+    """The same, for a visitor who has just picked a style; without a picture yet, it says what comes next."""
+    if content is None:
+        yield gr.skip(), "That is the style; now choose your picture.", gr.skip()
+        return
+    yield from _stylize_on_page(content, style, *values)
+
+
+def _preset_values(name: str) -> list[Any]:
+    """What the controls of `PRESET_FIELDS` show for a preset."""
+    return [getattr(PRESETS[name], field) for field in PRESET_FIELDS]
+
+
+def _controls() -> tuple[gr.Radio, dict[str, Component]]:
+    """The presets, and the controls of all settings by field name, in the order of `CONTROLS`."""
+    preset = gr.Radio(list(PRESETS), value=next(iter(PRESETS)), label="Preset", elem_id="style-preset")
+    made: dict[str, Component] = {"size": control(StyleConfig, "size")}
+    with gr.Accordion("More settings", open=False, elem_id="style-more"):
+        made |= {name: control(StyleConfig, name) for name in (*PRESET_FIELDS, *OTHER_FIELDS)}
+        made["seed"], _ = seed_control(elem_id="style-seed")
+    return preset, {name: made[name] for name in CONTROLS}
+
+
+def build() -> dict[str, Component]:
+    """Draws the tab; returns the settings that a shared link restores."""
+    with gr.Row():
+        with gr.Column(min_width=300):
+            with gr.Row():
+                content = picture_input(elem_id="style-image", height=240, min_width=140)
+                style = picture_input(
+                    "Style", value=_style_picture(STYLES[0]), elem_id="style-style", height=240, min_width=140
+                )
+            with gr.Row():
+                run = gr.Button("Stylize", variant="primary", elem_id="style-run")
+                cancel = gr.Button("Cancel", elem_id="style-cancel", min_width=80, scale=0)
+            pictures = gr.Examples(
+                [[example_picture(name)] for name in PICTURES], [content], label="Pictures", elem_id="style-pictures"
+            )
+            styles = gr.Examples(
+                [[_style_picture(name)] for name in STYLES], [style], label="Styles", elem_id="style-styles"
+            )
+            preset, controls = _controls()
+        with gr.Column(min_width=300, scale=1):
+            result = picture_output("Result", elem_id="style-result")
+            status = gr.Markdown(elem_id="style-status", elem_classes="status")
+            plot = gr.HTML(label="Losses", elem_id="style-losses")
+    share_button("style", controls)
+    method_note(NOTE)
+    light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])
+    inputs, outputs = [content, style, *controls.values()], [result, status, plot]
+    on_page([run.click, content.upload], _stylize_on_page, inputs, outputs, examples=pictures, cancel=cancel)
+    on_page([style.upload], _with_new_style, inputs, outputs, examples=styles, cancel=cancel)
+    endpoint("stylize", stylize_endpoint, [content, style, *(controls[name] for name in ENDPOINT_FIELDS)], [result])
+    return controls
+
+
+def _style_picture(name: str) -> str:
+    return example_picture(f"styles/{name}")
+
+
+TAB = Tab(slug="style", title="Style", build=build)
