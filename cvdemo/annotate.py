@@ -41,7 +41,10 @@ def canvas(image: ImageArray) -> ImageArray:
 
 
 def draw_detections(image: ImageArray, detections: Detections) -> ImageArray:
-    """A copy of `canvas(image)` with a box and a chip "name 97 %" for each detection, the best on top."""
+    """A copy of `canvas(image)` with a box and a chip "name 97%" for each detection, the best on top.
+
+    Where boxes crowd, names that would cover better ones are left out.
+    """
     shown = Image.fromarray(canvas(image))
     draw = ImageDraw.Draw(shown)
     scale = shown.width / detections.size_wh[0], shown.height / detections.size_wh[1]
@@ -54,7 +57,7 @@ def draw_detections(image: ImageArray, detections: Detections) -> ImageArray:
         _outline(draw, box, colour, line_px)
     taken: list[Rectangle] = []
     for box, colour, label, score in zip(boxes, colours, detections.labels, detections.scores, strict=True):
-        taken.append(_chip(draw, f"{label} {score:.0%}", box, colour, line_px, taken))
+        _chip(draw, f"{label} {score:.0%}", box, colour, line_px, taken)
     return np.array(shown)
 
 
@@ -69,21 +72,23 @@ def _outline(draw: ImageDraw.ImageDraw, box: Rectangle, colour: Colour, line_px:
 
 
 def _chip(
-    draw: ImageDraw.ImageDraw, text: str, box: Rectangle, colour: Colour, line_px: int, taken: Sequence[Rectangle]
-) -> Rectangle:
-    """Draws the name at the first of four corners where it covers no other name; returns its place."""
+    draw: ImageDraw.ImageDraw, text: str, box: Rectangle, colour: Colour, line_px: int, taken: list[Rectangle]
+) -> None:
+    """Draws the name at the first corner where it covers none of `taken`, and adds its place; else leaves it out."""
     width, height = draw.im.size
-    font = ImageFont.load_default(max(13.0, min(34.0, max(width, height) / 32)))
+    font = ImageFont.load_default(max(13.0, min(34.0, max(width, height) / 36)))
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad = line_px + 2
     wide, high = right - left + 2 * pad, bottom - top + 2 * pad
     x1, y1, x2, y2 = box
     corners = [(x1, y1 - high), (x1, y1), (x1, y2), (x2 - wide, y2 - high), (x2 - wide, y1)]
     places = [_inside(x, y, wide, high, width, height) for x, y in corners]
-    place = next((p for p in places if not any(_touch(p, other) for other in taken)), places[0])
+    place = next((p for p in places if not any(_touch(p, other) for other in taken)), None)
+    if place is None:
+        return
+    taken.append(place)
     draw.rounded_rectangle(place, radius=pad, fill=colour)
     draw.text((place[0] + pad - left, place[1] + pad - top), text, font=font, fill=_readable_on(colour))
-    return place
 
 
 def _inside(x: float, y: float, wide: float, high: float, width: int, height: int) -> Rectangle:

@@ -17,6 +17,7 @@ from cvdemo.boxes import FloatArray, IntArray, class_wise_nms, nms
 from cvdemo.classify import load_classifier
 from cvdemo.config import setting
 from cvdemo.images import ImageArray
+from cvdemo.nets.efficientnet_lite import fold_batch_norm
 from cvdemo.nets.window_net import lite_windows
 from cvdemo.runtime import Deadline, load_once
 from cvdemo.scan import SCORE_FLOOR, Detector, Scan, ScanConfig, scan_steps
@@ -72,7 +73,7 @@ class Detections:
 
 def _imagenet(device: str) -> Detector:
     classifier = load_classifier("imagenet", device)
-    net = lite_windows(classifier.network, classifier.preprocessing.input_px)
+    net = lite_windows(fold_batch_norm(classifier.network), classifier.preprocessing.input_px)
     return Detector(net, classifier.preprocessing, classifier.labels, classifier.device)
 
 

@@ -67,6 +67,11 @@ def test_names_do_not_cover_one_another_and_stay_inside(grey: ImageArray) -> Non
     assert (long_name[5:15, 470:680] != 128).any()
 
 
+def test_in_a_crowd_names_are_left_out_rather_than_piled_up(grey: ImageArray) -> None:
+    few, many = (draw_detections(grey, found([(300, 100, 420, 300)] * n, (720, 400))) for n in (5, 50))
+    assert np.array_equal(few, many)
+
+
 @pytest.mark.parametrize("size_wh", [(1, 1), (600, 4), (5, 300)])
 def test_the_smallest_pictures_and_boxes_can_be_drawn(size_wh: tuple[int, int]) -> None:
     picture = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)

@@ -42,7 +42,7 @@ EXAMPLES = ("cheetah", "lion", "coffee", "astronaut", "chelsea")
 VIEWS = ("Boxes", "Score map", "Windows")
 TIME_LIMIT_S = 60.0
 STATE_TTL_S = 3600.0
-TABLE_HEADERS = ["Class", "Score", "Left, top", "Right, bottom"]
+TABLE_HEADERS = ["Class", "Score", "x1, y1", "x2, y2"]
 LIVE = ("score_threshold", "nms_iou", "one_name", "fit_boxes")  # act on the kept candidates
 SEARCH = ("pyramid_factor", "max_upscale", "megapixels", "crop_by_crop")  # act on the next run
 
@@ -122,7 +122,7 @@ def _rows(found: Detections) -> list[tuple[str, float, list[float]]]:
 
 def _table_row(label: str, score: float, xyxy: list[float]) -> list[str]:
     x1, y1, x2, y2 = (str(round(v)) for v in xyxy)
-    return [label, f"{score:.1%}", f"{x1}, {y1}", f"{x2}, {y2}"]
+    return [label, f"{score:.1%}", f"{x1},{y1}", f"{x2},{y2}"]
 
 
 def _view(session: Session, view: str, found: Detections, only: list[int]) -> ImageArray:
@@ -135,7 +135,7 @@ def _view(session: Session, view: str, found: Detections, only: list[int]) -> Im
 
 def _status(scan: Scan, found: Detections, view: str, only: list[int]) -> str:
     """What was found, out of how much, in what time; and what the view's colours mean."""
-    stopped = "" if scan.complete else f" — stopped by the limit of {TIME_LIMIT_S:g} s before the finest level"
+    stopped = "" if scan.complete else "; stopped before the finest level"
     counts = (
         f"{len(scan.scores)} candidates from {scan.windows} windows on {len(scan.levels)} levels, "
         f"scored in {scan.elapsed_ms:.0f} ms{stopped}."
@@ -177,7 +177,7 @@ def _files(found: Detections) -> tuple[gr.DownloadButton, gr.DownloadButton]:
 def _results() -> dict[str, Component]:
     """The right-hand column: view, picture, status, the controls that act at once, table, downloads."""
     parts: dict[str, Component] = {"view": gr.Radio(list(VIEWS), value=VIEWS[0], label="Show", elem_id="detect-view")}
-    parts["result"] = picture_output("Detections", elem_id="detect-result")
+    parts["result"] = picture_output("Detections", show_label=False, elem_id="detect-result")
     parts["status"] = gr.Markdown(elem_id="detect-status", elem_classes="status")
     with gr.Row():
         parts |= {name: control(DetectConfig, name, min_width=200) for name in LIVE[:2]}
@@ -185,7 +185,7 @@ def _results() -> dict[str, Component]:
     parts["table"] = gr.Dataframe(
         headers=TABLE_HEADERS,
         datatype="str",
-        column_widths=["32%", "18%", "25%", "25%"],
+        column_widths=["28%", "18%", "27%", "27%"],
         label="Boxes, in pixels of your picture",
         interactive=False,
         max_height=260,

@@ -112,6 +112,20 @@ def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
     assert [float(line["x2"]) for line in lines] == [entry["xyxy"][2] for entry in listed]
 
 
+def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page) -> None:
+    tab.locator("#detect-more button").first.click()
+    tab.locator("#DetectConfig-crop_by_crop input").click()
+    tab.locator("#tab-detect .gallery button").nth(3).click()
+    status = tab.locator("#detect-status")
+    expect(status).to_contain_text("Level 2 of 6")
+    tab.click("#detect-cancel")
+    tab.wait_for_timeout(1000)
+    slide(tab, "score_threshold", 0.2)
+    expect(status).to_contain_text("stopped before the finest level")
+    tab.wait_for_timeout(4000)
+    expect(status).to_contain_text("stopped before the finest level")  # the run does not come back
+
+
 def test_running_without_a_picture_says_what_to_do(tab: Page) -> None:
     tab.click("#detect-run")
     expect(tab.locator(".toast-body.error")).to_contain_text("Please choose a picture first.")
