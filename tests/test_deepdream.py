@@ -115,7 +115,7 @@ def test_laplacian_of_a_dead_gradient_is_zero() -> None:
     assert laplacian_normalise(torch.zeros(1, 3, 5, 1), 6).abs().max() == 0
 
 
-def test_jitter_moves_the_picture_inside_its_mirror_image() -> None:
+def test_jitter_moves_the_picture_inside_a_wider_frame() -> None:
     pixels = torch.rand(1, 3, 20, 30)
     generator = torch.Generator().manual_seed(0)
     places = set()
@@ -129,7 +129,14 @@ def test_jitter_moves_the_picture_inside_its_mirror_image() -> None:
 
 
 def test_jitter_fits_pictures_narrower_than_itself() -> None:
-    assert jitter(torch.rand(1, 3, 1, 50), 32, torch.Generator()).shape == (1, 3, 1, 82)
+    wider = jitter(torch.full((1, 3, 1, 50), 0.3), 32, torch.Generator())
+    assert torch.equal(wider, torch.full((1, 3, 33, 82), 0.3))
+
+
+def test_the_frame_takes_no_gradient() -> None:
+    pixels = torch.rand(1, 3, 20, 30, requires_grad=True)
+    jitter(pixels, 8, torch.Generator()).sum().backward()
+    assert torch.equal(pixels.grad, torch.ones(1, 3, 20, 30))
 
 
 def test_no_jitter_leaves_the_picture() -> None:

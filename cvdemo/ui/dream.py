@@ -45,9 +45,10 @@ CUSTOM = "Custom"
 TIME_LIMIT_S = 90.0
 PREVIEW_EVERY_S = 0.25
 PREVIEW_SIDE_PX = 512
-MAIN_SETTINGS = ("layer", "steps", "step_size")
-MORE_SETTINGS = ("channel", "octaves", "octave_scale", "jitter_px", "detail", "laplacian_bands", "size_px")
-SETTINGS = (*MAIN_SETTINGS, *MORE_SETTINGS)
+SETTINGS = (  # all but the seed, as they stand on the page
+    *("layer", "channel", "steps", "step_size", "octaves", "octave_scale"),
+    *("detail", "laplacian_bands", "jitter_px", "size_px"),
+)
 API_SETTINGS = (  # in the order of `dream_endpoint`
     *("octaves", "octave_scale", "steps", "step_size", "layer", "seed"),
     *("channel", "jitter_px", "detail", "laplacian_bands", "size_px"),
@@ -140,19 +141,11 @@ def _summary(step: DreamStep, before: float, after: float, elapsed_ms: float) ->
     return f"{took(elapsed_ms)}{stopped}. Objective: {before:.3g} → {after:.3g}"
 
 
-def _settings_controls() -> dict[str, Component]:
-    """One control for each setting but the seed, showing the values of the default preset."""
-    controls = {name: control(DreamConfig, name) for name in MAIN_SETTINGS}
-    with gr.Accordion("More settings", open=False, elem_id="dream-more"):
-        controls |= {name: control(DreamConfig, name) for name in MORE_SETTINGS}
-    return controls
-
-
 def _wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> None:
     """A preset sets every control at once, in the browser; a control moved by hand makes the preset "Custom"."""
     table = json.dumps({name: [getattr(config, field) for field in SETTINGS] for name, config in PRESETS.items()})
     values = list(controls.values())
-    script = f"(name, ...current) => {table}[name] ?? current"
+    script = f"(name, ...current) => ({table})[name] ?? current"
     preset.input(None, [preset, *values], values, js=script, api_visibility="private")
     moved = [component.input for component in values if isinstance(component, gr.Slider | gr.Dropdown)]
     gr.on(moved, None, None, preset, js=f"() => {json.dumps(CUSTOM)}", api_visibility="private")
@@ -182,14 +175,15 @@ def build() -> dict[str, Component]:
                 run = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
             pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            seed, _ = seed_control(elem_id="dream-seed")
+            with gr.Accordion("More settings", open=False, elem_id="dream-more"):
+                controls = {name: control(DreamConfig, name) for name in SETTINGS}
         with gr.Column(min_width=300):
             result = picture_output("The dream", elem_id="dream-result")
             status = gr.Markdown(elem_id="dream-status", elem_classes="status")
-            seed, _ = seed_control(elem_id="dream-seed")
-            controls = _settings_controls()
-    settings: dict[str, Component] = {"preset": preset, **controls, "seed": seed}
-    share_button("dream", settings)
-    method_note(NOTE)
+            settings: dict[str, Component] = {"preset": preset, **controls, "seed": seed}
+            share_button("dream", settings)
+            method_note(NOTE)
     _wire_presets(preset, controls)
     inputs = [image, seed, *controls.values()]
     on_page([run.click], _dream_on_page, inputs, [result, status], examples=pictures, cancel=cancel)
