@@ -25,11 +25,33 @@ from cvdemo.scan import SCORE_FLOOR, Detector, Scan, ScanConfig, scan_steps
 NESTED_SHARE = 0.6  # a box with more than this share of it inside a better one of its class is a part of it
 
 
+def _imagenet(device: str) -> Detector:
+    classifier = load_classifier("imagenet", device)
+    net = lite_windows(fold_batch_norm(classifier.network), classifier.preprocessing.input_px)
+    return Detector(net, classifier.preprocessing, classifier.labels, classifier.device)
+
+
+DETECTORS: dict[str, Callable[[str], Detector]] = {"imagenet": _imagenet}
+
+
+@load_once
+def load_detector(detector: str = "imagenet", device: str = "auto") -> Detector:
+    """The detector behind a choice of `DETECTORS`, loaded on first use and shared.
+
+    Raises:
+        ValueError: no such choice.
+        WeightsError: its file is missing or altered.
+    """
+    if detector not in DETECTORS:
+        raise ValueError(f"detector must be one of {list(DETECTORS)}, got {detector!r}")
+    return DETECTORS[detector](device)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetectConfig(ScanConfig):
     """How a picture is searched, and which of the boxes found are shown."""
 
-    detector: str = setting("imagenet", "Detector", choices=("imagenet",), help="What is looked for.")
+    detector: str = setting("imagenet", "Detector", choices=tuple(DETECTORS), help="What is looked for.")
     score_threshold: float = setting(
         0.35, "Score", minimum=SCORE_FLOOR, maximum=1.0, step=0.01, help="Less probable boxes are hidden."
     )
@@ -69,28 +91,6 @@ class Detections:
             "windows": self.windows,
             "elapsed_ms": round(self.elapsed_ms, 1),
         }
-
-
-def _imagenet(device: str) -> Detector:
-    classifier = load_classifier("imagenet", device)
-    net = lite_windows(fold_batch_norm(classifier.network), classifier.preprocessing.input_px)
-    return Detector(net, classifier.preprocessing, classifier.labels, classifier.device)
-
-
-DETECTORS: dict[str, Callable[[str], Detector]] = {"imagenet": _imagenet}  # a new one: here and in DetectConfig
-
-
-@load_once
-def load_detector(detector: str = "imagenet", device: str = "auto") -> Detector:
-    """The detector behind a choice of `DETECTORS`, loaded on first use and shared.
-
-    Raises:
-        ValueError: no such choice.
-        WeightsError: its file is missing or altered.
-    """
-    if detector not in DETECTORS:
-        raise ValueError(f"detector must be one of {list(DETECTORS)}, got {detector!r}")
-    return DETECTORS[detector](device)
 
 
 def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Detections:
