@@ -66,8 +66,8 @@ def busiest_place(result: Upscaled, size_hw: tuple[int, int]) -> tuple[slice, sl
     shrunk = min(1.0, SEARCH_SIDE_PX / max(height, width))
     size_wh = max(1, round(width * shrunk)), max(1, round(height * shrunk))
     small = cv2.resize(change, size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
-    window_wh = max(1, round(size_hw[1] * shrunk)), max(1, round(size_hw[0] * shrunk))
-    total = cv2.boxFilter(small, -1, window_wh, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    sigma_x, sigma_y = (max(0.5, side * shrunk / 4) for side in reversed(size_hw))
+    total = cv2.GaussianBlur(small, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_CONSTANT)
     row, column = np.unravel_index(int(total.argmax()), total.shape)
     return _around(int(row / shrunk), size_hw[0], height), _around(int(column / shrunk), size_hw[1], width)
 
