@@ -147,7 +147,7 @@ def resize_to_fit(image: ImageArray, max_side_px: int) -> ImageArray:
         raise ValueError(f"need max_side_px >= 1, got {max_side_px}")
     scale = max_side_px / max(height, width)
     if scale >= 1:
-        return image.copy()
+        return np.array(image)
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.array(Image.fromarray(image).resize(size_wh, Image.Resampling.LANCZOS))
 

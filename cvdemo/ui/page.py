@@ -22,7 +22,8 @@ QUEUE_LENGTH = 30
 
 def build_page() -> gr.Blocks:
     """The whole page as Gradio blocks; loads no model."""
-    with gr.Blocks(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S)) as page:
+    page = gr.Blocks(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
+    with page:
         gr.Markdown(HEADER, elem_id="header")
         settings: dict[str, dict[str, Component]] = {}
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
