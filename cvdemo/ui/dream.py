@@ -129,7 +129,7 @@ def _so_far(step: DreamStep, config: DreamConfig) -> str:
     octaves = step.total // config.steps
     return (
         f"Dreaming: octave {step.octave + 1} of {octaves}, step {step.step + 1} of {config.steps} "
-        f"({100 * step.done // step.total} %)"
+        f"({100 * step.done // step.total}\N{NO-BREAK SPACE}%)"
     )
 
 
