@@ -38,7 +38,7 @@ class SampleConfig(Config):
     count: int = setting(16, "Pictures", minimum=1, maximum=64, step=1)
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="The same seed gives the same pictures.")
     truncation: float = setting(
-        0.8, "Truncation", minimum=0.1, maximum=1.0, step=0.05, help="Lower: more typical, less varied. 1 is off."
+        1.0, "Truncation", minimum=0.1, maximum=1.0, step=0.05, help="Lower: more typical, less varied. 1 is off."
     )
 
 

@@ -32,10 +32,10 @@ NOTE = (
     "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Truncation pulls the random numbers towards their "
     "mean, for more typical and less varied pictures."
 )
-EXAMPLES = [[16, 7, 0.8], [64, 2024, 0.7], [36, 99, 0.5], [9, 12345, 1.0]]  # count, seed, truncation
+EXAMPLES = [[16, 1.0, 7], [64, 1.0, 2024], [36, 0.7, 99], [9, 0.9, 12345]]  # count, truncation, seed
 
 
-def sample_endpoint(generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = 0.8) -> Any:
+def sample_endpoint(generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = 1.0) -> Any:
     """Pictures of 64 x 64 pixels as PNG; number i of a seed is the same whatever the count."""
     return _draw(_config(generator, count, seed, truncation))
 
@@ -97,7 +97,7 @@ def build() -> dict[str, Component]:
             with gr.Row():
                 run = gr.Button("Generate", variant="primary", elem_id="sample-run")
                 cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
-            gr.Examples(EXAMPLES, [count, seed, truncation], label="Try one of these")
+            presets = gr.Examples(EXAMPLES, [count, truncation, seed], label="Try one of these")
         with gr.Column(min_width=300, scale=2):
             gallery = gr.Gallery(
                 label="Pictures",
@@ -114,13 +114,14 @@ def build() -> dict[str, Component]:
             with gr.Row():
                 sheet = gr.DownloadButton("Download the grid (PNG)", size="md", visible=False, elem_id="sample-grid")
                 archive = gr.DownloadButton("Download all (ZIP)", size="md", visible=False, elem_id="sample-zip")
-    settings: dict[str, Component] = {"generator": generator, "count": count, "seed": seed, "truncation": truncation}
-    inputs = list(settings.values())
+    # The seed comes last: a link and an example fill the fields in this order, and a new seed starts the drawing.
+    settings: dict[str, Component] = {"generator": generator, "count": count, "truncation": truncation, "seed": seed}
+    inputs: list[Component] = [generator, count, seed, truncation]
     share_button("sample", settings)
     method_note(NOTE)
     outputs = [gallery, status, sheet, archive, drawn]
-    on_page([run.click], _sample_on_page, inputs, outputs, cancel=cancel)
-    changes = [generator.change, count.change, seed.change, truncation.change]
+    on_page([run.click], _sample_on_page, inputs, outputs, examples=presets, cancel=cancel)
+    changes = [generator.input, count.input, truncation.input, seed.change]
     on_page(changes, _sample_on_page, inputs, outputs, cancel=cancel, js=None, trigger_mode="always_last")
     light([gallery.select], _describe, [drawn], [status])
     endpoint("sample", sample_endpoint, inputs, [gallery])

@@ -15,9 +15,19 @@ CSS = """
 .numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
 .numbers td + td, .numbers th + th { font-variant-numeric: tabular-nums; text-align: right !important; }
 #sample-result .grid-wrap { max-height: none; overflow: visible; }
+#sample-result .grid-container {
+  grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important;
+  grid-auto-rows: auto !important;
+}
+#sample-result .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
+:is(#style-styles, #style-pictures) > .gallery { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); }
+:is(#style-styles, #style-pictures) .gallery-item * { width: 100%; height: auto; max-height: none; }
+:is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 @media (max-width: 640px) {
+  :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   .gradio-container { padding: 8px !important; }
-  #sample-result .grid-container { grid-template-columns: repeat(4, 1fr) !important; }
+  #sample-result .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+  #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
   .gradio-container button { min-height: 40px; }
 }
 """
