@@ -56,6 +56,7 @@ class DcganConfig(LoopConfig):
     lr_generator: float = 2e-4
     lr_discriminator: float = 4e-4  # two time scales (Heusel et al. 2017)
     beta1: float = 0.5
+    decay_steps: int = 0  # the last ones, over which both learning rates fall linearly to 0
     flips: bool = True
     fd_pictures: int = 2000  # generated for each FD-Lite0 during training
 
@@ -96,6 +97,10 @@ class DcganTask(Task):
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), config.lr_discriminator, betas),
         }
         self.real_statistics: Statistics | None = None
+
+    def lr_factor(self, step: int) -> float:
+        left = self.config.steps - step
+        return min(1.0, left / self.config.decay_steps) if self.config.decay_steps else 1.0
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of D on a real and a generated batch, then one of G against the new D."""
@@ -264,12 +269,12 @@ def measure(generator: Generator, context: Context, pictures: int, seed: int) ->
 
 
 def publish(config: DcganConfig, out: Path, context: Context, options: PublishOptions) -> str:
-    """Stores the averaged generator with batch-norm statistics taken anew, convolutions in float16."""
+    """Stores the averaged generator, its convolutions in float16, measured as stored."""
     state = load(out / options.checkpoint)
     shape = {"latent_dim": config.latent_dim, "width": config.width, "channels": 3, "size": config.size}
     generator = Generator(**shape)
     generator.load_state_dict(state["ema"])
-    recalibrate_batch_norm(generator.to(context.device), config.seed)
+    generator.eval().to(context.device)
     stored = {key: t.half() if t.ndim == 4 else t for key, t in generator.state_dict().items()}
     generator.load_state_dict(stored)  # what is measured is what is stored
     result = measure(generator, context, options.pictures, seed=2026)
@@ -299,24 +304,6 @@ def publish(config: DcganConfig, out: Path, context: Context, options: PublishOp
         weights_dir=options.weights_dir,
     )
     return options.name or WEIGHT
-
-
-@torch.no_grad()
-def recalibrate_batch_norm(generator: Generator, seed: int, batches: int = 50, batch_size: int = 64) -> None:
-    """Replaces the running statistics by plain means over generated batches: averaged weights need their own."""
-    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a cumulative mean
-    generator.train()
-    device = next(generator.parameters()).device
-    random = torch.Generator().manual_seed(seed)
-    for _ in range(batches):
-        generator(torch.randn(batch_size, generator.latent_dim, generator=random).to(device))
-    generator.eval()
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
 
 
 RECIPE = Recipe(
