@@ -5,6 +5,7 @@ Run it with `make screenshots`. The phone pictures are taken in the dark scheme.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
 
 OUT = ROOT / "docs" / "screenshots"
 SIZES = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
+FINISHED = re.compile(r"\bin [\d.]+ m?s")  # the time that every status gives at the end
 PATIENCE_MS = 240_000
 MAX_HEIGHT_PX = 2400
 
@@ -25,7 +27,7 @@ def run_example(slug: str, nth: int = 0) -> Callable[[Page], None]:
 
     def drive(page: Page) -> None:
         page.locator(f"#tab-{slug} .gallery button").nth(nth).click()
-        expect(page.locator(f"#{slug}-status")).to_contain_text(" s", timeout=PATIENCE_MS)
+        expect(page.locator(f"#{slug}-status")).to_contain_text(FINISHED, timeout=PATIENCE_MS)
 
     return drive
 
@@ -35,7 +37,7 @@ def press_run(slug: str) -> Callable[[Page], None]:
 
     def drive(page: Page) -> None:
         page.click(f"#{slug}-run")
-        expect(page.locator(f"#{slug}-status")).to_contain_text("s", timeout=PATIENCE_MS)
+        expect(page.locator(f"#{slug}-status")).to_contain_text(FINISHED, timeout=PATIENCE_MS)
 
     return drive
 

@@ -65,7 +65,7 @@ def test_the_page_asks_no_other_host_for_anything(page: Page, server: str) -> No
     page.on("request", lambda request: asked.append(request.url))
     page.reload()
     expect(page.locator("#classify-run")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(2000)  # fonts and late chunks
     assert asked
     assert {url for url in asked if not url.startswith((server, "data:", "blob:"))} == set()
 
