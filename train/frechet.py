@@ -26,10 +26,13 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean (D,) and covariance (D, D), float64, of `n` feature vectors."""
+    """Mean (D,) and covariance of `n` feature vectors, float64.
+
+    The covariance is kept as a factor F (min(n, D), D) with F^T F = C: exact also where n < D leaves C singular.
+    """
 
     mean: Tensor
-    covariance: Tensor
+    factor: Tensor
     n: int
 
 
@@ -56,27 +59,28 @@ def statistics(features: Tensor) -> Statistics:
     """Mean and unbiased covariance of features (N, D), in float64.
 
     Raises:
-        ValueError: not a matrix of at least two rows.
+        ValueError: not a matrix of at least two rows, or not all finite.
     """
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(f"need features (N >= 2, D), got {tuple(features.shape)}")
+    if not features.isfinite().all():
+        raise ValueError("features must be finite")
     features = features.double()
-    return Statistics(features.mean(dim=0), torch.cov(features.T), len(features))
+    mean = features.mean(dim=0)
+    _, factor = torch.linalg.qr((features - mean) / (len(features) - 1) ** 0.5, mode="r")
+    return Statistics(mean, factor, len(features))
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
     """|mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), at least 0 but for rounding.
 
-    The trace of the root is that of (C_a^(1/2) C_b C_a^(1/2))^(1/2), which is symmetric: no complex numbers.
+    The trace of the root is the sum of the singular values of F_a F_b^T: no matrix root, no complex numbers.
 
     Raises:
         ValueError: the features have different lengths.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"feature lengths differ: {len(a.mean)}, {len(b.mean)}")
-    values, vectors = torch.linalg.eigh(a.covariance)
-    root_a = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    product = root_a @ b.covariance @ root_a
-    trace_root = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
-    distance = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * trace_root
-    return float(distance)
+    trace_root = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
+    traces = a.factor.square().sum() + b.factor.square().sum()
+    return float((a.mean - b.mean).square().sum() + traces - 2 * trace_root)

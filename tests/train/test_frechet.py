@@ -8,7 +8,8 @@ from train.frechet import Statistics, frechet_distance, in_batches, lite0_statis
 
 
 def gaussian(mean: list[float], covariance: list[list[float]]) -> Statistics:
-    return Statistics(torch.tensor(mean).double(), torch.tensor(covariance).double(), 10)
+    factor = torch.linalg.cholesky(torch.tensor(covariance).double()).T
+    return Statistics(torch.tensor(mean).double(), factor, 10)
 
 
 def test_distance_to_itself_is_zero() -> None:
@@ -35,7 +36,7 @@ def test_is_symmetric_and_fit_for_fewer_pictures_than_features() -> None:
 def test_statistics_are_unbiased() -> None:
     found = statistics(torch.tensor([[0.0, 0.0], [2.0, 4.0]]))
     assert found.mean.tolist() == [1.0, 2.0]
-    assert found.covariance.tolist() == [[2.0, 4.0], [4.0, 8.0]]
+    torch.testing.assert_close(found.factor.T @ found.factor, torch.tensor([[2.0, 4.0], [4.0, 8.0]]).double())
     assert found.n == 2
 
 
@@ -43,6 +44,20 @@ def test_statistics_are_unbiased() -> None:
 def test_refuses_what_is_no_matrix(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="N >= 2"):
         statistics(torch.zeros(shape))
+
+
+def test_refuses_what_is_not_finite() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        statistics(torch.tensor([[0.0, float("nan")], [1.0, 1.0]]))
+
+
+def test_agrees_with_the_matrix_root() -> None:
+    a, b = statistics(torch.randn(60, 6)), statistics(torch.randn(80, 6) @ torch.randn(6, 6) + 1)
+    product = (a.factor.T @ a.factor) @ (b.factor.T @ b.factor)
+    root_trace = torch.linalg.eigvals(product).sqrt().sum().real
+    traces = a.factor.square().sum() + b.factor.square().sum()
+    expected = (a.mean - b.mean).square().sum() + traces - 2 * root_trace
+    assert frechet_distance(a, b) == pytest.approx(expected.item(), rel=1e-8)
 
 
 def test_refuses_different_lengths() -> None:

@@ -57,7 +57,7 @@ def test_the_discriminator_learns_to_tell_a_fixed_generator() -> None:
 
 def test_labels_need_bce() -> None:
     with pytest.raises(ValueError, match="no labels"):
-        DcganConfig(label_noise=0.05)
+        DcganConfig(loss="hinge")
 
 
 def test_pictures_of_another_size_are_refused() -> None:
