@@ -63,12 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--out", type=Path, required=True, help="folder of the run")
     publish.add_argument("--checkpoint", default=BEST, help=f"file in it, default {BEST}")
     publish.add_argument("--name", default="", help="in the manifest; default: the recipe's own")
-    publish.add_argument("--pictures", type=int, default=10_000, help="n of a measure that draws samples")
     publish.add_argument("--weights-dir", type=Path, help="write there instead of weights/")
 
     for command in (evaluate, publish):
         command.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")
         command.add_argument("--device", default="auto", help="cpu, cuda or auto")
+        command.add_argument("--pictures", type=int, default=10_000, help="n of a measure that draws samples")
     commands.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     return parser
 
@@ -106,9 +106,13 @@ def list_recipes() -> str:
     return "\n".join(lines)
 
 
-def _context(args: argparse.Namespace, amp: bool | None = None) -> Context:
+def _training_context(args: argparse.Namespace) -> Context:
     device = pick_device(args.device)
-    return Context(data=args.data, device=device, amp=bf16_is_fast(device) if amp is None else amp)
+    return Context(data=args.data, device=device, amp=bf16_is_fast(device) if args.amp is None else args.amp)
+
+
+def _measuring_context(args: argparse.Namespace) -> Context:
+    return Context(data=args.data, device=pick_device(args.device), amp=False, pictures=args.pictures)
 
 
 def _train(recipe: Recipe, args: argparse.Namespace) -> None:
@@ -118,7 +122,7 @@ def _train(recipe: Recipe, args: argparse.Namespace) -> None:
     if args.data is None or args.out is None:
         raise SystemExit(f"{recipe.name}: give --data and --out, or --dry-run")
     config = config_from(args, recipe.config)
-    trainer = Trainer(recipe.build(config, _context(args, args.amp)), config, args.out, resume=args.resume)
+    trainer = Trainer(recipe.build(config, _training_context(args)), config, args.out, resume=args.resume)
     if trainer.run():
         print(f"done: {config.steps} steps; publish with: python -m train publish {recipe.name} --out DIR --data DIR")
     else:
@@ -145,7 +149,7 @@ def _recipe_of(name: str) -> Recipe:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    result: dict[str, Any] = {"name": args.name, **_recipe_of(args.name).evaluate(args.name, _context(args))}
+    result: dict[str, Any] = {"name": args.name, **_recipe_of(args.name).evaluate(args.name, _measuring_context(args))}
     if args.json:
         print(json.dumps(result))
     else:
@@ -157,10 +161,8 @@ def _publish(args: argparse.Namespace) -> None:
     recipe = RECIPES[args.recipe]
     saved: dict[str, Any] = load(args.out / args.checkpoint)["config"]
     config: LoopConfig = config_of(saved, recipe.config)
-    options = PublishOptions(
-        checkpoint=args.checkpoint, name=args.name, pictures=args.pictures, weights_dir=args.weights_dir
-    )
-    print(f"published {recipe.publish(config, args.out, _context(args), options)}")
+    options = PublishOptions(checkpoint=args.checkpoint, name=args.name, weights_dir=args.weights_dir)
+    print(f"published {recipe.publish(config, args.out, _measuring_context(args), options)}")
 
 
 if __name__ == "__main__":

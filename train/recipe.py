@@ -23,11 +23,13 @@ class Context:
         data: folder or HDF5 file given with --data; None asks for generated data (--dry-run).
         device: torch device.
         amp: bfloat16 autocast.
+        pictures: n of a measure that draws samples.
     """
 
     data: Path | None
     device: torch.device
     amp: bool
+    pictures: int = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +39,11 @@ class PublishOptions:
     Attributes:
         checkpoint: file in the run's folder.
         name: in the manifest; empty for the recipe's own.
-        pictures: n of a measure that draws samples.
         weights_dir: None for the project's own folder.
     """
 
     checkpoint: str = "best.pt"
     name: str = ""
-    pictures: int = 10_000
     weights_dir: Path | None = None
 
 

@@ -80,20 +80,25 @@ def test_generated_pictures_follow_their_seed() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_dcgan_publishes_what_loads(tmp_path: Path) -> None:
+def test_dcgan_publishes_what_loads_and_measures_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "faces"
     folder.mkdir()
     for index, picture in enumerate(noise_pictures(16)):
         Image.fromarray(picture).save(folder / f"{index}.png")
-    context = Context(data=folder, device=CPU, amp=False)
+    context = Context(data=folder, device=CPU, amp=False, pictures=8)
     config = replace(DCGAN, evaluate_every=3, preview_every=3, fd_pictures=8)
     Trainer(dcgan.build(config, context), config, tmp_path / "run").run()
-    options = PublishOptions(pictures=8, weights_dir=tmp_path / "weights", name="dcgan_test")
+    options = PublishOptions(weights_dir=tmp_path / "weights", name="dcgan_test")
     assert dcgan.publish(config, tmp_path / "run", context, options) == "dcgan_test"
     entry = load_manifest(tmp_path / "weights")["dcgan_test"]
     network = Generator(**{key: value for key, value in entry.network.items() if key != "name"})
     network.load_state_dict(load_state_dict("dcgan_test", tmp_path / "weights"))
     assert entry.metric["n"] == 8 and entry.metric["value"]["fd_lite0"] > 0
+    monkeypatch.setattr(dcgan, "load_manifest", lambda: {"dcgan_test": entry})
+    monkeypatch.setattr(dcgan, "load_state_dict", lambda name: load_state_dict(name, tmp_path / "weights"))
+    again = dcgan.evaluate("dcgan_test", context)
+    assert round(again["fd_lite0"], 2) == entry.metric["value"]["fd_lite0"]
+    assert round(again["floor_real_real"], 2) == entry.metric["value"]["floor"]
     assert (tmp_path / "run" / "preview_0000003.png").exists()
     assert (tmp_path / "faces_16.h5").exists()
 

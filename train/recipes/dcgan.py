@@ -237,28 +237,28 @@ def build(config: DcganConfig, context: Context) -> DcganTask:
     return DcganTask(config, pictures, context.device, context.amp)
 
 
-def evaluate(name: str, context: Context, pictures: int = 10_000, seed: int = 2026) -> dict[str, Any]:
+def evaluate(name: str, context: Context) -> dict[str, Any]:
     """FD-Lite0 of a published generator: generated against real, and real against other real (the floor).
 
     Args:
         name: in the manifest.
-        context: its data are the real pictures.
-        pictures: n of each of the three sets; halved data where there are fewer than 2 n real ones.
+        context: its data are the real pictures, its `pictures` the n of each of the three sets; half of the data
+            where they are fewer than 2 n.
 
     Raises:
         ValueError: no data.
     """
     generator = Generator(**{key: value for key, value in load_manifest()[name].network.items() if key != "name"})
     generator.load_state_dict(load_state_dict(name))
-    return measure(generator.to(context.device), context, pictures, seed)
+    return measure(generator.eval().to(context.device), context)
 
 
-def measure(generator: Generator, context: Context, pictures: int, seed: int) -> dict[str, Any]:
+def measure(generator: Generator, context: Context, seed: int = 2026) -> dict[str, Any]:
     """FD-Lite0 and its floor in float32, with the n of each; see `evaluate`."""
     if context.data is None:
         raise ValueError("FD-Lite0 needs real pictures: give --data")
     real = load_pictures(context.data, generator.size)
-    count = min(pictures, len(real) // 2)
+    count = min(context.pictures, len(real) // 2)
     chosen = real[np.random.default_rng(seed).permutation(len(real))[: 2 * count]]
     real_statistics = lite0_statistics(in_batches(chosen[:count]), context.device)
     other_statistics = lite0_statistics(in_batches(chosen[count:]), context.device)
@@ -282,7 +282,7 @@ def publish(config: DcganConfig, out: Path, context: Context, options: PublishOp
     generator.eval().to(context.device)
     stored = {key: t.half() if t.ndim == 4 else t for key, t in generator.state_dict().items()}
     generator.load_state_dict(stored)  # what is measured is what is stored
-    result = measure(generator, context, options.pictures, seed=2026)
+    result = measure(generator, context)
     publish_weight(
         options.name or WEIGHT,
         stored,
@@ -303,7 +303,7 @@ def publish(config: DcganConfig, out: Path, context: Context, options: PublishOp
             "protocol": f"{PROTOCOL}; generated against real, floor: real against other real",
             "split": f"training pictures, after {state['step']} steps of {config.batch_size}",
             "n": result["n"],
-            "command": f"python -m train evaluate {options.name or WEIGHT} --data DIR --json",
+            "command": f"python -m train evaluate {options.name or WEIGHT} --data DIR --pictures {result['n']} --json",
         },
         notes=_NOTES,
         weights_dir=options.weights_dir,
