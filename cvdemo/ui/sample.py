@@ -99,17 +99,7 @@ def build() -> dict[str, Component]:
                 cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
             presets = gr.Examples(EXAMPLES, [count, truncation, seed], label="Try one of these")
         with gr.Column(min_width=300, scale=2):
-            gallery = gr.Gallery(
-                label="Pictures",
-                show_label=False,
-                format="png",
-                columns=4,
-                height="auto",
-                object_fit="contain",
-                interactive=False,
-                buttons=["download", "fullscreen"],
-                elem_id="sample-result",
-            )
+            gallery = _gallery()
             status = gr.Markdown(elem_id="sample-status", elem_classes="status")
             with gr.Row():
                 sheet = gr.DownloadButton("Download the grid (PNG)", size="md", visible=False, elem_id="sample-grid")
@@ -126,6 +116,20 @@ def build() -> dict[str, Component]:
     light([gallery.select], _describe, [drawn], [status])
     endpoint("sample", sample_endpoint, inputs, [gallery])
     return settings
+
+
+def _gallery() -> gr.Gallery:
+    return gr.Gallery(
+        label="Pictures",
+        show_label=False,
+        format="png",
+        columns=4,
+        height="auto",
+        object_fit="contain",
+        interactive=False,
+        buttons=["download", "fullscreen"],
+        elem_id="sample-result",
+    )
 
 
 def _slider(name: str) -> gr.Slider:
