@@ -136,7 +136,7 @@ def _write(result: Result, target: Path) -> None:
         if result.image is not None:
             save_png(result.image, target)
         if result.data is not None:
-            text = json.dumps(result.data, indent=2, ensure_ascii=False)
+            text = json.dumps(result.data, indent=2, ensure_ascii=False, allow_nan=False)
             target.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}.") from error

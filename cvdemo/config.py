@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cvdemo.errors import InputError
+
 SETTING_KEY = "cvdemo"
 
 
@@ -59,24 +61,52 @@ def default_of(config: type["Config"], name: str) -> Any:
     return {f.name: f.default for f in dataclasses.fields(config)}[name]
 
 
+class SettingError(InputError, ValueError):
+    """A value that a setting cannot take: a broken contract for a caller, a plain sentence for a visitor."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Base of every config: checks each described field against its range when it is made.
+    """Base of every config: checks each described field when it is made, and brings it to its own type.
+
+    A whole number that arrives as 2.0, as sliders and JSON send it, becomes the int 2.
 
     Raises:
-        ValueError: a value is out of range or not among the choices; names field, value and range.
+        SettingError: a value is no number, no whole number, out of range or not among the choices; names the field,
+            the range and the value.
     """
 
     def __post_init__(self) -> None:
         for name, described in settings_of(self).items():
-            _check(name, getattr(self, name), described)
+            value = _checked(name, getattr(self, name), default_of(type(self), name), described)
+            object.__setattr__(self, name, value)
 
 
-def _check(name: str, value: Any, described: Setting) -> None:
-    if described.choices is not None and value not in described.choices:
-        raise ValueError(f"{name} must be one of {list(described.choices)}, got {value!r}")
+def _checked(name: str, value: Any, default: Any, described: Setting) -> Any:
+    """The value as the field's own type."""
+    if described.choices is not None:
+        if isinstance(value, bool | list) or value not in described.choices:
+            raise SettingError(f"{name} must be one of {list(described.choices)}, got {value!r}")
+        return described.choices[described.choices.index(value)]
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise SettingError(f"{name} must be true or false, got {value!r}")
+        return value
+    if isinstance(default, str):
+        if not isinstance(value, str):
+            raise SettingError(f"{name} must be a text, got {value!r}")
+        return value
+    if value is None and default is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise SettingError(f"{name} must be a number, got {value!r}")
     low, high = described.minimum, described.maximum
-    if low is not None and value is not None and not low <= value:
-        raise ValueError(f"{name} must be at least {low}, got {value!r}")
-    if high is not None and value is not None and not value <= high:
-        raise ValueError(f"{name} must be at most {high}, got {value!r}")
+    if low is not None and not low <= value:
+        raise SettingError(f"{name} must be at least {low}, got {value!r}")
+    if high is not None and not value <= high:
+        raise SettingError(f"{name} must be at most {high}, got {value!r}")
+    if isinstance(default, int):
+        if value != int(value):
+            raise SettingError(f"{name} must be a whole number, got {value!r}")
+        return int(value)
+    return value

@@ -1,7 +1,7 @@
 """What a visitor can mend, as exceptions with one sentence to act on.
 
     DemoError               shown to the visitor as it is
-    |-- InputError          the picture or the settings that came in
+    |-- InputError          the picture or the settings that came in; config.SettingError is one
     `-- WeightsError        a weight file that is missing, altered or out of reach
 
 A caller who breaks a function's contract gets `ValueError` with the received values instead.

@@ -25,6 +25,7 @@ MAX_MEGAPIXELS = 40.0
 MAX_ASPECT_RATIO = 50.0
 Image.init()  # all decoders, so that the list below can be matched against those this Pillow was built with
 FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))
+DAMAGED = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)  # what Pillow's decoders raise; AVIF the last
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF pictures are accepted"
 
 # Pillow would warn at 89 megapixels and raise at 179, at any thread's first open; the check below is stricter and
@@ -54,7 +55,7 @@ def read_image(
     try:
         picture.seek(0)
         picture.load()
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except DAMAGED as error:
         raise InputError(f"The picture file is damaged or cut off; please send it again. {ACCEPTED}.") from error
     return np.array(_to_rgb(ImageOps.exif_transpose(picture)))
 
@@ -81,7 +82,7 @@ def _open(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise InputError(f"The file is not a picture that can be read. {ACCEPTED}.") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except DAMAGED as error:
         raise InputError(f"The picture file is damaged or cut off; please send it again. {ACCEPTED}.") from error
 
 

@@ -1,5 +1,6 @@
 """Where work runs and for how long: device, threads, models loaded once, deadlines."""
 
+import inspect
 import threading
 import time
 from collections.abc import Callable
@@ -48,15 +49,20 @@ class Deadline:
 def load_once(loader: Callable[..., T]) -> Callable[..., T]:
     """Calls `loader` once for each set of arguments, under a lock, and hands the same object to everyone.
 
+    However the arguments are written: defaults left out or given, by position or by name, are the same set.
+
     Two visitors who come at the same time wait for one load. A loader that raises is tried again next time.
     `wrapper.cache` is the dict of what is loaded, for tests and for freeing memory.
     """
     lock = threading.RLock()
+    signature = inspect.signature(loader)
     cache: dict[Any, T] = {}
 
     @wraps(loader)
     def wrapper(*args: Any, **kwargs: Any) -> T:
-        key = (args, tuple(sorted(kwargs.items())))
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        key = tuple(bound.arguments.items())
         with lock:
             if key not in cache:
                 cache[key] = loader(*args, **kwargs)

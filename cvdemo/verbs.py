@@ -4,6 +4,7 @@
 """
 
 import argparse
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from cvdemo.detect import DetectConfig, load_detector, select
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
 from cvdemo.scan import scan_steps
-from cvdemo.srcnn import UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
+from cvdemo.srcnn import Quality, UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
 
 Report = Callable[[int, int], None]  # steps done, of how many
 
@@ -123,9 +124,14 @@ def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
             for name, picture in (("bicubic", result.bicubic), ("srcnn", result.image))
         }
         line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
-        return Result(line, result.image, {name: asdict(value) for name, value in quality.items()})
+        return Result(line, result.image, {name: _as_json(value) for name, value in quality.items()})
 
     return work
+
+
+def _as_json(quality: Quality) -> dict[str, float | None]:
+    """PSNR and SSIM; the infinite PSNR of identical pictures, which JSON cannot say, is null."""
+    return {name: value if math.isfinite(value) else None for name, value in asdict(quality).items()}
 
 
 def read_picture(path: Path) -> ImageArray:

@@ -23,13 +23,14 @@ found() {
 }
 
 playwrights_own() {
-  .venv/bin/python - <<'P'
+  path=$(.venv/bin/python - <<'P'
 from playwright.sync_api import sync_playwright
 import pathlib, sys
 with sync_playwright() as p:
     path = pathlib.Path(p.chromium.executable_path)
 print(path) if path.is_file() else sys.exit(1)
 P
+  ) && works "$path" && echo "$path"
 }
 
 found && exit 0

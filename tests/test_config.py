@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError, dataclass
 import pytest
 
 from cvdemo.config import Config, default_of, setting, settings_of
+from cvdemo.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,11 +13,16 @@ class Example(Config):
     steps: int = setting(10, "Steps", minimum=1, maximum=20, step=1, unit="steps", help="How many.")
     layer: str = setting("a", "Layer", choices=("a", "b"))
     plain: int = 3
+    rate: float = setting(0.5, "Rate", minimum=0, maximum=1)
+    scale: int = setting(2, "Scale", choices=(2, 3))
+    on: bool = setting(False, "On")
+    title: str = setting("a", "Title")
+    limit: int | None = setting(None, "Limit", minimum=1)
 
 
 def test_settings_are_described_in_order() -> None:
     described = settings_of(Example)
-    assert list(described) == ["steps", "layer"]
+    assert list(described) == ["steps", "layer", "rate", "scale", "on", "title", "limit"]
     assert described["steps"].unit == "steps" and described["layer"].choices == ("a", "b")
     assert default_of(Example, "steps") == 10 and default_of(Example, "plain") == 3
 
@@ -27,12 +33,31 @@ def test_settings_are_described_in_order() -> None:
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"steps": 21}, "steps must be at most 20, got 21"),
         ({"steps": float("nan")}, "steps must be at least 1, got nan"),
+        ({"steps": None}, "steps must be a number, got None"),
+        ({"steps": "3"}, "steps must be a number, got '3'"),
+        ({"steps": True}, "steps must be a number, got True"),
+        ({"steps": 2.5}, r"steps must be a whole number, got 2\.5"),
+        ({"steps": float("inf")}, "steps must be at most 20, got inf"),
+        ({"on": None}, "on must be true or false, got None"),
+        ({"scale": None}, r"scale must be one of \[2, 3\], got None"),
+        ({"title": 3}, "title must be a text, got 3"),
+        ({"limit": 0}, "limit must be at least 1, got 0"),
         ({"layer": "c"}, r"layer must be one of \['a', 'b'\], got 'c'"),
     ],
 )
 def test_values_out_of_range_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Example(**values)  # type: ignore[arg-type]
+
+
+def test_values_arrive_as_their_own_type() -> None:
+    config = Example(steps=3.0, scale=3.0, rate=1)  # type: ignore[arg-type]
+    assert repr(config.steps) == "3" and repr(config.scale) == "3" and config.rate == 1 and config.limit is None
+
+
+def test_a_visitor_gets_the_same_sentence() -> None:
+    with pytest.raises(InputError, match="steps must be at least 1"):
+        Example(steps=0)
 
 
 def test_limits_are_allowed_and_configs_are_frozen() -> None:

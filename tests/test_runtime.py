@@ -37,6 +37,18 @@ def test_many_threads_load_once_and_share() -> None:
     assert slow("b") == ["b"] and calls == ["a", "b"]
 
 
+def test_arguments_mean_the_same_however_they_are_written() -> None:
+    calls: list[tuple[str, str]] = []
+
+    @load_once
+    def load(name: str = "a", device: str = "auto") -> object:
+        calls.append((name, device))
+        return object()
+
+    assert load() is load("a") is load(name="a", device="auto") is load("a", "auto")
+    assert calls == [("a", "auto")]
+
+
 def test_a_failed_load_is_tried_again() -> None:
     outcomes = iter([OSError("gone"), 7])
 

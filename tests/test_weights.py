@@ -175,3 +175,8 @@ def test_the_shipped_weights_are_those_of_the_manifest() -> None:
     listed = {entry.file for entry in manifest.values()}
     assert {path.name for path in WEIGHTS_DIR.glob("*.safetensors")} == listed
     assert sum(entry.bytes for entry in manifest.values()) < 80e6
+
+
+@pytest.mark.parametrize(("name", "floor_db"), [("srcnn_x2", 36.0), ("srcnn_x3", 32.1), ("srcnn_x4", 29.8)])
+def test_the_recorded_set5_figures_stay_above_the_floor(name: str, floor_db: float) -> None:
+    assert load_manifest()[name].metric["value"]["set5"] >= floor_db

@@ -33,7 +33,8 @@ EXAMPLES = ("cheetah", "lion", "chelsea", "coffee", "rocket")
 
 def classify_endpoint(image: str | None, model: str = "imagenet", ten_crop: bool = False) -> dict[str, float]:
     """The five most probable classes of a picture, with their probabilities."""
-    prediction = classify(load_picture(image), load_classifier(model), ten_crop=ten_crop)
+    config = ClassifyConfig(model=model, ten_crop=ten_crop)
+    prediction = classify(load_picture(image), load_classifier(config.model), ten_crop=config.ten_crop)
     return _confidences(prediction)
 
 

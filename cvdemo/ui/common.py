@@ -8,6 +8,7 @@ import functools
 import html
 import inspect
 import json
+import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -62,14 +63,33 @@ def control(config: type[Config], name: str, **overrides: Any) -> Component:
     if isinstance(common["value"], bool):
         return gr.Checkbox(**common)
     if described.minimum is not None and described.maximum is not None:
-        return gr.Slider(described.minimum, described.maximum, step=described.step, **common)
+        slider = gr.Slider(described.minimum, described.maximum, step=described.step, **common)
+        return numbers_only(slider)
     raise ValueError(f"{config.__name__}.{name} has no control: give it choices or a range")
+
+
+def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
+    """The field, which answers in words what only a program can send: a null, a text, a number out of range."""
+    preprocess = field.preprocess
+
+    def checked(payload: Any) -> float | int | None:
+        empty_is_fine = payload is None and isinstance(field, gr.Number)
+        is_number = isinstance(payload, int | float) and not isinstance(payload, bool)
+        low = -math.inf if field.minimum is None else field.minimum
+        high = math.inf if field.maximum is None else field.maximum
+        if not empty_is_fine and not (is_number and low <= payload <= high):
+            raise gr.Error(f"{field.label} must be a number from {low:g} to {high:g}.", print_exception=False)
+        return preprocess(payload)
+
+    setattr(field, "preprocess", checked)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
+    return field
 
 
 def seed_control(value: int = 0, elem_id: str | None = None) -> tuple[gr.Number, gr.Button]:
     """A seed field and a dice button that is already wired to it."""
     with gr.Row(equal_height=True):
         seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=SEED_MAX, elem_id=elem_id, min_width=100)
+        numbers_only(seed)
         dice = gr.Button("Roll", min_width=80, scale=0, elem_id=f"{elem_id}-dice" if elem_id else None)
     roll = f"() => Math.floor(Math.random() * {SEED_MAX})"
     dice.click(None, outputs=seed, js=roll, api_visibility="private")
@@ -254,19 +274,23 @@ def method_note(text: str) -> None:
 
 def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
     """A button that copies a link which restores the tab and its settings; `cvdemo.ui.share` reads it back."""
-    with gr.Row():
+    with gr.Row(equal_height=True):
         button = gr.Button("Copy link to these settings", size="sm", scale=0, min_width=220, elem_id=f"{slug}-share")
+        note = gr.Markdown(elem_id=f"{slug}-share-note", elem_classes="status")
     names = json.dumps(list(settings))
-    script = f"""(...values) => {{
+    script = f"""async (...values) => {{
         const query = new URLSearchParams({{tab: {json.dumps(slug)}}});
         {names}.forEach((name, i) => {{ if (values[i] !== null) query.set(name, values[i]); }});
         const url = window.location.origin + window.location.pathname + "?" + query;
         window.history.replaceState(null, "", url);
-        if (navigator.clipboard) navigator.clipboard.writeText(url).catch(() => {{}});
-        return [];
+        try {{
+            await navigator.clipboard.writeText(url);
+            return "The link is copied.";
+        }} catch (refused) {{
+            return "The link stands in the address bar.";
+        }}
     }}"""
-    copied = button.click(None, list(settings.values()), None, js=script, api_visibility="private")
-    copied.then(lambda: gr.Info("The link is copied, and stands in the address bar."), api_visibility="private")
+    button.click(None, list(settings.values()), note, js=script, api_visibility="private")
     return button
 
 

@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
-from cvdemo.ui.server import MAX_UPLOAD, middleware
+from cvdemo.ui.server import MAX_UPLOAD, middleware, refuse_urls_as_files
 from cvdemo.ui.share import updates
 from cvdemo.ui.theme import CSS, theme
 
@@ -68,4 +68,5 @@ def launch_options() -> dict[str, Any]:
 
 def main() -> None:
     """Serves the page; HOST and PORT in the environment say where (127.0.0.1:7860)."""
+    refuse_urls_as_files()
     build_page().launch(**launch_options())

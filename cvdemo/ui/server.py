@@ -1,12 +1,14 @@
 """What stands between the network and the page: a cap on request bodies, and no fetching of other sites' files.
 
-Gradio's own `max_file_size` bounds uploads but not a `data:` URL inside a JSON payload, and its file route streams any
-public URL that it is given.
+Gradio's own `max_file_size` bounds uploads but not a `data:` URL inside a JSON payload; its file route streams any
+public URL that it is given, and a file field given as a URL is downloaded whole, whatever its size.
 """
 
 from typing import Any
 from urllib.parse import unquote
 
+import gradio as gr
+from gradio import processing_utils
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -65,6 +67,15 @@ class BlockRemoteFiles:
             await _answer(send, 403, NOT_SERVED)
             return
         await self.app(scope, receive, send)
+
+
+def refuse_urls_as_files() -> None:
+    """Makes gradio, in this process, refuse a file that is given as a URL instead of downloading it."""
+    processing_utils.async_ssrf_protected_download = _refuse_download
+
+
+async def _refuse_download(url: str, cache_dir: str) -> str:
+    raise gr.Error("The picture has to be uploaded as a file.", print_exception=False)
 
 
 async def _answer(send: Send, status: int, text: bytes) -> None:

@@ -1,5 +1,6 @@
 """Links that restore a tab and its settings: the query string that `share_button` writes, read back and checked."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,21 +13,30 @@ def restored_value(component: Component, text: str) -> Any:
     if isinstance(component, gr.Checkbox):
         return {"true": True, "false": False}.get(text)
     if isinstance(component, gr.Slider | gr.Number):
-        return _number(text, component.minimum, component.maximum, whole=getattr(component, "precision", None) == 0)
+        value = _number(text, component.minimum, component.maximum)
+        return value if value is None or _on_step(value, component) else None
     if isinstance(component, gr.Dropdown | gr.Radio):
         values = {str(value): value for _, value in component.choices}
         return values.get(text)
     return None
 
 
-def _number(text: str, minimum: float | None, maximum: float | None, *, whole: bool) -> float | None:
+def _number(text: str, minimum: float | None, maximum: float | None) -> float | None:
     try:
         value = float(text)
     except ValueError:
         return None
     if not ((minimum is None or minimum <= value) and (maximum is None or value <= maximum)):
         return None
-    return int(value) if whole or value.is_integer() else value
+    return int(value) if value.is_integer() else value
+
+
+def _on_step(value: float, component: gr.Slider | gr.Number) -> bool:
+    """Whether the visitor could have set `value`: a whole number of steps above the minimum, or any whole number."""
+    if isinstance(component, gr.Number):
+        return component.precision != 0 or float(value).is_integer()
+    steps = (value - component.minimum) / component.step if component.step else 0.0
+    return math.isclose(steps, round(steps), abs_tol=1e-6)
 
 
 def updates(query: Mapping[str, str], slug: str, settings: Mapping[str, Component]) -> list[Any]:

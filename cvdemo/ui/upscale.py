@@ -1,5 +1,6 @@
 """The Upscale tab: SRCNN beside bicubic on a slider, a close-up, the PNG in full, and measuring by shrinking first."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,17 +89,22 @@ def closeup(result: Upscaled) -> Pair:
 
 
 def quality_table(bicubic: Quality, restored: Quality) -> str:
-    """PSNR and SSIM of both as a Markdown table."""
+    """PSNR and SSIM of both as a Markdown table; a picture that comes back exactly has no PSNR to give."""
+    gain = restored.psnr - bicubic.psnr
     return (
         "| against the original | PSNR | SSIM |\n|---|---:|---:|\n"
-        f"| bicubic | {bicubic.psnr:.2f} dB | {bicubic.ssim:.4f} |\n"
-        f"| **SRCNN** | **{restored.psnr:.2f} dB** | **{restored.ssim:.4f}** |\n"
-        f"| difference | {restored.psnr - bicubic.psnr:+.2f} dB | {restored.ssim - bicubic.ssim:+.4f} |\n"
+        f"| bicubic | {_decibels(bicubic.psnr)} | {bicubic.ssim:.4f} |\n"
+        f"| **SRCNN** | **{_decibels(restored.psnr)}** | **{restored.ssim:.4f}** |\n"
+        f"| difference | {f'{gain:+.2f} dB' if math.isfinite(gain) else '-'} | {restored.ssim - bicubic.ssim:+.4f} |\n"
     )
 
 
+def _decibels(psnr: float) -> str:
+    return f"{psnr:.2f} dB" if math.isfinite(psnr) else "identical"
+
+
 def _measured(result: Upscaled, original: ImageArray, scale: int) -> str:
-    """The table, on brightness without a border of `scale` px, as papers do; nothing where the two are equal."""
+    """The table, on brightness without a border of `scale` px, as papers do."""
     bicubic, restored = (luma_quality(image, original, scale) for image in (result.bicubic, result.image))
     return quality_table(bicubic, restored)
 
@@ -110,9 +116,9 @@ def _save(result: Upscaled, path: str | None, scale: int) -> str:
 def upscale_endpoint(image: str | None, scale: int = 2) -> tuple[Pair, str]:
     """The picture enlarged: bicubic and SRCNN as a pair (at most 1600 px a side), and SRCNN's full-size PNG."""
     picture, config = load_picture(image), UpscaleConfig(scale=scale)
-    check_result_size(picture.shape[0], picture.shape[1], scale)
-    result = upscale(picture, load_srcnn(scale), config, Deadline(TIME_LIMIT_S))
-    return preview(result), _save(result, image, scale)
+    check_result_size(picture.shape[0], picture.shape[1], config.scale)
+    result = upscale(picture, load_srcnn(config.scale), config, Deadline(TIME_LIMIT_S))
+    return preview(result), _save(result, image, config.scale)
 
 
 def _upscale_on_page(path: str | None, scale: int, shrink_first: bool, tile_px: int) -> Iterator[tuple[Any, ...]]:

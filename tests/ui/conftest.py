@@ -34,10 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Server:
-    """A page that runs in a process of its own. `start_cpu_s`: CPU seconds from the command to the first answer."""
+    """A page that runs in a process of its own.
+
+    `start_s`, `start_cpu_s`: from the command to the first answer, by the clock and in CPU time. `load_before`: mean
+    number of other busy processes in the minute before.
+    """
 
     url: str
+    start_s: float
     start_cpu_s: float
+    load_before: float
 
 
 def cpu_seconds(pid: int) -> float:
@@ -52,14 +58,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> float:
     started = time.monotonic()
     while time.monotonic() - started < START_LIMIT_S:
         if process.poll() is not None:
             raise RuntimeError(f"the page ended with code {process.returncode}")
         try:
             urllib.request.urlopen(url, timeout=1).close()
-            return
+            return time.monotonic() - started
         except OSError:
             time.sleep(0.1)
     raise TimeoutError(f"{url} did not answer within {START_LIMIT_S} s")
@@ -73,8 +79,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
-            wait_until_it_answers(url, process)
-            yield Server(url, cpu_seconds(process.pid))
+            load_before = os.getloadavg()[0]
+            start_s = wait_until_it_answers(url, process)
+            yield Server(url, start_s, cpu_seconds(process.pid), load_before)
         finally:
             process.terminate()
             process.wait(timeout=20)

@@ -1,9 +1,12 @@
 """The page as a whole: it starts fast, loads nothing unasked, asks no other host, and refuses bad input in words."""
 
+import asyncio
 import http.client
 import os
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -11,9 +14,12 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from starlette.types import Message, Receive, Scope, Send
 
+from cvdemo.ui.common import example_picture
 from cvdemo.ui.page import TABS
+from cvdemo.ui.server import LimitBody
 from tests.test_images import png_header_only
 from tests.ui.conftest import ROOT, Server
 
@@ -28,8 +34,10 @@ ENDPOINTS = {
 
 
 def test_it_answers_within_eight_seconds(running: Server) -> None:
-    """In seconds of CPU time, which a busy test machine does not stretch; it starts on one core, so wall time <= it."""
+    """On the clock where the machine was free; on a busy one, in CPU seconds, which others' work does not stretch."""
     assert running.start_cpu_s < 8
+    if running.load_before < 0.5:
+        assert running.start_s < 8
 
 
 def test_building_the_page_loads_no_model() -> None:
@@ -129,19 +137,26 @@ def test_a_body_over_the_limit_is_refused(server: str) -> None:
     connection.close()
 
 
-def test_a_body_without_a_length_is_cut_off(server: str) -> None:
-    block = b"x" * 2**20
+def test_a_body_without_a_length_is_cut_off() -> None:
+    """Chunk by chunk, as an upload without Content-Length arrives: the app is told that the visitor has gone."""
+    received: list[Message] = []
 
-    def endless() -> object:
-        for _ in range(60):
-            yield block
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while not received or received[-1]["type"] == "http.request":
+            received.append(await receive())
 
-    headers = {"content-type": "multipart/form-data; boundary=b"}
-    try:
-        status = httpx.post(f"{server}/gradio_api/upload", content=endless(), headers=headers, timeout=30).status_code  # type: ignore[arg-type]
-    except httpx.HTTPError:
-        return  # the server hung up while the body was still coming
-    assert status >= 400
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * 40, "more_body": True}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    def run() -> None:
+        asyncio.run(LimitBody(app, max_bytes=100)({"type": "http", "headers": []}, receive, send))
+
+    with ThreadPoolExecutor() as pool:  # a thread of its own: the browser's event loop runs in this one
+        pool.submit(run).result()
+    assert [message["type"] for message in received] == ["http.request", "http.request", "http.disconnect"]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/x.png", "https://example.com/x.png", "HTTP://example.com/x"])
@@ -171,12 +186,47 @@ def test_a_missing_weight_names_the_file_and_the_command(tmp_path: Path) -> None
     assert "weights/efficientnet_lite0.safetensors is missing; restore it with `git checkout" in done.stdout
 
 
-def test_a_data_url_is_refused_in_words(server: str) -> None:
-    """A picture inside the JSON never touches the upload limits, so it is not taken."""
-    payload = {"data": [{"url": "data:image/png;base64,AAAA", "meta": {"_type": "gradio.FileData"}}, "imagenet", False]}
-    answer = httpx.post(f"{server}/gradio_api/call/classify", json=payload)
-    if answer.status_code == 200:
-        events = httpx.get(f"{server}/gradio_api/call/classify/{answer.json()['event_id']}", timeout=30).text
-        assert "event: error" in events
-    else:
-        assert answer.status_code >= 400
+@pytest.mark.parametrize(
+    "picture",
+    [
+        {"url": "data:image/png;base64,AAAA", "meta": {"_type": "gradio.FileData"}},
+        {"path": "http://192.0.2.1/x.png", "meta": {"_type": "gradio.FileData"}},
+        {"url": "https://192.0.2.1/x.png", "path": "https://192.0.2.1/x.png", "meta": {"_type": "gradio.FileData"}},
+    ],
+    ids=["data", "path", "url"],
+)
+def test_only_uploads_are_pictures(server: str, picture: dict[str, object]) -> None:
+    """What is inside the JSON passes no upload limit, and what is elsewhere is not fetched."""
+    answer = httpx.post(f"{server}/gradio_api/call/classify", json={"data": [picture, "imagenet", False]})
+    events = httpx.get(f"{server}/gradio_api/call/classify/{answer.json()['event_id']}", timeout=30).text
+    assert "The picture has to be uploaded as a file." in events
+
+
+ODD_VALUES = [
+    ("/classify", {"model": None}, "model must be one of"),
+    ("/detect", {"score_threshold": None}, "must be a number from"),
+    ("/dream", {"steps": "a"}, "must be a number from"),
+    ("/upscale", {"scale": None}, "scale must be one of"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "values", "sentence"), ODD_VALUES, ids=[case[0] for case in ODD_VALUES])
+def test_values_that_only_a_program_can_send_are_answered_in_words(
+    client: Client, endpoint: str, values: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(image=handle_file(example_picture("lion")), api_name=endpoint, **values)
+
+
+def test_a_copied_link_restores_what_was_set(page: Page, browser: Browser) -> None:
+    page.click("#tabs button[role=tab]:has-text('Upscale')")
+    page.locator("#upscale-scale label").nth(2).click()
+    page.locator("#UpscaleConfig-shrink_first input").check()
+    page.click("#upscale-share")
+    expect(page.locator("#upscale-share-note")).to_contain_text(re.compile("link is copied|address bar"))
+    visitor = browser.new_page()
+    visitor.goto(page.url)
+    expect(visitor.locator("#upscale-run")).to_be_visible()
+    expect(visitor.locator("#upscale-scale input").nth(2)).to_be_checked()
+    expect(visitor.locator("#UpscaleConfig-shrink_first input")).to_be_checked()
+    visitor.close()

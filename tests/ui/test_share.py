@@ -16,10 +16,12 @@ CHOICE = gr.Dropdown([2, 3, 4], value=2)
     [
         (SLIDER, "7.5", 7.5),
         (SLIDER, "7", 7),
+        (SLIDER, "7.3", None),
         (SLIDER, "11", None),
         (SLIDER, "nan", None),
         (SLIDER, "<script>", None),
         (SEED, "42", 42),
+        (SEED, "4.5", None),
         (SEED, "-1", None),
         (SEED, "inf", None),
         (CHOICE, "3", 3),

@@ -10,9 +10,9 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from cvdemo.images import ImageArray, read_image, save_png
-from cvdemo.srcnn import UpscaleConfig, Upscaled, load_srcnn, upscale
+from cvdemo.srcnn import Quality, UpscaleConfig, Upscaled, load_srcnn, upscale
 from cvdemo.ui.common import example_picture
-from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, PREVIEW_SIDE_PX, busiest_place, closeup, preview
+from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, PREVIEW_SIDE_PX, busiest_place, closeup, preview, quality_table
 
 CHELSEA_WH = (451, 300)
 
@@ -167,3 +167,9 @@ def test_the_close_up_of_a_small_or_narrow_result(size_hw: tuple[int, int]) -> N
     shown = closeup(Upscaled(flat, flat))[0]
     expected = min(size_hw[0], CLOSEUP_HW[0]) * CLOSEUP_ZOOM, min(size_hw[1], CLOSEUP_HW[1]) * CLOSEUP_ZOOM
     assert shown.shape[:2] == expected
+
+
+def test_a_flat_picture_comes_back_identical_and_the_table_says_so() -> None:
+    perfect = Quality(psnr=float("inf"), ssim=1.0)
+    assert quality_table(perfect, perfect).count("identical") == 2
+    assert "nan" not in quality_table(perfect, perfect) and "inf" not in quality_table(perfect, perfect)
