@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,18 @@ _DRY_RUN = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Dispatches to a recipe, `evaluate`, `publish` or `import-backbone`."""
-    words = sys.argv[1:] if argv is None else argv
+    """Dispatches to a recipe, `evaluate`, `publish` or `import-backbone`.
+
+    Raises:
+        SystemExit: data that are not there, a run that is, or values that do not go together; with one sentence.
+    """
+    try:
+        _dispatch(sys.argv[1:] if argv is None else argv)
+    except (FileNotFoundError, FileExistsError, ValueError, WeightsError) as error:
+        raise SystemExit(f"python -m train: {error}") from error
+
+
+def _dispatch(words: list[str]) -> None:
     if words[:1] == ["import-backbone"]:
         import_backbone.main(words[1:])
         return
@@ -130,7 +141,9 @@ def _train(recipe: Recipe, args: argparse.Namespace) -> None:
 
 
 def _dry_run(recipe: Recipe, args: argparse.Namespace) -> None:
-    config = config_of(_DRY_RUN | recipe.dry_run, recipe.config)
+    defaults = asdict(recipe.config())
+    given = {name: value for name, value in asdict(config_from(args, recipe.config)).items() if value != defaults[name]}
+    config = config_of(recipe.dry_run | given | _DRY_RUN, recipe.config)
     context = Context(data=None, device=pick_device(args.device), amp=bool(args.amp))
     with tempfile.TemporaryDirectory() as folder:
         Trainer(recipe.build(config, context), config, Path(folder)).run()

@@ -90,3 +90,15 @@ def test_published_weights_record_what_was_measured(name: str) -> None:
     assert (WEIGHTS_DIR / f"{name}.md").read_text().count(entry.sha256) == 1
     assert entry.metric["n"] > 0 and entry.metric["command"].startswith(f"python -m train evaluate {name}")
     assert entry.command.startswith(f"python -m train {entry.recipe}")
+
+
+def test_a_dry_run_tries_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="python -m train: label smoothing and noise need --loss bce"):
+        command_line.main(["dcgan", "--loss", "hinge", "--dry-run", "--device", "cpu"])
+    command_line.main(["dcgan", "--loss", "hinge", "--label-smoothing", "0", "--dry-run", "--device", "cpu"])
+    assert "dcgan: 2 steps on generated data" in capsys.readouterr().out
+
+
+def test_data_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"holds no folder 't91': --data takes the folder"):
+        command_line.main(["srcnn", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--device", "cpu"])

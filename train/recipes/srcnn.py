@@ -3,6 +3,9 @@
 Beyond the paper: Adam with a cosine instead of SGD, an average of the weights, larger crops, mirrored,
 turned and shrunk copies of the pictures; the last steps run in float32, because bfloat16's 8 bits of
 mantissa cost hundredths of a dB.
+
+`--data DIR` holds the folders `t91`, `set5` and `set14` with pictures in them. They are those that the authors give out
+with their code, at mmlab.ie.cuhk.edu.hk/projects/SRCNN.html.
 """
 
 from __future__ import annotations
@@ -148,16 +151,16 @@ def _restorer(network: nn.Module, device: torch.device) -> Callable[[Tensor], Te
 
 
 def folder_of(data: Path, name: str) -> Path:
-    """`data/name`, or `data` itself where that is its name.
+    """The folder `name` in `data`, or `data` itself where that is its name; T91 and t91 are the same.
 
     Raises:
         FileNotFoundError: neither is there.
     """
-    if (data / name).is_dir():
-        return data / name
-    if data.name == name and data.is_dir():
-        return data
-    raise FileNotFoundError(f"{data} holds no folder {name!r}")
+    if data.is_dir():
+        for folder in (data, *sorted(data.iterdir())):
+            if folder.name.lower() == name and folder.is_dir():
+                return folder
+    raise FileNotFoundError(f"{data} holds no folder {name!r}: --data takes the folder that t91, set5 and set14 lie in")
 
 
 def build(config: SrcnnConfig, context: Context) -> SrcnnTask:
@@ -192,8 +195,8 @@ def measure_on_test_sets(network: SRCNN, scale: int, context: Context) -> dict[s
     result: dict[str, Any] = {"scale": scale, "protocol": PROTOCOL}
     result["set5"] = {"n": len(set5), **measure(set5, scale, _restorer(network, context.device))}
     check_gate(result["set5"]["bicubic_psnr"], scale)
-    if (context.data / "set14").is_dir():
-        set14 = read_folder(context.data / "set14")
+    if context.data.is_dir() and any(folder.name.lower() == "set14" for folder in context.data.iterdir()):
+        set14 = read_folder(folder_of(context.data, "set14"))
         result["set14"] = {"n": len(set14), **measure(set14, scale, _restorer(network, context.device))}
     return result
 
