@@ -69,6 +69,7 @@ class Detections:
     Attributes:
         xyxy: (N, 4) px of the picture. scores: (N,). labels, classes: name and index of each box.
         size_wh: of the picture. windows: how many were scored. elapsed_ms: of the scan.
+        complete: False where a deadline left out the finer levels.
     """
 
     xyxy: FloatArray
@@ -78,6 +79,7 @@ class Detections:
     size_wh: tuple[int, int]
     windows: int
     elapsed_ms: float
+    complete: bool
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object of the page's API: px to a tenth, probabilities to four places."""
@@ -90,6 +92,7 @@ class Detections:
             ],
             "windows": self.windows,
             "elapsed_ms": round(self.elapsed_ms, 1),
+            "complete": self.complete,
         }
 
 
@@ -118,6 +121,7 @@ def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Dete
         size_wh=scan.size_wh,
         windows=scan.windows,
         elapsed_ms=scan.elapsed_ms,
+        complete=scan.complete,
     )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from cvdemo.boxes import FloatArray, IntArray, component_box, scale_boxes, window_grid
 from cvdemo.config import Config, setting
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_tensor
-from cvdemo.nets.window_net import WindowNet, logits_crop_by_crop
+from cvdemo.nets.window_net import WindowNet, crop_batches
 from cvdemo.pyramid import pyramid_sizes
 from cvdemo.runtime import Deadline
 
@@ -102,11 +102,15 @@ class Scan:
 
 @dataclass(frozen=True)
 class ScanStep:
-    """`done` of `total` pyramid levels are scored; `scan` holds what they gave."""
+    """`done` of `total` pyramid levels are scored; `scan` holds what they gave.
+
+    `windows` counts those of the level under way too; `scan` is the same object until that level is scored.
+    """
 
     done: int
     total: int
     scan: Scan
+    windows: int
 
 
 def scan_steps(
@@ -114,9 +118,12 @@ def scan_steps(
 ) -> Iterator[ScanStep]:
     """Scores one pyramid level after the other, coarse to fine; each step holds all that was found so far.
 
+    Crop by crop there are steps between the levels too, one for each batch of crops.
+
     Args:
         image: uint8 (H, W, 3) RGB.
-        deadline: no further level is begun after it; the first is always scored.
+        deadline: no further level is begun after it, and one that is scored crop by crop is given up; the first is
+            always scored.
     """
     clock = deadline or Deadline()
     height, width = image.shape[:2]
@@ -132,12 +139,15 @@ def scan_steps(
     pixels = to_tensor(resize_to_fit(image, max(sizes[-1])), detector.device)
     found: list[_Level] = []
     for size_hw in sizes:
-        if found and clock.expired:
-            yield ScanStep(len(found), len(sizes), _gather(found, (width, height), detector, clock, complete=False))
-            return
-        found.append(_score_level(pixels, size_hw, (height, width), detector, config.crop_by_crop))
-        scan = _gather(found, (width, height), detector, clock, complete=len(found) == len(sizes))
-        yield ScanStep(len(found), len(sizes), scan)
+        for scored in _score_level(pixels, size_hw, (height, width), detector, config.crop_by_crop):
+            if isinstance(scored, _Level):
+                found.append(scored)
+                scan = _gather(found, (width, height), detector, clock, complete=len(found) == len(sizes))
+                yield ScanStep(len(found), len(sizes), scan, scan.windows)
+            elif found and clock.expired:
+                return
+            elif found and scored > 0:
+                yield ScanStep(len(found), len(sizes), scan, scan.windows + scored)
 
 
 @dataclass(frozen=True)
@@ -154,18 +164,26 @@ class _Level:
 @torch.inference_mode()
 def _score_level(
     pixels: Tensor, size_hw: tuple[int, int], picture_hw: tuple[int, int], detector: Detector, crop_by_crop: bool
-) -> _Level:
+) -> Iterator[int | _Level]:
+    """How many windows are scored: 0 before any work, then after each batch of crops; at last the level."""
+    yield 0
     net = detector.net
     level = normalise(resize(pixels, size_hw, detector.preprocessing.interpolation), detector.preprocessing)
     features = net.trunk(level)
-    logits = logits_crop_by_crop(net, level) if crop_by_crop else net.window_logits(features)
+    logits = net.window_logits(features)
+    batches: list[Tensor] = []
+    for batch in crop_batches(net, level) if crop_by_crop else ():
+        batches.append(batch)
+        yield sum(map(len, batches))
+    if crop_by_crop:
+        logits = torch.cat(batches).T.reshape(logits.shape)
     probabilities: FloatArray = logits.softmax(dim=0).cpu().numpy()  # (K, rows, columns)
     classes, rows, columns = _candidates(probabilities)
     grid = window_grid(size_hw, net.window_px, net.stride_px)
     windows_xyxy = grid[rows * probabilities.shape[2] + columns]
     fitted_xyxy = _fit(net, features, classes, rows, columns)
     found = np.unique(classes)
-    return _Level(
+    yield _Level(
         LevelScores(size_hw, probabilities.max(axis=0), found, probabilities[found]),
         scale_boxes(windows_xyxy, size_hw, picture_hw),
         scale_boxes(fitted_xyxy, size_hw, picture_hw),

@@ -22,7 +22,7 @@ from cvdemo.scan import LevelScores, Scan
 def found(xyxy: list[tuple[float, ...]], size_wh: tuple[int, int], label: str = "cat") -> Detections:
     n = len(xyxy)
     boxes = np.array(xyxy, np.float32).reshape(-1, 4)
-    return Detections(boxes, np.full(n, 0.5, np.float32), [label] * n, np.full(n, 3), size_wh, n, 1.0)
+    return Detections(boxes, np.full(n, 0.5, np.float32), [label] * n, np.full(n, 3), size_wh, n, 1.0, True)
 
 
 def scan_of(*levels: tuple[tuple[int, int], FloatArray], size_wh: tuple[int, int]) -> Scan:

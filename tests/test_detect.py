@@ -12,7 +12,7 @@ from cvdemo.boxes import iou_matrix
 from cvdemo.detect import DETECTORS, DetectConfig, Detections, detect, load_detector, select
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
-from cvdemo.nets.window_net import WindowNet, lite_windows, logits_crop_by_crop
+from cvdemo.nets.window_net import WindowNet, crop_batches, lite_windows
 from cvdemo.runtime import Deadline
 from cvdemo.scan import SCORE_FLOOR, Detector, Scan, scan_steps
 from cvdemo.ui.common import example_picture
@@ -52,7 +52,7 @@ def test_without_padding_dense_scores_are_those_of_the_crops(size_hw: tuple[int,
     net = unpadded_net()
     pixels = torch.rand(1, 3, *size_hw)
     dense = net.window_logits(net.trunk(pixels))
-    crops = logits_crop_by_crop(net, pixels, batch=7)
+    crops = torch.cat(list(crop_batches(net, pixels, batch=7))).T.reshape(dense.shape)
     assert dense.shape == crops.shape == (5, (size_hw[0] - 30) // 4 + 1, (size_hw[1] - 30) // 4 + 1)
     assert dense.std() > 1e-2  # the positions differ, or equality would say nothing
     assert (dense - crops).abs().max() < 1e-5
@@ -61,7 +61,8 @@ def test_without_padding_dense_scores_are_those_of_the_crops(size_hw: tuple[int,
 def test_with_padding_a_window_that_is_the_whole_picture_still_agrees(tiny: Detector) -> None:
     pixels = torch.rand(1, 3, 64, 64)
     dense = tiny.net.window_logits(tiny.net.trunk(pixels))
-    torch.testing.assert_close(dense, logits_crop_by_crop(tiny.net, pixels), atol=1e-5, rtol=1e-5)
+    crops = torch.cat(list(crop_batches(tiny.net, pixels))).T.reshape(dense.shape)
+    torch.testing.assert_close(dense, crops, atol=1e-5, rtol=1e-5)
 
 
 def test_evidence_of_a_window_averages_to_its_logit() -> None:
@@ -116,8 +117,29 @@ def test_steps_grow_from_coarse_to_fine(tiny: Detector) -> None:
 def test_a_deadline_leaves_the_coarsest_level(tiny: Detector) -> None:
     image = np.zeros((150, 200, 3), np.uint8)
     steps = list(scan_steps(image, tiny, DetectConfig(), Deadline(0)))
-    assert [step.done for step in steps] == [1, 1] and not steps[-1].scan.complete
+    assert [step.done for step in steps] == [1] and not steps[-1].scan.complete
     assert len(steps[-1].scan.levels) == 1
+    assert not select(steps[-1].scan, DetectConfig()).complete
+
+
+def test_crop_by_crop_steps_after_each_batch_and_a_deadline_gives_the_level_up(tiny: Detector) -> None:
+    image = np.zeros((300, 300, 3), np.uint8)
+    config, deadline = DetectConfig(crop_by_crop=True), Deadline(1000)
+    seen = []
+    for step in scan_steps(image, tiny, config, deadline):
+        seen.append(step)
+        if step.windows == step.scan.windows + 32:  # the first of several batches of a level
+            deadline.seconds = 0
+    assert seen[-1].windows == seen[-1].scan.windows + 32 and seen[-1].scan is seen[-2].scan
+    assert not seen[-1].scan.complete and len(seen[-1].scan.levels) == seen[-1].done < seen[-1].total
+
+
+def test_crop_by_crop_scores_every_window(tiny: Detector) -> None:
+    image = np.zeros((300, 300, 3), np.uint8)
+    *steps, final = scan_steps(image, tiny, DetectConfig(crop_by_crop=True))
+    counts = [step.windows for step in steps]
+    assert counts == sorted(counts) and len({step.done for step in steps}) < len(steps)
+    assert final.scan.complete and final.windows == last(image, tiny).windows
 
 
 def test_selection_thresholds_suppresses_and_names_each_place_once(tiny: Detector) -> None:
@@ -148,12 +170,14 @@ def test_the_json_object_is_the_one_of_the_interface() -> None:
         (9, 5),
         3,
         1.26,
+        True,
     )
     assert json.loads(json.dumps(found.as_dict())) == {
         "size_wh": [9, 5],
         "detections": [{"label": "cat", "score": 0.1235, "xyxy": [1.0, 2.0, 3.0, 4.0]}],
         "windows": 3,
         "elapsed_ms": 1.3,
+        "complete": True,
     }
 
 

@@ -6,7 +6,7 @@ Dense and cropped scores are equal when nothing is padded (a test, to 1e-5); wit
 pass sees its neighbours where its crop sees zeros.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -53,19 +53,17 @@ class WindowNet:
         return torch.einsum("c,chw->hw", weight[class_index] - weight.mean(dim=0), features[0])
 
 
-def logits_crop_by_crop(net: WindowNet, pixels: Tensor, batch: int = 32) -> Tensor:
-    """(1, 3, H, W) normalised -> (K, rows, columns): every window cut out and classified, `batch` at a time.
+def crop_batches(net: WindowNet, pixels: Tensor, batch: int = 32) -> Iterator[Tensor]:
+    """Every window of (1, 3, H, W), normalised, cut out and classified: (n, K) logits, n <= `batch`, row by row.
 
     The slow, obviously right way that `window_logits` is held against.
     """
     tops, lefts = (axis_starts(length, net.window_px, net.stride_px) for length in pixels.shape[-2:])
     corners = [(y, x) for y in tops for x in lefts]
     side = net.window_px
-    rows = []
     for i in range(0, len(corners), batch):
         crops = torch.cat([pixels[..., y : y + side, x : x + side] for y, x in corners[i : i + batch]])
-        rows.append(net.crop_logits(crops))
-    return torch.cat(rows).T.reshape(-1, len(tops), len(lefts))
+        yield net.crop_logits(crops)
 
 
 def lite_windows(network: EfficientNetLite, window_px: int) -> WindowNet:

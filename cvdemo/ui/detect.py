@@ -74,6 +74,8 @@ def detect_endpoint(
     picture = load_picture(image)
     *_, step = scan_steps(picture, load_detector(detector), config, Deadline(TIME_LIMIT_S))
     found = select(step.scan, config)
+    if not found.complete:
+        gr.Warning(f"Stopped at the limit of {TIME_LIMIT_S:g} s before the finest level: small objects may be missing.")
     return _png(draw_detections(picture, found)), found.as_dict()
 
 
@@ -85,15 +87,23 @@ def _png(picture: ImageArray) -> str:
 
 
 def _detect_on_page(path: str | None, detector: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-    """After each pyramid level: the boxes so far, how far it is, what the live controls need, and the classes found."""
+    """After each pyramid level all that `_show` gives, what the live controls need, and the classes found.
+
+    So a run that is cancelled leaves nothing of the picture before it. Between levels only the status moves.
+    """
     config = DetectConfig(detector=detector, **dict(zip((*LIVE, *SEARCH), values, strict=True)))
     picture = load_picture(path)
-    shown = canvas(picture)
+    shown, kept = canvas(picture), None
     for step in scan_steps(picture, load_detector(detector), config, Deadline(TIME_LIMIT_S)):
         found = select(step.scan, config)
-        progress = f"Level {step.done} of {step.total}: {step.scan.windows} windows, {_boxes(len(found.scores))}"
-        choices = gr.Dropdown(choices=_choices(step.scan), value=[])
-        yield _png(draw_detections(shown, found)), progress, Session(shown, step.scan), choices
+        progress = f"Level {step.done} of {step.total}: {step.windows} windows, {_boxes(len(found.scores))}"
+        if step.scan is kept:
+            yield gr.skip(), progress, *(gr.skip() for _ in range(5))
+            continue
+        kept = step.scan
+        choices = gr.Dropdown(choices=_choices(kept), value=[])
+        listed = _table(found), *_files(found)
+        yield _png(draw_detections(shown, found)), progress, *listed, Session(shown, kept), choices
 
 
 def _choices(scan: Scan) -> list[tuple[str, int]]:
@@ -112,17 +122,17 @@ def _show(session: Session | None, view: str, only: list[int] | None, *values: A
     config = DetectConfig(**dict(zip(LIVE, values, strict=True)))
     found = select(session.scan, config, only or ())
     picture = _png(_view(session, view, found, only or []))
-    rows = [_table_row(*row) for row in _rows(found)]
-    return picture, _status(session.scan, found, view, only or []), rows, *_files(found)
+    return picture, _status(session.scan, found, view, only or []), _table(found), *_files(found)
 
 
 def _rows(found: Detections) -> list[tuple[str, float, list[float]]]:
     return [(entry["label"], entry["score"], entry["xyxy"]) for entry in found.as_dict()["detections"]]
 
 
-def _table_row(label: str, score: float, xyxy: list[float]) -> list[str]:
-    x1, y1, x2, y2 = (str(round(v)) for v in xyxy)
-    return [label, f"{score:.1%}", f"{x1},{y1}", f"{x2},{y2}"]
+def _table(found: Detections) -> list[list[str]]:
+    """The rows of the table, as `TABLE_HEADERS` has them."""
+    rows = [(label, score, [round(v) for v in xyxy]) for label, score, xyxy in _rows(found)]
+    return [[label, f"{score:.1%}", f"{x1},{y1}", f"{x2},{y2}"] for label, score, (x1, y1, x2, y2) in rows]
 
 
 def _view(session: Session, view: str, found: Detections, only: list[int]) -> ImageArray:
@@ -231,7 +241,7 @@ def _wire(
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
     shown = [parts[name] for name in ("result", "status", "table", "json", "csv")]
     inputs = [image, *(parts[name] for name in ("detector", *LIVE, *SEARCH))]
-    outputs = [parts["result"], parts["status"], session, parts["only"]]
+    outputs = [*shown, session, parts["only"]]
     events = on_page(triggers, _detect_on_page, inputs, outputs, examples=pictures, cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:

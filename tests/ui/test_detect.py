@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from cvdemo.ui import detect as tab_module
 from cvdemo.ui.common import example_picture
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 502 x 343 px
@@ -112,7 +114,17 @@ def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
     assert [float(line["x2"]) for line in lines] == [entry["xyxy"][2] for entry in listed]
 
 
-def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page) -> None:
+def downloaded(page: Page, path: Path) -> Any:
+    """The JSON behind the button."""
+    with page.expect_download() as download:
+        page.click("#detect-json")
+    download.value.save_as(path)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page, tmp_path: Path) -> None:
+    detect(tab, "chelsea")
+    expect(rows(tab)).to_contain_text("Egyptian Mau")
     tab.locator("#detect-more button").first.click()
     tab.locator("#DetectConfig-crop_by_crop input").click()
     tab.locator("#tab-detect .gallery button").nth(3).click()
@@ -120,6 +132,9 @@ def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page) -> None
     expect(status).to_contain_text("Level 2 of 6")
     tab.click("#detect-cancel")
     tab.wait_for_timeout(1000)
+    expect(tab.locator("#detect-table")).not_to_contain_text("Egyptian Mau")  # of the picture before
+    found = downloaded(tab, tmp_path / "boxes.json")
+    assert found["size_wh"] == [512, 512] and not found["complete"]
     slide(tab, "score_threshold", 0.2)
     expect(status).to_contain_text("stopped before the finest level")
     tab.wait_for_timeout(4000)
@@ -154,8 +169,9 @@ def test_the_endpoint_keeps_its_contract(client: Client) -> None:
     )
     with Image.open(path) as picture:
         assert picture.format == "PNG" and picture.width == 720
-    assert set(found) == {"size_wh", "detections", "windows", "elapsed_ms"}
+    assert set(found) == {"size_wh", "detections", "windows", "elapsed_ms", "complete"}
     assert found["size_wh"] == [502, 343] and found["windows"] > 100 and found["elapsed_ms"] > 0
+    assert found["complete"] is True
     (cheetah,) = found["detections"]
     assert set(cheetah) == {"label", "score", "xyxy"} and cheetah["label"] == "cheetah" and cheetah["score"] > 0.9
     assert iou(cheetah["xyxy"], CHEETAH_XYXY) > 0.55
@@ -169,3 +185,17 @@ def test_the_endpoint_has_defaults_and_answers_in_pixels_of_what_was_sent(client
         assert picture.width == 1280
     assert found["size_wh"] == [2008, 1372]
     assert iou(np.array(found["detections"][0]["xyxy"]) / 4, CHEETAH_XYXY) > 0.5
+
+
+@pytest.mark.parametrize(("limit_s", "complete"), [(0.0, False), (60.0, True)])
+def test_the_endpoint_says_when_the_time_limit_stopped_it(
+    limit_s: float, complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(tab_module, "TIME_LIMIT_S", limit_s)
+    monkeypatch.setattr(gr, "Warning", said.append)
+    _, found = tab_module.detect_endpoint(example_picture("cheetah"))
+    assert found["complete"] is complete
+    assert said == (
+        [] if complete else ["Stopped at the limit of 0 s before the finest level: small objects may be missing."]
+    )
