@@ -21,7 +21,7 @@ from torch import Tensor
 
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, normalise, resize, to_image, to_tensor
+from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES
 from cvdemo.runtime import Deadline
 
@@ -103,9 +103,13 @@ class DreamStep:
     objective: float
 
 
-def fit(pixels: Tensor, size_px: int) -> Tensor:
-    """(1, 3, H, W) in [0, 1] with its longer side exactly `size_px`, enlarged if need be."""
-    height, width = pixels.shape[-2:]
+def fit(image: ImageArray, size_px: int, device: torch.device | str = "cpu") -> Tensor:
+    """uint8 (H, W, 3) -> (1, 3, h, w) in [0, 1] with its longer side exactly `size_px`, enlarged if need be.
+
+    Only a picture of at most twice that size becomes floats: 40 megapixels of them would take 2 GB and 15 s.
+    """
+    pixels = to_tensor(resize_to_fit(image, 2 * size_px), device)
+    height, width = image.shape[:2]
     scale = size_px / max(height, width)
     return resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
 
@@ -237,7 +241,7 @@ def dream(
     """
     deadline = deadline or Deadline()
     generator = torch.Generator().manual_seed(config.seed)
-    original = fit(to_tensor(image, device), config.size_px)
+    original = fit(image, config.size_px, device)
     full_hw = (original.shape[-2], original.shape[-1])
     sizes = octave_sizes(full_hw, config.octaves, config.octave_scale)
     total, done, pixels = len(sizes) * config.steps, 0, resize(original, sizes[0])

@@ -28,7 +28,7 @@ from torch import Tensor
 from cvdemo.colour_match import ColourReference, colour_loss, match_colours
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, normalise, resize, to_image, to_tensor
+from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.style_losses import content_loss, gram_matrix, style_loss, total_variation
@@ -264,11 +264,15 @@ def paint_scale(
 
 
 def matched_pair(
-    content: ImageArray, style: ImageArray, keep_colours: bool, device: torch.device
+    content: ImageArray, style: ImageArray, config: StyleConfig, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Both pictures as (1, 3, H, W), one of them in the other's colours: the style's, or the content's if kept."""
-    source, reference = to_tensor(content, device), to_tensor(style, device)
-    if keep_colours:
+    """Both pictures as (1, 3, H, W), one of them in the other's colours: the style's, or the content's if kept.
+
+    Each comes at no more than twice the size at which it is used: 40 megapixels of floats would take 3 GB and 15 s.
+    """
+    source = to_tensor(resize_to_fit(content, 2 * config.size), device)
+    reference = to_tensor(resize_to_fit(style, round(2 * config.size * config.style_scale)), device)
+    if config.keep_colours:
         return source, match_colours(reference, source)
     return match_colours(source, reference), reference
 
@@ -292,7 +296,7 @@ def stylize(
     config, deadline = config or StyleConfig(), deadline or Deadline()
     sizes = scale_sizes(content.shape[:2], config.size, config.scales)
     generator = torch.Generator().manual_seed(config.seed)
-    source, reference = matched_pair(content, style, config.keep_colours, network.device)
+    source, reference = matched_pair(content, style, config, network.device)
     pixels: Tensor | None = None
     done, total = 0, len(sizes) * config.steps
     for scale, size_hw in enumerate(sizes):

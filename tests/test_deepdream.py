@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvdemo import deepdream
 from cvdemo.classify import load_classifier
 from cvdemo.deepdream import (
     DEFAULT_PRESET,
@@ -26,7 +28,7 @@ from cvdemo.deepdream import (
     octave_sizes,
 )
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, to_tensor
+from cvdemo.images import ImageArray, Preprocessing, resize, to_tensor
 from cvdemo.runtime import Deadline
 
 PLAIN = Preprocessing(input_px=32, resize_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -74,7 +76,27 @@ def test_octaves_grow_to_the_full_size(
 
 @pytest.mark.parametrize(("size_hw", "expected"), [((10, 40), (32, 128)), ((400, 100), (128, 32)), ((1, 50), (3, 128))])
 def test_pictures_are_brought_to_the_size(size_hw: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert fit(torch.rand(1, 3, *size_hw), 128).shape[-2:] == expected
+    assert fit(np.zeros((*size_hw, 3), np.uint8), 128).shape == (1, 3, *expected)
+
+
+def test_a_large_picture_is_reduced_before_it_becomes_floats(
+    network: TinyNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted = []
+
+    def recording(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
+        converted.append(image.shape)
+        return to_tensor(image, device)
+
+    monkeypatch.setattr(deepdream, "to_tensor", recording)
+    image = np.full((3000, 4000, 3), 90, dtype=np.uint8)
+    assert run(image, network, replace(SMALL, steps=1))[-1].image.shape == (96, 128, 3)
+    assert converted == [(192, 256, 3)]
+
+
+def test_a_reduced_picture_is_what_the_whole_one_would_have_been(chelsea: ImageArray) -> None:
+    whole = F.interpolate(to_tensor(chelsea), (85, 128), mode="bicubic", antialias=True)
+    assert (fit(chelsea, 128) - whole.clamp(0, 1)).abs().mean() < 1 / 255
 
 
 def test_objective_is_the_mean_square_or_one_channels_mean() -> None:
@@ -156,7 +178,7 @@ def test_a_step_moves_pixels_by_the_step_size_and_stays_in_range(network: TinyNe
 
 def test_growing_puts_the_lost_detail_back() -> None:
     original = torch.rand(1, 3, 64, 64)
-    small = fit(original, 32)
+    small = resize(original, (32, 32))
     assert torch.allclose(grow_octave(small, original, (64, 64), 1.0), original, atol=1e-6)
     assert (grow_octave(small, original, (64, 64), 0.0) - original).abs().mean() > 0.1
 
@@ -176,7 +198,7 @@ def test_steps_are_counted_and_the_last_has_the_full_size(network: TinyNetwork, 
 def test_the_dream_raises_its_objective(network: TinyNetwork, noise: ImageArray, channel: int) -> None:
     config = replace(SMALL, channel=channel)
     dreamed = run(noise, network, config)[-1].image
-    start, end = (measure(fit(to_tensor(image), 128), network, PLAIN, config).item() for image in (noise, dreamed))
+    start, end = (measure(fit(image, 128), network, PLAIN, config).item() for image in (noise, dreamed))
     assert end > start + 0.1 * abs(start)
 
 
@@ -234,7 +256,7 @@ def test_the_real_network_dreams_of_a_cat(chelsea: ImageArray, channel: int) -> 
     config = DreamConfig(size_px=160, octaves=2, steps=3, layer="block9", channel=channel)
     dreamed = dream_image(chelsea, classifier.network, classifier.preprocessing, config)
     start, end = (
-        measure(fit(to_tensor(image), 160), classifier.network, classifier.preprocessing, config).item()
+        measure(fit(image, 160), classifier.network, classifier.preprocessing, config).item()
         for image in (chelsea, dreamed)
     )
     assert end > start + 0.3 * abs(start)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from cvdemo import style
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit
+from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit, to_tensor
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.runtime import Deadline
 from cvdemo.style import (
@@ -126,6 +127,22 @@ def test_inputs_are_left_as_they_were(random_network: StyleNetwork) -> None:
 def test_an_expired_deadline_ends_after_one_step(random_network: StyleNetwork) -> None:
     steps = run(random_network, deadline=Deadline(0))
     assert [s.done for s in steps] == [1]
+
+
+def test_large_pictures_are_reduced_before_they_become_floats(
+    random_network: StyleNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted = []
+
+    def recording(image: ImageArray, device: torch.device | str = "cpu") -> torch.Tensor:
+        converted.append(image.shape)
+        return to_tensor(image, device)
+
+    monkeypatch.setattr(style, "to_tensor", recording)
+    large = np.full((3000, 4000, 3), 90, dtype=np.uint8)
+    *_, last = stylize(large, large, random_network, replace(QUICK, style_scale=1.5, steps=1))
+    assert last.image.shape == (96, 128, 3)
+    assert converted == [(192, 256, 3), (288, 384, 3)]
 
 
 def test_smoothness_alone_flattens_the_picture(random_network: StyleNetwork) -> None:

@@ -16,7 +16,7 @@ from cvdemo.classify import Classifier, load_classifier
 from cvdemo.config import default_of, settings_of
 from cvdemo.deepdream import DEFAULT_PRESET, PRESETS, DreamConfig, DreamStep, dream, fit, measure
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, to_tensor
+from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
 from cvdemo.ui.common import (
     Tab,
@@ -25,6 +25,7 @@ from cvdemo.ui.common import (
     example_picture,
     load_picture,
     method_note,
+    numbers_only,
     on_page,
     picture_input,
     picture_output,
@@ -87,32 +88,35 @@ def dream_endpoint(
     The preset gives every setting its value; a setting that is sent (not null) takes the place of the preset's.
     """
     chosen = {name: value for name, value in locals().items() if name not in ("image", "preset")}
-    for picture, _ in _run(load_picture(image), config_of(preset, chosen)):
+    for step, picture, _ in _run(load_picture(image), config_of(preset, chosen)):  # noqa: B007
         yield picture
+    if step.done < step.total:  # the last one
+        gr.Warning(f"The dream was {_stopped(step)}; a smaller size or fewer steps get to the end.")
 
 
 def _dream_on_page(path: str | None, seed: float | None, *values: Any) -> Iterator[tuple[ImageArray | str, str]]:
     chosen = dict(zip(SETTINGS, values, strict=True)) | {"seed": whole_number(seed, "The seed")}
-    yield from _run(load_picture(path), config_of(CUSTOM, chosen))
+    for _, picture, line in _run(load_picture(path), config_of(CUSTOM, chosen)):
+        yield picture, line
 
 
-def _run(picture: ImageArray, config: DreamConfig) -> Iterator[tuple[ImageArray | str, str]]:
-    """Previews with a line on how far the dream is, at most four a second; then the picture with its summary."""
+def _run(picture: ImageArray, config: DreamConfig) -> Iterator[tuple[DreamStep, ImageArray | str, str]]:
+    """Steps: previews with a line on how far the dream is, at most four a second; then the picture with its summary."""
     classifier = load_classifier()
     deadline, shown = Deadline(TIME_LIMIT_S), 0.0
     before = _objective(picture, classifier, config)
     network, preprocessing = classifier.network, classifier.preprocessing
     for step in dream(picture, network, preprocessing, config, device=classifier.device, deadline=deadline):
         if time.monotonic() - shown >= PREVIEW_EVERY_S and step.done < step.total:
-            yield _preview(step.image, config), _so_far(step, config)
+            yield step, _preview(step.image, config), _so_far(step, config)
             shown = time.monotonic()
     after = _objective(step.image, classifier, config)
-    yield step.image, _summary(step, before, after, deadline.elapsed_ms)
+    yield step, step.image, _summary(step, before, after, deadline.elapsed_ms)
 
 
 def _objective(picture: ImageArray, classifier: Classifier, config: DreamConfig) -> float:
     """The objective of a picture at the size of the result, without jitter."""
-    pixels = fit(to_tensor(picture, classifier.device), config.size_px)
+    pixels = fit(picture, config.size_px, classifier.device)
     return measure(pixels, classifier.network, classifier.preprocessing, config).item()
 
 
@@ -134,11 +138,12 @@ def _so_far(step: DreamStep, config: DreamConfig) -> str:
 
 
 def _summary(step: DreamStep, before: float, after: float, elapsed_ms: float) -> str:
-    if step.done < step.total:
-        stopped = f" — stopped by the limit of {TIME_LIMIT_S:g} s after {step.done} of {step.total} steps"
-    else:
-        stopped = ""
+    stopped = f" — {_stopped(step)}" if step.done < step.total else ""
     return f"{took(elapsed_ms)}{stopped}. Objective: {before:.3g} → {after:.3g}"
+
+
+def _stopped(step: DreamStep) -> str:
+    return f"stopped by the limit of {TIME_LIMIT_S:g} s after {step.done} of {step.total} steps"
 
 
 def _wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> None:
@@ -161,7 +166,7 @@ def _api_inputs() -> list[Component]:
             fields[name] = gr.Dropdown(list(setting.choices), value=None, label=setting.label, visible=False)
         else:
             limits: dict[str, Any] = {"minimum": setting.minimum, "maximum": setting.maximum}
-            fields[name] = gr.Number(None, label=setting.label, visible=False, **limits)
+            fields[name] = numbers_only(gr.Number(None, label=setting.label, visible=False, **limits))
     return list(fields.values())
 
 

@@ -132,6 +132,8 @@ def stylize_endpoint(
     )
     for progress, step in _previews(content, style, config, Deadline(TIME_LIMIT_S)):
         yield progress.picture(step)
+    if step.done < step.total:
+        gr.Warning(_stopped(f"step {step.done} of {step.total}"))
 
 
 def _stylize_on_page(content: str | None, style: str | None, *values: Any) -> Iterator[tuple[ImageArray, str, str]]:
@@ -149,8 +151,12 @@ def _status(step: StyleStep, config: StyleConfig, deadline: Deadline, progress: 
         height, width = progress.size_hw
         return took(deadline.elapsed_ms, f"{width} × {height} pixels, {step.total} steps")
     if deadline.expired:
-        return f"Stopped at the time limit of {TIME_LIMIT_S:.0f} s: {at}. A smaller size gets further."
+        return _stopped(at)
     return f"{at[0].upper()}{at[1:]}: {deadline.elapsed_ms / 1000:.0f} s so far"
+
+
+def _stopped(at: str) -> str:
+    return f"Stopped at the time limit of {TIME_LIMIT_S:.0f} s: {at}. A smaller size gets further."
 
 
 def _with_new_style(content: str | None, style: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -11,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cvdemo.deepdream import DEFAULT_PRESET, PRESETS
+from cvdemo.ui import dream as tab
 from cvdemo.ui.common import example_picture
 from cvdemo.ui.dream import CUSTOM, config_of
 
@@ -18,17 +20,18 @@ SMALL = {"size_px": 128, "octaves": 1, "steps": 2}
 CHELSEA = example_picture("chelsea")
 
 
-def wait_for_the_link(page: Page) -> None:
+def wait_for_the_link(page: Page, size_px: object = 128) -> None:
     """Opens the settings, which are not drawn before, and waits until the link has set them."""
     page.locator("#dream-more > button").click()
-    expect(page.locator("#DreamConfig-size_px input[type=number]")).to_have_value("128")
+    expect(page.locator("#DreamConfig-size_px input[type=number]")).to_have_value(str(size_px))
 
 
 def open_small(page: Page, server: str, **settings: object) -> None:
-    """The tab with a picture chosen and settings that take a second or two."""
-    query = "&".join(f"{name}={value}" for name, value in (SMALL | settings).items())
+    """The tab with a picture chosen and settings that, if none are given, take a second or two."""
+    values = SMALL | settings
+    query = "&".join(f"{name}={value}" for name, value in values.items())
     page.goto(f"{server}/?tab=dream&{query}")
-    wait_for_the_link(page)
+    wait_for_the_link(page, values["size_px"])
     page.set_input_files("#dream-image input[type=file]", CHELSEA)
     expect(page.locator("#dream-image img")).to_be_visible()
 
@@ -63,7 +66,7 @@ def test_one_seed_repeats_and_two_differ_on_the_page(page: Page, server: str) ->
 
 
 def test_a_dream_can_be_watched_and_cancelled(page: Page, server: str) -> None:
-    open_small(page, server, size_px=128, octaves=4, steps=50)
+    open_small(page, server, size_px=512, octaves=4, steps=50)  # 200 steps: half a minute of one core
     page.click("#dream-run")
     expect(page.locator("#dream-result img")).to_have_attribute("src", re.compile(r"preview\.jpeg$"))
     expect(page.locator("#dream-status")).to_contain_text("Dreaming: octave")
@@ -128,6 +131,18 @@ def test_the_endpoint_streams_previews(client: Client) -> None:
     assert pictures[0].suffix == ".jpeg" and pictures[-1].suffix == ".png"
 
 
+@pytest.mark.parametrize(("limit_s", "warnings"), [(0.0, 1), (60.0, 0)])
+def test_the_endpoint_says_when_the_time_limit_stopped_it(
+    limit_s: float, warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(tab, "TIME_LIMIT_S", limit_s)
+    monkeypatch.setattr(gr, "Warning", said.append)
+    *_, picture = tab.dream_endpoint(CHELSEA, **SMALL)
+    assert np.shape(picture) == (85, 128, 3)
+    assert len(said) == warnings and all("stopped by the limit of 0 s after 0 of 2 steps" in text for text in said)
+
+
 def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> None:
     webs = dream(client, preset="Spider webs")
     same = dream(client, preset="Custom", layer="block9", channel=41)
@@ -139,7 +154,11 @@ def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> N
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"octaves": 99}, "greater than maximum"), ({"layer": "fc"}, "not in the list"), ({"preset": "x"}, "not in the")],
+    [
+        ({"octaves": 99}, "Octaves must be a number from 1 to 8"),
+        ({"layer": "fc"}, "not in the list"),
+        ({"preset": "x"}, "not in the"),
+    ],
 )
 def test_settings_out_of_range_are_explained(client: Client, settings: dict[str, object], message: str) -> None:
     with pytest.raises(AppError, match=message):

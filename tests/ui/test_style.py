@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -10,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cvdemo.style import PRESETS
+from cvdemo.ui import style as tab
 from cvdemo.ui.common import example_picture
 from cvdemo.ui.loss_plot import loss_plot
 
@@ -113,6 +115,19 @@ def test_the_endpoint_gives_the_style_more_say_at_a_higher_weight(client: Client
         for keep in (False, True)
     ]
     assert np.abs(found[0] - swirls).max() < 25 < np.abs(found[1] - swirls).max()
+
+
+@pytest.mark.parametrize(("limit_s", "warnings"), [(0.0, 1), (60.0, 0)])
+def test_the_endpoint_says_when_the_time_limit_stopped_it(
+    limit_s: float, warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(tab, "TIME_LIMIT_S", limit_s)
+    monkeypatch.setattr(gr, "Warning", said.append)
+    paths = example_picture("chelsea"), example_picture("styles/night_swirls")
+    *_, picture = tab.stylize_endpoint(*paths, size=128, scales=1, steps=3)
+    assert picture.shape == (85, 128, 3)
+    assert len(said) == warnings and all("the time limit of 0 s: step 1 of 3" in text for text in said)
 
 
 def test_the_drawing_has_a_line_a_curve_and_its_last_value() -> None:
