@@ -9,7 +9,7 @@ from gradio.components import Component
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
 from cvdemo.ui.server import MAX_UPLOAD, middleware, refuse_urls_as_files
 from cvdemo.ui.share import updates
-from cvdemo.ui.theme import CSS, theme
+from cvdemo.ui.theme import CSS, HEAD, theme
 
 TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
 
@@ -55,6 +55,7 @@ def launch_options() -> dict[str, Any]:
         "server_port": int(os.environ.get("PORT", "7860")),
         "theme": theme(),
         "css": CSS,
+        "head": HEAD,
         "show_error": False,
         "enable_monitoring": False,
         "run_history": False,

@@ -25,12 +25,14 @@ CSS = """
 :is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 @media (max-width: 640px) {
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-  .gradio-container .fillable { padding: 8px 12px !important; }
   #sample-result .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
   .gradio-container button { min-height: 40px; }
 }
 """
+
+# Gradio confines the CSS above to the inside of the page's padding, so the padding itself is set from the head.
+HEAD = "<style>@media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }</style>"
 
 
 def theme() -> gr.themes.Base:
