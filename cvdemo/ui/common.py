@@ -78,7 +78,9 @@ def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
         low = -math.inf if field.minimum is None else field.minimum
         high = math.inf if field.maximum is None else field.maximum
         if not empty_is_fine and not (is_number and low <= payload <= high):
-            raise gr.Error(f"{field.label} must be a number from {low:g} to {high:g}.", print_exception=False)
+            sent = html.escape(str(payload)[:40], quote=False)
+            message = f"{field.label} must be a number from {low:g} to {high:g}, got {sent}."
+            raise gr.Error(message, print_exception=False)
         return preprocess(payload)
 
     setattr(field, "preprocess", checked)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
