@@ -2,9 +2,7 @@
 
 import os
 
-os.environ.update(
-    OMP_WAIT_POLICY="PASSIVE", HF_HUB_OFFLINE="1", GRADIO_ANALYTICS_ENABLED="False", TOKENIZERS_PARALLELISM="false"
-)
+os.environ.update(HF_HUB_OFFLINE="1", GRADIO_ANALYTICS_ENABLED="False", TOKENIZERS_PARALLELISM="false")
 
 import numpy as np
 import pytest
