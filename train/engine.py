@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -110,8 +111,13 @@ def epoch_indices(step: int, batch_size: int, count: int, seed: int) -> Tensor:
     if batches == 0:
         raise ValueError(f"need at least one batch of {batch_size} pictures, got {count}")
     epoch, batch = divmod(step, batches)
-    order = torch.randperm(count, generator=seeded("epoch", seed, epoch))
-    return order[batch * batch_size : (batch + 1) * batch_size]
+    return _epoch_order(count, seed, epoch)[batch * batch_size : (batch + 1) * batch_size]
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(count: int, seed: int, epoch: int) -> Tensor:
+    """The shuffle of one epoch, (count,); drawn once, not at every step."""
+    return torch.randperm(count, generator=seeded("epoch", seed, epoch))
 
 
 class Trainer:

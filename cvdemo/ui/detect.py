@@ -224,7 +224,7 @@ def build() -> dict[str, Component]:
                 controls |= {name: control(DetectConfig, name) for name in ("detector", *SEARCH)}
         with gr.Column(min_width=300, scale=2):
             parts = controls | _results()
-    settings = {name: parts[name] for name in (*LIVE, *SEARCH, "view")}
+    settings = {name: parts[name] for name in (*LIVE, *SEARCH, "detector", "view")}
     share_button("detect", settings)
     method_note(NOTE)
     _wire(image, [run.click, image.upload], pictures, cancel, parts)

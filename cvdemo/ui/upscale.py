@@ -162,7 +162,7 @@ def build() -> dict[str, Component]:
                 "Download the PNG in full size", size="md", visible=False, elem_id="upscale-download"
             )
             detail = _slider(f"Where they differ most, {CLOSEUP_ZOOM} times larger", "upscale-closeup", max_height=480)
-    settings: dict[str, Component] = {"scale": scale, "shrink_first": shrink_first}
+    settings: dict[str, Component] = {"scale": scale, "shrink_first": shrink_first, "tile_px": tile_px}
     share_button("upscale", settings)
     method_note(NOTE)
     inputs = [image, scale, shrink_first, tile_px]
