@@ -23,6 +23,7 @@ from cvdemo.nets.dcgan import Discriminator, Generator, Norm
 from cvdemo.weights import load_manifest, load_state_dict
 from train.checkpoint import load
 from train.device import autocast, channels_last
+from train.distributed import shard
 from train.engine import LoopConfig, Task, epoch_indices
 from train.frechet import PROTOCOL, Statistics, frechet_distance, in_batches, lite0_statistics
 from train.hdf5 import Pictures, pack_folder, read_pictures
@@ -79,6 +80,7 @@ class DcganTask(Task):
         device, amp: where, and whether convolutions run in bfloat16.
     """
 
+    config: DcganConfig
     product = "generator"
     metric = "fd_lite0"
     higher_is_better = False
@@ -110,8 +112,8 @@ class DcganTask(Task):
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of D on a real and a generated batch, then one of G against the new D."""
         config = self.config
-        real = self._real_batch(step, generator)
-        latents = torch.randn(config.batch_size, config.latent_dim, generator=generator).to(self.device)
+        real = shard(self._real_batch(step, generator))
+        latents = shard(torch.randn(config.batch_size, config.latent_dim, generator=generator)).to(self.device)
         with autocast(self.device, self.amp):
             fake = self.generator(latents)
         fake = fake.float()
@@ -155,9 +157,10 @@ class DcganTask(Task):
         config = self.config
         if config.loss == "hinge":
             return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-        noise = config.label_noise * torch.rand(2, len(real), generator=generator).to(self.device)
-        loss_real = F.binary_cross_entropy_with_logits(real, 1 - config.label_smoothing - noise[0])
-        return loss_real + F.binary_cross_entropy_with_logits(fake, noise[1])
+        noise_real, noise_fake = config.label_noise * torch.rand(2, config.batch_size, generator=generator)
+        target = 1 - config.label_smoothing - shard(noise_real).to(self.device)
+        loss_real = F.binary_cross_entropy_with_logits(real, target)
+        return loss_real + F.binary_cross_entropy_with_logits(fake, shard(noise_fake).to(self.device))
 
     def _generator_loss(self, logits: Tensor) -> Tensor:
         """The non-saturating loss, or minus the mean logit for the hinge game."""
@@ -165,8 +168,8 @@ class DcganTask(Task):
 
     def _update(self, name: str, loss: Tensor) -> None:
         self.optimizers[name].zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.optimizers[name].step()
+        self.backward(loss)
+        self.update(name)
 
     @torch.no_grad()
     def preview(self, network: nn.Module, path_without_suffix: Path) -> None:

@@ -25,6 +25,7 @@ from cvdemo.weights import load_manifest, load_state_dict
 from train.checkpoint import load
 from train.degrade import PROTOCOL, blurred, check_gate, measure, modcrop, read_folder
 from train.device import autocast, channels_last
+from train.distributed import shard
 from train.engine import LoopConfig, Task, cosine_factor
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
@@ -69,6 +70,7 @@ class SrcnnTask(Task):
         device, amp: where, and whether convolutions run in bfloat16.
     """
 
+    config: SrcnnConfig
     product = "network"
     metric = "psnr"
 
@@ -109,7 +111,7 @@ class SrcnnTask(Task):
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One Adam step on a batch of crops."""
-        crops = self._crops(generator).to(self.device)
+        crops = shard(self._crops(generator)).to(self.device)
         halo = self.network.halo_px
         target = crops[:, 1:, halo:-halo, halo:-halo]
         amp = self.amp and step < self.config.steps - self.config.float32_steps
@@ -117,8 +119,8 @@ class SrcnnTask(Task):
             restored = self.network.restore_inner(crops[:, :1])
         loss = F.mse_loss(restored.float(), target)
         self.optimizers["network"].zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.optimizers["network"].step()
+        self.backward(loss)
+        self.update()
         return {"loss": loss.detach(), "batch_psnr": -10 * loss.detach().log10()}
 
     def _crops(self, generator: torch.Generator) -> Tensor:
