@@ -1,86 +1,195 @@
-"""Pictures of one size packed into one HDF5 file of uint8, and read back.
+"""Labelled samples read from one HDF5 file, and what makes such files.
 
-The file holds `pictures` (N, H, W, C) uint8 in chunks of one picture and the attributes it was made
-with. It is written under a temporary name and renamed when complete, so a file that exists is whole.
+`train.hdf5_writer` says what is in a file, `train.packing` fills it from pictures. Each process opens the file for
+itself, since a handle does not survive a fork. What is wanted together is read together, in the order of the file.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+import torch
+from torch.utils.data import Dataset
 
-Pictures = npt.NDArray[np.uint8]
+from train.files import Pictures, drop_repeated, picture_files, read_resized, read_rgb
+from train.hdf5_writer import Hdf5Writer, Samples
+from train.packing import pack_classes, pack_folder, pack_list, packed, write_pictures
+from train.sources import Labelled
+
+__all__ = [
+    "Hdf5Dataset",
+    "Hdf5Writer",
+    "Pictures",
+    "drop_repeated",
+    "load_labelled",
+    "pack_classes",
+    "pack_folder",
+    "pack_list",
+    "packed",
+    "picture_files",
+    "read_pictures",
+    "read_resized",
+    "write_pictures",
+]
+
+Indices = Sequence[int] | npt.NDArray[np.int64]
 
 _KEY = "pictures"
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """JPEG and PNG files below `folder`, sorted by path.
+class Hdf5Dataset(Dataset[tuple[Any, int]]):
+    """(sample, label) pairs of a file made by `Hdf5Writer`; to be read by any number of workers and processes.
 
-    Raises:
-        FileNotFoundError: there are none.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    if not files:
-        raise FileNotFoundError(f"no JPEG or PNG files below {folder}")
-    return files
+    Samples are NumPy arrays, JPEGs decoded to (H, W, 3) uint8. A `DataLoader` asks for whole batches, which are read
+    in the order of the file.
 
+    Args:
+        path: the file; it is opened for reading without a lock, since data often lie on read-only mounts.
+        transform: applied to each sample.
+        indices: which samples of the file, in which order; None for all.
 
-def drop_repeated(files: list[Path]) -> list[Path]:
-    """The files whose bytes did not occur before, in order."""
-    first_by_hash: dict[bytes, Path] = {}
-    for path in files:
-        first_by_hash.setdefault(hashlib.blake2b(path.read_bytes(), digest_size=16).digest(), path)
-    return list(first_by_hash.values())
-
-
-def read_resized(path: Path, size: int) -> Pictures:
-    """One picture as (size, size, 3) uint8 RGB: centre square, shrunk with an antialiased bicubic kernel."""
-    with Image.open(path) as file:
-        picture = file.convert("RGB")
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    box = (left, top, left + side, top + side)
-    return np.asarray(picture.crop(box).resize((size, size), Image.Resampling.BICUBIC))
-
-
-def write_pictures(
-    target: Path,
-    pictures: Iterator[Pictures],
-    count: int,
-    shape_hwc: tuple[int, int, int],
-    attributes: Mapping[str, str | int],
-    progress: Callable[[int], None] = lambda done: None,
-) -> None:
-    """Writes `count` pictures to `target`; `progress` is told how many are done.
+    Attributes:
+        labels: (N,) int64, of the chosen samples.
+        class_names: by label; [] where the file has none.
+        mean, std: (C,) float64 per channel of all pictures in the file, in [0, 1]; None where it holds no pictures.
 
     Raises:
-        ValueError: the iterator yields another number or shape; `target` is then left as it was.
+        ValueError: the file holds no labelled samples.
+        IndexError: `indices` reach beyond it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            data = file.create_dataset(_KEY, (count, *shape_hwc), np.uint8, chunks=(1, *shape_hwc))
-            done = 0
-            for done, picture in enumerate(pictures, start=1):
-                if done > count or picture.shape != shape_hwc:
-                    raise ValueError(f"picture {done} of {count}: need {shape_hwc}, got {picture.shape}")
-                data[done - 1] = picture
-                progress(done)
-            if done != count:
-                raise ValueError(f"promised {count} pictures, got {done}")
-            file.attrs.update(attributes)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+
+    def __init__(
+        self, path: Path, transform: Callable[[Samples], Any] | None = None, indices: Indices | None = None
+    ) -> None:
+        self.path, self.transform = path, transform
+        self._file: h5py.File | None = None
+        self._pid = 0
+        with h5py.File(path, "r", locking=False) as file:
+            self._key = str(file.attrs.get("key", _KEY))
+            if self._key not in file or "labels" not in file:
+                raise ValueError(f"{path} has no labelled samples; it holds {sorted(file)}")
+            self._jpeg = bool(file.attrs.get("jpeg", False))
+            chunks = file[self._key].chunks
+            self._chunk = chunks[0] if chunks and not self._jpeg else 1
+            labels = file["labels"][:]
+            self.class_names: list[str] = list(file["class_names"].asstr()[:]) if "class_names" in file else []
+            self.mean, self.std = file.attrs.get("mean"), file.attrs.get("std")
+        self._indices = np.arange(len(labels)) if indices is None else _checked(indices, len(labels))
+        self.labels: npt.NDArray[np.int64] = labels[self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None}
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[Any, int]]:
+        """The pairs of a batch; `DataLoader` calls this where it stands."""
+        samples = self._samples(indices)
+        change = self.transform or (lambda sample: sample)
+        return [(change(sample), int(self.labels[index])) for sample, index in zip(samples, indices, strict=True)]
+
+    def read(self, indices: Indices | None = None) -> Samples:
+        """Samples (n, *shape) as they are stored, untransformed, in the order of `indices`; None for all.
+
+        Raises:
+            ValueError: JPEGs of different sizes, which have no common array.
+            IndexError: `indices` reach beyond the data set.
+        """
+        samples = self._samples(np.arange(len(self)) if indices is None else indices)
+        if isinstance(samples, np.ndarray):
+            return samples
+        if len({sample.shape for sample in samples}) > 1:
+            raise ValueError(f"the pictures of {self.path} differ in size: read them one by one")
+        return np.stack(samples) if samples else np.empty((0, 0, 0, 3), np.uint8)
+
+    def batches(
+        self, size: int, generator: torch.Generator | None = None, *, block: int = 64, blocks: int = 32
+    ) -> Iterator[tuple[Samples, npt.NDArray[np.int64]]]:
+        """Samples (n, *shape) and labels (n,) of all batches of one pass; the last may be smaller.
+
+        For files larger than memory and slow disks. With a generator, blocks of neighbours come in random order;
+        `blocks` of them are read at a time, each in one piece, and shuffled together. Without one, in order.
+
+        Args:
+            size: of a batch.
+            block: samples read in one piece.
+            blocks: read before they are shuffled; `block * blocks` samples are in memory.
+        """
+        starts = torch.arange(0, len(self), block)
+        if generator is not None:
+            starts = starts[torch.randperm(len(starts), generator=generator)]
+        left: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        held = self.read(left)
+        for group in torch.split(starts, blocks):
+            chosen = np.concatenate([np.arange(start, min(start + block, len(self))) for start in group.tolist()])
+            samples = self.read(chosen)
+            if generator is not None:
+                order = torch.randperm(len(chosen), generator=generator).numpy()
+                chosen, samples = chosen[order], samples[order]
+            if len(left):
+                chosen, samples = np.concatenate([left, chosen]), np.concatenate([held, samples])
+            whole = len(chosen) - len(chosen) % size
+            for start in range(0, whole, size):
+                yield samples[start : start + size], self.labels[chosen[start : start + size]]
+            left, held = chosen[whole:], samples[whole:]
+        if len(left):
+            yield held, self.labels[left]
+
+    def _samples(self, indices: Indices) -> Samples | list[Pictures]:
+        """Stored samples in the order of `indices`: an array, or a list of decoded JPEGs."""
+        rows = self._indices[_checked(indices, len(self))]
+        wanted, back = np.unique(rows, return_inverse=True)
+        data = self._opened()[self._key]
+        out = np.empty(
+            (len(wanted),) if self._jpeg else (len(wanted), *data.shape[1:]), object if self._jpeg else data.dtype
+        )
+        # neighbours, and what shares a chunk, in one read
+        ends = np.flatnonzero(np.diff(wanted) > self._chunk) + 1
+        for run in np.split(np.arange(len(wanted)), ends) if len(wanted) else []:
+            first, last = wanted[run[0]], wanted[run[-1]]
+            out[run] = data[first : last + 1][wanted[run] - first]
+        if self._jpeg:
+            decoded = [
+                read_rgb(jpeg.tobytes(), f"{self.path}, picture {row}") for jpeg, row in zip(out, wanted, strict=True)
+            ]
+            return [decoded[index] for index in back]
+        return out[back]
+
+    def _opened(self) -> h5py.File:
+        """This process's handle."""
+        if self._file is None or self._pid != os.getpid():
+            self._file, self._pid = h5py.File(self.path, "r", locking=False), os.getpid()
+        return self._file
+
+
+def _checked(indices: Indices, count: int) -> npt.NDArray[np.int64]:
+    rows = np.asarray(indices, dtype=np.int64)
+    if rows.ndim != 1 or (len(rows) and not -count <= rows.min() <= rows.max() < count):
+        raise IndexError(f"need a list of indices within {count} samples, got {rows}")
+    return rows % count if count else rows
+
+
+def load_labelled(path: Path) -> Labelled:
+    """All pictures of a file with their labels, in memory.
+
+    Raises:
+        ValueError: no labelled uint8 pictures of three channels, or JPEGs of different sizes.
+    """
+    dataset = Hdf5Dataset(path)
+    pictures = dataset.read()
+    if pictures.dtype != np.uint8 or pictures.ndim != 4:
+        raise ValueError(f"{path} holds {pictures.dtype} {pictures.shape}, no uint8 pictures")
+    return Labelled(pictures, dataset.labels, dataset.class_names)
 
 
 def read_pictures(source: Path) -> Pictures:
@@ -95,17 +204,3 @@ def read_pictures(source: Path) -> Pictures:
             raise ValueError(f"{source} has no uint8 (N, H, W, C) data set {_KEY!r}")
         pictures: Pictures = file[_KEY][:]
     return pictures
-
-
-def pack_folder(folder: Path, target: Path, size: int, progress: Callable[[int], None] = lambda done: None) -> int:
-    """Packs the distinct pictures of a folder at `size` px into `target`; returns how many there are."""
-    files = drop_repeated(picture_files(folder))
-    write_pictures(
-        target,
-        (read_resized(path, size) for path in files),
-        len(files),
-        (size, size, 3),
-        {"source": folder.name, "resampling": "Pillow bicubic, antialiased", "size_px": size},
-        progress,
-    )
-    return len(files)
