@@ -6,6 +6,8 @@ R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradi
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +25,7 @@ from cvdemo.images import (
     resize_to_fit,
     to_tensor,
 )
-from cvdemo.nets.efficientnet_lite import EfficientNetLite
+from cvdemo.nets.build import build_network
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
@@ -46,7 +48,7 @@ class ClassifyConfig(Config):
 class Classifier:
     """A network in eval mode, with what it needs to be used: preprocessing, class names, device."""
 
-    network: EfficientNetLite
+    network: Any
     preprocessing: Preprocessing
     labels: list[str]
     device: torch.device
@@ -67,6 +69,25 @@ class Prediction:
     classes: list[int]
 
 
+def load_network(name: str, weights_dir: Path | None = None) -> nn.Module:
+    """The network of weight `name` in eval mode, on the CPU, its parameters without gradients.
+
+    A file whose entry names a base in `network["base"]` holds only what differs: the base's tensors, but for its
+    classifier, are laid under it. Tensors of half precision become float32.
+
+    Raises:
+        WeightsError: there is no such weight, or its file or its base's is missing or altered.
+    """
+    spec = entry_of(name, weights_dir).network
+    state = load_state_dict(name, weights_dir)
+    if base := spec.get("base"):
+        lent = load_state_dict(base, weights_dir)
+        state = {key: tensor for key, tensor in lent.items() if not key.startswith("classifier.")} | state
+    network = build_network(spec)
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
+
+
 @load_once
 def load_classifier(model: str = "imagenet", device: str = "auto") -> Classifier:
     """The classifier behind a choice of `MODELS`, loaded on first use and shared.
@@ -79,10 +100,8 @@ def load_classifier(model: str = "imagenet", device: str = "auto") -> Classifier
         raise ValueError(f"model must be one of {list(MODELS)}, got {model!r}")
     name = MODELS[model]
     entry = entry_of(name)
-    network = EfficientNetLite(num_classes=entry.network["num_classes"])
-    network.load_state_dict(load_state_dict(name))
     target = resolve_device(device)
-    network.eval().requires_grad_(False).to(target)
+    network = load_network(name).to(target)
     return Classifier(network, Preprocessing.from_manifest(entry.preprocessing), load_labels(name), target)
 
 

@@ -23,6 +23,7 @@ ImageArray = npt.NDArray[np.uint8]
 
 MAX_MEGAPIXELS = 40.0
 MAX_ASPECT_RATIO = 50.0
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 Image.init()  # all decoders, so that the list below can be matched against those this Pillow was built with
 FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)  # what Pillow's decoders raise; AVIF the last
@@ -166,15 +167,25 @@ class Preprocessing:
     Attributes:
         input_px: side of the square that the network was trained on.
         resize_px: the shorter side is brought to this before the centre crop of `input_px`.
-        mean, std: per RGB channel, of pixels in [0, 1].
+        mean, std: per channel, of pixels in [0, 1]: three numbers for RGB, one for grey.
         interpolation: of the resize, always antialiased.
+        colour: "grey" networks get the luminance as their only channel.
+
+    Raises:
+        ValueError: the numbers of means and deviations do not fit the colour.
     """
 
     input_px: int
     resize_px: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    colour: Literal["rgb", "grey"] = "rgb"
+
+    def __post_init__(self) -> None:
+        channels = {"rgb": 3, "grey": 1}.get(self.colour)
+        if not channels == len(self.mean) == len(self.std):
+            raise ValueError(f"need {channels} means and deviations for {self.colour!r}, got {self.mean}, {self.std}")
 
     @classmethod
     def from_manifest(cls, entry: dict[str, Any]) -> "Preprocessing":
@@ -182,10 +193,20 @@ class Preprocessing:
         return cls(**{**entry, "mean": tuple(entry["mean"]), "std": tuple(entry["std"])})
 
 
+def luminance(pixels: Tensor) -> Tensor:
+    """(B, 3, H, W) RGB -> (B, 1, H, W), by the weights of ITU-R BT.601."""
+    return (pixels * pixels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """(B, 3, H, W) in [0, 1] -> the same shape with the network's mean removed and its deviation divided out."""
-    mean = pixels.new_tensor(preprocessing.mean).view(1, 3, 1, 1)
-    std = pixels.new_tensor(preprocessing.std).view(1, 3, 1, 1)
+    """(B, 3, H, W) in [0, 1] -> the network's input (B, C, H, W): mean removed, deviation divided out.
+
+    For a grey network the luminance comes first, so C is 1; what has one channel already is taken as it is.
+    """
+    if preprocessing.colour == "grey" and pixels.shape[1] == 3:
+        pixels = luminance(pixels)
+    mean = pixels.new_tensor(preprocessing.mean).view(1, -1, 1, 1)
+    std = pixels.new_tensor(preprocessing.std).view(1, -1, 1, 1)
     return (pixels - mean) / std
 
 

@@ -1,7 +1,7 @@
 """The manifest of all weights and the loader: local file first, then the Hub; the sha256 is checked either way.
 
-`weights/manifest.json` is `{"hub": {"repo_id", "revision"}, "weights": {name: entry}}`; `WeightEntry` names the
-fields of an entry. Only safetensors are read: nothing is unpickled.
+`weights/manifest.json` is `{"hub": {"repo_id", "revision"}, "weights": {name: entry}, "ensembles": {name: entry}}`;
+`WeightEntry` and `EnsembleEntry` name the fields of an entry. Only safetensors are read: nothing is unpickled.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from cvdemo.errors import WeightsError
 
 WEIGHTS_DIR = Path(__file__).resolve().parent.parent / "weights"
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a manifest may raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +56,62 @@ class WeightEntry:
     metric: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnsembleEntry:
+    """Several weights whose probabilities are averaged.
+
+    Attributes:
+        members: names of weights with the same classes.
+        metric: as in `WeightEntry`, of the average.
+    """
+
+    members: tuple[str, ...]
+    metric: dict[str, Any]
+
+
 def load_manifest(weights_dir: Path | None = None) -> dict[str, WeightEntry]:
     """All entries by name.
 
     Raises:
         WeightsError: the manifest is missing or is not JSON of the right form.
     """
-    path = (weights_dir or WEIGHTS_DIR) / "manifest.json"
+    path = _manifest_path(weights_dir)
     names = [field.name for field in fields(WeightEntry)]
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["weights"]
         return {name: WeightEntry(**{key: entry[key] for key in names}) for name, entry in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{path} is missing or damaged; restore it with `git checkout HEAD -- weights/manifest.json`."
-        ) from error
+    except DAMAGED as error:
+        raise _damaged(path) from error
+
+
+def load_ensembles(weights_dir: Path | None = None) -> dict[str, EnsembleEntry]:
+    """All ensembles by name; empty where the manifest has none.
+
+    Raises:
+        WeightsError: the manifest is missing or damaged, or an ensemble lists a weight that is not there.
+    """
+    path = _manifest_path(weights_dir)
+    weights = load_manifest(weights_dir)
+    try:
+        found = {
+            name: EnsembleEntry(members=tuple(entry["members"]), metric=entry["metric"])
+            for name, entry in (json.loads(path.read_text(encoding="utf-8")).get("ensembles") or {}).items()
+        }
+    except DAMAGED as error:
+        raise _damaged(path) from error
+    for name, ensemble in found.items():
+        missing = [member for member in ensemble.members if member not in weights]
+        if missing or not ensemble.members:
+            raise WeightsError(f"The ensemble {name!r} needs weights that the manifest does not list: {missing}.")
+    return found
+
+
+def _manifest_path(weights_dir: Path | None) -> Path:
+    return (weights_dir or WEIGHTS_DIR) / "manifest.json"
+
+
+def _damaged(path: Path) -> WeightsError:
+    return WeightsError(f"{path} is missing or damaged; restore it with `git checkout HEAD -- weights/manifest.json`.")
 
 
 def entry_of(name: str, weights_dir: Path | None = None) -> WeightEntry:

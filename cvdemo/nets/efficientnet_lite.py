@@ -131,11 +131,19 @@ class EfficientNetLite(nn.Module):
 
     def pooled(self, x: Tensor) -> Tensor:
         """(B, 1280): the head's activations averaged over the picture."""
-        return self.features(x, ["head"])["head"].mean(dim=(2, 3))
+        return self.maps(x).mean(dim=(2, 3))
+
+    def maps(self, pixels: Tensor) -> Tensor:
+        """(B, 1280, h, w): the head's activations, at stride 32."""
+        return self.features(pixels, ["head"])["head"]
+
+    def logits(self, maps: Tensor) -> Tensor:
+        """(B, num_classes)."""
+        logits: Tensor = self.classifier(self.dropout(maps.mean(dim=(2, 3))))
+        return logits
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.dropout(self.pooled(x)))
-        return logits
+        return self.logits(self.maps(x))
 
 
 def fold_batch_norm(network: EfficientNetLite) -> EfficientNetLite:

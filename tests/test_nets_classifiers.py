@@ -1,0 +1,89 @@
+"""The classifiers by name: shapes, the two halves, sizes from their papers, and what is refused."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from cvdemo.nets.build import CLASSIFIERS, TITLES, build_network
+from cvdemo.nets.fast_resnet import FastResNet
+from cvdemo.nets.googlenet import DeeperGoogLeNet, MiniGoogLeNet
+from cvdemo.nets.lenet import LeNet5
+from cvdemo.nets.preact_resnet import PreActBlock, PreActResNet
+
+CASES: dict[str, tuple[dict[str, Any], tuple[int, int], tuple[int, int]]] = {  # arguments; (C, px); (C', px') of maps
+    "efficientnet_lite": ({}, (3, 64), (1280, 2)),
+    "fast_resnet": ({"widths": [16, 24, 24], "depth": 2}, (3, 32), (24, 3)),
+    "mini_googlenet": ({}, (3, 32), (336, 8)),
+    "deeper_googlenet": ({}, (3, 64), (832, 8)),
+    "preact_resnet": ({"depths": [1, 2], "widths": [8, 16]}, (3, 64), (16, 32)),
+    "lenet5": ({}, (1, 28), (64, 10)),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@torch.inference_mode()
+def test_a_network_is_its_maps_then_its_logits(name: str) -> None:
+    arguments, (channels, side_px), (map_channels, map_px) = CASES[name]
+    network: Any = build_network({"name": name, "num_classes": 7, **arguments}).eval()
+    pixels = torch.randn(2, channels, side_px, side_px)
+    maps = network.maps(pixels)
+    assert maps.shape == (2, map_channels, map_px, map_px)
+    assert network.logits(maps).shape == (2, 7)
+    assert torch.equal(network.logits(maps), network(pixels))
+
+
+def test_every_network_has_a_title_and_a_case() -> None:
+    assert set(CLASSIFIERS) == set(TITLES) == set(CASES)
+
+
+@pytest.mark.parametrize("spec", [{"name": "alexnet"}, {}])
+def test_an_unknown_network_is_refused(spec: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"network must be one of \['efficientnet_lite'"):
+        build_network(spec)
+
+
+def test_a_base_is_no_argument() -> None:
+    assert build_network({"name": "lenet5", "base": "x", "num_classes": 3}).classifier.out_features == 3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("network", "millions"),
+    [
+        (MiniGoogLeNet(10), 1.65),
+        (DeeperGoogLeNet(200), 3.6),
+        (PreActResNet(1000), 11.7),  # ResNet-18 with 1,000 classes has 11.69 million
+        (LeNet5(10, channels=(6, 16), dropout=0), 0.0617),  # LeCun 1998: 60 thousand with fewer connections
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else "",
+)
+def test_the_numbers_of_parameters(network: torch.nn.Module, millions: float) -> None:
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.02)
+
+
+def test_a_block_without_a_residual_is_the_identity() -> None:
+    block = PreActBlock(4, 4).eval()
+    torch.nn.init.zeros_(block.conv2.weight)
+    x = torch.randn(1, 4, 6, 6)
+    assert torch.equal(block(x), x)
+    assert PreActBlock(4, 8, stride=2)(x).shape == (1, 8, 3, 3)
+
+
+def test_depths_and_widths_go_together() -> None:
+    with pytest.raises(ValueError, match="need one width for each depth"):
+        PreActResNet(depths=(1, 1), widths=(8,))
+
+
+def test_a_stem_of_stride_two_halves_the_maps() -> None:
+    network = PreActResNet(depths=(1, 1), widths=(4, 8), stem_stride=2).eval()
+    assert network.maps(torch.zeros(1, 3, 64, 64)).shape == (1, 8, 16, 16)
+
+
+def test_whitening_gives_patches_of_unit_covariance() -> None:
+    mixed = torch.nn.functional.avg_pool2d(torch.randn(64, 3, 17, 17), 2, 1)  # neighbours correlate
+    network = FastResNet(4, (24, 24, 24), 2)
+    network.set_whitening(mixed, eps=0.0)
+    white = torch.nn.functional.conv2d(mixed, network.whiten.weight[:12]).transpose(0, 1).flatten(1)
+    assert torch.allclose(torch.cov(white), torch.eye(12), atol=0.05)
+    with pytest.raises(ValueError, match="need 24 patches or more, got 4"):
+        network.set_whitening(mixed[:1, :, :3, :3])
