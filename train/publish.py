@@ -78,9 +78,25 @@ def publish(
         manifest = _read_manifest(folder / MANIFEST)
         manifest["weights"] = dict(sorted({**manifest["weights"], name: asdict(entry)}.items()))
         write_atomically(folder / entry.file, data)
-        write_atomically(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(folder / MANIFEST, _as_json(manifest))
         write_atomically(folder / f"{name}.md", model_card(name, entry, notes).encode())
     return entry
+
+
+def publish_ensemble(name: str, members: list[str], metric: dict[str, Any], weights_dir: Path | None = None) -> None:
+    """Enters published weights that answer together, with what they reach; other entries stay as they are.
+
+    Raises:
+        ValueError: a name that is no identifier.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+    folder = weights_dir or WEIGHTS_DIR
+    with _locked(folder):
+        manifest = _read_manifest(folder / MANIFEST)
+        ensembles = {**manifest.get("ensembles", {}), name: {"members": members, "metric": metric}}
+        manifest["ensembles"] = dict(sorted(ensembles.items()))
+        write_atomically(folder / MANIFEST, _as_json(manifest))
 
 
 def write_atomically(target: Path, data: bytes) -> None:
@@ -126,6 +142,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     manifest.setdefault("weights", {})
     return manifest
+
+
+def _as_json(manifest: dict[str, Any]) -> bytes:
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 @contextmanager

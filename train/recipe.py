@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from train.engine import LoopConfig, Task
+from train.sources import Labelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,8 @@ class Recipe:
         publish: takes the config, the run's folder, the context and options; measures, then writes the weight,
             its manifest entry and its card; returns the weight's name.
         evaluate: measures a published weight by name; returns a JSON-ready dict.
+        predict: of a classifier: logits on the test split, and the pictures that they are of.
+        load_run: of a classifier: the averaged network in a checkpoint.
     """
 
     name: str
@@ -73,6 +77,8 @@ class Recipe:
     build: Callable[[Any, Context], Task]
     publish: Callable[[Any, Path, Context, PublishOptions], str]
     evaluate: Callable[[str, Context], dict[str, Any]]
+    predict: Callable[[nn.Module, Context], tuple[Tensor, Labelled]] | None = None
+    load_run: Callable[[Path], nn.Module] | None = None
 
 
 def add_config_options(parser: argparse.ArgumentParser, config: type[LoopConfig]) -> None:

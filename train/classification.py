@@ -1,0 +1,169 @@
+"""Training of classifiers on pictures held in memory: the task that the classification recipes share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from train import augment
+from train.augment import AugmentConfig
+from train.device import autocast, channels_last
+from train.distributed import shard
+from train.engine import LoopConfig, Task, epoch_indices, seeded, with_steps
+from train.optim import OptimizerName, ScheduleName, lr_factor
+from train.scores import measure
+from train.sources import Labelled, class_weights
+
+_MEASURE_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(LoopConfig, AugmentConfig):
+    """Hyper-parameters of a classifier, beside those of the loop and of augmentation."""
+
+    epochs: int = 10
+    batch_size: int = 256
+    micro_batch: int = 500  # pictures at a time within a batch: bounds memory, and BatchNorm sees this many
+    log_every: int = 20
+    preview_every: int = 0
+    optimizer: OptimizerName = "sgd"
+    lr: float = 0.1
+    lr_rest: float = 0.1  # with Muon: of biases, norms and the classifier, which SGD trains
+    momentum: float = 0.9
+    weight_decay: float = 5e-4  # of weights with two dimensions or more
+    schedule: ScheduleName = "cosine"
+    warmup_fraction: float = 0.0  # of all steps, [0, 1)
+    label_smoothing: float = 0.0  # [0, 1)
+    alternate_flips: bool = False  # half of the pictures mirrored in even epochs, the others in odd ones
+    balance: bool = False  # weigh each class by how rare it is
+    validation: int = 5000  # training pictures that choose the checkpoint; 0: train on all, and the last one counts
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation per channel, of pixels in [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, pictures: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
+        """(N, H, W, C) uint8 -> (N, C, H, W) float32 around 0, channels last."""
+        pixels = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
+        mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        return (pixels - mean) / std
+
+
+class ClassifierTask(Task):
+    """Cross-entropy on augmented batches.
+
+    Args:
+        config: hyper-parameters; its epochs become steps here.
+        network: normalised pixels -> logits.
+        optimizers: of its weights.
+        data: training pictures. validation: those that choose the checkpoint, or None.
+        normalisation: of the pixels.
+        device, amp: where, and whether in reduced precision.
+    """
+
+    product = "network"
+    metric = "rank1"
+    gap = ("train_rank1", "rank1")
+
+    def __init__(
+        self,
+        config: ClassifierConfig,
+        network: nn.Module,
+        optimizers: dict[str, Optimizer],
+        data: Labelled,
+        validation: Labelled | None,
+        normalisation: Normalisation,
+        device: torch.device,
+        amp: bool,
+    ) -> None:
+        self.config: ClassifierConfig = with_steps(config, len(data))
+        self.device, self.amp = device, amp
+        self.network = channels_last(network.to(device))
+        self.networks: dict[str, nn.Module] = {"network": self.network}
+        self.optimizers = optimizers
+        self.data, self.validation, self.normalisation = data, validation, normalisation
+        self.mirrored_first = torch.rand(len(data), generator=seeded("flip", config.seed, 0)) < 0.5
+        weights = class_weights(data.labels, len(data.class_names)) if config.balance else None
+        self.class_weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=device)
+
+    def lr_factor(self, step: int) -> float:
+        return lr_factor(self.config.schedule, step, self.config.steps, self.config.warmup_fraction)
+
+    def batch(self, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Augmented pixels (B, C, H, W) and soft targets (B, K) of this process's share of one step."""
+        config = self.config
+        indices = epoch_indices(step, config.batch_size, len(self.data), config.seed)
+        pixels = self.normalisation(self.data.pictures[indices.numpy()], self.device)
+        labels = torch.from_numpy(self.data.labels[indices.numpy()]).to(self.device)
+        if config.alternate_flips:
+            epoch = step // (len(self.data) // config.batch_size)
+            pixels = augment.alternating_flip(pixels, self.mirrored_first[indices], epoch)
+        pixels = augment.augment_batch(pixels, config, generator)
+        pixels, targets = augment.mix_batch(pixels, labels, len(self.data.class_names), config, generator)
+        return shard(pixels), shard(targets)
+
+    def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of every optimiser; gradients are summed over micro-batches."""
+        pixels, targets = self.batch(step, generator)
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        self.network.train()
+        loss_sum, correct = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        size = self.config.micro_batch
+        for x, target in zip(pixels.split(size), targets.split(size), strict=True):
+            with autocast(self.device, self.amp):
+                logits = self.network(x.contiguous(memory_format=torch.channels_last)).float()
+            share = len(x) / len(pixels)
+            loss = share * F.cross_entropy(
+                logits, target, weight=self.class_weights, label_smoothing=self.config.label_smoothing
+            )
+            self.backward(loss)
+            loss_sum += loss.detach()
+            correct += (logits.detach().argmax(dim=1) == target.argmax(dim=1)).sum()
+        self.update()
+        return {"loss": loss_sum, "train_rank1": 100 * correct / len(pixels)}
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """Rank-1, rank-5 (per cent) and loss on the validation pictures."""
+        if self.validation is None:
+            raise ValueError("no validation pictures: the configuration has validation = 0")
+        logits = predict(network, self.validation.pictures, self.normalisation, self.device, self.amp)
+        scores = measure(logits, torch.from_numpy(self.validation.labels))
+        return {"rank1": scores["rank1"], "rank5": scores["rank5"], "validation_loss": scores["loss"]}
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module,
+    pictures: npt.NDArray[np.uint8],
+    normalisation: Normalisation,
+    device: torch.device,
+    amp: bool = False,
+    *,
+    views: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """(N, K) float32 logits of uint8 pictures (N, H, W, C), on the CPU.
+
+    Args:
+        views: maps normalised pixels (B, C, H, W) through the network its own way, for test-time augmentation.
+    """
+    network.eval()
+    parts = []
+    for start in range(0, len(pictures), _MEASURE_BATCH):
+        pixels = normalisation(pictures[start : start + _MEASURE_BATCH], device)
+        with autocast(device, amp):
+            logits = (views or network)(pixels.contiguous(memory_format=torch.channels_last))
+        parts.append(logits.float().cpu())
+    return torch.cat(parts)

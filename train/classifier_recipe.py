@@ -1,0 +1,266 @@
+"""A `Recipe` for a classifier from its parts: data set, network, hyper-parameters. See train/recipes/lenet.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cvdemo.classify import load_network
+from cvdemo.nets.build import build_network
+from cvdemo.weights import WEIGHTS_DIR
+from train.augment import tta_views
+from train.checkpoint import LAST, load
+from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict
+from train.optim import optimizers_for
+from train.publish import publish as publish_weight
+from train.publish import write_atomically
+from train.recipe import Context, PublishOptions, Recipe, command_of, config_of
+from train.scores import confusion_matrix, draw_confusion, timed_result
+from train.sources import Labelled, last_of_each_class
+
+PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A data set of pictures of one size.
+
+    Attributes:
+        name: as in the manifest, with where it comes from.
+        licence: of the weights made from it.
+        read: the folder given with --data and "train" or "test" -> pictures.
+        labels: file in weights/labels.
+        size_px, channels: of a picture; num_classes: K.
+        normalisation: of its pixels.
+        test_split: what "test" is, in words.
+    """
+
+    name: str
+    licence: str
+    read: Callable[[Path, str], Labelled]
+    labels: str
+    size_px: int
+    num_classes: int
+    normalisation: Normalisation
+    test_split: str
+    channels: int = 3
+
+    def generated(self, count: int, seed: int) -> Labelled:
+        """Noise pictures of every class, for --dry-run."""
+        rng = np.random.default_rng(seed)
+        pictures = rng.integers(0, 256, (count, self.size_px, self.size_px, self.channels), dtype=np.uint8)
+        names = [f"class {i}" for i in range(self.num_classes)]
+        return Labelled(pictures, np.arange(count, dtype=np.int64) % self.num_classes, names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSpec:
+    """What one classification recipe adds to the shared machinery.
+
+    Attributes:
+        recipe: its name on the command line. weight: the name of what it makes in the manifest.
+        source: the data set.
+        config: frozen dataclass of its hyper-parameters.
+        network: config -> `network` of the manifest entry: {"name", **constructor arguments}.
+        optimizers: network, config -> optimisers by name.
+        prepare: called once with the new network and normalised training pictures, (N, C, H, W).
+        notes: Markdown for the card.
+    """
+
+    recipe: str
+    weight: str
+    source: Source
+    config: type[ClassifierConfig]
+    network: Callable[[Any], dict[str, Any]]
+    optimizers: Callable[[nn.Module, Any], dict[str, Optimizer]] | None = None
+    prepare: Callable[[nn.Module, Tensor], None] | None = None
+    notes: str = ""
+
+    def build(self, config: ClassifierConfig, context: Context) -> ClassifierTask:
+        """The task on the training split, less the validation pictures; on noise without data."""
+        data, validation = self._training_pictures(config, context)
+        torch.manual_seed(config.seed)
+        network = build_network(self.network(config))
+        make = self.optimizers or _default_optimizers
+        if self.prepare:
+            self.prepare(network, self._sample(data))
+        network.to(context.device)  # before the optimisers take its weights
+        return ClassifierTask(
+            config,
+            network,
+            make(network, config),
+            data,
+            validation,
+            self.source.normalisation,
+            context.device,
+            context.amp,
+        )
+
+    def _training_pictures(self, config: ClassifierConfig, context: Context) -> tuple[Labelled, Labelled | None]:
+        if context.data is None:
+            return self.source.generated(4 * config.batch_size, config.seed), self.source.generated(32, config.seed + 1)
+        full = self.source.read(context.data, "train")
+        if not config.validation:
+            return full, None
+        kept, held_out = last_of_each_class(full.labels, config.validation)
+        return full.take(kept), full.take(held_out)
+
+    def _sample(self, data: Labelled, count: int = 5000) -> Tensor:
+        """Normalised pictures spread evenly over the data, which are sorted by class."""
+        every = max(1, len(data) // count)
+        return self.source.normalisation(data.pictures[::every], torch.device("cpu"))
+
+    def evaluate(self, name: str, context: Context) -> dict[str, Any]:
+        """The accuracy of a published weight on the test split, with and without test-time augmentation."""
+        return self._measured(load_network(name).to(context.device), context)[0]
+
+    def _measured(self, network: nn.Module, context: Context) -> tuple[dict[str, Any], Tensor, Labelled]:
+        """JSON-ready accuracy on the test split; the logits and the pictures that it comes from."""
+        began = time.monotonic()
+        logits, test = self.predict(network, context)
+        labels = torch.from_numpy(test.labels)
+        result = timed_result(logits, labels, time.monotonic() - began)
+        averaged = predict(
+            network, test.pictures, self.source.normalisation, context.device, views=lambda x: _averaged(network, x)
+        )
+        result["tta_rank1"] = timed_result(averaged, labels, 1.0)["rank1"]
+        return result | {"split": self.source.test_split, "protocol": PROTOCOL}, logits, test
+
+    def predict(self, network: nn.Module, context: Context) -> tuple[Tensor, Labelled]:
+        """Logits (N, K) on the test split, and its pictures."""
+        if context.data is None:
+            raise ValueError("accuracy needs the test pictures: give --data")
+        test = self.source.read(context.data, "test")
+        return predict(network, test.pictures, self.source.normalisation, context.device), test
+
+    def load_run(self, checkpoint: Path) -> nn.Module:
+        """The averaged network of a run, on the CPU."""
+        state = load(checkpoint)
+        network = build_network(self.network(config_of(state["config"], self.config)))
+        network.load_state_dict(state["ema"])
+        return network.eval()
+
+    def publish(self, config: ClassifierConfig, out: Path, context: Context, options: PublishOptions) -> str:
+        """Measures the averaged network, its convolutions in float16, on the test split; then stores it."""
+        checkpoint = options.checkpoint if (out / options.checkpoint).exists() else LAST
+        state = load(out / checkpoint)
+        network = self.load_run(out / checkpoint)
+        stored = {key: t.half() if t.ndim == 4 else t for key, t in network.state_dict().items()}
+        network.load_state_dict(stored)  # what is measured is what is stored
+        result, logits, test = self._measured(network.to(context.device), context)
+        name = options.name or self.weight
+        choice = "validation pictures chose the checkpoint" if config.validation else "no checkpoint was chosen"
+        fields = {
+            "network": self.network(config),
+            "preprocessing": self._preprocessing(),
+            "recipe": self.recipe,
+            "command": command_of(self.recipe, config),
+            "dataset": self.source.name,
+            "licence": self.source.licence,
+            "seed": config.seed,
+            "hardware": state["hardware"],
+            "hours": round(state["seconds"] / 3600, 2),
+        }
+        result["split"] = f"{result['split']}; {choice}"
+        publish_classifier(
+            name, stored, fields, result, logits, test, self.source.labels, self.notes, options.weights_dir
+        )
+        return name
+
+    def _preprocessing(self) -> dict[str, Any]:
+        source = self.source
+        return {
+            "input_px": source.size_px,
+            "resize_px": source.size_px,
+            "mean": list(source.normalisation.mean),
+            "std": list(source.normalisation.std),
+            "interpolation": "bicubic",
+            **({"colour": "grey"} if source.channels == 1 else {}),
+        }
+
+    def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
+        """This as an entry of `RECIPES`; see there for the arguments."""
+        return Recipe(
+            name=self.recipe,
+            dataset=self.source.name,
+            goal=goal,
+            weights=(self.weight,),
+            config=self.config,
+            dry_run=dry_run,
+            build=self.build,
+            publish=self.publish,
+            evaluate=self.evaluate,
+            predict=self.predict,
+            load_run=self.load_run,
+        )
+
+
+def _averaged(network: nn.Module, pixels: Tensor) -> Tensor:
+    """Mean probability over the views of test-time augmentation, as logits."""
+    probabilities = [weight * network(view).float().softmax(dim=1) for view, weight in tta_views(pixels)]
+    return torch.stack(probabilities).sum(dim=0).log()
+
+
+def _default_optimizers(network: nn.Module, config: ClassifierConfig) -> dict[str, Optimizer]:
+    return optimizers_for(
+        network,
+        config.optimizer,
+        config.lr,
+        lr_rest=config.lr_rest,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )
+
+
+def publish_classifier(
+    name: str,
+    stored: dict[str, Tensor],
+    fields: dict[str, Any],
+    result: dict[str, Any],
+    logits: Tensor,
+    test: Labelled,
+    labels_file: str,
+    notes: str,
+    weights_dir: Path | None = None,
+) -> None:
+    """Writes a measured classifier: weight, manifest entry, card, class names, and its confusion matrix as PNG.
+
+    Args:
+        fields: of the manifest entry, but for the task, the labels and the metric.
+        result: from `timed_result`, with "split" and "protocol" added.
+        logits, test: what it was measured on.
+        labels_file: name in the folder `labels` of the weights.
+    """
+    folder = weights_dir or WEIGHTS_DIR
+    (folder / "labels").mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "labels" / labels_file, "".join(f"{n}\n" for n in test.class_names).encode())
+    counts = confusion_matrix(logits, torch.from_numpy(test.labels))
+    draw_confusion(counts, test.class_names).save(folder / f"{name}_confusion.png", optimize=True)
+    values = {key: value for key, value in result.items() if key in {"rank1", "rank5"} or key.endswith("_rank1")}
+    pace = f"{result['pictures_per_second']} pictures/s"
+    drawing = f"![Confusion matrix: rows are true classes, columns answers]({name}_confusion.png)"
+    publish_weight(
+        name,
+        stored,
+        task="classify",
+        labels=labels_file,
+        metric={
+            "name": "accuracy, %",
+            "value": values,
+            "protocol": result["protocol"],
+            "split": result["split"],
+            "n": result["n"],
+            "command": f"python -m train evaluate {name} --data DIR --json",
+        },
+        notes=f"{notes.strip()}\n\nMeasured in {result['seconds']} s ({pace}).\n\n{drawing}",
+        weights_dir=weights_dir,
+        **fields,
+    )

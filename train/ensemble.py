@@ -1,0 +1,156 @@
+"""Several classifiers of one data set, averaged: `python -m train ensemble`.
+
+The mean of the probabilities of networks that err differently is right more often than most of them (L. Hansen and
+P. Salamon, "Neural Network Ensembles", IEEE TPAMI 1990). Members are weights of the
+manifest or folders of runs; `--train N` makes the runs first, which differ by their seed alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cvdemo.classify import load_network
+from cvdemo.weights import WEIGHTS_DIR, load_manifest
+from train.checkpoint import BEST, LAST
+from train.engine import Trainer
+from train.publish import publish_ensemble
+from train.recipe import Context, Recipe
+from train.scores import measure
+
+
+@dataclass(frozen=True)
+class EnsembleScores:
+    """Rank-1 accuracies in per cent on one test split.
+
+    Attributes:
+        members: of each network by name. mean: of these. ensemble: of the averaged probabilities.
+        ensemble_rank5: likewise. n: pictures.
+    """
+
+    members: dict[str, float]
+    mean: float
+    ensemble: float
+    ensemble_rank5: float
+    n: int
+
+
+def average_probabilities(logits: Sequence[Tensor]) -> Tensor:
+    """The mean of the members' probabilities as logits, (N, K), from theirs, each (N, K).
+
+    Raises:
+        ValueError: no members, or of different shapes.
+    """
+    if not logits or any(member.shape != logits[0].shape for member in logits):
+        raise ValueError(f"need logits of one shape, got {[tuple(member.shape) for member in logits]}")
+    return torch.stack([member.softmax(dim=1) for member in logits]).mean(dim=0).log()
+
+
+def score(logits: dict[str, Tensor], labels: Tensor) -> EnsembleScores:
+    """Each member's rank-1, their mean, and the ensemble's."""
+    members = {name: measure(member, labels)["rank1"] for name, member in logits.items()}
+    joint = measure(average_probabilities(list(logits.values())), labels)
+    return EnsembleScores(members, sum(members.values()) / len(members), joint["rank1"], joint["rank5"], len(labels))
+
+
+def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: Context) -> list[Path]:
+    """Runs the recipe `count` times with seeds from `config.seed` on; finished runs are kept, others go on.
+
+    Returns:
+        The folders of the runs, `out/seed_N`.
+    """
+    folders = []
+    for seed in range(config.seed, config.seed + count):
+        folder = out / f"seed_{seed}"
+        task = recipe.build(replace(config, seed=seed), context)
+        Trainer(task, task.config, folder, resume=(folder / LAST).exists()).run()
+        folders.append(folder)
+    return folders
+
+
+def member_logits(member: str, recipe: Recipe, context: Context) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) and labels (N,) on the test split, of a weight of the manifest or of a run's folder.
+
+    Raises:
+        ValueError: the recipe makes no classifier.
+    """
+    if recipe.predict is None or recipe.load_run is None:
+        raise ValueError(f"{recipe.name} makes no classifier")
+    if member in load_manifest():
+        network = load_network(member)
+    else:
+        folder = Path(member)
+        network = recipe.load_run(folder / (BEST if (folder / BEST).exists() else LAST))
+    logits, test = recipe.predict(network.to(context.device), context)
+    return logits, torch.from_numpy(test.labels)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m train ensemble`, but for those every command has."""
+    parser.add_argument("recipe", help="the recipe whose data and test split are used")
+    parser.add_argument("members", nargs="*", help="weights of the manifest, or folders of runs")
+    parser.add_argument("--train", type=int, default=0, metavar="N", help="train N members first, seeds 0 to N - 1")
+    parser.add_argument("--out", type=Path, help="folder for the runs of --train")
+    parser.add_argument("--publish", default="", metavar="NAME", help="enter the ensemble into the manifest")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+
+
+def run(args: argparse.Namespace, recipes: dict[str, Recipe], training: Context, measuring: Context) -> str:
+    """Trains what is asked for, measures, publishes if asked; returns what to print.
+
+    Raises:
+        ValueError: fewer than two members, or nothing to train into.
+    """
+    recipe = recipes[args.recipe]
+    members = list(args.members)
+    if args.train:
+        if args.out is None:
+            raise ValueError("--train needs --out, the folder for the runs")
+        folders = train_members(recipe, recipe.config(), args.train, args.out, training)
+        members += [str(folder) for folder in folders]
+    if len(members) < 2:
+        raise ValueError(f"an ensemble needs two members or more, got {members}")
+    logits: dict[str, Tensor] = {}
+    for member in members:
+        logits[member], labels = member_logits(member, recipe, measuring)
+    scores = score(logits, labels)
+    if args.publish:
+        publish_scores(args.publish, members, scores, recipe, WEIGHTS_DIR)
+    return json.dumps(vars(scores)) if args.json else _as_lines(scores)
+
+
+def publish_scores(name: str, members: list[str], scores: EnsembleScores, recipe: Recipe, weights_dir: Path) -> None:
+    """Enters an ensemble of published weights into the manifest.
+
+    Raises:
+        ValueError: a member is not in the manifest.
+    """
+    missing = [member for member in members if member not in load_manifest(weights_dir)]
+    if missing:
+        raise ValueError(f"only weights of the manifest can be published together; publish {missing} first")
+    metric = {
+        "name": "accuracy, %",
+        "value": {
+            "rank1": round(scores.ensemble, 2),
+            "rank5": round(scores.ensemble_rank5, 2),
+            "mean_of_members_rank1": round(scores.mean, 2),
+        },
+        "protocol": "mean probability of the members, one view a picture, float32",
+        "split": f"the test split of {recipe.dataset}",
+        "n": scores.n,
+        "command": f"python -m train ensemble {recipe.name} {' '.join(members)} --data DIR --json",
+    }
+    publish_ensemble(name, members, metric, weights_dir)
+
+
+def _as_lines(scores: EnsembleScores) -> str:
+    lines = [f"{name:32s} {rank1:6.2f} %" for name, rank1 in scores.members.items()]
+    lines += [f"{'mean':32s} {scores.mean:6.2f} %", f"{'ensemble':32s} {scores.ensemble:6.2f} %  (n = {scores.n})"]
+    return "\n".join(lines)
