@@ -1,4 +1,8 @@
-"""Checkpoints that survive a crash while they are written, and one that was cut short."""
+"""Checkpoints that survive a kill at any moment, and one that was cut short.
+
+A file is written whole under another name, flushed to the disk, then renamed. `next.pt` is there only between two
+renames of `save_last`, and is then the newest.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ State = dict[str, Any]
 LAST = "last.pt"
 PREVIOUS = "previous.pt"
 BEST = "best.pt"
+NEXT = "next.pt"
 
 
 def save_atomically(state: State, target: Path) -> None:
@@ -25,16 +30,27 @@ def save_atomically(state: State, target: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(target)
+    _flush_names(target.parent)
 
 
 def save_last(state: State, folder: Path) -> None:
     """Writes `last.pt`; the one before it becomes `previous.pt`."""
     last = folder / LAST
-    partial = folder / "next.pt"
-    save_atomically(state, partial)
+    save_atomically(state, folder / NEXT)
     if last.exists():
         last.replace(folder / PREVIOUS)
-    partial.replace(last)
+    (folder / NEXT).replace(last)
+    _flush_names(folder)
+
+
+def _flush_names(folder: Path) -> None:
+    """Has the renames in a folder survive a power failure; Windows has no such call."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def load(path: Path) -> State:
@@ -43,17 +59,23 @@ def load(path: Path) -> State:
     return state
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run was saved in this folder."""
+    return any((folder / name).exists() for name in (NEXT, LAST, PREVIOUS))
+
+
 def load_last(folder: Path) -> State:
-    """The newest readable checkpoint of a run; warns when that is not `last.pt`.
+    """The newest readable checkpoint of a run; warns when a newer one cannot be read.
 
     Raises:
         FileNotFoundError: the run has no readable checkpoint.
     """
     problems = []
-    for name in (LAST, PREVIOUS):
+    for name in (NEXT, LAST, PREVIOUS):
         path = folder / name
         if not path.exists():
-            problems.append(f"{name}: missing")
+            if name != NEXT:
+                problems.append(f"{name}: missing")
             continue
         try:
             state = load(path)

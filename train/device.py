@@ -1,15 +1,21 @@
-"""Where training runs and in which precision."""
+"""Where training runs, in which precision, and the random generators of that place."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from contextlib import AbstractContextManager
-from typing import TypeVar
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
 N = TypeVar("N", bound=nn.Module)
+RngState = dict[str, Any]
 
 
 def pick_device(name: str) -> torch.device:
@@ -66,3 +72,61 @@ def describe_hardware(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     capability = "AMX" if bf16_is_fast(device) else torch.backends.cpu.get_cpu_capability()
     return f"x86 CPU with {capability}, {torch.get_num_threads()} of {os.cpu_count()} threads"
+
+
+def hashed_seed(purpose: str, *numbers: int) -> int:
+    """A 32-bit seed of its own for each purpose and numbers: torch's CPU generator looks at the low 32 bits only."""
+    digest = hashlib.blake2b(" ".join([purpose, *map(str, numbers)]).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little")
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds the global generators of Python, NumPy and torch, and has cuDNN choose repeatable algorithms."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries draw from it
+    torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
+
+
+def worker_init(seed: int) -> Callable[[int], None]:
+    """`worker_init_fn` of a DataLoader: every worker draws differently, and every epoch, but the same in each run.
+
+    It mixes the seed with torch's own of the worker, which the loader draws anew for each epoch.
+    """
+    return partial(_seed_worker, seed)
+
+
+def _seed_worker(seed: int, worker: int) -> None:
+    seed_everything(hashed_seed("worker", seed, worker, torch.initial_seed()))
+
+
+def rng_state(device: torch.device) -> RngState:
+    """The global generators of Python, NumPy, torch and the GPU, as plain values and tensors."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "python": random.getstate(),
+        "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def set_rng_state(state: RngState, device: torch.device) -> None:
+    """Puts the global generators back; the GPU's only where the state was taken on one."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+@contextmanager
+def preserved_rng(device: torch.device) -> Iterator[None]:
+    """Context after which the global generators are where they were before."""
+    state = rng_state(device)
+    try:
+        yield
+    finally:
+        set_rng_state(state, device)

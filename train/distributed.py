@@ -83,7 +83,7 @@ def average(tensors: Iterable[Tensor]) -> None:
         flat = torch.cat([tensor.reshape(-1) for tensor in members])
         dist.all_reduce(flat)
         flat /= world_size()
-        for tensor, part in zip(members, flat.split([tensor.numel() for tensor in members]), strict=True):
+        for tensor, part in zip(members, torch.split(flat, [tensor.numel() for tensor in members]), strict=True):
             tensor.copy_(part.view(tensor.shape))
 
 
@@ -142,3 +142,8 @@ def gathered(value: Any) -> list[Any]:
     values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values
+
+
+def wait() -> None:
+    """Returns when all processes have come here."""
+    any_of(False)

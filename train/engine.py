@@ -1,145 +1,43 @@
-"""The training loop: steps, EMA, metrics, checkpoints, resume.
+"""The training loop: steps, EMA, metrics, checkpoints, resume, in one process or several.
 
 What a step is belongs to the recipe's `Task`; when it is logged, measured and saved belongs here.
 A run that was stopped and resumed gives the same weights, bit for bit, as one that was not: batches
 and noise are drawn from a generator seeded by (seed, step), and the global generators are saved.
+Under torchrun (`train.distributed`) all processes step together; the first one writes, prints and evaluates.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import random
 import signal
 import time
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.amp.grad_scaler import GradScaler
-from torch.optim import Optimizer
+from torch import Tensor
 
-from train.checkpoint import BEST, State, load_last, save_atomically, save_last
-from train.device import describe_hardware, half_precision
-from train.distributed import average_gradients
+from train import distributed
+from train.checkpoint import BEST, State, has_checkpoint, load_last, save_atomically, save_last
+from train.device import (
+    describe_hardware,
+    hashed_seed,
+    preserved_rng,
+    rng_state,
+    seed_everything,
+    set_rng_state,
+)
 from train.ema import Ema
-from train.progress import Progress
-
-METRICS_FILE = "metrics.jsonl"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoopConfig:
-    """What every recipe shares; recipes extend it."""
-
-    steps: int = 1000  # optimiser steps, > 0
-    epochs: int = 0  # > 0: passes over the training pictures instead of `steps`, and a measure after each
-    batch_size: int = 64  # pictures a step, > 0
-    seed: int = 0
-    ema_decay: float = 0.999  # [0, 1)
-    clip_norm: float = 0.0  # longest gradient, of all weights of an update together; 0: any
-    log_every: int = 50  # steps
-    evaluate_every: int = 1000  # steps; 0: never
-    preview_every: int = 500  # steps; 0: never
-    checkpoint_seconds: float = 180.0
-
-
-C = TypeVar("C", bound=LoopConfig)
-
-
-def with_steps(config: C, pictures: int) -> C:
-    """The config with `epochs` turned into steps over that many pictures, and a measure after each epoch.
-
-    Measures stay off where `evaluate_every` is 0. Without `epochs` the config comes back as it is.
-
-    Raises:
-        ValueError: fewer pictures than one batch.
-    """
-    if not config.epochs:
-        return config
-    batches = pictures // config.batch_size
-    if batches == 0:
-        raise ValueError(f"need at least one batch of {config.batch_size} pictures, got {pictures}")
-    return replace(config, steps=config.epochs * batches, evaluate_every=batches if config.evaluate_every else 0)
-
-
-class Task(ABC):
-    """One training problem: its networks, their optimisers, and one step.
-
-    Attributes:
-        config: its hyper-parameters; `clip_norm` acts in `update`.
-        amp: whether it computes in 16 bits; on devices where that is float16, `backward` and `update` scale the loss.
-        networks: everything a checkpoint must hold.
-        optimizers: their `lr` is multiplied by `lr_factor(step)`.
-        device: where it runs.
-        product: key in `networks` of the one that is averaged, measured and published.
-        metric, higher_is_better: key of `evaluate`'s result by which the best checkpoint is kept.
-    """
-
-    config: LoopConfig = LoopConfig()
-    amp: bool = False
-    networks: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
-    device: torch.device
-    product: str
-    metric: str
-    higher_is_better: bool = True
-    _scaler: GradScaler | None = None
-
-    @abstractmethod
-    def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Takes one optimiser step on a batch drawn with `generator` (CPU); returns scalars to log."""
-
-    @abstractmethod
-    def evaluate(self, network: nn.Module) -> dict[str, float]:
-        """Measures the averaged network; must leave the training state alone."""
-
-    @property
-    def scaler(self) -> GradScaler:
-        """The scale of the loss; 1 and idle unless gradients pass through float16."""
-        if self._scaler is None:
-            needed = self.amp and half_precision(self.device) == torch.float16
-            self._scaler = GradScaler(self.device.type, enabled=needed)
-        return self._scaler
-
-    def backward(self, loss: Tensor) -> None:
-        """Adds the gradient of a scalar loss to that of every weight, scaled where float16 needs it.
-
-        In `step`: zero_grad, then this once for each micro-batch, then `update`.
-        """
-        torch.autograd.backward(self.scaler.scale(loss))
-
-    def update(self, *names: str) -> None:
-        """One step of these optimisers, or of all: averages gradients over processes, unscales, clips, steps.
-
-        Where float16 overflowed, the step is skipped and the scale halved.
-        """
-        optimizers = [self.optimizers[name] for name in names or self.optimizers]
-        weights = [weight for optimizer in optimizers for group in optimizer.param_groups for weight in group["params"]]
-        average_gradients(weights)
-        for optimizer in optimizers:
-            self.scaler.unscale_(optimizer)
-        if self.config.clip_norm > 0:
-            nn.utils.clip_grad_norm_(weights, self.config.clip_norm)
-        for optimizer in optimizers:
-            self.scaler.step(optimizer)
-        self.scaler.update()
-
-    def lr_factor(self, step: int) -> float:
-        """Multiplier of every learning rate at `step`; constant unless overridden."""
-        return 1.0
-
-    def preview(self, network: nn.Module, path_without_suffix: Path) -> None:  # noqa: B027
-        """Writes a picture of what the network does now; nothing unless overridden."""
+from train.monitor import METRICS_FILE, Monitor
+from train.task import LoopConfig as LoopConfig
+from train.task import Task as Task
+from train.task import with_steps as with_steps
 
 
 def cosine_factor(step: int, steps: int, warmup: int = 0) -> float:
@@ -150,12 +48,8 @@ def cosine_factor(step: int, steps: int, warmup: int = 0) -> float:
 
 
 def seeded(purpose: str, seed: int, number: int) -> torch.Generator:
-    """CPU generator for one step or epoch: no state to save, the same after any resume.
-
-    Hashed, because torch's CPU generator looks at the low 32 bits of its seed only.
-    """
-    digest = hashlib.blake2b(f"{purpose} {seed} {number}".encode(), digest_size=4).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+    """CPU generator for one step or epoch: no state to save, the same after any resume and in every process."""
+    return torch.Generator().manual_seed(hashed_seed(purpose, seed, number))
 
 
 def epoch_indices(step: int, batch_size: int, count: int, seed: int) -> Tensor:
@@ -180,7 +74,7 @@ def _epoch_order(count: int, seed: int, epoch: int) -> Tensor:
 
 
 class Trainer:
-    """Runs a task to `config.steps`, keeping `last.pt`, `previous.pt`, `best.pt` and `metrics.jsonl` in `out`.
+    """Runs a task to `config.steps`, keeping checkpoints (`last.pt`, `previous.pt`, `best.pt`) and metrics in `out`.
 
     Args:
         task: what to train.
@@ -204,34 +98,66 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # spent training, over all resumed parts
         self.best: float | None = None
-        self.ema = Ema(task.networks[task.product], config.ema_decay)
+        self.monitor: Monitor | None = None
         self.stop_requested = False
         out.mkdir(parents=True, exist_ok=True)
+        if not resume and (has_checkpoint(out) or (out / METRICS_FILE).exists()):
+            raise FileExistsError(f"{out} already holds a run: give --resume or another --out")
+        seed_everything(hashed_seed("run", config.seed, distributed.rank()))
+        distributed.broadcast_networks(task.networks.values())
+        self.ema = Ema(task.networks[task.product], config.ema_decay)
         if resume:
             self._restore(load_last(out))
-            _drop_metrics_after(out / METRICS_FILE, self.step)
-        elif (out / METRICS_FILE).exists():
-            raise FileExistsError(f"{out} already holds a run: give --resume or another --out")
 
     def run(self) -> bool:
         """Trains until done or told to stop by SIGTERM or SIGINT; True if all steps were taken."""
-        progress = Progress(self.config.steps, start=self.step)
+        if self.step == 0:
+            self._save()  # from here on there is something to resume from
+        if distributed.is_main():
+            self.monitor = self._open_monitor()
         began, saved = time.monotonic() - self.seconds, time.monotonic()
         with self._stop_on_signal():
-            while self.step < self.config.steps and not self.stop_requested:
+            while self.step < self.config.steps:
                 logs = self._take_step()
                 self.seconds = time.monotonic() - began
-                if self.step % self.config.log_every == 0:
-                    values = _finite({name: value.item() for name, value in logs.items()}, self.step)
-                    self._write_metrics(values)
-                    progress.update(self.step, _as_note(values))
-                self._periodic_work()
-                if time.monotonic() - saved > self.config.checkpoint_seconds:
-                    save_last(self._state(), self.out)
+                self._periodic_work(logs)
+                save_due = time.monotonic() - saved > self.config.checkpoint_seconds
+                stop, save_due = distributed.any_of(self.stop_requested, save_due)
+                if stop:
+                    break
+                if save_due:
+                    self._save()
                     saved = time.monotonic()
         self.seconds = time.monotonic() - began
-        save_last(self._state(), self.out)
+        self._save()
+        if self.monitor is not None:
+            self.monitor.close()
+        distributed.wait()
         return self.step >= self.config.steps
+
+    def _open_monitor(self) -> Monitor:
+        task, config = self.task, self.config
+        monitor = Monitor(
+            self.out,
+            steps=config.steps,
+            start=self.step,
+            metric=task.metric,
+            higher_is_better=task.higher_is_better,
+            gap=task.gap,
+            batches=self._batches,
+        )
+        monitor.describe({"config": asdict(config), "hardware": self._hardware})
+        return monitor
+
+    @property
+    def _batches(self) -> int:
+        """Steps of an epoch; 0 for a run that is not counted in epochs."""
+        return self.config.steps // self.config.epochs if self.config.epochs else 0
+
+    @property
+    def _hardware(self) -> str:
+        processes = distributed.world_size()
+        return (f"{processes} processes, each on " if processes > 1 else "") + describe_hardware(self.task.device)
 
     def _take_step(self) -> dict[str, Tensor]:
         factor = self.task.lr_factor(self.step)
@@ -239,44 +165,66 @@ class Trainer:
             for group, lr in zip(optimizer.param_groups, self.base_lrs[name], strict=True):
                 group["lr"] = lr * factor
         logs = self.task.step(self.step, seeded("step", self.config.seed, self.step))
+        distributed.average_buffers(self.task.networks.values())
         self.ema.update(self.task.networks[self.task.product])
         self.step += 1
         return logs
 
-    def _periodic_work(self) -> None:
-        finished = self.step == self.config.steps
-        if _is_due(self.step, self.config.preview_every, finished):
-            self.task.preview(self.ema.network, self.out / f"preview_{self.step:07d}")
-        if _is_due(self.step, self.config.evaluate_every, finished):
-            with torch.random.fork_rng():
+    def _periodic_work(self, logs: Mapping[str, Tensor]) -> None:
+        config, finished = self.config, self.step == self.config.steps
+        evaluation_due = _is_due(self.step, config.evaluate_every, finished)
+        if evaluation_due or _is_due(self.step, config.log_every, finished):
+            values = _finite(distributed.average_values(logs), self.step)
+            if self.monitor is not None:
+                lr = next(iter(self.task.optimizers.values())).param_groups[0]["lr"]
+                self.monitor.training(self.step, self.seconds, values, lr=lr)
+        if distributed.is_main() and _is_due(self.step, config.preview_every, finished):
+            with preserved_rng(self.task.device):
+                self.task.preview(self.ema.network, self.out / f"preview_{self.step:07d}")
+        if evaluation_due:
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        """Measures in the first process while the others wait; keeps `best.pt`."""
+        values: dict[str, float] = {}
+        if distributed.is_main():
+            with preserved_rng(self.task.device):
                 values = self.task.evaluate(self.ema.network)
-            self._write_metrics(values)
-            if self._is_best(values[self.task.metric]):
-                self.best = values[self.task.metric]
-                save_atomically(self._state(), self.out / BEST)
+        values = distributed.from_main(values)
+        is_best = self._is_best(values[self.task.metric])
+        if is_best:
+            self.best = values[self.task.metric]
+            self._save(best=True)
+        if self.monitor is not None:
+            self.monitor.evaluation(self.step, self.seconds, values, best=is_best)
 
     def _is_best(self, value: float) -> bool:
-        if self.best is None:
-            return True
+        if self.best is None or not math.isfinite(value):
+            return math.isfinite(value)
         return value > self.best if self.task.higher_is_better else value < self.best
 
-    def _write_metrics(self, values: Mapping[str, float]) -> None:
-        record = {"step": self.step, "seconds": round(self.seconds, 1), **values}
-        with (self.out / METRICS_FILE).open("a") as file:
-            file.write(json.dumps(record) + "\n")
+    def _save(self, *, best: bool = False) -> None:
+        """Writes `last.pt` or `best.pt`; every process takes part, because each has generators of its own."""
+        state = self._state()
+        if distributed.is_main() and best:
+            save_atomically(state, self.out / BEST)
+        elif distributed.is_main():
+            save_last(state, self.out)
 
     def _state(self) -> State:
         return {
             "step": self.step,
+            "epoch": self.step / self._batches if self._batches else None,
             "seconds": self.seconds,
             "best": self.best,
             "config": asdict(self.config),
-            "hardware": describe_hardware(self.task.device),
+            "hardware": self._hardware,
             "networks": {name: network.state_dict() for name, network in self.task.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.task.optimizers.items()},
+            "scaler": self.task.scaler.state_dict(),
             "ema": self.ema.network.state_dict(),
             "ema_updates": self.ema.updates,
-            "rng": _rng_state(),
+            "rng": distributed.gathered(rng_state(self.task.device)),  # by rank
         }
 
     def _restore(self, state: State) -> None:
@@ -285,16 +233,25 @@ class Trainer:
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.task.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+        if state["scaler"]:
+            self.task.scaler.load_state_dict(state["scaler"])
         self.ema.network.load_state_dict(state["ema"])
         self.ema.updates = state["ema_updates"]
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
-        _set_rng_state(state["rng"])
+        if len(state["rng"]) != distributed.world_size():
+            saved, now = len(state["rng"]), distributed.world_size()
+            warnings.warn(f"saved by {saved} processes, resumed by {now}: noise is drawn anew", stacklevel=3)
+        else:
+            set_rng_state(state["rng"][distributed.rank()], self.task.device)
 
     @contextmanager
     def _stop_on_signal(self) -> Iterator[None]:
-        """SIGTERM and SIGINT end the run after the current step, with a checkpoint."""
+        """SIGTERM and SIGINT end the run after the current step, with a checkpoint; a second Ctrl-C ends it at once."""
 
         def request_stop(signum: int, frame: FrameType | None) -> None:
+            # torchrun passes on the Ctrl-C that the terminal has already sent to every process
+            if self.stop_requested and signum == signal.SIGINT and distributed.world_size() == 1:
+                raise KeyboardInterrupt
             self.stop_requested = True
 
         before = {number: signal.signal(number, request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -320,36 +277,7 @@ def _is_due(step: int, every: int, finished: bool) -> bool:
     return every > 0 and (finished or step % every == 0)
 
 
-def _as_note(values: Mapping[str, float]) -> str:
-    return " ".join(f"{name} {value:.4g}" for name, value in values.items())
-
-
-def _drop_metrics_after(path: Path, step: int) -> None:
-    """Forgets the lines of steps that a resumed run will take again."""
-    if path.exists():
-        lines = path.read_text().splitlines()
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in kept))
-
-
 def _warn_of_changes(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     changed = {key: (saved.get(key), value) for key, value in given.items() if saved.get(key) != value}
     if changed:
         warnings.warn(f"resuming with another configuration (saved, given): {changed}", stacklevel=4)
-
-
-def _rng_state() -> State:
-    """The global generators of torch and Python; nothing in training draws from NumPy's."""
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "python": random.getstate(),
-    }
-
-
-def _set_rng_state(state: State) -> None:
-    torch.set_rng_state(state["torch"])
-    if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TextIO
@@ -19,27 +20,53 @@ class Progress:
         stream: a bar is redrawn on it if it is a terminal, else a line is written every 30 s.
     """
 
-    def __init__(self, total: int, *, start: int = 0, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, total: int, *, start: int = 0, stream: TextIO | None = None) -> None:
         self.total = total
         self.start = start
-        self.stream = stream
+        self.stream = sys.stderr if stream is None else stream
         self.began = time.monotonic()
         self.shown = -_LINE_SECONDS
+        self.open_line = False
 
     def update(self, done: int, note: str = "") -> None:
+        """Shows that `done` of the total are done, unless that was shown a moment ago."""
         now = time.monotonic()
         on_terminal = self.stream.isatty()
         if done < self.total and now - self.shown < (0.1 if on_terminal else _LINE_SECONDS):
             return
         self.shown = now
         rate = (done - self.start) / max(now - self.began, 1e-9)
-        left_s = (self.total - done) / rate if rate > 0 else float("nan")
-        text = f"{done}/{self.total} {rate:.2f}/s, {left_s / 60:.1f} min left  {note}"
+        left_s = (self.total - done) / rate if rate > 0 else math.nan
+        text = f"{done}/{self.total} {rate:.2f}/s, {duration(left_s)} left  {note}".rstrip()
         if on_terminal:
             filled = _BAR_CELLS * done // max(self.total, 1)
             self.stream.write(f"\r[{'#' * filled}{'.' * (_BAR_CELLS - filled)}] {text}\x1b[K")
+            self.open_line = True
             if done >= self.total:
-                self.stream.write("\n")
+                self.close()
         else:
             self.stream.write(text + "\n")
         self.stream.flush()
+
+    def say(self, text: str) -> None:
+        """Writes a line of its own, above the bar."""
+        self.stream.write(f"\r{text}\x1b[K\n" if self.open_line else f"{text}\n")
+        self.open_line = False
+        self.stream.flush()
+
+    def close(self) -> None:
+        """Ends the bar's line."""
+        if self.open_line:
+            self.stream.write("\n")
+            self.open_line = False
+            self.stream.flush()
+
+
+def duration(seconds: float) -> str:
+    """A time span in words: 40 s, 12 min, 3 h 05 min; a question mark while it is not known."""
+    if not math.isfinite(seconds):
+        return "?"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

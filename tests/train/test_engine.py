@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from train.checkpoint import BEST, LAST, PREVIOUS, load, load_last, save_last
-from train.engine import METRICS_FILE, LoopConfig, Task, Trainer, cosine_factor, epoch_indices, seeded
+from train.engine import LoopConfig, Task, Trainer, cosine_factor, epoch_indices, seeded, with_steps
+from train.monitor import METRICS_FILE, read_records
 
 CONFIG = LoopConfig(steps=8, batch_size=4, log_every=1, evaluate_every=2, preview_every=0, ema_decay=0.9)
 
@@ -86,13 +87,13 @@ def test_metrics_of_steps_taken_again_are_dropped(tmp_path: Path) -> None:
     with (tmp_path / METRICS_FILE).open("a") as file:
         file.write('{"step": 7, "seconds": 0, "loss": 0.0}\n')
     Trainer(TinyTask(), CONFIG, tmp_path, resume=True).run()
-    records = [json.loads(line) for line in (tmp_path / METRICS_FILE).read_text().splitlines()]
-    assert [record["step"] for record in records if "loss" in record] == list(range(1, 9))
+    records = read_records(tmp_path / METRICS_FILE)
+    assert [record["step"] for record in records if "train_loss" in record] == list(range(1, 9))
 
 
 def test_best_holds_the_best_measure(tmp_path: Path) -> None:
     Trainer(TinyTask(), CONFIG, tmp_path).run()
-    records = [json.loads(line) for line in (tmp_path / METRICS_FILE).read_text().splitlines()]
+    records = read_records(tmp_path / METRICS_FILE)
     best = load(tmp_path / BEST)
     assert best["best"] == min(record["error"] for record in records if "error" in record)
     network = TinyTask().networks["network"]
