@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,14 @@ from cvdemo.images import read_image
 Pictures = npt.NDArray[np.uint8]
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+
+
+class Listing(NamedTuple):
+    """Picture files with their labels (N,) int64, indices into `class_names`."""
+
+    files: list[Path]
+    labels: npt.NDArray[np.int64]
+    class_names: list[str]
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -29,8 +38,8 @@ def picture_files(folder: Path) -> list[Path]:
     return files
 
 
-def class_files(root: Path) -> tuple[list[Path], npt.NDArray[np.int64], list[str]]:
-    """Files of `root/class/.../picture.jpg`, their labels (N,) and the class names.
+def class_files(root: Path) -> Listing:
+    """Files of `root/class/.../picture.jpg` with the names of the folders as classes.
 
     Classes are the folders of `root` in the order of their names; hidden ones are passed over.
 
@@ -43,8 +52,9 @@ def class_files(root: Path) -> tuple[list[Path], npt.NDArray[np.int64], list[str
     if not folders:
         raise FileNotFoundError(f"no class folders in {root}")
     files_by_class = [picture_files(folder) for folder in folders]
-    labels = np.repeat(np.arange(len(folders)), [len(files) for files in files_by_class])
-    return [path for files in files_by_class for path in files], labels, [folder.name for folder in folders]
+    labels = np.repeat(np.arange(len(folders)), [len(in_class) for in_class in files_by_class])
+    files = [path for in_class in files_by_class for path in in_class]
+    return Listing(files, labels, [folder.name for folder in folders])
 
 
 def drop_repeated(files: list[Path]) -> list[Path]:

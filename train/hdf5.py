@@ -19,8 +19,8 @@ from torch.utils.data import Dataset
 
 from train.files import Pictures, drop_repeated, picture_files, read_resized, read_rgb
 from train.hdf5_writer import Hdf5Writer, Samples
-from train.packing import pack_classes, pack_folder, pack_list, packed, write_pictures
-from train.sources import Labelled
+from train.labelled import Labelled
+from train.packing import pack_classes, pack_folder, pack_list, packed, packed_folder, packed_listing, write_pictures
 
 __all__ = [
     "Hdf5Dataset",
@@ -32,6 +32,8 @@ __all__ = [
     "pack_folder",
     "pack_list",
     "packed",
+    "packed_folder",
+    "packed_listing",
     "picture_files",
     "read_pictures",
     "read_resized",

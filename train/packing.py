@@ -9,7 +9,16 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from train.files import Pictures, class_files, drop_repeated, fingerprint, picture_files, read_resized, read_rgb
+from train.files import (
+    Listing,
+    Pictures,
+    class_files,
+    drop_repeated,
+    fingerprint,
+    picture_files,
+    read_resized,
+    read_rgb,
+)
 from train.hdf5_writer import Hdf5Writer, encode_jpeg
 
 Attributes = Mapping[str, str | int | float]
@@ -89,6 +98,18 @@ def _jpeg_of(path: Path, size_px: int | None) -> bytes:
     return encode_jpeg(read_resized(path, size_px) if size_px else read_rgb(path))
 
 
+def read_list(files: Sequence[Path], size_px: int | None) -> Pictures:
+    """Picture files as one array (N, H, W, 3), at `size_px` or as they are.
+
+    Raises:
+        ValueError: a file cannot be read, or they differ in size.
+    """
+    pictures = [read_resized(path, size_px) if size_px else read_rgb(path) for path in files]
+    if len({picture.shape for picture in pictures}) > 1:
+        raise ValueError("the pictures differ in size: give size_px")
+    return np.stack(pictures)
+
+
 def pack_classes(
     root: Path,
     target: Path,
@@ -97,21 +118,14 @@ def pack_classes(
     jpeg: bool = False,
     progress: Callable[[int], None] = _quiet,
 ) -> int:
-    """Packs `root/class/picture.jpg` into `target`, see `pack_list`; returns how many pictures there are.
-
-    The file remembers names, sizes and times of change of the pictures; `packed` compares them.
-    """
-    files, labels, class_names = class_files(root)
-    mark = fingerprint(root, files, size_px=size_px, jpeg=jpeg, distinct=False)
-    attributes = {"source": root.name, "fingerprint": mark}
-    return pack_list(files, labels, class_names, target, size_px, jpeg=jpeg, progress=progress, attributes=attributes)
+    """Packs `root/class/picture.jpg` into `target`, see `pack_list`; returns how many pictures there are."""
+    return _pack_listing(root, class_files(root), target, size_px, jpeg, progress)
 
 
 def pack_folder(folder: Path, target: Path, size: int, progress: Callable[[int], None] = _quiet) -> int:
     """Packs the distinct pictures of a folder at `size` px into `target`; returns how many there are."""
     files = picture_files(folder)
-    mark = fingerprint(folder, files, size_px=size, jpeg=False, distinct=True)
-    attributes = {"source": folder.name, "fingerprint": mark}
+    attributes = {"source": folder.name, "fingerprint": fingerprint(folder, files, size_px=size)}
     return pack_list(drop_repeated(files), None, (), target, size, progress=progress, attributes=attributes)
 
 
@@ -121,24 +135,51 @@ def packed(
     size_px: int | None,
     *,
     jpeg: bool = False,
-    distinct: bool = False,
     progress: Callable[[int], None] = _quiet,
 ) -> Path:
-    """`target`, which is packed anew unless it was made from `root` as it is now, with these settings.
+    """`target`, which `pack_classes` makes unless it was made from `root` as it is now and with these settings.
 
-    Args:
-        distinct: by `pack_folder`, without classes and repeated pictures; else by `pack_classes`.
+    The file remembers the names, sizes and times of change of the pictures it was made from.
     """
-    files = picture_files(root) if distinct else class_files(root)[0]
-    mark = fingerprint(root, files, size_px=size_px, jpeg=jpeg, distinct=distinct)
-    if target.exists():
-        with h5py.File(target, "r", locking=False) as file:
-            if file.attrs.get("fingerprint") == mark:
-                return target
-    if distinct:
-        if size_px is None or jpeg:
-            raise ValueError(f"distinct pictures are packed raw and at one size, got {size_px=}, {jpeg=}")
-        pack_folder(root, target, size_px, progress)
-    else:
-        pack_classes(root, target, size_px, jpeg=jpeg, progress=progress)
+    return packed_listing(root, class_files(root), target, size_px, jpeg=jpeg, progress=progress)
+
+
+def packed_listing(
+    root: Path,
+    listing: Listing,
+    target: Path,
+    size_px: int | None,
+    *,
+    jpeg: bool = False,
+    progress: Callable[[int], None] = _quiet,
+) -> Path:
+    """As `packed`, of any files below `root` and with any labels."""
+    if not _made_from(target, _mark(root, listing, size_px, jpeg)):
+        _pack_listing(root, listing, target, size_px, jpeg, progress)
     return target
+
+
+def packed_folder(folder: Path, target: Path, size: int, progress: Callable[[int], None] = _quiet) -> Path:
+    """`target`, which `pack_folder` makes unless it was made from `folder` as it is now and with this size."""
+    if not _made_from(target, fingerprint(folder, picture_files(folder), size_px=size)):
+        pack_folder(folder, target, size, progress)
+    return target
+
+
+def _pack_listing(
+    root: Path, listing: Listing, target: Path, size_px: int | None, jpeg: bool, progress: Callable[[int], None]
+) -> int:
+    attributes = {"source": root.name, "fingerprint": _mark(root, listing, size_px, jpeg)}
+    return pack_list(*listing, target, size_px, jpeg=jpeg, progress=progress, attributes=attributes)
+
+
+def _mark(root: Path, listing: Listing, size_px: int | None, jpeg: bool) -> str:
+    labels, names = listing.labels.tolist(), listing.class_names
+    return fingerprint(root, listing.files, size_px=size_px, jpeg=jpeg, labels=labels, class_names=names)
+
+
+def _made_from(target: Path, mark: str) -> bool:
+    if not target.exists():
+        return False
+    with h5py.File(target, "r", locking=False) as file:
+        return bool(file.attrs.get("fingerprint") == mark)

@@ -26,7 +26,7 @@ from train.device import autocast, channels_last
 from train.distributed import shard
 from train.engine import LoopConfig, Task, epoch_indices
 from train.frechet import PROTOCOL, Statistics, frechet_distance, in_batches, lite0_statistics
-from train.hdf5 import Pictures, pack_folder, read_pictures
+from train.hdf5 import Pictures, packed_folder, read_pictures
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
 
@@ -221,13 +221,8 @@ def save_grid(pictures: Pictures, path: Path) -> None:
 
 
 def load_pictures(data: Path, size: int) -> Pictures:
-    """Pictures of an HDF5 file, or of a folder, which is first packed into `FOLDER_SIZE.h5` beside it."""
-    if data.is_dir():
-        packed = data.with_name(f"{data.name}_{size}.h5")
-        if not packed.exists():
-            pack_folder(data, packed, size)
-        data = packed
-    return read_pictures(data)
+    """Pictures of an HDF5 file, or of a folder, which is packed into `FOLDER_SIZE.h5` beside it when it has changed."""
+    return read_pictures(packed_folder(data, data.with_name(f"{data.name}_{size}.h5"), size) if data.is_dir() else data)
 
 
 def build(config: DcganConfig, context: Context) -> DcganTask:

@@ -1,0 +1,136 @@
+"""Pictures with classes in memory: how they are split, weighed, and how the test pictures are kept for the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from itertools import pairwise
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Labels = npt.NDArray[np.int64]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures of one size with their classes.
+
+    Attributes:
+        pictures: (N, H, W, C) uint8; RGB, or one grey channel.
+        labels: (N,) int64, indices into `class_names`.
+    """
+
+    pictures: npt.NDArray[np.uint8]
+    labels: Labels
+    class_names: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if len(self.pictures) != len(self.labels):
+            raise ValueError(f"{len(self.pictures)} pictures, {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def take(self, indices: Labels) -> Labelled:
+        """The pictures at these indices, in this order."""
+        return Labelled(self.pictures[indices], self.labels[indices], self.class_names)
+
+
+def stratified_split(labels: Labels, counts: Sequence[int], seed: int) -> list[Labels]:
+    """Index arrays, ascending, of `counts[i]` samples each, without overlap; what is over belongs to none.
+
+    Each part holds every class in its share of the whole, to within one sample: the samples of a class are shuffled
+    and spread evenly over [0, 1), and the parts are cut from the line on which all classes then lie mixed.
+
+    Args:
+        labels: (N,).
+        counts: size of each part.
+
+    Raises:
+        ValueError: a count is negative, or together they are more than there are.
+    """
+    if min(counts, default=0) < 0 or sum(counts) > len(labels):
+        raise ValueError(f"cannot take {list(counts)} of {len(labels)} samples")
+    random = np.random.default_rng(seed)
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    order = np.lexsort((random.random(len(labels)), place))  # equal places in random order
+    ends = np.cumsum([0, *counts])
+    return [np.sort(order[start:end]) for start, end in pairwise(ends)]
+
+
+def hold_out_last(labels: Labels, per_class: int) -> tuple[Labels, Labels]:
+    """Indices, ascending, of all but the last `per_class` samples of each class, and of those last.
+
+    With samples in the order of their file names this is the same on every machine, without a seed.
+
+    Raises:
+        ValueError: a class has not more than `per_class` samples.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    if per_class < 0 or (len(sizes) and sizes.min() <= per_class):
+        raise ValueError(f"cannot hold {per_class} samples out of a class of {sizes.min()}")
+    held = np.zeros(len(labels), bool)
+    for label in classes:
+        members = np.flatnonzero(labels == label)
+        held[members[len(members) - per_class :]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def class_weights(labels: Labels, num_classes: int) -> npt.NDArray[np.float32]:
+    """Weights (num_classes,) for a loss on unbalanced classes: one over the class's frequency, with mean 1.
+
+    Raises:
+        ValueError: a class has no samples.
+    """
+    sizes = np.bincount(labels, minlength=num_classes)
+    if len(sizes) > num_classes or not sizes.all():
+        raise ValueError(f"need samples of the {num_classes} classes and no other, got {sizes.tolist()}")
+    weights: npt.NDArray[np.float32] = (1 / sizes / np.mean(1 / sizes)).astype(np.float32)
+    return weights
+
+
+class SealedSplit(Generic[T]):
+    """The test pictures, which are read once, at the end, when nothing can be chosen by them any more.
+
+    Args:
+        load: reads them; called by `read` only.
+        record: JSON-lines file to which each reading is added, so that those of earlier runs are known too.
+    """
+
+    def __init__(self, load: Callable[[], T], record: Path | None = None) -> None:
+        self._load, self._record = load, record
+        self._opened_for = ""
+
+    @property
+    def readings(self) -> int:
+        """How many readings the record holds."""
+        if self._record is None or not self._record.exists():
+            return 0
+        return len(self._record.read_text(encoding="utf-8").splitlines())
+
+    def read(self, purpose: str) -> T:
+        """What `load` returns; the purpose and the time go into the record before it is called.
+
+        Raises:
+            RuntimeError: this object was read before.
+        """
+        if self._opened_for:
+            raise RuntimeError(
+                f"the test split was read for {self._opened_for!r}; it is read once, not for {purpose!r}"
+            )
+        self._opened_for = purpose
+        if self._record is not None:
+            line = {"purpose": purpose, "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+            with self._record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        return self._load()
