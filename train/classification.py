@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +87,7 @@ class ClassifierTask(Task):
         device: torch.device,
         amp: bool,
     ) -> None:
+        config = config if validation else replace(config, evaluate_every=0)
         self.config: ClassifierConfig = with_steps(config, len(data))
         self.device, self.amp = device, amp
         self.network = channels_last(network.to(device))
@@ -133,15 +133,14 @@ class ClassifierTask(Task):
             loss_sum += loss.detach()
             correct += (logits.detach().argmax(dim=1) == target.argmax(dim=1)).sum()
         self.update()
-        return {"loss": loss_sum, "train_rank1": 100 * correct / len(pixels)}
+        return {"loss": loss_sum, "rank1": 100 * correct / len(pixels)}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Rank-1, rank-5 (per cent) and loss on the validation pictures."""
         if self.validation is None:
             raise ValueError("no validation pictures: the configuration has validation = 0")
         logits = predict(network, self.validation.pictures, self.normalisation, self.device, self.amp)
-        scores = measure(logits, torch.from_numpy(self.validation.labels))
-        return {"rank1": scores["rank1"], "rank5": scores["rank5"], "validation_loss": scores["loss"]}
+        return measure(logits, torch.from_numpy(self.validation.labels))
 
 
 @torch.inference_mode()

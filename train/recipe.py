@@ -65,6 +65,7 @@ class Recipe:
             its manifest entry and its card; returns the weight's name.
         evaluate: measures a published weight by name; returns a JSON-ready dict.
         predict: of a classifier: logits on the test split, and the pictures that they are of.
+        download: fetches the data set into a folder, if it has a public address.
         load_run: of a classifier: the averaged network in a checkpoint.
     """
 
@@ -79,6 +80,7 @@ class Recipe:
     evaluate: Callable[[str, Context], dict[str, Any]]
     predict: Callable[[nn.Module, Context], tuple[Tensor, Labelled]] | None = None
     load_run: Callable[[Path], nn.Module] | None = None
+    download: Callable[[Path], None] | None = None
 
 
 def add_config_options(parser: argparse.ArgumentParser, config: type[LoopConfig]) -> None:

@@ -1,0 +1,153 @@
+"""The commands of `python -m train` beside `import-backbone` and the help: what they do once options are read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cvdemo.errors import WeightsError
+from cvdemo.weights import load_manifest
+from train import compare as comparison
+from train import distributed, ensemble, lr_finder
+from train.checkpoint import BEST, LAST, load
+from train.device import amp_is_fast, pick_device
+from train.engine import Trainer
+from train.recipe import Context, PublishOptions, Recipe, config_from, config_of
+from train.recipes import RECIPES
+
+_DRY_RUN = {"steps": 2, "epochs": 0, "log_every": 1, "evaluate_every": 0, "preview_every": 0}
+
+
+def list_recipes() -> str:
+    """One paragraph for each recipe: data set, goal, and the last result of each of its weights."""
+    try:
+        entries, trouble = load_manifest(), ""
+    except WeightsError as error:
+        entries, trouble = {}, f" ({error})"
+    lines = []
+    for recipe in RECIPES.values():
+        lines += [recipe.name, f"  data  {recipe.dataset}", f"  goal  {recipe.goal}"]
+        for name in recipe.weights:
+            metric = entries[name].metric if name in entries else None
+            result = f"{metric['name']}: {metric['value']} (n = {metric['n']})" if metric else f"not recorded{trouble}"
+            lines.append(f"  last  {name}: {result}")
+    return "\n".join(lines)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Trains a recipe, or takes two steps of it; then publishes if asked."""
+    recipe = RECIPES[args.command]
+    if args.dry_run:
+        _dry_run(recipe, args)
+        return
+    if args.data is None or args.out is None:
+        raise SystemExit(f"{recipe.name}: give --data and --out, or --dry-run")
+    _download(recipe, args)
+    device = distributed.init_from_environment(pick_device(args.device))
+    context = Context(data=args.data, device=device, amp=amp_is_fast(device) if args.amp is None else args.amp)
+    task = recipe.build(config_from(args, recipe.config), context)
+    trainer = Trainer(task, task.config, args.out, resume=args.resume)
+    finished = trainer.run()
+    if distributed.is_main():
+        if not finished:
+            print(f"stopped at step {trainer.step} of {task.config.steps}; the same command with --resume goes on")
+        elif args.publish:
+            _publish_run(recipe, args.out, BEST, "", None, args)
+        else:
+            print(f"done; next: python -m train publish {recipe.name} --out {args.out} --data {args.data}")
+    distributed.leave()
+
+
+def _download(recipe: Recipe, args: argparse.Namespace) -> None:
+    if not args.download:
+        return
+    if recipe.download is None:
+        raise SystemExit(f"{recipe.name}: {recipe.dataset} has no address to be fetched from; give --data")
+    recipe.download(args.data)
+
+
+def _dry_run(recipe: Recipe, args: argparse.Namespace) -> None:
+    defaults = asdict(recipe.config())
+    given = {name: value for name, value in asdict(config_from(args, recipe.config)).items() if value != defaults[name]}
+    config = config_of(recipe.dry_run | given | _DRY_RUN, recipe.config)
+    context = Context(data=None, device=pick_device(args.device), amp=bool(args.amp))
+    with tempfile.TemporaryDirectory() as folder:
+        task = recipe.build(config, context)
+        Trainer(task, task.config, Path(folder)).run()
+    print(f"{recipe.name}: {config.steps} steps on generated data")
+
+
+def recipe_of(name: str) -> Recipe:
+    """The recipe that made, or makes, the weight `name`.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    for recipe in RECIPES.values():
+        if name in recipe.weights:
+            return recipe
+    recipe_name = load_manifest()[name].recipe if name in load_manifest() else ""
+    if recipe_name not in RECIPES:
+        known = ", ".join(weight for recipe in RECIPES.values() for weight in recipe.weights)
+        raise SystemExit(f"no recipe measures {name!r}; there are {known}")
+    return RECIPES[recipe_name]
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Measures a weight of the manifest and prints what was measured."""
+    result: dict[str, Any] = {"name": args.name, **recipe_of(args.name).evaluate(args.name, _measuring(args))}
+    if args.json:
+        print(json.dumps(result))
+    else:
+        for key, value in result.items():
+            print(f"{key}: {value}")
+
+
+def publish(args: argparse.Namespace) -> None:
+    """Measures a run's network and puts it into the weights folder."""
+    _publish_run(RECIPES[args.recipe], args.out, args.checkpoint, args.name, args.weights_dir, args)
+
+
+def _publish_run(
+    recipe: Recipe, out: Path, checkpoint: str, name: str, weights_dir: Path | None, args: argparse.Namespace
+) -> None:
+    if not (out / checkpoint).exists() and checkpoint == BEST:
+        checkpoint = LAST  # a run without validation has no best one
+    config = config_of(load(out / checkpoint)["config"], recipe.config)
+    options = PublishOptions(checkpoint=checkpoint, name=name, weights_dir=weights_dir)
+    made = recipe.publish(config, out, _measuring(args), options)
+    metric = load_manifest(weights_dir)[made].metric
+    print(f"published {made}: {metric['name']} {metric['value']} (n = {metric['n']})")
+
+
+def _measuring(args: argparse.Namespace) -> Context:
+    return Context(data=args.data, device=pick_device(args.device), amp=False, pictures=args.pictures)
+
+
+def find_lr(args: argparse.Namespace) -> None:
+    """Sweeps the learning rate of a recipe and prints the suggestion."""
+    recipe = RECIPES[args.recipe]
+    device = pick_device(args.device)
+    task = recipe.build(recipe.config(), Context(data=args.data, device=device, amp=amp_is_fast(device)))
+    sweep = lr_finder.find_lr(task, seed=task.config.seed, steps=args.steps)
+    lr_finder.plot_sweep(sweep, args.out)
+    print(f"{sweep.describe()}; curve in {args.out}")
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Prints several runs side by side, and draws a metric of them if asked."""
+    print(comparison.compare_runs(args.runs))
+    if args.metric:
+        comparison.plot_comparison(args.runs, args.metric, args.out)
+        print(f"{args.metric} by step in {args.out}")
+
+
+def run_ensemble(args: argparse.Namespace) -> None:
+    """Averages several classifiers and prints members, mean and ensemble."""
+    device = pick_device(args.device)
+    training = Context(data=args.data, device=device, amp=amp_is_fast(device))
+    print(ensemble.run(args, RECIPES, training, _measuring(args)))
