@@ -165,7 +165,11 @@ class Hdf5Writer:
         """Writes what is held behind what is in the file."""
         start = self.count - self._held
         self._data.resize(self.count, axis=0)
-        self._data[start:] = self._samples[: self._held]
+        if self.jpeg:  # one by one: h5py would take several of one length for a matrix
+            for row, sample in enumerate(self._samples[: self._held], start):
+                self._data[row] = sample
+        else:
+            self._data[start:] = self._samples[: self._held]
         if self._labelled:
             if "labels" not in self._file:
                 self._file.create_dataset("labels", (0,), np.int64, maxshape=(None,), chunks=(4096,))
