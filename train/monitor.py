@@ -63,6 +63,7 @@ class Monitor:
         self.warned = any(record.get("gap_widens") for record in self.records)
         self.progress = Progress(steps, start=start)
         self.board = _tensorboard(out, start)
+        self.summarised = 0  # records that table and curves show
 
     def describe(self, about: Mapping[str, Any]) -> None:
         """Writes what the run is, its configuration and hardware, to `run.json`."""
@@ -92,7 +93,10 @@ class Monitor:
         self.write_summaries()
 
     def write_summaries(self) -> None:
-        """Rewrites table and curves, where there is something to show."""
+        """Rewrites table and curves, where there is something new to show."""
+        if self.summarised == len(self.records):
+            return
+        self.summarised = len(self.records)
         rows = table(self.records)
         if rows:
             _write_whole(self.out / TABLE_FILE, as_csv(rows))

@@ -1,4 +1,4 @@
-"""Line charts as PNG, drawn with Pillow at three times their size and shrunk: smooth lines, no plotting library."""
+"""Line charts as PNG, drawn with Pillow at twice their size and shrunk: smooth lines, no plotting library."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ COLUMNS = 2
 COLOURS = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#a16207", "#4b5563")
 INK, FAINT, GRID = "#1f2937", "#6b7280", "#e5e7eb"
 
-_OVER = 3  # drawn this much larger
+_OVER = 2  # drawn this much larger
+_LEGEND_ROW = 18  # px
 _LOG_FROM = 8.0  # a positive quantity gets a logarithmic axis when its largest value is this many times its smallest
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-Style = Literal["line", "noisy", "dots"]
+Style = Literal["line", "noisy", "dots", "pale"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def draw(panels: Sequence[Panel], path: Path, heading: str = "") -> None:
         row, column = divmod(index, columns)
         _draw_panel(pen, panel, column * WIDTH, row * HEIGHT + top)
     partial = path.with_name(path.name + ".partial")
-    canvas.reduce(_OVER).save(partial, format="PNG", compress_level=3)
+    canvas.reduce(_OVER).save(partial, format="PNG", compress_level=1)
     partial.replace(path)
 
 
@@ -137,7 +138,9 @@ def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> 
     curves = [_finite(curve) for curve in panel.curves]
     x_axis = axis_of([x for curve in curves for x in curve.x], panel.log_x, 0.0)
     y_axis = axis_of([y for curve in curves for y in curve.y], panel.log_y, 0.06)
-    x0, x1, y0, y1 = left + LEFT, left + WIDTH - RIGHT, top + HEIGHT - BOTTOM, top + TOP
+    legend = _legend(pen, curves)
+    x0, x1, y0 = left + LEFT, left + WIDTH - RIGHT, top + HEIGHT - BOTTOM
+    y1 = top + TOP + (len(legend) - 1) * _LEGEND_ROW
 
     def point(x: float, y: float) -> tuple[float, float]:
         return ((x0 + x_axis.place(x) * (x1 - x0)) * _OVER, (y0 + y_axis.place(y) * (y1 - y0)) * _OVER)
@@ -155,10 +158,12 @@ def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> 
     title = panel.title + (" (log scale)" if y_axis.log else "")
     pen.text((x0 * _OVER, (top + 18) * _OVER), title, INK, _font(15), anchor="lm")
     for index, curve in enumerate(curves):
-        _draw_curve(pen, curve, [point(x, y) for x, y in zip(curve.x, curve.y, strict=True)], COLOURS[index % 8])
+        _draw_curve(
+            pen, curve, [point(x, y) for x, y in zip(curve.x, curve.y, strict=True)], COLOURS[index % len(COLOURS)]
+        )
     for position, text in panel.marks.items():
         _draw_mark(pen, point(position, y_axis.low)[0], y1, y0, text, right_half=x_axis.place(position) > 0.5)
-    _draw_legend(pen, curves, x0, top + 40)
+    _draw_legend(pen, legend, x0, top + 40)
 
 
 def _draw_curve(pen: ImageDraw.ImageDraw, curve: Curve, points: list[tuple[float, float]], colour: str) -> None:
@@ -166,8 +171,9 @@ def _draw_curve(pen: ImageDraw.ImageDraw, curve: Curve, points: list[tuple[float
         pen.line(points, _pale(colour), _OVER, joint="curve")
         points = _moving_average(points)
     if len(points) > 1:
-        pen.line(points, colour, 2 * _OVER, joint="curve")
-    radius = {"dots": 3.2, "line": 2.0, "noisy": 2.0}[curve.style] * _OVER
+        pale = curve.style == "pale"
+        pen.line(points, _pale(colour) if pale else colour, (1 if pale else 2) * _OVER, joint="curve")
+    radius = (3.2 if curve.style == "dots" else 2.0) * _OVER
     for x, y in points if curve.style == "dots" and len(points) <= 60 else points[-1:]:
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), colour)
 
@@ -181,15 +187,28 @@ def _draw_mark(pen: ImageDraw.ImageDraw, x: float, top: float, bottom: float, te
     pen.text((x, (top - 3) * _OVER), text, INK, _font(12), anchor="rb" if right_half else "lb")
 
 
-def _draw_legend(pen: ImageDraw.ImageDraw, curves: Sequence[Curve], left: int, middle: int) -> None:
-    """Name and last value of each curve, in one row."""
-    x = float(left * _OVER)
+def _legend(pen: ImageDraw.ImageDraw, curves: Sequence[Curve]) -> list[list[tuple[float, str, str]]]:
+    """Rows of (offset from the left, name and last value, colour), as many as fit beside one another."""
+    rows: list[list[tuple[float, str, str]]] = [[]]
+    x = 0.0
     for index, curve in enumerate(curves):
         text = f"{curve.name}  {curve.y[-1]:.4g}" if curve.y else curve.name
-        y = middle * _OVER
-        pen.rounded_rectangle((x, y - 2 * _OVER, x + 16 * _OVER, y + 2 * _OVER), 2 * _OVER, COLOURS[index % 8])
-        pen.text((x + 22 * _OVER, y), text, INK, _font(12), anchor="lm")
-        x += 22 * _OVER + pen.textlength(text, _font(12)) + 20 * _OVER
+        width = 42 * _OVER + pen.textlength(text, _font(12))
+        if rows[-1] and x + width > (WIDTH - LEFT) * _OVER:
+            rows.append([])
+            x = 0.0
+        rows[-1].append((x, text, COLOURS[index % len(COLOURS)]))
+        x += width
+    return rows
+
+
+def _draw_legend(pen: ImageDraw.ImageDraw, rows: list[list[tuple[float, str, str]]], left: int, middle: int) -> None:
+    for number, row in enumerate(rows):
+        y = (middle + number * _LEGEND_ROW) * _OVER
+        for offset, text, colour in row:
+            x = left * _OVER + offset
+            pen.rounded_rectangle((x, y - 2 * _OVER, x + 16 * _OVER, y + 2 * _OVER), 2 * _OVER, colour)
+            pen.text((x + 22 * _OVER, y), text, INK, _font(12), anchor="lm")
 
 
 def tick_label(value: float) -> str:

@@ -1,0 +1,185 @@
+"""A learning rate from one short sweep: the rate grows exponentially step by step until the loss explodes.
+
+L. N. Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3, with the smoothed loss and the
+rule of the steepest descent as fastai has them. The sweep multiplies all the rates of a recipe by one factor, so that
+recipes with several optimisers keep their proportions. Networks, optimisers and generators are put back afterwards.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from train.device import preserved_rng
+from train.engine import seeded
+from train.plot import Curve, Panel, draw
+from train.progress import Progress
+from train.task import Task
+
+_SMOOTHING = 0.9  # of the moving average of the loss
+_DIVERGED = 4.0  # times the lowest smoothed loss
+_BURN_IN = 0.1  # fraction of the sweep that is not yet averaged well enough to choose from
+
+
+@dataclass(frozen=True, kw_only=True)
+class LrSweep:
+    """What a sweep saw.
+
+    Attributes:
+        factors: multipliers of the recipe's rates, ascending; one for each step taken.
+        losses, smoothed: loss of that step's batch, and its bias-corrected moving average.
+        rates: the recipe's own rates by optimiser, the first group's.
+        loss: which of the task's logs it is.
+        suggestion: factor at which the smoothed loss falls fastest.
+        diverged: whether the loss exploded before the last factor.
+    """
+
+    factors: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    rates: dict[str, float]
+    loss: str
+    suggestion: float
+    diverged: bool
+
+
+def find_lr(
+    task: Task, *, seed: int, low: float = 1e-3, high: float = 1e3, steps: int = 100, loss: str = "", show: bool = False
+) -> LrSweep:
+    """Losses while all rates of a task are multiplied by `low` to `high`, and the factor to choose.
+
+    The sweep ends early once the smoothed loss is above four times its lowest, or not finite.
+
+    Args:
+        seed: of the batches.
+        low, high: first and last factor, 0 < low < high.
+        steps: how many, at least 10.
+        loss: key in the task's logs; the first of them if empty.
+        show: whether progress is shown on standard error.
+
+    Raises:
+        ValueError: a range or number that cannot be swept, or a loss that never is finite long enough.
+    """
+    if not 0 < low < high or steps < 10:
+        raise ValueError(f"need 0 < low < high and steps >= 10, got {low=}, {high=}, {steps=}")
+    factors = np.geomspace(low, high, steps).tolist()
+    rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in task.optimizers.items()}
+    progress = Progress(steps) if show else None
+    name, losses, smoothed, diverged = loss, list[float](), list[float](), False
+    with _untouched(task):
+        for name, value in _sweep(task, factors, seed, loss):
+            average = _moving_average([*losses, value])
+            diverged = not math.isfinite(value) or average > _DIVERGED * min(smoothed, default=math.inf)
+            if diverged:
+                break
+            losses.append(value)
+            smoothed.append(average)
+            if progress is not None:
+                progress.update(len(losses), f"factor {factors[len(losses) - 1]:.3g} {name} {value:.4g}")
+    if progress is not None:
+        progress.close()
+    taken = factors[: len(losses)]
+    return LrSweep(
+        factors=tuple(taken),
+        losses=tuple(losses),
+        smoothed=tuple(smoothed),
+        rates=rates,
+        loss=name,
+        suggestion=steepest(taken, smoothed, first=math.ceil(_BURN_IN * steps)),
+        diverged=diverged,
+    )
+
+
+def _sweep(task: Task, factors: list[float], seed: int, loss: str) -> Iterator[tuple[str, float]]:
+    """Takes a step at each factor; gives the name of the loss and its value."""
+    base = {name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in task.optimizers.items()}
+    for step, factor in enumerate(factors):
+        for name, optimizer in task.optimizers.items():
+            for group, lr in zip(optimizer.param_groups, base[name], strict=True):
+                group["lr"] = lr * factor
+        logs = task.step(step, seeded("step", seed, step))
+        loss = loss or next(iter(logs))
+        yield loss, logs[loss].item()
+
+
+def _moving_average(values: list[float]) -> float:
+    """Exponential moving average of the values at the last of them, free of the bias towards zero."""
+    average = 0.0
+    for value in values:
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * value
+    return average / (1 - _SMOOTHING ** len(values))
+
+
+def steepest(factors: list[float], smoothed: list[float], first: int) -> float:
+    """The factor, from index `first` to the lowest loss, at which the loss falls fastest over log(factor).
+
+    Raises:
+        ValueError: the loss does not fall there, or there are fewer than two points.
+    """
+    last = int(np.argmin(smoothed)) if smoothed else 0
+    if last <= first:
+        raise ValueError(f"the loss did not fall after step {first}: sweep lower factors, or take more steps")
+    slopes = np.gradient(np.asarray(smoothed), np.log(factors))
+    return factors[first + int(np.argmin(slopes[first : last + 1]))]
+
+
+def describe(sweep: LrSweep) -> str:
+    """Two lines for the terminal: the suggested rates beside the recipe's, and where the loss was lowest."""
+    lowest = sweep.factors[int(np.argmin(sweep.smoothed))]
+    rates = ", ".join(f"{name} {lr * sweep.suggestion:.3g} (now {lr:.3g})" for name, lr in sweep.rates.items())
+    end = (
+        f"exploded above {sweep.factors[-1]:.3g}"
+        if sweep.diverged
+        else f"did not explode up to {sweep.factors[-1]:.3g}"
+    )
+    return (
+        f"suggested: {sweep.suggestion:.3g} times the recipe's learning rates, where the smoothed {sweep.loss} falls "
+        f"fastest: {rates}\nthe {sweep.loss} was lowest at {lowest:.3g} times, and {end} times"
+    )
+
+
+def plot_sweep(sweep: LrSweep, path: Path) -> None:
+    """Writes the losses over the factor, both axes logarithmic where that is apt, with the suggestion marked."""
+    panel = Panel(
+        title=f"{sweep.loss} while the learning rate grows",
+        x_label="learning rate / that of the recipe",
+        log_x=True,
+        curves=[
+            Curve(name="smoothed", x=sweep.factors, y=sweep.smoothed),
+            Curve(name="each batch", x=sweep.factors, y=sweep.losses, style="pale"),
+        ],
+        marks={sweep.suggestion: f"suggested {sweep.suggestion:.3g}"},
+    )
+    draw([panel], path)
+
+
+@contextmanager
+def _untouched(task: Task) -> Iterator[None]:
+    """Puts networks, their modes and gradients, optimisers, loss scale and generators back, even after an error."""
+    networks = {name: copy.deepcopy(network.state_dict()) for name, network in task.networks.items()}
+    optimizers = {name: copy.deepcopy(optimizer.state_dict()) for name, optimizer in task.optimizers.items()}
+    weights = {weight for network in task.networks.values() for weight in network.parameters()}
+    kept = [(w, None if w.grad is None else w.grad.clone(), w.requires_grad) for w in weights]
+    modes = [(module, module.training) for network in task.networks.values() for module in network.modules()]
+    scale = copy.deepcopy(task.scaler.state_dict())
+    try:
+        with preserved_rng(task.device):
+            yield
+    finally:
+        for name, network in task.networks.items():
+            network.load_state_dict(networks[name])
+        for name, optimizer in task.optimizers.items():
+            optimizer.load_state_dict(optimizers[name])
+        for weight, gradient, requires in kept:
+            weight.grad = gradient
+            weight.requires_grad_(requires)
+        for module, training in modes:
+            module.training = training
+        if scale:
+            task.scaler.load_state_dict(scale)
