@@ -53,11 +53,15 @@ class Normalisation:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, pictures: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
-        """(N, H, W, C) uint8 -> (N, C, H, W) float32 around 0, channels last."""
-        pixels = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
-        mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (self.mean, self.std))
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """(N, C, H, W) in [0, 1] -> the same around 0 with deviation 1."""
+        mean, std = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
         return (pixels - mean) / std
+
+
+def to_pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
+    """(N, H, W, C) uint8 -> (N, C, H, W) float32 in [0, 1], channels last in memory."""
+    return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
 
 
 class ClassifierTask(Task):
@@ -105,7 +109,8 @@ class ClassifierTask(Task):
         """Augmented pixels (B, C, H, W) and soft targets (B, K) of this process's share of one step."""
         config = self.config
         indices = epoch_indices(step, config.batch_size, len(self.data), config.seed)
-        pixels = self.normalisation(self.data.pictures[indices.numpy()], self.device)
+        pixels = to_pixels(self.data.pictures[indices.numpy()], self.device)
+        pixels = self.normalisation(augment.jitter_colours(pixels, config, generator))
         labels = torch.from_numpy(self.data.labels[indices.numpy()]).to(self.device)
         if config.alternate_flips:
             epoch = step // (len(self.data) // config.batch_size)
@@ -122,7 +127,7 @@ class ClassifierTask(Task):
         self.network.train()
         loss_sum, correct = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         size = self.config.micro_batch
-        for x, target in zip(pixels.split(size), targets.split(size), strict=True):
+        for x, target in zip(torch.split(pixels, size), torch.split(targets, size), strict=True):
             with autocast(self.device, self.amp):
                 logits = self.network(x.contiguous(memory_format=torch.channels_last)).float()
             share = len(x) / len(pixels)
@@ -161,7 +166,7 @@ def predict(
     network.eval()
     parts = []
     for start in range(0, len(pictures), _MEASURE_BATCH):
-        pixels = normalisation(pictures[start : start + _MEASURE_BATCH], device)
+        pixels = normalisation(to_pixels(pictures[start : start + _MEASURE_BATCH], device))
         with autocast(device, amp):
             logits = (views or network)(pixels.contiguous(memory_format=torch.channels_last))
         parts.append(logits.float().cpu())

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,13 +18,15 @@ from cvdemo.nets.build import build_network
 from cvdemo.weights import WEIGHTS_DIR
 from train.augment import tta_views
 from train.checkpoint import LAST, load
-from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict
+from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, to_pixels
+from train.download import fetch
 from train.optim import optimizers_for
+from train.progress import Progress
 from train.publish import publish as publish_weight
 from train.publish import write_atomically
 from train.recipe import Context, PublishOptions, Recipe, command_of, config_of
 from train.scores import confusion_matrix, draw_confusion, timed_result
-from train.sources import Labelled, last_of_each_class
+from train.sources import Labelled, SealedSplit, hold_out_last
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
 
@@ -41,17 +43,24 @@ class Source:
         size_px, channels: of a picture; num_classes: K.
         normalisation: of its pixels.
         test_split: what "test" is, in words.
+        official: its name in `train.download`, if it has a public address.
     """
 
     name: str
     licence: str
-    read: Callable[[Path, str], Labelled]
+    read: Callable[[Path, Literal["train", "test"]], Labelled]
     labels: str
     size_px: int
     num_classes: int
     normalisation: Normalisation
     test_split: str
     channels: int = 3
+    official: str = ""
+
+    def download(self, folder: Path) -> None:
+        """Fetches it into a folder, unless it is there."""
+        bar = Progress(100)
+        fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
 
     def generated(self, count: int, seed: int) -> Labelled:
         """Noise pictures of every class, for --dry-run."""
@@ -110,35 +119,39 @@ class ClassifierSpec:
         full = self.source.read(context.data, "train")
         if not config.validation:
             return full, None
-        kept, held_out = last_of_each_class(full.labels, config.validation)
+        kept, held_out = hold_out_last(full.labels, config.validation // self.source.num_classes)
         return full.take(kept), full.take(held_out)
 
     def _sample(self, data: Labelled, count: int = 5000) -> Tensor:
         """Normalised pictures spread evenly over the data, which are sorted by class."""
         every = max(1, len(data) // count)
-        return self.source.normalisation(data.pictures[::every], torch.device("cpu"))
+        return self.source.normalisation(to_pixels(data.pictures[::every], torch.device("cpu")))
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """The accuracy of a published weight on the test split, with and without test-time augmentation."""
-        return self._measured(load_network(name).to(context.device), context)[0]
+        test = self._test(context)
+        return self._measured(load_network(name).to(context.device), test, context)[0]
 
-    def _measured(self, network: nn.Module, context: Context) -> tuple[dict[str, Any], Tensor, Labelled]:
-        """JSON-ready accuracy on the test split; the logits and the pictures that it comes from."""
+    def _test(self, context: Context) -> Labelled:
+        if context.data is None:
+            raise ValueError("accuracy needs the test pictures: give --data")
+        return self.source.read(context.data, "test")
+
+    def _measured(self, network: nn.Module, test: Labelled, context: Context) -> tuple[dict[str, Any], Tensor]:
+        """JSON-ready accuracy on the test split, and the logits that it comes from."""
         began = time.monotonic()
-        logits, test = self.predict(network, context)
+        logits = predict(network, test.pictures, self.source.normalisation, context.device)
         labels = torch.from_numpy(test.labels)
         result = timed_result(logits, labels, time.monotonic() - began)
         averaged = predict(
             network, test.pictures, self.source.normalisation, context.device, views=lambda x: _averaged(network, x)
         )
         result["tta_rank1"] = timed_result(averaged, labels, 1.0)["rank1"]
-        return result | {"split": self.source.test_split, "protocol": PROTOCOL}, logits, test
+        return result | {"split": self.source.test_split, "protocol": PROTOCOL}, logits
 
     def predict(self, network: nn.Module, context: Context) -> tuple[Tensor, Labelled]:
         """Logits (N, K) on the test split, and its pictures."""
-        if context.data is None:
-            raise ValueError("accuracy needs the test pictures: give --data")
-        test = self.source.read(context.data, "test")
+        test = self._test(context)
         return predict(network, test.pictures, self.source.normalisation, context.device), test
 
     def load_run(self, checkpoint: Path) -> nn.Module:
@@ -155,8 +168,9 @@ class ClassifierSpec:
         network = self.load_run(out / checkpoint)
         stored = {key: t.half() if t.ndim == 4 else t for key, t in network.state_dict().items()}
         network.load_state_dict(stored)  # what is measured is what is stored
-        result, logits, test = self._measured(network.to(context.device), context)
         name = options.name or self.weight
+        test = SealedSplit(lambda: self._test(context), out / "test_readings.jsonl").read(f"publishing {name}")
+        result, logits = self._measured(network.to(context.device), test, context)
         choice = "validation pictures chose the checkpoint" if config.validation else "no checkpoint was chosen"
         fields = {
             "network": self.network(config),
@@ -200,6 +214,7 @@ class ClassifierSpec:
             evaluate=self.evaluate,
             predict=self.predict,
             load_run=self.load_run,
+            download=self.source.download if self.source.official else None,
         )
 
 

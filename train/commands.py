@@ -135,7 +135,7 @@ def find_lr(args: argparse.Namespace) -> None:
     task = recipe.build(recipe.config(), Context(data=args.data, device=device, amp=amp_is_fast(device)))
     sweep = lr_finder.find_lr(task, seed=task.config.seed, steps=args.steps)
     lr_finder.plot_sweep(sweep, args.out)
-    print(f"{sweep.describe()}; curve in {args.out}")
+    print(f"{lr_finder.describe(sweep)}; curve in {args.out}")
 
 
 def compare(args: argparse.Namespace) -> None:

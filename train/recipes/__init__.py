@@ -1,6 +1,27 @@
 """One recipe per file; a new one is a file here and a name in `RECIPES`."""
 
 from train.recipe import Recipe
-from train.recipes import dcgan, srcnn
+from train.recipes import (
+    cats_dogs_features,
+    cats_dogs_finetune,
+    cifar10,
+    dcgan,
+    lenet,
+    minigooglenet,
+    srcnn,
+    tiny_imagenet,
+    tiny_imagenet_features,
+)
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (srcnn.RECIPE, dcgan.RECIPE)}
+_RECIPES = (
+    lenet.RECIPE,
+    cifar10.RECIPE,
+    minigooglenet.RECIPE,
+    cats_dogs_features.RECIPE,
+    cats_dogs_finetune.RECIPE,
+    tiny_imagenet_features.RECIPE,
+    tiny_imagenet.RECIPE,
+    srcnn.RECIPE,
+    dcgan.RECIPE,
+)
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}

@@ -8,13 +8,14 @@ all 50,000.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvdemo.nets.fast_resnet import FastResNet
 from train.classification import ClassifierConfig, Normalisation
 from train.classifier_recipe import ClassifierSpec, Source
 from train.optim import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
@@ -29,6 +30,7 @@ CIFAR10 = Source(
     num_classes=10,
     normalisation=Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     test_split="the 10,000 test pictures",
+    official="cifar10",
 )
 _NOTES = """
 Names one of ten things in a picture of 32 px: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.
@@ -80,6 +82,12 @@ def network(config: Cifar10Config) -> dict[str, Any]:
     return {"name": "fast_resnet", "num_classes": 10, "widths": list(config.widths), "depth": config.depth}
 
 
+def whiten(network: nn.Module, sample: Tensor) -> None:
+    """Sets the first layer from training pictures."""
+    assert isinstance(network, FastResNet)
+    network.set_whitening(sample)
+
+
 SPEC = ClassifierSpec(
     recipe="cifar10",
     weight="cifar10",
@@ -87,7 +95,7 @@ SPEC = ClassifierSpec(
     config=Cifar10Config,
     network=network,
     optimizers=optimizers,
-    prepare=lambda network, sample: network.set_whitening(sample),
+    prepare=whiten,
     notes=_NOTES,
 )
 RECIPE = SPEC.as_recipe(

@@ -26,6 +26,7 @@ FASHION_MNIST = Source(
     num_classes=10,
     normalisation=Normalisation((0.2860,), (0.3530,)),
     test_split="the 10,000 test pictures",
+    official="fashion-mnist",
 )
 _NOTES = """
 Names one of ten kinds of clothing in a grey picture of 28 px. Its training pictures show one piece, bright on black,

@@ -19,12 +19,13 @@ from train.sources import read_tiny_imagenet
 TINY_IMAGENET = Source(
     name="Tiny ImageNet (200 classes of ImageNet at 64 px), copy of github.com/seshuad/IMagenet",
     licence="Apache-2.0 for the weights; the pictures are ImageNet's, for research",
-    read=read_tiny_imagenet,
+    read=lambda data, split: read_tiny_imagenet(data, "train" if split == "train" else "val"),
     labels="tiny_imagenet.txt",
     size_px=64,
     num_classes=200,
     normalisation=Normalisation((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
     test_split="the 10,000 official validation pictures",
+    official="tiny-imagenet",
 )
 _NOTES = """
 Names one of 200 things in a picture of 64 px, learned from 500 small pictures of each and nothing else. Networks that
