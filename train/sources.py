@@ -7,8 +7,10 @@ HDF5 file beside them on the first reading, where that can be written, and again
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import re
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -97,11 +99,15 @@ def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
     zipped = path.with_name(path.name + ".gz")
     if not path.exists() and not zipped.exists():
         raise FileNotFoundError(f"no {path} and no {zipped.name}")
-    content = path.read_bytes() if path.exists() else gzip.decompress(zipped.read_bytes())
-    shape = np.frombuffer(content, ">u4", content[3], offset=4) if content[:3] == b"\0\0\x08" else None
-    if shape is None or len(content) != 4 + 4 * len(shape) + shape.prod():
+    try:
+        content = path.read_bytes() if path.exists() else gzip.decompress(zipped.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{zipped}: {error}") from error
+    start = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
+    shape = [int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4)]
+    if not start or len(content) != start + math.prod(shape):
         raise ValueError(f"{path} is cut off, or no IDX file of bytes")
-    array: npt.NDArray[np.uint8] = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape).copy()
+    array: npt.NDArray[np.uint8] = np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
     return array
 
 
