@@ -1,0 +1,1 @@
+"""This project beside its peers, on the same input, in one run: `python -m bench.NAME`."""
