@@ -135,7 +135,7 @@ def _results(runs: Sequence[Run]) -> dict[str, list[str]]:
         bests = [run.best if run.metric == metric else None for run in runs]
         results[f"best {metric}"] = [f"{best[metric]:.4g}" if best else "-" for best in bests]
     results["at step"] = [str(run.best["step"]) if run.best else "-" for run in runs]
-    results["steps"] = [f"{_last(run, 'step'):.0f} of {run.config['steps']}" for run in runs]
+    results["steps taken"] = [f"{_last(run, 'step'):.0f} of {run.config['steps']}" for run in runs]
     results["time"] = [duration(_last(run, "seconds")) for run in runs]
     results["pictures/s"] = [_rate(run) for run in runs]
     return results

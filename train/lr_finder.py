@@ -140,7 +140,8 @@ def describe(sweep: LrSweep) -> str:
     )
     return (
         f"suggested: {sweep.suggestion:.3g} times the recipe's learning rates, where the smoothed {sweep.loss} falls "
-        f"fastest: {rates}\nthe {sweep.loss} was lowest at {lowest:.3g} times, and {end} times"
+        f"fastest: {rates}\nthe {sweep.loss} was lowest at {lowest:.3g} times (a tenth of that is the bold choice) "
+        f"and {end} times"
     )
 
 

@@ -1,137 +1,241 @@
-"""The loop on a tiny network: resume bit for bit, signals, damaged checkpoints, what is kept and refused."""
+"""The loop on a tiny network: resume bit for bit, signals, what is kept and refused, clipping and loss scale."""
 
-import json
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 
-from train.checkpoint import BEST, LAST, PREVIOUS, load, load_last, save_last
-from train.engine import LoopConfig, Task, Trainer, cosine_factor, epoch_indices, seeded, with_steps
+from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal, same_run
+from train import task as task_module
+from train.checkpoint import BEST, LAST, PREVIOUS, load
+from train.engine import LoopConfig, Trainer, cosine_factor, epoch_indices, seeded, with_steps
 from train.monitor import METRICS_FILE, read_records
 
-CONFIG = LoopConfig(steps=8, batch_size=4, log_every=1, evaluate_every=2, preview_every=0, ema_decay=0.9)
+SHORT = replace(CONFIG, steps=3, evaluate_every=0)
 
 
-class TinyTask(Task):
-    """A linear fit with dropout, so that the global generator matters too."""
-
-    product = "network"
-    metric = "error"
-    higher_is_better = False
-
-    def __init__(self, stop_at: int | None = None, diverge_at: int | None = None) -> None:
-        torch.manual_seed(3)
-        self.device = torch.device("cpu")
-        network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.3), nn.Linear(4, 1))
-        self.networks = {"network": network}
-        self.optimizers = {"network": torch.optim.Adam(network.parameters(), 0.01)}
-        self.stop_at = stop_at
-        self.diverge_at = diverge_at
-
-    def lr_factor(self, step: int) -> float:
-        return cosine_factor(step, 8, warmup=2)
-
-    def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        x = torch.randn(4, 3, generator=generator)
-        loss = (self.networks["network"](x) - x.sum(dim=1, keepdim=True)).square().mean()
-        if step == self.diverge_at:
-            loss = loss * float("nan")
-        self.optimizers["network"].zero_grad()
-        loss.backward()
-        self.optimizers["network"].step()
-        if step == self.stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return {"loss": loss.detach()}
-
-    def evaluate(self, network: nn.Module) -> dict[str, float]:
-        torch.rand(7)  # a measure that draws must not change training
-        return {"error": network(torch.ones(1, 3)).item() ** 2}
-
-
-def equal(a: object, b: object) -> bool:
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        return len(a) == len(b) and all(map(equal, a, b))
-    return a == b
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole")
+    assert Trainer(TinyTask(), CONFIG, out).run()
+    return out
 
 
 @pytest.mark.parametrize("stop_at", [0, 3, 6])
-def test_a_run_stopped_by_sigterm_and_resumed_equals_one_that_was_not(tmp_path: Path, stop_at: int) -> None:
-    assert Trainer(TinyTask(), CONFIG, tmp_path / "whole").run()
-    assert not Trainer(TinyTask(stop_at), CONFIG, tmp_path / "parts").run()
+def test_a_run_stopped_by_sigterm_and_resumed_equals_one_that_was_not(
+    whole: Path, tmp_path: Path, stop_at: int
+) -> None:
+    assert not Trainer(TinyTask(stop_at=stop_at), CONFIG, tmp_path).run()
     torch.manual_seed(99)  # another process has another state
-    resumed = Trainer(TinyTask(), CONFIG, tmp_path / "parts", resume=True)
+    resumed = Trainer(TinyTask(), CONFIG, tmp_path, resume=True)
     assert resumed.step == stop_at + 1
     assert resumed.run()
-    whole, parts = load(tmp_path / "whole" / LAST), load(tmp_path / "parts" / LAST)
-    for key in ("networks", "optimizers", "ema", "ema_updates", "step", "best", "rng"):
-        assert equal(whole[key], parts[key]), key
+    assert same_run(load(whole / LAST), load(tmp_path / LAST))
+    expected, records = (read_records(folder / METRICS_FILE) for folder in (whole, tmp_path))
+    assert [r | {"seconds": 0} for r in records] == [r | {"seconds": 0} for r in expected]
+
+
+def test_n_epochs_and_n_more_equal_2n(tmp_path: Path) -> None:
+    three, six = (with_steps(replace(CONFIG, epochs=epochs), pictures=11) for epochs in (3, 6))
+    assert (three.steps, six.steps, six.evaluate_every) == (6, 12, 2)
+    Trainer(TinyTask(six), six, tmp_path / "2n").run()
+    Trainer(TinyTask(three), three, tmp_path / "n").run()
+    with pytest.warns(UserWarning, match=r"'epochs': \(3, 6\)"):
+        resumed = Trainer(TinyTask(six), six, tmp_path / "n", resume=True)
+    assert resumed.step == 6
+    resumed.run()
+    assert same_run(load(tmp_path / "2n" / LAST), load(tmp_path / "n" / LAST))
+    assert load(tmp_path / "n" / LAST)["epoch"] == 6.0
 
 
 def test_signal_handlers_are_given_back(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    Trainer(TinyTask(), CONFIG, tmp_path).run()
+    Trainer(TinyTask(), SHORT, tmp_path).run()
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_metrics_of_steps_taken_again_are_dropped(tmp_path: Path) -> None:
-    Trainer(TinyTask(stop_at=3), CONFIG, tmp_path).run()
-    with (tmp_path / METRICS_FILE).open("a") as file:
-        file.write('{"step": 7, "seconds": 0, "loss": 0.0}\n')
-    Trainer(TinyTask(), CONFIG, tmp_path, resume=True).run()
-    records = read_records(tmp_path / METRICS_FILE)
-    assert [record["step"] for record in records if "train_loss" in record] == list(range(1, 9))
+def test_a_second_interrupt_does_not_wait_for_the_step(tmp_path: Path) -> None:
+    trainer = Trainer(TinyTask(), SHORT, tmp_path)
+    with trainer._stop_on_signal():
+        signal.raise_signal(signal.SIGINT)
+        assert trainer.stop_requested
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
-def test_best_holds_the_best_measure(tmp_path: Path) -> None:
-    Trainer(TinyTask(), CONFIG, tmp_path).run()
-    records = read_records(tmp_path / METRICS_FILE)
-    best = load(tmp_path / BEST)
+def test_best_holds_the_best_measure(whole: Path) -> None:
+    records = read_records(whole / METRICS_FILE)
+    best = load(whole / BEST)
     assert best["best"] == min(record["error"] for record in records if "error" in record)
     network = TinyTask().networks["network"]
     network.load_state_dict(best["ema"])
     assert TinyTask().evaluate(network.eval())["error"] == pytest.approx(best["best"])
 
 
-def test_a_cut_checkpoint_falls_back_to_the_one_before_with_a_warning(tmp_path: Path) -> None:
-    save_last({"step": 1}, tmp_path)
-    save_last({"step": 2}, tmp_path)
-    data = (tmp_path / LAST).read_bytes()
-    for length in (0, 10, len(data) // 2, len(data) - 1):
-        (tmp_path / LAST).write_bytes(data[:length])
-        with pytest.warns(UserWarning, match=PREVIOUS):
-            assert load_last(tmp_path) == {"step": 1}
+def test_a_checkpoint_is_complete(whole: Path) -> None:
+    state = load(whole / LAST)
+    expected = {"networks", "ema", "ema_updates", "optimizers", "scaler", "step", "epoch", "best", "config", "rng"}
+    assert expected <= state.keys()
+    assert {"python", "numpy", "torch", "cuda"} == state["rng"][0].keys()
+    assert state["optimizers"]["network"]["state"][0].keys() >= {"exp_avg", "exp_avg_sq", "step"}
 
 
-def test_nothing_readable_is_an_error_that_says_why(tmp_path: Path) -> None:
-    (tmp_path / LAST).write_bytes(b"no checkpoint")
-    with pytest.raises(FileNotFoundError, match=r"no readable checkpoint.*previous.pt: missing"):
-        load_last(tmp_path)
+def test_there_is_a_checkpoint_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match="before step 1"):
+        Trainer(TinyTask(diverge_at=0), SHORT, tmp_path).run()
+    assert load(tmp_path / LAST)["step"] == 0
+    assert Trainer(TinyTask(), SHORT, tmp_path, resume=True).run()
 
 
-def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
-    Trainer(TinyTask(), CONFIG, tmp_path).run()
+def test_a_run_is_not_overwritten(whole: Path) -> None:
     with pytest.raises(FileExistsError, match="--resume"):
-        Trainer(TinyTask(), CONFIG, tmp_path)
+        Trainer(TinyTask(), CONFIG, whole)
 
 
-def test_resuming_with_another_config_says_so(tmp_path: Path) -> None:
-    Trainer(TinyTask(stop_at=1), CONFIG, tmp_path).run()
+def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no readable checkpoint"):
+        Trainer(TinyTask(), CONFIG, tmp_path, resume=True)
+
+
+def test_resuming_with_another_config_says_so(whole: Path) -> None:
     with pytest.warns(UserWarning, match=r"'batch_size': \(4, 5\)"):
-        Trainer(TinyTask(), replace(CONFIG, batch_size=5), tmp_path, resume=True)
+        Trainer(TinyTask(), replace(CONFIG, batch_size=5), whole, resume=True)
 
 
 def test_divergence_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match="before step 3"):
-        Trainer(TinyTask(diverge_at=2), CONFIG, tmp_path).run()
+        Trainer(TinyTask(diverge_at=2), SHORT, tmp_path).run()
+
+
+def test_a_measure_that_is_not_a_number_is_never_the_best(tmp_path: Path) -> None:
+    trainer = Trainer(TinyTask(), SHORT, tmp_path)
+    assert not trainer._is_best(float("nan"))
+    trainer.best = 2.0
+    assert [trainer._is_best(value) for value in (float("nan"), 3.0, 1.0)] == [False, False, True]
+
+
+def test_epochs_become_steps() -> None:
+    config = LoopConfig(epochs=3, batch_size=4)
+    assert (with_steps(config, 11).steps, with_steps(config, 11).evaluate_every) == (6, 2)
+    assert with_steps(replace(config, evaluate_every=0), 11).evaluate_every == 0
+    assert with_steps(LoopConfig(steps=5), 1) == LoopConfig(steps=5)
+    with pytest.raises(ValueError, match="at least one batch of 4 pictures, got 3"):
+        with_steps(config, 3)
+
+
+def test_gradients_are_clipped_to_the_given_length() -> None:
+    config = LoopConfig(batch_size=4, clip_norm=0.01)
+    task = PlainTask(config)
+    weights = list(task.networks["network"].parameters())
+    before = [weight.detach().clone() for weight in weights]
+    task.step(0, seeded("step", 0, 0))
+    length = torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None]).norm().item()
+    assert length == pytest.approx(0.01, rel=1e-3)
+    moved = torch.cat([(w.detach() - b).flatten() for w, b in zip(weights, before, strict=True)]).norm().item()
+    assert moved == pytest.approx(0.01 * 0.05 * 1.9, rel=1e-3)  # lr 0.05; Nesterov's first step is 1 + momentum
+
+
+def test_gradients_add_up_over_micro_batches() -> None:
+    joint, parts = PlainTask(LoopConfig()), PlainTask(LoopConfig())
+    for task, size in ((joint, 8), (parts, 2)):
+        network = task.networks["network"]
+        for x in task.pictures[:8].split(size):
+            task.backward(network(x).square().sum() / 8)
+        task.update()
+    for a, b in zip(joint.networks["network"].parameters(), parts.networks["network"].parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-7)
+
+
+def test_only_the_named_optimiser_steps() -> None:
+    task = PlainTask(LoopConfig())
+    first, *_ = rest = list(task.networks["network"].parameters())
+    task.optimizers = {name: torch.optim.SGD([w], 0.1) for name, w in zip("abcd", rest, strict=True)}
+    before = [w.detach().clone() for w in rest]
+    task.backward(task.networks["network"](task.pictures).square().mean())
+    task.update("a")
+    assert not torch.equal(first, before[0])
+    assert all(torch.equal(w, b) for w, b in zip(rest[1:], before[1:], strict=True))
+
+
+def float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU without bfloat16."""
+    monkeypatch.setattr(task_module, "half_precision", lambda device: torch.float16)
+
+
+def test_float16_scales_the_loss_and_skips_a_step_that_overflowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    float16(monkeypatch)
+    task = TinyTask(amp=True)
+    weight = task.networks["network"][0].weight
+    scale = task.scaler.get_scale()
+    assert scale > 1
+    task.backward(weight.sum())
+    assert torch.equal(weight.grad, torch.full_like(weight, scale))
+    task.update()
+    assert torch.equal(weight.grad, torch.ones_like(weight))
+    before = weight.detach().clone()
+    weight.grad = None
+    task.backward(weight.sum() * float("inf"))
+    task.update()
+    assert torch.equal(weight, before)
+    assert task.scaler.get_scale() == scale / 2
+
+
+def test_without_float16_the_loss_is_not_scaled() -> None:
+    task = TinyTask(amp=True)
+    task.backward(task.networks["network"][0].weight.sum())
+    assert not task.scaler.is_enabled()
+    assert torch.equal(task.networks["network"][0].weight.grad, torch.ones(4, 3))
+
+
+def test_a_resumed_run_goes_on_with_its_loss_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    float16(monkeypatch)
+    task = TinyTask(stop_at=1, amp=True)
+    trainer = Trainer(task, SHORT, tmp_path)
+    task.scaler.load_state_dict(task.scaler.state_dict() | {"scale": 128.0})
+    trainer.run()
+    assert Trainer(TinyTask(amp=True), SHORT, tmp_path, resume=True).task.scaler.get_scale() == 128.0
+
+
+def test_previews_are_drawn_when_due_and_do_not_disturb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def preview(self: TinyTask, network: torch.nn.Module, path: Path) -> None:
+        torch.rand(3)
+        path.with_suffix(".txt").write_text("seen")
+
+    Trainer(TinyTask(SHORT), SHORT, tmp_path / "without").run()
+    monkeypatch.setattr(TinyTask, "preview", preview)
+    config = replace(SHORT, preview_every=2)
+    Trainer(TinyTask(config), config, tmp_path / "with").run()
+    assert sorted(p.name for p in tmp_path.glob("with/preview*")) == ["preview_0000002.txt", "preview_0000003.txt"]
+    assert same_run(load(tmp_path / "without" / LAST), load(tmp_path / "with" / LAST))
+    assert load(tmp_path / "with" / PREVIOUS)["step"] == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_resume_is_exact_on_a_gpu(tmp_path: Path) -> None:
+    def on_gpu(stop_at: int | None = None) -> TinyTask:
+        task = TinyTask(stop_at=stop_at)
+        task.device = torch.device("cuda")
+        task.networks["network"].to(task.device)
+        randn = torch.randn
+        step = task.step
+
+        def moved(number: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(torch, "randn", lambda *size, generator: randn(*size, generator=generator).cuda())
+                return step(number, generator)
+
+        task.step = moved  # type: ignore[method-assign]
+        return task
+
+    config = replace(CONFIG, evaluate_every=0)
+    Trainer(on_gpu(), config, tmp_path / "whole").run()
+    Trainer(on_gpu(stop_at=3), config, tmp_path / "parts").run()
+    Trainer(on_gpu(), config, tmp_path / "parts", resume=True).run()
+    assert same_run(load(tmp_path / "whole" / LAST), load(tmp_path / "parts" / LAST))
 
 
 def test_every_picture_is_seen_once_an_epoch() -> None:
@@ -158,3 +262,11 @@ def test_cosine_warms_up_and_falls_to_zero() -> None:
     assert factors[:3] == [0.5, 1.0, 1.0]
     assert factors == sorted(factors[:2]) + sorted(factors[2:], reverse=True)
     assert factors[-1] == pytest.approx(0.0)
+
+
+def test_the_comparison_of_checkpoints_sees_one_changed_bit(whole: Path) -> None:
+    state, other = load(whole / LAST), load(whole / LAST)
+    assert same_run(state, other)
+    next(iter(other["ema"].values())).view(torch.int32)[0] ^= 1
+    assert not same_run(state, other)
+    assert not equal({"a": 1}, {"b": 1})

@@ -1,8 +1,11 @@
 """A bar on a terminal, lines elsewhere."""
 
 import io
+import math
 
-from train.progress import Progress
+import pytest
+
+from train.progress import Progress, duration
 
 
 class Terminal(io.StringIO):
@@ -34,3 +37,29 @@ def test_time_left_counts_from_where_a_resumed_run_began() -> None:
     stream = io.StringIO()
     Progress(10, start=5, stream=stream).update(5)
     assert stream.getvalue().startswith("5/10 0.00/s")
+
+
+def test_a_line_of_its_own_stands_above_the_bar() -> None:
+    stream = Terminal()
+    progress = Progress(9, stream=stream)
+    progress.update(1)
+    progress.say("warning: something")
+    progress.say("and more")
+    assert stream.getvalue().endswith("\rwarning: something\x1b[K\nand more\n")
+
+
+def test_a_stopped_bar_ends_its_line_once() -> None:
+    stream = Terminal()
+    progress = Progress(9, stream=stream)
+    progress.update(1)
+    progress.close()
+    progress.close()
+    assert stream.getvalue().count("\n") == 1 and stream.getvalue().endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (11_100, "3 h 05 min"), (math.nan, "?")],
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
