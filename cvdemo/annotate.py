@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cvdemo.boxes import FloatArray
-from cvdemo.classify import overlay_heatmap
 from cvdemo.detect import Detections
+from cvdemo.explain import overlay_heatmap
 from cvdemo.images import ImageArray, resize_to_fit
 from cvdemo.scan import LevelScores, Scan
 

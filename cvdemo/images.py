@@ -133,11 +133,11 @@ def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
 
 
 def to_image(tensor: Tensor) -> ImageArray:
-    """float (1, 3, H, W) or (3, H, W) in [0, 1], clamped -> uint8 (H, W, 3) RGB."""
+    """float (1, C, H, W) or (C, H, W) in [0, 1], clamped -> uint8 (H, W, 3) RGB; C is 3, or 1 for grey."""
     chw = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
-    if chw.ndim != 3 or chw.shape[0] != 3:
-        raise ValueError(f"need one picture of 3 channels, got {tuple(tensor.shape)}")
-    array: Tensor = chw.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    if chw.ndim != 3 or chw.shape[0] not in (1, 3):
+        raise ValueError(f"need one picture of 3 channels or 1, got {tuple(tensor.shape)}")
+    array: Tensor = chw.expand(3, -1, -1).float().clamp(0, 1).mul(255).round().to(torch.uint8)
     image: ImageArray = np.ascontiguousarray(array.permute(1, 2, 0).cpu().numpy())
     return image
 
@@ -170,6 +170,7 @@ class Preprocessing:
         mean, std: per channel, of pixels in [0, 1]: three numbers for RGB, one for grey.
         interpolation: of the resize, always antialiased.
         colour: "grey" networks get the luminance as their only channel.
+        ground: "dark" networks have seen light things on dark ground only; pictures on light ground are inverted.
 
     Raises:
         ValueError: the numbers of means and deviations do not fit the colour.
@@ -181,6 +182,7 @@ class Preprocessing:
     std: tuple[float, ...]
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     colour: Literal["rgb", "grey"] = "rgb"
+    ground: Literal["any", "dark"] = "any"
 
     def __post_init__(self) -> None:
         channels = {"rgb": 3, "grey": 1}.get(self.colour)
@@ -196,6 +198,13 @@ class Preprocessing:
 def luminance(pixels: Tensor) -> Tensor:
     """(B, 3, H, W) RGB -> (B, 1, H, W), by the weights of ITU-R BT.601."""
     return (pixels * pixels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def on_dark_ground(pixels: Tensor) -> Tensor:
+    """(1, C, H, W) in [0, 1], inverted where the median of the outermost pixels is above a half."""
+    edges = (pixels[..., 0, :], pixels[..., -1, :], pixels[..., 0], pixels[..., -1])
+    ground = torch.cat([edge.flatten() for edge in edges]).median()
+    return 1 - pixels if ground > 0.5 else pixels
 
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:

@@ -2,6 +2,7 @@
 
 `weights/manifest.json` is `{"hub": {"repo_id", "revision"}, "weights": {name: entry}, "ensembles": {name: entry}}`;
 `WeightEntry` and `EnsembleEntry` name the fields of an entry. Only safetensors are read: nothing is unpickled.
+`CVDEMO_WEIGHTS` in the environment names another folder than `weights/`.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from cvdemo.errors import WeightsError
 
-WEIGHTS_DIR = Path(__file__).resolve().parent.parent / "weights"
+WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or Path(__file__).resolve().parent.parent / "weights")
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")
 DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a manifest may raise
 

@@ -1,4 +1,7 @@
-"""Classification: crops, top five, Grad-CAM; and the shipped network on real pictures."""
+"""Classification: crops, top five, grey networks, ensembles, files over a base; the shipped network on pictures."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,18 +10,20 @@ import torch
 from cvdemo.classify import (
     Classifier,
     ClassifyConfig,
+    Member,
     classify,
-    grad_cam,
     load_classifier,
-    overlay_heatmap,
+    load_network,
     prepare,
     ten_crops,
     top_k,
 )
+from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.ui.common import example_picture
-from cvdemo.weights import load_labels
+from cvdemo.weights import load_ensembles, load_labels, load_state_dict
+from tests.trial_weights import THINGS, make_weights
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,13 @@ def tiny() -> Classifier:
     torch.manual_seed(0)
     preprocessing = Preprocessing(input_px=32, resize_px=40, mean=(0.5,) * 3, std=(0.5,) * 3)
     network = EfficientNetLite(num_classes=7).eval().requires_grad_(False)
-    return Classifier(network, preprocessing, list("abcdefg"), torch.device("cpu"))
+    return Classifier((Member(network, preprocessing),), list("abcdefg"), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights folder of small untrained networks and an ensemble."""
+    return make_weights(tmp_path_factory.mktemp("weights") / "w")
 
 
 def test_ten_crops_are_five_and_their_mirror_images() -> None:
@@ -40,6 +51,12 @@ def test_ten_crops_are_five_and_their_mirror_images() -> None:
     assert torch.equal(crops[5:], crops[:5].flip(-1))
     with pytest.raises(ValueError, match="cannot crop 7 px"):
         ten_crops(pixels, 7)
+
+
+def test_without_room_to_move_ten_crops_are_the_picture_and_its_mirror_image() -> None:
+    pixels = torch.rand(1, 3, 5, 9)
+    crops = ten_crops(pixels, 5)
+    assert torch.equal(crops, torch.cat([pixels[..., 2:7], pixels[..., 2:7].flip(-1)]))
 
 
 def test_top_k_is_sorted_and_named() -> None:
@@ -64,25 +81,7 @@ def test_a_strip_stays_small() -> None:
 def test_the_picture_is_not_changed(tiny: Classifier, noise: ImageArray) -> None:
     before = noise.copy()
     classify(noise, tiny)
-    grad_cam(noise, tiny, 0)
     assert np.array_equal(noise, before)
-
-
-def test_grad_cam_maps_lie_in_zero_to_one_and_differ_by_class(tiny: Classifier, noise: ImageArray) -> None:
-    crop, first = grad_cam(noise, tiny, 0)
-    _, second = grad_cam(noise, tiny, 1)
-    assert crop.shape == (32, 32, 3) and first.shape == (32, 32)
-    assert first.min() >= 0 and first.max() <= 1 and second.max() <= 1
-    assert not np.array_equal(first, second)
-
-
-def test_an_overlay_is_the_picture_where_it_is_cold(noise: ImageArray) -> None:
-    heat = np.zeros((48, 64), np.float32)
-    heat[:, 32:] = 1
-    shown = overlay_heatmap(noise, heat)
-    assert np.array_equal(shown[:, :32], noise[:, :32]) and not np.array_equal(shown[:, 32:], noise[:, 32:])
-    with pytest.raises(ValueError, match="sizes differ"):
-        overlay_heatmap(noise, heat[:10])
 
 
 def test_unknown_networks_are_refused() -> None:
@@ -107,8 +106,82 @@ def test_real_pictures_get_their_names(name: str, label: str, ten_crop: bool) ->
     assert label in prediction.labels[:2]
 
 
-def test_the_network_looks_at_the_cheetah(cheetah: ImageArray) -> None:
-    """The animal fills the middle of the crop; the blurred ground above and below it should stay cold."""
-    classifier = load_classifier()
-    _, heat = grad_cam(cheetah, classifier, classify(cheetah, classifier).classes[0])
-    assert heat[80:190].mean() > 3 * np.concatenate([heat[:40], heat[-20:]]).mean()
+def test_grey_networks_see_the_luminance() -> None:
+    grey = Preprocessing(input_px=8, resize_px=8, mean=(0.5,), std=(0.5,), colour="grey")
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 0] = 255
+    assert torch.allclose(prepare(red, grey), torch.full((1, 1, 8, 8), 0.299))
+
+
+def test_a_light_ground_is_inverted_where_the_network_knows_dark_ones() -> None:
+    dark = Preprocessing(input_px=8, resize_px=8, mean=(0.5,), std=(0.5,), colour="grey", ground="dark")
+    picture = np.full((8, 8, 3), 255, np.uint8)
+    picture[3:5, 3:5] = 0
+    assert torch.allclose(prepare(picture, dark), prepare(255 - picture, dark), atol=1e-6)
+    assert prepare(picture, dark)[0, 0, 0, 0] == pytest.approx(0, abs=1e-6)
+
+
+def test_means_and_colour_go_together() -> None:
+    with pytest.raises(ValueError, match="need 1 means and deviations for 'grey'"):
+        Preprocessing(input_px=8, resize_px=8, mean=(0.5,) * 3, std=(0.5,) * 3, colour="grey")
+
+
+@pytest.mark.parametrize("model", ["imagenet", "cifar10", "cifar10_mini", "clothes", "pets", "cifar10_ensemble"])
+def test_every_choice_answers(folder: Path, noise: ImageArray, model: str) -> None:
+    classifier = load_classifier(model, "cpu", folder)
+    for ten_crop in (False, True):
+        prediction = classify(noise, classifier, ten_crop=ten_crop)
+        assert len(prediction.labels) == min(5, len(classifier.labels))
+        assert prediction.probabilities == sorted(prediction.probabilities, reverse=True)
+
+
+def test_an_ensemble_is_the_mean_probability_of_its_members(folder: Path, noise: ImageArray) -> None:
+    names = load_ensembles(folder)["cifar10_ensemble"].members
+    both = classify(noise, load_classifier("cifar10_ensemble", "cpu", folder), k=10)
+    alone = [classify(noise, load_classifier(name, "cpu", folder), k=10) for name in names]
+    shares = [dict(zip(p.labels, p.probabilities, strict=True)) for p in alone]
+    expected = {label: sum(share[label] for share in shares) / 2 for label in THINGS}
+    assert dict(zip(both.labels, both.probabilities, strict=True)) == pytest.approx(expected, abs=1e-6)
+
+
+def changed_manifest(folder: Path, target: Path, name: str, **fields: object) -> Path:
+    """A copy of the weights folder in which one entry's fields are other ones."""
+    target.mkdir()
+    for path in folder.iterdir():
+        if path.name != "manifest.json":
+            (target / path.name).symlink_to(path)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["weights"][name] |= fields
+    (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return target
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"labels": "garments.txt"},
+        {"preprocessing": {"input_px": 40, "resize_px": 40, "mean": [0.5] * 3, "std": [0.5] * 3}},
+    ],
+    ids=["classes", "input"],
+)
+def test_members_that_do_not_go_together_make_no_ensemble(
+    folder: Path, tmp_path: Path, fields: dict[str, object]
+) -> None:
+    other = changed_manifest(folder, tmp_path / "other", "cifar10_mini", **fields)
+    with pytest.raises(WeightsError, match="cifar10 and cifar10_mini differ in classes or input"):
+        load_classifier("cifar10_ensemble", "cpu", other)
+
+
+def test_a_file_is_laid_over_its_base(folder: Path) -> None:
+    state = load_network("pets", folder).state_dict()
+    base, own = load_state_dict("efficientnet_lite0", folder), load_state_dict("pets", folder)
+    assert set(own) == {"classifier.weight", "classifier.bias"} and own["classifier.weight"].dtype == torch.float16
+    assert torch.equal(state["classifier.weight"], own["classifier.weight"].float())
+    assert all(torch.equal(state[key], base[key]) for key in base if not key.startswith("classifier."))
+
+
+def test_a_class_is_found_by_its_name(tiny: Classifier, folder: Path) -> None:
+    classifier = load_classifier("cifar10", "cpu", folder)
+    assert classifier.index_of(" Ship") == THINGS.index("ship")
+    with pytest.raises(InputError, match="This network has no class named 'shop'; it has ship"):
+        classifier.index_of("shop")

@@ -1,4 +1,4 @@
-"""The Classify tab: top five with probabilities, ten crops, and a Grad-CAM overlay of the class picked."""
+"""The Classify tab: a choice of networks, top five with probabilities, ten crops; `cvdemo.ui.explain` says why."""
 
 import time
 from typing import Any
@@ -6,27 +6,33 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.classify import Classifier, ClassifyConfig, Prediction, classify, grad_cam, load_classifier, overlay_heatmap
-from cvdemo.images import ImageArray
+from cvdemo.choices import describe
+from cvdemo.classify import CHOICES, ClassifyConfig, Prediction, classify, load_classifier
+from cvdemo.config import default_of, settings_of
+from cvdemo.errors import DemoError
 from cvdemo.ui.common import (
     Tab,
     control,
     endpoint,
     example_picture,
+    light,
     load_picture,
     method_note,
     on_page,
     picture_input,
-    picture_output,
     share_button,
     took,
 )
+from cvdemo.ui.explain import FRESH, build_fool, build_heat, fresh
 
 NOTE = (
-    "A convolutional network, EfficientNet-Lite0, gives each of its 1,000 ImageNet classes a probability "
-    "([Tan and Le 2019](https://arxiv.org/abs/1905.11946)); ten crops and their mirror images, averaged, make it "
-    "surer ([Krizhevsky et al. 2012](https://papers.nips.cc/paper/4824)). The heat map is Grad-CAM "
-    "([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)): where the picture spoke for the class."
+    "A convolutional network gives each of its classes a probability; the one for 1,000 ImageNet classes is "
+    "EfficientNet-Lite0 ([Tan and Le 2019](https://arxiv.org/abs/1905.11946)). Ten crops and their mirror images, "
+    "averaged, make it surer ([Krizhevsky et al. 2012](https://papers.nips.cc/paper/4824)). Where it looked is "
+    "Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)), which pixels count is the gradient "
+    "([Simonyan et al. 2014](https://arxiv.org/abs/1312.6034)) averaged over noisy copies "
+    "([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)), and the smallest change goes back to DeepFool "
+    "([Moosavi-Dezfooli et al. 2016](https://arxiv.org/abs/1511.04599))."
 )
 EXAMPLES = ("cheetah", "lion", "chelsea", "coffee", "rocket")
 
@@ -42,25 +48,37 @@ def _confidences(prediction: Prediction) -> dict[str, float]:
     return dict(zip(prediction.labels, prediction.probabilities, strict=True))
 
 
-def _overlay(picture: ImageArray, classifier: Classifier, class_index: int, show_heat: bool = True) -> ImageArray:
-    crop, heat = grad_cam(picture, classifier, class_index)
-    return overlay_heatmap(crop, heat) if show_heat else crop
-
-
-def _classify_on_page(path: str | None, model: str, ten_crop: bool) -> tuple[Any, ...]:
-    """Label, overlay of the best class, the choice of classes to explain, and the time taken."""
+def _classify_on_page(path: str | None, model: str, ten_crop: bool, method: str) -> tuple[Any, ...]:
+    """Label, status, and what the Explain part shows of a new answer."""
     started = time.monotonic()
     picture, classifier = load_picture(path), load_classifier(model)
     prediction = classify(picture, classifier, ten_crop=ten_crop)
-    overlay = _overlay(picture, classifier, prediction.classes[0])
-    choices = list(zip(prediction.labels, prediction.classes, strict=True))
-    status = took((time.monotonic() - started) * 1000)
-    explain = gr.Radio(choices=choices, value=prediction.classes[0], visible=True)
-    return _confidences(prediction), overlay, explain, status
+    explained = fresh(picture, classifier, prediction, method)
+    return _confidences(prediction), took((time.monotonic() - started) * 1000), *explained
 
 
-def _explain_on_page(path: str | None, model: str, class_index: int) -> ImageArray:
-    return _overlay(load_picture(path), load_classifier(model), class_index)
+def _classify_again(path: str | None, *settings: Any) -> tuple[Any, ...]:
+    """After another network or setting was chosen: a new answer, if there is a picture."""
+    return (gr.skip(),) * (2 + len(FRESH)) if path is None else _classify_on_page(path, *settings)
+
+
+def _about(model: str) -> str:
+    """What the network may answer and how often it is right; where that cannot be read, the reason."""
+    try:
+        return describe(CHOICES[model])
+    except DemoError as error:
+        return str(error)
+
+
+def _model_control() -> gr.Dropdown:
+    """The networks with their accuracy, and under them what the chosen one knows."""
+    described = settings_of(ClassifyConfig)["model"]
+    start = default_of(ClassifyConfig, "model")
+    choices = [(choice.title, choice.value) for choice in CHOICES.values()]
+    model = gr.Dropdown(choices, value=start, label=described.label, elem_id="ClassifyConfig-model")
+    about = gr.Markdown(_about(start), elem_id="classify-about", elem_classes="method-note")
+    light([model.change], _about, [model], [about])
+    return model
 
 
 def build() -> dict[str, Component]:
@@ -71,21 +89,20 @@ def build() -> dict[str, Component]:
             with gr.Row():
                 run = gr.Button("Classify", variant="primary", elem_id="classify-run")
                 cancel = gr.Button("Cancel", elem_id="classify-cancel", min_width=80, scale=0)
-            ten_crop = control(ClassifyConfig, "ten_crop")
-            model = control(ClassifyConfig, "model")
+            model = _model_control()
+            ten_crop: Any = control(ClassifyConfig, "ten_crop")
             pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
         with gr.Column(min_width=300):
             label = gr.Label(num_top_classes=5, label="The five best", elem_id="classify-result")
             status = gr.Markdown(elem_id="classify-status", elem_classes="status")
-            overlay = picture_output("Where the network looked", elem_id="classify-overlay", height=320)
-            explain = gr.Radio([], label="Explain this class", visible=False, elem_id="classify-explain")
-    settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop}
+            parts = build_heat(image, model)
+    parts |= build_fool(image, model)
+    settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop, "method": parts["method"]}
     share_button("classify", settings)
     method_note(NOTE)
-    triggers = [run.click, image.upload]
-    outputs = [label, overlay, explain, status]
-    on_page(triggers, _classify_on_page, [image, model, ten_crop], outputs, examples=pictures, cancel=cancel)
-    on_page([explain.input], _explain_on_page, [image, model, explain], [overlay])
+    inputs, outputs = [image, model, ten_crop, parts["method"]], [label, status, *(parts[name] for name in FRESH)]
+    on_page([run.click, image.upload], _classify_on_page, inputs, outputs, examples=pictures, cancel=cancel)
+    on_page([model.input, ten_crop.input], _classify_again, inputs, outputs, js=None)
     endpoint("classify", classify_endpoint, [image, model, ten_crop], [label])
     return settings
 

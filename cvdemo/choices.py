@@ -1,0 +1,134 @@
+"""The classifiers to choose from: every weight of the manifest whose task is "classify", and every ensemble.
+
+Read from the manifest and the label files alone; no network is loaded for it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvdemo.errors import WeightsError
+from cvdemo.nets.build import TITLES
+from cvdemo.weights import WeightEntry, load_ensembles, load_labels, load_manifest
+
+DEFAULT = "imagenet"  # the public name of EfficientNet-Lite0 on the page and in the API
+BACKBONE = "efficientnet_lite0"
+FEW_CLASSES = 20  # so many are named one by one
+SAMPLES = 6  # of more classes, so many are named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One classifier on offer.
+
+    Attributes:
+        value: short and stable, for links, the API and the command line: the weight's or the ensemble's name.
+        title: for people: data set, network and accuracy.
+        members: names of weights; more than one in an ensemble.
+        metric: of the manifest entry.
+    """
+
+    value: str
+    title: str
+    members: tuple[str, ...]
+    metric: Mapping[str, Any]
+
+
+def list_choices(weights_dir: Path | None = None) -> dict[str, Choice]:
+    """All choices by value: ImageNet first, then by name.
+
+    Raises:
+        WeightsError: the manifest is missing or damaged.
+    """
+    entries = {name: entry for name, entry in load_manifest(weights_dir).items() if entry.task == "classify"}
+    titles = {name: f"{_dataset(entry)}, {_network(entry)}" for name, entry in entries.items()}
+    twice = {title for title, count in Counter(titles.values()).items() if count > 1}
+    found = [
+        _choice(
+            DEFAULT if name == BACKBONE else name,
+            f"{titles[name]} ({entry.recipe})" if titles[name] in twice else titles[name],
+            (name,),
+            entry.metric,
+        )
+        for name, entry in entries.items()
+    ]
+    for name, ensemble in load_ensembles(weights_dir).items():
+        title = f"{_dataset(entries[ensemble.members[0]])}, ensemble of {len(ensemble.members)}"
+        found.append(_choice(name, title, ensemble.members, ensemble.metric))
+    return {choice.value: choice for choice in sorted(found, key=lambda c: (c.value != DEFAULT, c.value))}
+
+
+def choices_or_default() -> dict[str, Choice]:
+    """`list_choices`, or ImageNet alone where the manifest cannot be read: using it then says why."""
+    try:
+        return list_choices()
+    except WeightsError:
+        return {DEFAULT: _choice(DEFAULT, "ImageNet-1k, EfficientNet-Lite0", (BACKBONE,), {})}
+
+
+def accuracy(metric: Mapping[str, Any], rank: int = 1) -> float | None:
+    """Rank-1 or rank-5 accuracy in per cent, or None where it was not measured; a bare number is rank-1."""
+    value = metric.get("value")
+    if isinstance(value, Mapping):
+        value = value.get(f"rank{rank}")
+    elif rank != 1:
+        value = None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def describe(choice: Choice, weights_dir: Path | None = None) -> str:
+    """What the classifier may answer, how often it is right, and what it sees, in a few sentences.
+
+    Raises:
+        WeightsError: the manifest or the class names cannot be read.
+    """
+    labels = load_labels(choice.members[0], weights_dir)
+    entry = load_manifest(weights_dir)[choice.members[0]]
+    sentences = [_classes(labels), _measured(choice.metric), _input(entry.preprocessing)]
+    if len(choice.members) > 1:
+        sentences.append(f"Averages the probabilities of {', '.join(choice.members)}.")
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _choice(value: str, title: str, members: tuple[str, ...], metric: Mapping[str, Any]) -> Choice:
+    share = accuracy(metric)
+    shown = "" if share is None else f": {share:.1f}\N{NO-BREAK SPACE}%"
+    return Choice(value=value, title=title + shown, members=members, metric=metric)
+
+
+def _dataset(entry: WeightEntry) -> str:
+    """The data set's name, with which its description in the manifest begins."""
+    name = entry.dataset
+    for stop in (",", "(", ";", ":"):
+        name = name.partition(stop)[0]
+    return name.strip()
+
+
+def _network(entry: WeightEntry) -> str:
+    name = str(entry.network["name"])
+    return TITLES.get(name, name)
+
+
+def _classes(labels: list[str]) -> str:
+    if len(labels) <= FEW_CLASSES:
+        return f"Always answers with one of its {len(labels)} classes, whatever the picture shows: {', '.join(labels)}."
+    samples = [labels[i * len(labels) // SAMPLES] for i in range(SAMPLES)]
+    return f"Knows {len(labels):,} classes, such as {', '.join(samples)}."
+
+
+def _measured(metric: Mapping[str, Any]) -> str:
+    first, best_five = accuracy(metric), accuracy(metric, 5)
+    if first is None:
+        return ""
+    five = "" if best_five is None else f" ({best_five:.1f}\N{NO-BREAK SPACE}% among its best five)"
+    published = "" if metric.get("command") else ", as published"
+    of = f"{metric['n']:,} pictures" if isinstance(metric.get("n"), int) else "pictures"
+    return f"Right on {first:.1f}\N{NO-BREAK SPACE}%{five} of {of}: {metric.get('split')}{published}."
+
+
+def _input(preprocessing: Mapping[str, Any]) -> str:
+    side_px = preprocessing["input_px"]
+    grey = " in grey" if preprocessing.get("colour") == "grey" else ""
+    return f"Sees the middle of the picture at {side_px} × {side_px} pixels{grey}."
