@@ -12,7 +12,8 @@ process everything here does nothing. The folder of the run must be visible to a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -147,3 +148,13 @@ def gathered(value: Any) -> list[Any]:
 def wait() -> None:
     """Returns when all processes have come here."""
     any_of(False)
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """Context that the first process leaves before the others enter: it downloads or packs, they find the file."""
+    if not is_main():
+        wait()
+    yield
+    if is_main():
+        wait()

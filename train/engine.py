@@ -228,7 +228,8 @@ class Trainer:
         }
 
     def _restore(self, state: State) -> None:
-        _warn_of_changes(state["config"], asdict(self.config))
+        if distributed.is_main():
+            _warn_of_changes(state["config"], asdict(self.config))
         for name, network in self.task.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.task.optimizers.items():

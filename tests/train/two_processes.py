@@ -35,6 +35,11 @@ def main(out: Path) -> None:
     draws = distributed.gathered(torch.rand(1).item())
     assert draws[0] != draws[1], "each process drops other units"
 
+    with distributed.main_first():
+        made_here = not (out / "made.txt").exists()
+        (out / "made.txt").write_text("once")
+    assert distributed.gathered(made_here) == [True, False]
+
     try:
         distributed.shard(torch.zeros(3))
     except ValueError as error:
