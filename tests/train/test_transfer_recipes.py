@@ -1,0 +1,173 @@
+"""Surgery trains what it should and nothing else; the three recipes run from pictures to a published file."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from cvdemo.weights import load_manifest
+from train import __main__ as command_line
+from train import sources
+from train.engine import Trainer, seeded
+from train.features import backbone, noise_examples
+from train.finetune import FineTuneConfig, FineTuneTask, random_crop
+from train.recipe import Context, PublishOptions
+from train.recipes import cats_dogs_features, cats_dogs_finetune, tiny_imagenet_features
+from train.transfer import laid_over_backbone
+
+CPU = torch.device("cpu")
+SMALL = FineTuneConfig(
+    input_px=64, train_px=64, epochs=0, steps=2, batch_size=4, warmup_steps=1, first_block=14, lr_body=1e-3
+)
+
+
+def small_task(config: FineTuneConfig = SMALL) -> FineTuneTask:
+    data, validation = (noise_examples(["a", "b"], 64, 8, seed) for seed in (0, 1))
+    return FineTuneTask(config, data, validation, CPU, False)
+
+
+def changed(task: FineTuneTask, before: dict[str, torch.Tensor]) -> set[str]:
+    """Top-level parts of the network whose tensors differ from `before`."""
+    after = task.network.state_dict()
+    parts = (key.split(".")[:2] for key in after if not torch.equal(after[key], before[key]))
+    return {".".join(part) if part[0] == "blocks" else part[0] for part in parts}
+
+
+def test_the_head_learns_alone_and_then_the_last_blocks_follow() -> None:
+    task = small_task()
+    before = {key: tensor.clone() for key, tensor in task.network.state_dict().items()}
+    task.step(0, seeded("step", 0, 0))
+    assert changed(task, before) == {"classifier"}
+    task.step(1, seeded("step", 0, 1))
+    assert changed(task, before) == {"classifier", "blocks.14", "blocks.15", "head"}
+    statistics = [key for key in before if "running" in key or "num_batches" in key]
+    assert all(torch.equal(task.network.state_dict()[key], before[key]) for key in statistics)
+
+
+def test_training_sees_the_maps_of_the_network() -> None:
+    task = small_task(replace(SMALL, first_block=1))
+    pixels, _ = task.batch(0, seeded("step", 0, 0))
+    torch.testing.assert_close(task.maps(pixels), task.network.maps(pixels), atol=2e-3, rtol=2e-3)
+
+
+def test_surgery_learns(cats_dogs: Path) -> None:
+    data, validation = (cats_dogs_features.CATS_DOGS.examples(cats_dogs, split) for split in ("train", "validation"))
+    config = replace(SMALL, steps=10, batch_size=16, warmup_steps=5, label_smoothing=0.0, lr_body=1e-4)
+    task = FineTuneTask(config, data, validation, CPU, False)
+    losses = [task.step(step, seeded("step", 0, step))["loss"].item() for step in range(config.steps)]
+    assert np.mean(losses[-3:]) < 0.5 * losses[0]
+    assert task.evaluate(task.network)["rank1"] == 100
+
+
+def test_what_is_stored_laid_over_the_backbone_is_the_network() -> None:
+    task = small_task()
+    for step in range(2):
+        task.step(step, seeded("step", 0, step))
+    stored = task.stored(task.network)
+    assert {key.split(".")[0] for key in stored} == {"classifier", "blocks", "head"}
+    assert not any(key.startswith("blocks.13.") or "running" in key for key in stored)
+    assert all(tensor.dtype == torch.float16 for tensor in stored.values())
+    pixels = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(laid_over_backbone(stored)(pixels), task.network(pixels), atol=1e-2, rtol=1e-2)
+
+
+def test_a_crop_of_everything_is_the_picture() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    whole = torch.from_numpy(picture).permute(2, 0, 1)
+    assert torch.equal(random_crop(picture, 24, 1.0, [0.0, 0.5, 0.0, 0.0, 0.9]), whole)
+    assert torch.equal(random_crop(picture, 24, 1.0, [0.0, 0.5, 0.0, 0.0, 0.1]), whole.flip(2))
+
+
+@pytest.mark.parametrize("corner", [0.0, 0.999999])
+@pytest.mark.parametrize("aspect", [0.0, 0.999999])
+def test_crops_stay_inside_and_show_their_area(corner: float, aspect: float) -> None:
+    ramp = np.broadcast_to(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], (80, 100, 3)).copy()
+    crop = random_crop(ramp, 50, 0.25, [0.0, aspect, corner, corner, 0.9])
+    assert crop.shape == (3, 50, 50)
+    values = crop.float().mean(dim=(0, 1))
+    ratio = 4 / 3 if aspect else 3 / 4
+    width = (0.25 * 80 * 100 * ratio) ** 0.5
+    left = 0 if corner == 0 else 100 - width
+    assert values.mean().item() == pytest.approx(2 * (left + (width - 1) / 2), abs=2)
+
+
+@pytest.mark.parametrize("recipe", ["cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features"])
+def test_dry_run(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command_line.main([recipe, "--dry-run"])
+    assert recipe in capsys.readouterr().out
+
+
+@pytest.fixture
+def cats_dogs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """24 reddish cats and 24 bluish dogs of 64 px, of which 16 each train and 4 each are for choice and test."""
+    monkeypatch.setattr(sources, "CATS_DOGS_COUNTS", (32, 8, 8))
+    rng = np.random.default_rng(0)
+    (tmp_path / "data").mkdir()
+    for label, name in enumerate(("cat", "dog")):
+        for i in range(24):
+            picture = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
+            picture[..., 2 * label] += 180
+            Image.fromarray(picture).save(tmp_path / "data" / f"{name}.{i}.jpg")
+    return tmp_path / "data"
+
+
+def test_splits_share_no_picture(cats_dogs: Path) -> None:
+    parts = [cats_dogs_features.read(cats_dogs, split) for split in ("train", "validation", "test")]
+    assert [len(part.files) for part in parts] == [32, 8, 8]
+    assert len({file for part in parts for file in part.files}) == 48
+    assert all(part.labels.mean() == 0.5 for part in parts)
+    for part in parts:
+        assert all(file.name.startswith(part.class_names[label]) for file, label in zip(*part[:2], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "values"),
+    [
+        (cats_dogs_features.RECIPE, {"input_px": 64, "steps": 20, "epochs": 0, "lr": 0.01, "l2": (1e-3, 1.0)}),
+        (
+            cats_dogs_finetune.RECIPE,
+            {"input_px": 64, "train_px": 64, "steps": 8, "epochs": 0, "warmup_steps": 5, "first_block": 15},
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_from_pictures_to_a_published_file(
+    recipe: Any, values: dict[str, Any], cats_dogs: Path, tmp_path: Path
+) -> None:
+    context = Context(data=cats_dogs, device=CPU, amp=False)
+    config = recipe.config(**values, batch_size=16, evaluate_every=10, ema_decay=0.0)
+    task = recipe.build(config, context)
+    Trainer(task, task.config, tmp_path / "run").run()
+    name = recipe.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
+    entry = load_manifest(tmp_path / "weights")[name]
+    assert entry.network == {"name": "efficientnet_lite", "num_classes": 2, "base": "efficientnet_lite0"}
+    assert entry.preprocessing["input_px"] == entry.preprocessing["resize_px"] == 64
+    assert entry.metric["value"]["rank1"] == 100
+    assert entry.metric["n"] == 8
+    assert (tmp_path / "weights" / "labels" / "cats_dogs.txt").read_text() == "cat\ndog\n"
+    stored = load_file(tmp_path / "weights" / entry.file)
+    base = backbone().state_dict()
+    assert all(key.startswith("classifier.") or not torch.equal(t.float(), base[key]) for key, t in stored.items())
+
+
+def test_tiny_imagenet_keeps_its_val_for_the_test(tmp_path: Path) -> None:
+    root = tmp_path / "tiny-imagenet-200"
+    for wnid in ("n01", "n02"):
+        (root / "train" / wnid / "images").mkdir(parents=True)
+        for i in range(30):
+            Image.new("RGB", (8, 8)).save(root / "train" / wnid / "images" / f"{wnid}_{i:02}.JPEG")
+    (root / "val" / "images").mkdir(parents=True)
+    (root / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn02\t0\t0\t1\t1\nval_1.JPEG\tn01\t0\t0\t1\t1\n")
+    (root / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\ttench\n")
+    train, validation, test = (tiny_imagenet_features.read(tmp_path, s) for s in ("train", "validation", "test"))
+    assert (len(train.files), len(validation.files)) == (10, 50)
+    assert not set(train.files) & set(validation.files)
+    assert train.class_names == ["goldfish", "tench"]
+    assert [file.name for file in test.files] == ["val_1.JPEG", "val_0.JPEG"]
+    assert test.labels.tolist() == [0, 1]
