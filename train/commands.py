@@ -46,10 +46,11 @@ def train(args: argparse.Namespace) -> None:
         return
     if args.data is None or args.out is None:
         raise SystemExit(f"{recipe.name}: give --data and --out, or --dry-run")
-    _download(recipe, args)
     device = distributed.init_from_environment(pick_device(args.device))
     context = Context(data=args.data, device=device, amp=amp_is_fast(device) if args.amp is None else args.amp)
-    task = recipe.build(config_from(args, recipe.config), context)
+    with distributed.main_first():  # who fetches and packs the data
+        _download(recipe, args)
+        task = recipe.build(config_from(args, recipe.config), context)
     trainer = Trainer(task, task.config, args.out, resume=args.resume)
     finished = trainer.run()
     if distributed.is_main():
@@ -133,7 +134,7 @@ def find_lr(args: argparse.Namespace) -> None:
     recipe = RECIPES[args.recipe]
     device = pick_device(args.device)
     task = recipe.build(recipe.config(), Context(data=args.data, device=device, amp=amp_is_fast(device)))
-    sweep = lr_finder.find_lr(task, seed=task.config.seed, steps=args.steps)
+    sweep = lr_finder.find_lr(task, seed=task.config.seed, steps=args.steps, show=True)
     lr_finder.plot_sweep(sweep, args.out)
     print(f"{lr_finder.describe(sweep)}; curve in {args.out}")
 

@@ -62,9 +62,7 @@ def test_orthogonalise_brings_singular_values_near_one(shape: tuple[int, int]) -
     values = torch.linalg.svdvals(orthogonalise(matrix, iterations=5))
     assert values.min() > 0.5 and values.max() < 1.4
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    aligned = torch.nn.functional.cosine_similarity(
-        orthogonalise(matrix, 5).flatten(), (left @ right).flatten(), dim=0
-    )
+    aligned = torch.nn.functional.cosine_similarity(orthogonalise(matrix, 5).flatten(), (left @ right).flatten(), dim=0)
     assert aligned > 0.95
 
 
