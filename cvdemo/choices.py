@@ -125,7 +125,7 @@ def _measured(metric: Mapping[str, Any]) -> str:
     five = "" if best_five is None else f" ({best_five:.1f}\N{NO-BREAK SPACE}% among its best five)"
     published = "" if metric.get("command") else ", as published"
     of = f"{metric['n']:,} pictures" if isinstance(metric.get("n"), int) else "pictures"
-    return f"Right on {first:.1f}\N{NO-BREAK SPACE}%{five} of {of}: {metric.get('split')}{published}."
+    return f"Right on {first:.1f}\N{NO-BREAK SPACE}%{five} of {of} ({metric.get('split')}{published})."
 
 
 def _input(preprocessing: Mapping[str, Any]) -> str:

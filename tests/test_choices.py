@@ -41,7 +41,7 @@ def test_a_description_tells_classes_accuracy_and_input(folder: Path) -> None:
     choices = list_choices(folder)
     text = describe(choices["clothes"], folder).replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("Always answers with one of its 10 classes, whatever the picture shows: T-shirt, trouser,")
-    assert "Right on 94.3 % (99.8 % among its best five) of 10,000 pictures: test." in text
+    assert "Right on 94.3 % (99.8 % among its best five) of 10,000 pictures (test)." in text
     assert "at 28 × 28 pixels in grey." in text
     assert describe(choices["imagenet"], folder).startswith("Knows 1,000 classes, such as tench,")
     assert "as published" in describe(choices["imagenet"], folder)

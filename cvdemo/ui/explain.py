@@ -30,7 +30,7 @@ def fresh(picture: ImageArray, classifier: Classifier, prediction: Prediction, m
     return (
         explained,
         gr.Radio(choices=classes, value=prediction.classes[0], visible=True),
-        gr.Radio(choices=[("the nearest", NEAREST), *classes], value=NEAREST),
+        gr.Radio(choices=[("the nearest", NEAREST), *classes[1:]], value=NEAREST),
         *("", None, None, None),
     )
 
@@ -115,7 +115,8 @@ def _fool_on_page(path: str | None, model: str, target: int | None) -> Iterator[
         yield line, *[gr.skip()] * 3
     found = succeeded(step, classifier)
     shown = (found.crop, found.changed, found.difference_picture())
-    yield f"{report(found)} {took(deadline.elapsed_ms, 'Found')}.", *(enlarge(picture) for picture in shown)
+    stopped = f"; the limit of {TIME_LIMIT_S:g} s stopped the search for a smaller one" if deadline.expired else ""
+    yield f"{report(found)} {took(deadline.elapsed_ms, 'Found')}{stopped}.", *(enlarge(picture) for picture in shown)
 
 
 def build_heat(image: gr.Image, model: gr.Dropdown) -> dict[str, Component]:

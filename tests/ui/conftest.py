@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +72,12 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> float:
     raise TimeoutError(f"{url} did not answer within {START_LIMIT_S} s")
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    port, folder = free_port(), tmp_path_factory.mktemp("page")
+@contextmanager
+def serve(folder: Path, **variables: str) -> Iterator[Server]:
+    """`python app.py` with its files in `folder` and these variables in its environment, until the block ends."""
+    port = free_port()
     environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(folder / "files")}
+    environment |= variables
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
@@ -86,6 +89,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             process.terminate()
             process.wait(timeout=20)
     print((folder / "log.txt").read_text(encoding="utf-8")[-4000:])
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("page")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +116,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def _open(browser: Browser, server: str, width: int, height: int) -> Iterator[Page]:
+def open_page(browser: Browser, server: str, width: int, height: int) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
     page = context.new_page()
     errors: list[str] = []
@@ -121,9 +130,9 @@ def _open(browser: Browser, server: str, width: int, height: int) -> Iterator[Pa
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    yield from _open(browser, server, 1280, 900)
+    yield from open_page(browser, server, 1280, 900)
 
 
 @pytest.fixture
 def phone(browser: Browser, server: str) -> Iterator[Page]:
-    yield from _open(browser, server, 390, 844)
+    yield from open_page(browser, server, 390, 844)

@@ -1,0 +1,129 @@
+"""The networks to choose from and the Explain part, on a page whose weights folder holds small untrained networks."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Browser, Page, expect
+
+from cvdemo.images import read_image
+from cvdemo.ui.common import example_picture
+from tests.trial_weights import THINGS, make_weights
+from tests.ui.conftest import open_page, serve
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("trial")
+    with serve(folder, CVDEMO_WEIGHTS=str(make_weights(folder / "weights"))) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def trial_client(trial: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(trial, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
+
+
+@pytest.fixture
+def trial_page(browser: Browser, trial: str) -> Iterator[Page]:
+    yield from open_page(browser, trial, 1280, 900)
+
+
+@pytest.fixture
+def trial_phone(browser: Browser, trial: str) -> Iterator[Page]:
+    yield from open_page(browser, trial, 390, 844)
+
+
+def classify(page: Page, url: str, model: str) -> None:
+    page.goto(f"{url}/?tab=classify&model={model}")
+    expect(page.locator("#classify-run")).to_be_visible()
+    page.set_input_files("#classify-image input[type=file]", example_picture("cheetah"))
+    expect(page.locator("#classify-status")).to_contain_text("Done in")
+
+
+def fool(page: Page) -> None:
+    page.locator("#fool button").first.click()
+    page.locator("#fool-run").click()
+    expect(page.locator("#fool-report")).to_contain_text("Found in")
+    for name in ("before", "changed", "difference"):
+        expect(page.locator(f"#fool-{name} img")).to_be_visible()
+
+
+def test_the_networks_are_listed_with_their_accuracy(trial_page: Page) -> None:
+    trial_page.locator("#ClassifyConfig-model input").click()
+    options = trial_page.locator("#ClassifyConfig-model [role=option]")
+    expect(options).to_have_count(6)
+    expect(options.nth(1)).to_contain_text("CIFAR-10, FastResNet: 94.3")
+    expect(trial_page.locator("#classify-about")).to_contain_text("Knows 1,000 classes")
+    options.nth(1).click()
+    expect(trial_page.locator("#classify-about")).to_contain_text("Always answers with one of its 10 classes")
+
+
+def test_another_network_answers_at_once(trial_page: Page, trial: str) -> None:
+    classify(trial_page, trial, "cifar10")
+    trial_page.locator("#ClassifyConfig-model input").click()
+    trial_page.locator("#ClassifyConfig-model [role=option]", has_text="Dogs vs. Cats").click()
+    expect(trial_page.locator("#classify-result .confidence")).to_have_count(2)
+    assert trial_page.locator("#classify-result h2").text_content() in ("cat", "dog")
+
+
+def test_saliency_takes_the_place_of_the_heat_map(trial_page: Page, trial: str) -> None:
+    classify(trial_page, trial, "cifar10")
+    overlay = trial_page.locator("#classify-overlay img")
+    before = str(overlay.get_attribute("src"))
+    trial_page.locator("#classify-method label").nth(1).click()
+    expect(overlay).not_to_have_attribute("src", before)
+
+
+@pytest.mark.parametrize("model", ["cifar10", "clothes", "cifar10_ensemble"])
+def test_a_network_is_fooled(trial_page: Page, trial: str, model: str) -> None:
+    classify(trial_page, trial, model)
+    answer = str(trial_page.locator("#classify-result h2").text_content())
+    fool(trial_page)
+    words = str(trial_page.locator("#fool-report").text_content())
+    assert words.startswith(answer) and "of 255 grey levels" in words and "×" in words
+
+
+def test_a_new_answer_clears_the_old_change(trial_page: Page, trial: str) -> None:
+    classify(trial_page, trial, "cifar10")
+    fool(trial_page)
+    trial_page.click("#classify-run")
+    expect(trial_page.locator("#fool-changed img")).to_have_count(0)
+    expect(trial_page.locator("#fool-report")).not_to_contain_text("Found in")
+
+
+def test_fooling_fits_a_phone(trial_phone: Page, trial: str) -> None:
+    classify(trial_phone, trial, "clothes")
+    fool(trial_phone)
+    assert trial_phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("model", ["cifar10", "clothes"])
+def test_the_endpoint_gives_a_picture_with_another_answer(trial_client: Client, model: str) -> None:
+    picture = handle_file(example_picture("lion"))
+    changed, difference, sizes = trial_client.predict(image=picture, model=model, api_name="/fool")
+    answers = trial_client.predict(image=handle_file(changed), model=model, api_name="/classify")
+    assert answers["label"] == sizes["after"]["label"] != sizes["before"]["label"]
+    assert read_image(changed).shape == read_image(difference).shape
+    assert set(json.loads(json.dumps(sizes))) == {"before", "after", "l2", "rms", "largest", "amplification"}
+    assert 0 < sizes["rms"] <= sizes["largest"] < 128
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "saliency"])
+def test_the_endpoint_explains_a_class_by_its_name(trial_client: Client, method: str) -> None:
+    picture, call = handle_file(example_picture("lion")), {"model": "cifar10", "method": method}
+    found = [
+        read_image(trial_client.predict(image=picture, class_name=name, api_name="/explain", **call))
+        for name in THINGS[:2]
+    ]
+    assert found[0].shape == found[1].shape and not np.array_equal(*found)
+
+
+def test_an_unknown_class_is_answered_with_a_sentence(trial_client: Client) -> None:
+    picture = handle_file(example_picture("lion"))
+    for endpoint in ("/explain", "/fool"):
+        with pytest.raises(AppError, match="This network has no class named 'shop'; it has ship"):
+            trial_client.predict(image=picture, model="cifar10", class_name="shop", api_name=endpoint)
