@@ -43,7 +43,6 @@ CATS_DOGS = TransferData(
 class CatsDogsConfig(FeatureConfig):
     """Hyper-parameters; each is an option on the command line."""
 
-    mirrored: bool = False
     l2: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 
