@@ -43,6 +43,7 @@ class Source:
         size_px, channels: of a picture; num_classes: K.
         normalisation: of its pixels.
         test_split: what "test" is, in words.
+        dark_ground: whether things are bright on black, so that other pictures must be inverted for the network.
         official: its name in `train.download`, if it has a public address.
     """
 
@@ -55,6 +56,7 @@ class Source:
     normalisation: Normalisation
     test_split: str
     channels: int = 3
+    dark_ground: bool = False
     official: str = ""
 
     def download(self, folder: Path) -> None:
@@ -171,7 +173,7 @@ class ClassifierSpec:
         name = options.name or self.weight
         test = SealedSplit(lambda: self._test(context), out / "test_readings.jsonl").read(f"publishing {name}")
         result, logits = self._measured(network.to(context.device), test, context)
-        choice = "validation pictures chose the checkpoint" if config.validation else "no checkpoint was chosen"
+        choice = "validation pictures chose the checkpoint" if config.validation else "the last checkpoint"
         fields = {
             "network": self.network(config),
             "preprocessing": self._preprocessing(),
@@ -198,6 +200,7 @@ class ClassifierSpec:
             "std": list(source.normalisation.std),
             "interpolation": "bicubic",
             **({"colour": "grey"} if source.channels == 1 else {}),
+            **({"ground": "dark"} if source.dark_ground else {}),
         }
 
     def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:

@@ -29,7 +29,7 @@ CIFAR10 = Source(
     size_px=32,
     num_classes=10,
     normalisation=Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    test_split="the 10,000 test pictures",
+    test_split="10,000 test pictures",
     official="cifar10",
 )
 _NOTES = """

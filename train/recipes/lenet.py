@@ -23,9 +23,10 @@ FASHION_MNIST = Source(
     labels="fashion_mnist.txt",
     size_px=28,
     channels=1,
+    dark_ground=True,
     num_classes=10,
     normalisation=Normalisation((0.2860,), (0.3530,)),
-    test_split="the 10,000 test pictures",
+    test_split="10,000 test pictures",
     official="fashion-mnist",
 )
 _NOTES = """

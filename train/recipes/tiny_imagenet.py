@@ -24,7 +24,7 @@ TINY_IMAGENET = Source(
     size_px=64,
     num_classes=200,
     normalisation=Normalisation((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
-    test_split="the 10,000 official validation pictures",
+    test_split="10,000 official validation pictures",
     official="tiny-imagenet",
 )
 _NOTES = """
