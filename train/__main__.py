@@ -68,7 +68,7 @@ def _add_recipe(parser: argparse.ArgumentParser, recipe: Recipe) -> None:
     parser.add_argument("--out", type=Path, help="folder of the run: checkpoints, metrics, curves, previews")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument("--download", action="store_true", help="fetch the data set into --data first, if not there")
-    parser.add_argument("--publish", action="store_true", help="at the end measure the network and put it into weights/")
+    parser.add_argument("--publish", action="store_true", help="at the end measure and put it into weights/")
     parser.add_argument("--dry-run", action="store_true", help="two steps of a tiny network on generated data")
     parser.add_argument(
         "--amp",

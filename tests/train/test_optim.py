@@ -46,7 +46,7 @@ def test_every_trained_weight_has_exactly_one_optimiser(name: OptimizerName) -> 
 
 
 def test_an_unknown_optimiser_is_refused() -> None:
-    with pytest.raises(ValueError, match="optimiser must be one of .*'adam'"):
+    with pytest.raises(ValueError, match=r"optimiser must be one of .*'adam'"):
         optimizers_for(small_network(), "lion", 0.1, lr_rest=0.1, momentum=0.9, weight_decay=0.0)  # type: ignore[arg-type]
 
 
