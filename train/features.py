@@ -44,7 +44,7 @@ _BATCH = 8  # pictures at a time: their activations stay in the cache; 5.4 ms a 
 class FeatureConfig(LoopConfig):
     """Hyper-parameters of the regression."""
 
-    input_px: int = 224  # side to which the whole picture is resized, >= 32
+    input_px: int = 224  # to which the shorter side is brought, >= 32; the central square is seen
     mirrored: bool = True  # train on features of mirror images too
     epochs: int = 20
     batch_size: int = 500
@@ -239,7 +239,7 @@ class FeatureTask(Task):
     product = "heads"
     metric = "validation_loss"
     higher_is_better = False
-    gap = ("train_rank1", "rank1")
+    gap = ("train_loss", "validation_loss")
     prepared_seconds: float
 
     def __init__(
@@ -275,7 +275,7 @@ class FeatureTask(Task):
         self.backward(loss + penalty)
         self.update()
         hits = (logits.detach().argmax(dim=2) == labels).float().mean(dim=1)
-        return {"loss": loss.detach() / len(logits), "train_rank1": 100 * hits.max()}
+        return {"loss": loss.detach() / len(logits), "rank1": 100 * hits.max()}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Rank-1 and rank-5 (per cent), loss and L2 of the classifier with the lowest loss on the validation set."""

@@ -1,10 +1,10 @@
 """Network surgery: the pretrained backbone with a new head, whose last blocks are then trained on.
 
 First the new classifier learns alone on a frozen body, so that its random gradients cannot spoil what was learnt; then
-the blocks from `first_block` on follow at a small rate. BatchNorm keeps the statistics of ImageNet. Pictures are
-cropped at random and shown small, and are measured whole and larger: random crops enlarge what they show, so that both
-see things at one size (H. Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019), and a step
-costs half.
+the blocks from `first_block` on follow at a small rate. BatchNorm keeps the statistics of ImageNet. Training sees small
+random crops, measuring the central square at a larger size: random crops enlarge what they show, so that both see
+things at one size (H. Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019), and a step costs
+half.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ASPECT = math.log(4 / 3)  # crops are up to this much wider or higher, as in In
 class FineTuneConfig(LoopConfig):
     """Hyper-parameters; learning rates of AdamW, falling to 0 by a cosine."""
 
-    input_px: int = 224  # side of the whole picture when it is measured, >= 32
+    input_px: int = 224  # of the shorter side when a picture is measured, by its central square; >= 32
     train_px: int = 160  # side of the random crops, >= 32
     min_area: float = 0.35  # least part of the picture that a crop shows, (0, 1]
     epochs: int = 1
@@ -99,7 +99,7 @@ class FineTuneTask(Task):
             self.optimizers[name].zero_grad(set_to_none=True)
         self.backward(loss)
         self.update(*names)
-        return {"loss": loss.detach(), "train_rank1": 100 * (logits.detach().argmax(dim=1) == labels).float().mean()}
+        return {"loss": loss.detach(), "rank1": 100 * (logits.detach().argmax(dim=1) == labels).float().mean()}
 
     def maps(self, pixels: Tensor) -> Tensor:
         """As the network's, with the frozen part in 16 bits from a copy whose norms are folded.
@@ -128,7 +128,7 @@ class FineTuneTask(Task):
         return pixels.contiguous(memory_format=torch.channels_last), self.data.labels[indices].to(self.device)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
-        """Rank-1 (per cent) and loss on the validation pictures, whole."""
+        """Rank-1 (per cent) and loss on the central squares of the validation pictures."""
         assert isinstance(network, EfficientNetLite)
         folded = channels_last(fold_batch_norm(network))
         pictures = map(read_picture, self.validation.pictures)

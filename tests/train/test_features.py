@@ -138,6 +138,14 @@ def test_the_regression_learns_and_the_validation_chooses_the_l2() -> None:
     assert 100 * (answers == task.validation.labels).double().mean().item() == pytest.approx(weak["rank1"])
 
 
+def test_what_a_step_and_a_measure_log_holds_both_keys_of_the_gap() -> None:
+    task = trained(replace(SMALL, steps=1))
+    training, validation = task.gap
+    assert training.removeprefix("train_") in task.step(1, seeded("step", 0, 1))
+    assert validation in task.evaluate(task.heads)
+    assert validation == task.metric and not task.higher_is_better
+
+
 def test_classifiers_side_by_side_learn_as_if_alone() -> None:
     together, alone = trained(), trained(replace(SMALL, l2=(1.0,)))
     torch.testing.assert_close(together.heads.weight[1], alone.heads.weight[0], atol=1e-5, rtol=1e-4)

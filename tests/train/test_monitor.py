@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from train.features import FeatureTask
 from train.monitor import (
     CURVES_FILE,
     METRICS_FILE,
@@ -154,6 +155,21 @@ def test_the_gap_of_an_accuracy_follows_the_metric(tmp_path: Path, capsys: pytes
         monitor.training(step, step, {"rank1": float(seen)})
         monitor.evaluation(step, step, {"rank1": unseen})
     assert "warning: rank1 has been worse" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("validation", "warned"), [([0.9, 0.5, 0.6, 0.7, 0.8], 1), ([0.9, 0.8, 0.7, 0.6, 0.5], 0)])
+def test_the_gap_of_the_regression_on_features_follows_its_loss(
+    validation: list[float], warned: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = FeatureTask
+    monitor = Monitor(tmp_path, steps=9, metric=task.metric, higher_is_better=task.higher_is_better, gap=task.gap)
+    for step, unseen in enumerate(validation, 1):
+        monitor.training(step, step, {"loss": 1 / step, "rank1": 90.0 + step})
+        monitor.evaluation(step, step, {"rank1": 90.0 + step, "rank5": 100.0, "validation_loss": unseen, "l2": 1e-3})
+    assert capsys.readouterr().err.count("warning: validation_loss has been worse") == warned
+    (row, *_) = rows_of(tmp_path)
+    assert float(row["gap"]) == pytest.approx(0.9 - 1)
+    assert "train_train_rank1" not in row and row["train_rank1"] == "91.0"
 
 
 def test_without_both_values_there_is_no_gap(tmp_path: Path) -> None:
