@@ -21,6 +21,7 @@ _COMMANDS = {
     "compare": commands.compare,
     "ensemble": commands.run_ensemble,
 }
+_FOR_PEOPLE = (FileNotFoundError, FileExistsError, PermissionError, FloatingPointError, ValueError, WeightsError)
 _OWN_OPTIONS = {"import-backbone": import_backbone.main, "show-augment": show_augment.main}
 
 
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     """
     try:
         _dispatch(sys.argv[1:] if argv is None else argv)
-    except (FileNotFoundError, FileExistsError, ValueError, WeightsError) as error:
+    except _FOR_PEOPLE as error:
         raise SystemExit(f"python -m train: {error}") from error
 
 
@@ -101,7 +102,9 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
-    parser.add_argument("--pictures", type=int, default=10_000, help="n of a measure that draws samples")
+    parser.add_argument(
+        "--pictures", type=int, default=10_000, help="n of FD-Lite0, which draws samples; others ignore it"
+    )
 
 
 def _add_tools(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -30,10 +30,7 @@ class AugmentConfig:
     translate_px: int = 0  # up to this on both axes, [0, shorter side)
     rotate_deg: float = 0.0  # up to this to either side, [0, 180]
     shear_deg: float = 0.0  # up to this on either axis, [0, 45]
-    rescale: tuple[float, float] = (
-        1.0,
-        1.0,
-    )  # smallest and largest factor of both sides, > 0, uniform in its logarithm
+    rescale: tuple[float, float] = (1.0, 1.0)  # smallest and largest factor, > 0, uniform in its logarithm
     stretch: float = 1.0  # one axis longer, the other shorter by up to this, [1, 2]
     edge: Edge = "reflect"  # what comes in from outside
     brightness: float = 0.0  # factors of 1 - this to 1 + this, [0, 1]; likewise the next two
@@ -235,7 +232,7 @@ def _random_boxes(
         centre = random.integers(0, side, len(areas))[:, None]
         half = np.rint(side * np.sqrt(areas))[:, None] / 2
         place = np.arange(side) + 0.5
-        inside.append((place > centre - half) & (place < centre + half))
+        inside.append((place > centre - half) & (place <= centre + half))
     boxes: npt.NDArray[np.bool_] = inside[0][:, :, None] & inside[1][:, None, :]
     return boxes
 

@@ -28,8 +28,10 @@ _MEASURE_BATCH = 500
 class ClassifierConfig(LoopConfig, AugmentConfig):
     """Hyper-parameters of a classifier, beside those of the loop and of augmentation."""
 
-    epochs: int = 10
-    batch_size: int = 256
+    steps: int = 0  # follows from epochs, or is given instead of them
+    epochs: int = 10  # passes over the training pictures
+    evaluate_every: int = 1  # 0: never, else after each epoch
+    batch_size: int = 256  # pictures a step
     micro_batch: int = 500  # pictures at a time within a batch: bounds memory, and BatchNorm sees this many
     log_every: int = 20
     preview_every: int = 0
@@ -44,6 +46,13 @@ class ClassifierConfig(LoopConfig, AugmentConfig):
     alternate_flips: bool = False  # half of the pictures mirrored in even epochs, the others in odd ones
     balance: bool = False  # weigh each class by how rare it is
     validation: int = 5000  # training pictures that choose the checkpoint; 0: train on all, and the last one counts
+
+    def __post_init__(self) -> None:
+        augment.check(self)
+        if min(self.batch_size, self.micro_batch) < 1 or min(self.steps, self.epochs, self.validation) < 0:
+            raise ValueError("need batch_size and micro_batch >= 1, and steps, epochs and validation >= 0")
+        if not (0 <= self.label_smoothing < 1 and 0 <= self.warmup_fraction < 1):
+            raise ValueError(f"need {self.label_smoothing=} and {self.warmup_fraction=} in [0, 1)".replace("self.", ""))
 
 
 @dataclass(frozen=True)

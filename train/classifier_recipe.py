@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 
 from cvdemo.classify import load_network
 from cvdemo.nets.build import build_network
-from cvdemo.weights import WEIGHTS_DIR
+from cvdemo.weights import WEIGHTS_DIR, load_labels
 from train.augment import tta_views
-from train.checkpoint import LAST, load
+from train.checkpoint import BEST, LAST, load
 from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, to_pixels
 from train.download import fetch
 from train.optim import optimizers_for
@@ -100,7 +100,7 @@ class ClassifierSpec:
         data, validation = self._training_pictures(config, context)
         torch.manual_seed(config.seed)
         network = build_network(self.network(config))
-        make = self.optimizers or _default_optimizers
+        make = self.optimizers or default_optimizers
         if self.prepare:
             self.prepare(network, self._sample(data))
         network.to(context.device)  # before the optimisers take its weights
@@ -121,6 +121,8 @@ class ClassifierSpec:
         full = self.source.read(context.data, "train")
         if not config.validation:
             return full, None
+        if config.validation % self.source.num_classes:
+            raise ValueError(f"validation must be a multiple of {self.source.num_classes}, got {config.validation}")
         kept, held_out = hold_out_last(full.labels, config.validation // self.source.num_classes)
         return full.take(kept), full.take(held_out)
 
@@ -132,6 +134,8 @@ class ClassifierSpec:
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """The accuracy of a published weight on the test split, with and without test-time augmentation."""
         test = self._test(context)
+        if test.class_names != load_labels(name):
+            raise ValueError(f"{name} knows the classes {load_labels(name)}, the data have {test.class_names}")
         return self._measured(load_network(name).to(context.device), test, context)[0]
 
     def _test(self, context: Context) -> Labelled:
@@ -165,15 +169,16 @@ class ClassifierSpec:
 
     def publish(self, config: ClassifierConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged network, its convolutions in float16, on the test split; then stores it."""
-        checkpoint = options.checkpoint if (out / options.checkpoint).exists() else LAST
-        state = load(out / checkpoint)
-        network = self.load_run(out / checkpoint)
+        path = out / options.checkpoint
+        state, last = load(path), load(out / LAST)
+        network = self.load_run(path)
         stored = {key: t.half() if t.ndim == 4 else t for key, t in network.state_dict().items()}
         network.load_state_dict(stored)  # what is measured is what is stored
         name = options.name or self.weight
-        test = SealedSplit(lambda: self._test(context), out / "test_readings.jsonl").read(f"publishing {name}")
+        sealed = SealedSplit(lambda: self._test(context), out / "test_readings.jsonl")
+        readings = sealed.readings
+        test = sealed.read(f"publishing {name}")
         result, logits = self._measured(network.to(context.device), test, context)
-        choice = "validation pictures chose the checkpoint" if config.validation else "the last checkpoint"
         fields = {
             "network": self.network(config),
             "preprocessing": self._preprocessing(),
@@ -183,9 +188,9 @@ class ClassifierSpec:
             "licence": self.source.licence,
             "seed": config.seed,
             "hardware": state["hardware"],
-            "hours": round(state["seconds"] / 3600, 2),
+            "hours": round(last["seconds"] / 3600, 2),
         }
-        result["split"] = f"{result['split']}; {choice}"
+        result["split"] = f"{result['split']}; {told(state, path.name, readings)}"
         publish_classifier(
             name, stored, fields, result, logits, test, self.source.labels, self.notes, options.weights_dir
         )
@@ -221,13 +226,21 @@ class ClassifierSpec:
         )
 
 
+def told(state: dict[str, Any], file: str, readings: int) -> str:
+    """Which checkpoint a measured network is from, and whether the run's test split had been read before."""
+    chosen = "chosen by validation" if file == BEST else "not chosen"
+    again = f"; read {readings} times before for this run" if readings else ""
+    return f"step {state['step']} of {state['config']['steps']}, {chosen}{again}"
+
+
 def _averaged(network: nn.Module, pixels: Tensor) -> Tensor:
     """Mean probability over the views of test-time augmentation, as logits."""
     probabilities = [weight * network(view).float().softmax(dim=1) for view, weight in tta_views(pixels)]
     return torch.stack(probabilities).sum(dim=0).log()
 
 
-def _default_optimizers(network: nn.Module, config: ClassifierConfig) -> dict[str, Optimizer]:
+def default_optimizers(network: nn.Module, config: ClassifierConfig) -> dict[str, Optimizer]:
+    """The optimisers that the config names, as `optimizers_for` makes them."""
     return optimizers_for(
         network,
         config.optimizer,
@@ -257,6 +270,8 @@ def publish_classifier(
         logits, test: what it was measured on.
         labels_file: name in the folder `labels` of the weights.
     """
+    if not name.isidentifier():
+        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
     folder = weights_dir or WEIGHTS_DIR
     (folder / "labels").mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "labels" / labels_file, "".join(f"{n}\n" for n in test.class_names).encode())

@@ -27,6 +27,7 @@ from train import distributed
 from train.checkpoint import BEST, State, has_checkpoint, load_last, save_atomically, save_last
 from train.device import (
     describe_hardware,
+    half_precision,
     hashed_seed,
     preserved_rng,
     rng_state,
@@ -157,7 +158,9 @@ class Trainer:
     @property
     def _hardware(self) -> str:
         processes = distributed.world_size()
-        return (f"{processes} processes, each on " if processes > 1 else "") + describe_hardware(self.task.device)
+        precision = f", {str(half_precision(self.task.device))[6:]}" if self.task.amp else ""
+        place = describe_hardware(self.task.device) + precision
+        return f"{processes} processes, each on {place}" if processes > 1 else place
 
     def _take_step(self) -> dict[str, Tensor]:
         factor = self.task.lr_factor(self.step)
@@ -219,6 +222,7 @@ class Trainer:
             "best": self.best,
             "config": asdict(self.config),
             "hardware": self._hardware,
+            "amp": self.task.amp,
             "networks": {name: network.state_dict() for name, network in self.task.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.task.optimizers.items()},
             "scaler": self.task.scaler.state_dict(),
@@ -229,7 +233,8 @@ class Trainer:
 
     def _restore(self, state: State) -> None:
         if distributed.is_main():
-            _warn_of_changes(state["config"], asdict(self.config))
+            given = {**asdict(self.config), "amp": self.task.amp}
+            _warn_of_changes({**state["config"], "amp": state["amp"]}, given)
         for name, network in self.task.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.task.optimizers.items():

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from cvdemo.classify import load_network
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
-from train.checkpoint import BEST, LAST
+from train.checkpoint import BEST, LAST, has_checkpoint
 from train.engine import Trainer
 from train.publish import publish_ensemble
 from train.recipe import Context, Recipe
@@ -65,12 +65,16 @@ def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: C
 
     Returns:
         The folders of the runs, `out/seed_N`.
+
+    Raises:
+        SystemExit: a run was told to stop.
     """
     folders = []
     for seed in range(config.seed, config.seed + count):
         folder = out / f"seed_{seed}"
         task = recipe.build(replace(config, seed=seed), context)
-        Trainer(task, task.config, folder, resume=(folder / LAST).exists()).run()
+        if not Trainer(task, task.config, folder, resume=has_checkpoint(folder)).run():
+            raise SystemExit(f"stopped while training {folder}; the same command goes on")
         folders.append(folder)
     return folders
 
@@ -108,6 +112,10 @@ def run(args: argparse.Namespace, recipes: dict[str, Recipe], training: Context,
     Raises:
         ValueError: fewer than two members, or nothing to train into.
     """
+    if args.recipe not in recipes:
+        raise ValueError(f"no recipe {args.recipe!r}; there are {', '.join(recipes)}")
+    if args.train and args.publish:
+        raise ValueError("only weights of the manifest can be published together: train, publish, then ensemble")
     recipe = recipes[args.recipe]
     members = list(args.members)
     if args.train:

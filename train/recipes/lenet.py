@@ -41,7 +41,6 @@ class LenetConfig(ClassifierConfig):
 
     epochs: int = 15
     batch_size: int = 128
-    evaluate_every: int = 1
     log_every: int = 100
     ema_decay: float = 0.99
     optimizer: OptimizerName = "adamw"

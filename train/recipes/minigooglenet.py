@@ -27,7 +27,6 @@ class MiniGoogLeNetConfig(ClassifierConfig):
     batch_size: int = 500
     micro_batch: int = 250
     ema_decay: float = 0.0
-    evaluate_every: int = 1
     optimizer: OptimizerName = "muon"
     lr: float = 0.12
     lr_rest: float = 0.1

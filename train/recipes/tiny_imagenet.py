@@ -45,7 +45,6 @@ class TinyImageNetConfig(ClassifierConfig):
     epochs: int = 200
     batch_size: int = 256
     micro_batch: int = 256
-    evaluate_every: int = 1
     ema_decay: float = 0.999
     optimizer: OptimizerName = "sgd"
     lr: float = 0.2
