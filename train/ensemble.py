@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvdemo.classify import load_network
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from train.checkpoint import BEST, LAST, has_checkpoint
 from train.engine import Trainer
@@ -88,7 +87,7 @@ def member_logits(member: str, recipe: Recipe, context: Context) -> tuple[Tensor
     if recipe.predict is None or recipe.load_run is None:
         raise ValueError(f"{recipe.name} makes no classifier")
     if member in load_manifest():
-        network = load_network(member)
+        network = recipe.load_weight(member)
     else:
         folder = Path(member)
         network = recipe.load_run(folder / (BEST if (folder / BEST).exists() else LAST))

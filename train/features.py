@@ -10,14 +10,20 @@ the backbone and nothing else.
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,6 +43,7 @@ from train.scores import measure
 
 BACKBONE = "efficientnet_lite0"
 
+_SHARD = 1024  # pictures whose features are kept at a time while extraction goes on, a multiple of _BATCH
 _BATCH = 8  # pictures at a time: their activations stay in the cache; 5.4 ms a picture of 160 px, 6.6 ms by four
 
 
@@ -78,13 +85,11 @@ class Features:
     Attributes:
         values: (N, V, D) float16: V views of each picture, the first as it is.
         labels: (N,) int64. class_names: by label.
-        seconds: that extraction took.
     """
 
     values: Tensor
     labels: Tensor
     class_names: list[str]
-    seconds: float = 0.0
 
 
 def backbone() -> EfficientNetLite:
@@ -149,51 +154,121 @@ def features_of(examples: Examples, config: FeatureConfig, device: torch.device,
 def extract(listing: Listing, target: Path, config: FeatureConfig, device: torch.device, amp: bool) -> Path:
     """`target`, an HDF5 file of (V, 1280) float16 features; made anew unless it is of these files and settings.
 
+    What is done is kept beside it, so that the same call goes on where an earlier one ended, by a kill or otherwise.
+
     Raises:
+        SystemExit: SIGTERM came.
         PermissionError: it must be made, and its folder cannot be written.
     """
-    mark = mark_of(listing, config)
+    mark = mark_of(listing, config, amp)
     if target.exists():
         with h5py.File(target, "r", locking=False) as file:
             if file.attrs.get("fingerprint") == mark:
                 return target
     if not os.access(target.parent, os.W_OK):
         raise PermissionError(f"features are kept in {target}, which cannot be written: give a copy of the data")
-    examples = Examples(listing.files, torch.from_numpy(listing.labels), listing.class_names)
-    write_features(features_of(examples, config, device, amp), listing, target, config, mark)
+    with _ended_by_sigterm():
+        shards = _extract_shards(listing, target, config, device, amp, mark)
+        write_features(shards, listing, target, config, mark)
+    shutil.rmtree(_shard_folder(target, mark))
     return target
 
 
-def mark_of(listing: Listing, config: FeatureConfig) -> str:
+def _shard_folder(target: Path, mark: str) -> Path:
+    return target.with_name(f"{target.name}.{mark}.parts")
+
+
+def _extract_shards(
+    listing: Listing, target: Path, config: FeatureConfig, device: torch.device, amp: bool, mark: str
+) -> list[Path]:
+    """Files with `values` (n, V, 1280) float16 of `_SHARD` pictures each, and the `seconds` they took."""
+    folder, count = _shard_folder(target, mark), len(listing.files)
+    for other in target.parent.glob(f"{target.name}.*.parts"):
+        if other != folder:  # of other pictures or settings
+            shutil.rmtree(other)
+    folder.mkdir(exist_ok=True)
+    shards = [folder / f"{start:09d}.npz" for start in range(0, count, _SHARD)]
+    done = next((i for i, shard in enumerate(shards) if not shard.exists()), len(shards))
+    left = slice(done * _SHARD, None)
+    examples = Examples(listing.files[left], torch.from_numpy(listing.labels[left]), listing.class_names)
+    progress = Progress(count, start=min(done * _SHARD, count))
+    batches = features_of(examples, config, device, amp)
+    for number in range(done, len(shards)):
+        began, values = time.monotonic(), []
+        for batch in islice(batches, _SHARD // _BATCH):
+            values.append(batch.numpy())
+            progress.update(min(number * _SHARD + _BATCH * len(values), count), target.name)
+        _save_shard(shards[number], np.concatenate(values), time.monotonic() - began)
+    progress.close()
+    return shards
+
+
+def _save_shard(path: Path, values: npt.NDArray[np.float16], seconds: float) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, values=values, seconds=seconds)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM raises SystemExit, so that files cut short are removed; without effect but in the main thread."""
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        raise SystemExit("stopped while features are extracted; the same command goes on")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def mark_of(listing: Listing, config: FeatureConfig, amp: bool) -> str:
     """A fingerprint of files, labels, backbone and settings."""
     root = Path(os.path.commonpath(listing.files))
     network = entry_of(BACKBONE).sha256
-    labels = listing.labels.tolist()
-    return fingerprint(
-        root, listing.files, labels=labels, network=network, input_px=config.input_px, mirrored=config.mirrored
-    )
+    settings: dict[str, object] = {"network": network, "input_px": config.input_px, "mirrored": config.mirrored}
+    if not amp:  # unnamed in 16 bits, as in the files made before this was told apart
+        settings["amp"] = False
+    return fingerprint(root, listing.files, labels=listing.labels.tolist(), **settings)
 
 
-def write_features(batches: Iterable[Tensor], listing: Listing, target: Path, config: FeatureConfig, mark: str) -> None:
-    """Writes batches (B, V, 1280) float16 and the listing's labels to `target`, with the seconds it took."""
+def write_features(shards: Iterable[Path], listing: Listing, target: Path, config: FeatureConfig, mark: str) -> None:
+    """Writes features and the listing's labels to `target`, with the seconds that extraction took."""
     attributes: dict[str, int | str] = {"input_px": config.input_px, "backbone": BACKBONE, "fingerprint": mark}
+    seconds = 0.0
     shape = (1 + config.mirrored, HEAD_CHANNELS)
     names = listing.class_names
-    progress, began = Progress(len(listing.files)), time.monotonic()
     with Hdf5Writer(target, shape, np.float16, key="features", class_names=names, attributes=attributes) as writer:
-        for batch in batches:
-            writer.add(batch.numpy(), listing.labels[writer.count : writer.count + len(batch)])
-            progress.update(writer.count, target.name)
-        writer.attributes["seconds"] = time.monotonic() - began
-    progress.close()
+        for shard in shards:
+            with np.load(shard) as held:
+                values, seconds = held["values"], seconds + float(held["seconds"])
+            writer.add(values, listing.labels[writer.count : writer.count + len(values)])
+        writer.attributes["seconds"] = seconds
 
 
 def read_features(path: Path) -> Features:
     """All features of a file made by `extract`."""
     dataset = Hdf5Dataset(path)
+    return Features(torch.from_numpy(dataset.read()), torch.from_numpy(dataset.labels), dataset.class_names)
+
+
+def seconds_of(path: Path) -> float:
+    """The seconds that `extract` took to make a file.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no {path}: the time of extraction, which it holds, is part of the hours of a run")
     with h5py.File(path, "r", locking=False) as file:
-        seconds = float(file.attrs["seconds"])
-    return Features(torch.from_numpy(dataset.read()), torch.from_numpy(dataset.labels), dataset.class_names, seconds)
+        return float(file.attrs["seconds"])
 
 
 class SoftmaxHeads(nn.Module):
@@ -240,7 +315,6 @@ class FeatureTask(Task):
     metric = "validation_loss"
     higher_is_better = False
     gap = ("train_loss", "validation_loss")
-    prepared_seconds: float
 
     def __init__(
         self, config: FeatureConfig, data: Features, validation: Features, device: torch.device, amp: bool
@@ -248,7 +322,6 @@ class FeatureTask(Task):
         self.config: FeatureConfig = with_steps(config, len(data.labels))
         self.device, self.amp = device, amp
         self.data, self.validation = data, validation
-        self.prepared_seconds = data.seconds + validation.seconds
         plain = data.values[:, 0].float()
         heads = SoftmaxHeads(len(config.l2), len(data.class_names), plain.mean(dim=0), plain.std(dim=0))
         self.heads = heads.to(device)
@@ -289,12 +362,6 @@ class FeatureTask(Task):
             "validation_loss": chosen["loss"],
             "l2": self.config.l2[best],
         }
-
-    def stored(self, network: nn.Module) -> dict[str, Tensor]:
-        """The classifier that `evaluate` chooses, for the backbone's features as they come."""
-        assert isinstance(network, SoftmaxHeads)
-        weight, bias = network.folded(_lowest_loss(self.scores(network)))
-        return {"classifier.weight": weight.cpu(), "classifier.bias": bias.cpu()}
 
     @torch.inference_mode()
     def scores(self, heads: SoftmaxHeads) -> list[dict[str, float]]:

@@ -64,7 +64,6 @@ class FineTuneTask(Task):
     product = "network"
     metric = "rank1"
     gap = ("train_rank1", "rank1")
-    prepared_seconds = 0.0
 
     def __init__(
         self, config: FineTuneConfig, data: Examples, validation: Examples, device: torch.device, amp: bool
@@ -135,13 +134,6 @@ class FineTuneTask(Task):
         found = outputs(folded, pictures, self.preprocessing, self.device, amp=self.amp)
         scores = measure(torch.cat(list(found))[:, 0], self.validation.labels)
         return {"rank1": scores["rank1"], "validation_loss": scores["loss"]}
-
-    def stored(self, network: nn.Module) -> dict[str, Tensor]:
-        """What of the network differs from the backbone, in float16."""
-        base = backbone().state_dict()
-        mine = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
-        kept = {k: t for k, t in mine.items() if k.startswith("classifier.") or not torch.equal(t, base[k])}
-        return {key: tensor.half() for key, tensor in kept.items()}
 
 
 def with_new_head(base: EfficientNetLite, classes: int) -> EfficientNetLite:

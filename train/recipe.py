@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cvdemo.classify import load_network
 from train.engine import LoopConfig, Task
 from train.sources import Labelled
 
@@ -68,7 +69,8 @@ class Recipe:
         evaluate: measures a published weight by name; returns a JSON-ready dict.
         predict: of a classifier: logits on the test split, and the pictures that they are of.
         download: fetches the data set into a folder, if it has a public address.
-        load_run: of a classifier: the averaged network in a checkpoint.
+        load_run: of a classifier: the averaged network in a checkpoint, for `predict`.
+        load_weight: likewise a published weight by name.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Recipe:
     evaluate: Callable[[str, Context], dict[str, Any]]
     predict: Callable[[nn.Module, Context], tuple[Tensor, Labelled]] | None = None
     load_run: Callable[[Path], nn.Module] | None = None
+    load_weight: Callable[[str], nn.Module] = load_network
     download: Callable[[Path], None] | None = None
 
 

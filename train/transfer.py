@@ -1,13 +1,14 @@
 """A `Recipe` for a classifier on the backbone, from its parts: data set, task, hyper-parameters.
 
 What is published holds only what differs from the backbone. It is measured on the test pictures as the page would
-see them: the whole picture at one size, in float32; its mirror image, averaged in, beside it.
+see them: the shorter side brought to one size, the central square of it, in float32; with its mirror image averaged in
+beside it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,18 @@ from torch import Tensor, nn
 from cvdemo.classify import load_network
 from cvdemo.images import Preprocessing
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from cvdemo.weights import entry_of
-from train.checkpoint import load
-from train.classifier_recipe import publish_classifier
+from cvdemo.weights import entry_of, load_labels
+from train.checkpoint import LAST, load
+from train.classifier_recipe import publish_classifier, told
 from train.device import channels_last
+from train.download import fetch
 from train.features import (
     BACKBONE,
     Examples,
     FeatureConfig,
     Features,
     FeatureTask,
+    SoftmaxHeads,
     backbone,
     extract,
     features_of,
@@ -37,15 +40,18 @@ from train.features import (
     preprocessing_at,
     read_features,
     read_picture,
+    seconds_of,
 )
 from train.files import Listing
 from train.finetune import FineTuneConfig, FineTuneTask
-from train.recipe import Context, PublishOptions, Recipe, command_of
+from train.monitor import METRICS_FILE, read_records
+from train.progress import Progress
+from train.recipe import Context, PublishOptions, Recipe, command_of, config_of
 from train.scores import timed_result
-from train.sources import Labelled
+from train.sources import Labelled, SealedSplit
 
-PROTOCOL = "rank-1 and rank-5 accuracy, %, the whole picture at {px} px, bicubic, float32"
-TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which is what ten crops come to"
+PROTOCOL = "rank-1 and rank-5 accuracy, %, shorter side brought to {px} px, central square, bicubic, float32"
+TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which ten crops of this square come to"
 _DRY_RUN_PICTURES = 32
 
 TransferConfig = FeatureConfig | FineTuneConfig
@@ -61,6 +67,7 @@ class TransferData:
         labels: file in weights/labels. classes: K.
         test_split: what "test" is, in words.
         ten_crop: whether the accuracy with ten crops is measured too, which doubles the time.
+        official: its name in `train.download`, if it has a public address.
     """
 
     name: str
@@ -70,11 +77,25 @@ class TransferData:
     classes: int
     test_split: str
     ten_crop: bool
+    official: str = ""
+
+    def download(self, folder: Path) -> None:
+        """Fetches it into a folder, unless it is there."""
+        bar = Progress(100)
+        fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
 
     def examples(self, data: Path, split: str) -> Examples:
         """The files of a split."""
         files, labels, class_names = self.read(data, split)
         return Examples(files, torch.from_numpy(labels), class_names)
+
+
+class Sized(nn.Module):
+    """A classifier with the side of its pictures in px, which its tensors do not tell."""
+
+    def __init__(self, network: nn.Module, input_px: int) -> None:
+        super().__init__()
+        self.network, self.input_px = network, input_px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,67 +135,109 @@ class TransferSpec:
             examples = self._examples(config, context, split)
             values = torch.cat(list(features_of(examples, config, context.device, context.amp)))
             return Features(values, examples.labels, examples.class_names)
-        target = context.data / f"features_{self.recipe}_{config.input_px}_{split}.h5"
+        target = self._features_file(config, context.data, split)
         listing = self.data.read(context.data, split)
         return read_features(extract(listing, target, config, context.device, context.amp))
 
-    def evaluate(self, name: str, context: Context) -> dict[str, Any]:
-        """The accuracy of a published weight on the test split, with and without its mirror image."""
-        input_px = Preprocessing.from_manifest(entry_of(name).preprocessing).input_px
-        return self._measured(load_network(name), input_px, context)[0]
+    def _features_file(self, config: FeatureConfig, data: Path, split: str) -> Path:
+        return data / f"features_{self.recipe}_{config.input_px}_{split}.h5"
 
-    def _measured(self, network: nn.Module, input_px: int, context: Context) -> tuple[dict[str, Any], Tensor, Examples]:
-        """JSON-ready accuracy on the test split; the logits of the plain pictures, and the pictures."""
+    def evaluate(self, name: str, context: Context) -> dict[str, Any]:
+        """The accuracy of a published weight on the test split, with and without its mirror image.
+
+        Raises:
+            ValueError: no data, or their classes are not those of the weight.
+        """
+        input_px = Preprocessing.from_manifest(entry_of(name).preprocessing).input_px
+        test = self._test(context)
+        if test.class_names != load_labels(name):
+            raise ValueError(f"{name} knows the classes {load_labels(name)}, the data have {test.class_names}")
+        return self._measured(load_network(name), input_px, test, context)[0]
+
+    def _test(self, context: Context) -> Examples:
         if context.data is None:
             raise ValueError("accuracy needs the test pictures: give --data")
-        test = self.data.examples(context.data, "test")
-        assert isinstance(network, EfficientNetLite)
-        folded = channels_last(fold_batch_norm(network).to(context.device))
+        return self.data.examples(context.data, "test")
+
+    def _measured(
+        self, network: nn.Module, input_px: int, test: Examples, context: Context
+    ) -> tuple[dict[str, Any], Tensor]:
+        """JSON-ready accuracy on the test split, and the logits of the plain pictures."""
         began = time.monotonic()
-        views = outputs(
-            folded,
-            map(read_picture, test.pictures),
-            preprocessing_at(input_px),
-            context.device,
-            mirrored=self.data.ten_crop,
-        )
-        logits = torch.cat(list(views))  # (N, V, K)
+        logits = _logits(network, input_px, test, context, mirrored=self.data.ten_crop)
         result = timed_result(logits[:, 0], test.labels, (time.monotonic() - began) / logits.shape[1])
         result |= {"split": self.data.test_split, "protocol": PROTOCOL.format(px=input_px)}
         if self.data.ten_crop:
             averaged = logits.softmax(dim=2).mean(dim=1).log()
             result["ten_crop_rank1"] = timed_result(averaged, test.labels, 1.0)["rank1"]
             result["protocol"] += TEN_CROP_PROTOCOL
-        return result, logits[:, 0], test
+        return result, logits[:, 0]
+
+    def predict(self, network: nn.Module, context: Context) -> tuple[Tensor, Labelled]:
+        """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels without pictures."""
+        assert isinstance(network, Sized)
+        test = self._test(context)
+        return _logits(network.network, network.input_px, test, context, mirrored=False)[:, 0], _labelled(test)
+
+    def load_weight(self, name: str) -> Sized:
+        """The network of a published weight, on the CPU."""
+        return Sized(load_network(name), Preprocessing.from_manifest(entry_of(name).preprocessing).input_px)
+
+    def load_run(self, checkpoint: Path) -> Sized:
+        """The averaged network of a run, on the CPU; of a regression, with the L2 that validation chose.
+
+        Raises:
+            ValueError: a regression that was not measured at the checkpoint's step, so that nothing was chosen.
+        """
+        return Sized(self.network_of(checkpoint), load(checkpoint)["config"]["input_px"])
+
+    def network_of(self, checkpoint: Path) -> EfficientNetLite:
+        """The averaged network of a run, on the CPU; of a regression, with the L2 that validation chose.
+
+        Raises:
+            ValueError: a regression that was not measured at the checkpoint's step, so that nothing was chosen.
+        """
+        state = load(checkpoint)
+        config, weights = config_of(state["config"], self.config), state["ema"]
+        if isinstance(config, FeatureConfig):
+            heads = SoftmaxHeads(len(config.l2), self.data.classes, weights["mean"], weights["scale"])
+            heads.load_state_dict(weights)
+            weight, bias = heads.folded(_chosen(checkpoint, state["step"], config.l2))
+            return laid_over_backbone({"classifier.weight": weight, "classifier.bias": bias})
+        network = EfficientNetLite(num_classes=self.data.classes)
+        network.load_state_dict(weights)
+        return network.eval()
 
     def publish(self, config: TransferConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures what will be stored, laid over the backbone, on the test split; then stores it."""
-        state = load(out / options.checkpoint)
-        task = self.build(config, context)
-        network = task.networks[task.product]
-        network.load_state_dict(state["ema"])
-        stored = task.stored(network)
-        result, logits, test = self._measured(laid_over_backbone(stored), config.input_px, context)
-        result["split"] += "; training pictures held out chose " + (
-            "the checkpoint" if isinstance(config, FineTuneConfig) else "the strength of L2"
-        )
+        path = out / options.checkpoint
+        state, seconds = load(path), load(out / LAST)["seconds"]
+        if context.data is not None and isinstance(config, FeatureConfig):
+            files = [self._features_file(config, context.data, split) for split in ("train", "validation")]
+            seconds += sum(map(seconds_of, files))
+        stored = difference(self.network_of(path), halved=isinstance(config, FineTuneConfig))
+        name = options.name or self.weight
+        sealed = SealedSplit(lambda: self._test(context), out / "test_readings.jsonl")
+        readings = sealed.readings
+        test = sealed.read(f"publishing {name}")
+        result, logits = self._measured(laid_over_backbone(stored), config.input_px, test, context)
+        result["split"] += "; " + told(state, path.name, readings)
+        if isinstance(config, FeatureConfig):
+            result["split"] += "; validation chose the strength of L2"
+        preprocessing = {"input_px": config.input_px, "resize_px": config.input_px}
         fields = {
             "network": {"name": "efficientnet_lite", "num_classes": self.data.classes, "base": BACKBONE},
-            "preprocessing": entry_of(BACKBONE).preprocessing
-            | {"input_px": config.input_px, "resize_px": config.input_px},
+            "preprocessing": entry_of(BACKBONE).preprocessing | preprocessing,
             "recipe": self.recipe,
             "command": command_of(self.recipe, config),
             "dataset": self.data.name,
             "licence": self.data.licence,
             "seed": config.seed,
             "hardware": state["hardware"],
-            "hours": round((state["seconds"] + task.prepared_seconds) / 3600, 2),
+            "hours": round(seconds / 3600, 2),
         }
-        name = options.name or self.weight
-        no_pictures = np.empty((len(test.labels), 0, 0, 3), np.uint8)
-        labelled = Labelled(no_pictures, test.labels.numpy(), test.class_names)
         publish_classifier(
-            name, stored, fields, result, logits, labelled, self.data.labels, self.notes, options.weights_dir
+            name, stored, fields, result, logits, _labelled(test), self.data.labels, self.notes, options.weights_dir
         )
         return name
 
@@ -190,7 +253,41 @@ class TransferSpec:
             build=self.build,
             publish=self.publish,
             evaluate=self.evaluate,
+            predict=self.predict,
+            load_run=self.load_run,
+            load_weight=self.load_weight,
+            download=self.data.download if self.data.official else None,
         )
+
+
+def _logits(network: nn.Module, input_px: int, test: Examples, context: Context, *, mirrored: bool) -> Tensor:
+    """(N, V, K) float32 on the CPU; V = 2 with the mirror images."""
+    assert isinstance(network, EfficientNetLite)
+    folded = channels_last(fold_batch_norm(network).to(context.device))
+    pictures = map(read_picture, test.pictures)
+    return torch.cat(list(outputs(folded, pictures, preprocessing_at(input_px), context.device, mirrored=mirrored)))
+
+
+def _labelled(test: Examples) -> Labelled:
+    """The labels and class names, with pictures of 0 px: the files differ in size."""
+    return Labelled(np.empty((len(test.labels), 0, 0, 3), np.uint8), test.labels.numpy(), test.class_names)
+
+
+def _chosen(checkpoint: Path, step: int, l2: Sequence[float]) -> int:
+    """Which of the strengths was best on the validation pictures at a checkpoint's step, by the run's records."""
+    records = read_records(checkpoint.with_name(METRICS_FILE))
+    found = [record["l2"] for record in records if record["step"] == step and "l2" in record]
+    if not found:
+        raise ValueError(f"{checkpoint} is of step {step}, at which validation chose no L2; take best.pt")
+    return l2.index(found[-1])
+
+
+def difference(network: EfficientNetLite, *, halved: bool) -> dict[str, Tensor]:
+    """What of the network differs from the backbone, its classifier always; in float16 if `halved`."""
+    base = backbone().state_dict()
+    mine = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
+    kept = {k: t for k, t in mine.items() if k.startswith("classifier.") or not torch.equal(t, base[k])}
+    return {key: tensor.half() if halved else tensor for key, tensor in kept.items()}
 
 
 def laid_over_backbone(stored: dict[str, Tensor]) -> EfficientNetLite:

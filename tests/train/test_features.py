@@ -1,5 +1,7 @@
 """Extraction gives what the page's network sees; the regression on it learns, chooses and folds as it says."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from PIL import Image
 
 from cvdemo.classify import prepare
 from cvdemo.images import normalise
+from cvdemo.weights import entry_of
 from train import features
 from train.engine import Trainer, seeded
 from train.features import (
@@ -20,13 +23,15 @@ from train.features import (
     SoftmaxHeads,
     backbone,
     extract,
+    mark_of,
     noise_examples,
     outputs,
     pooled_by,
     preprocessing_at,
     read_features,
+    seconds_of,
 )
-from train.files import Listing, read_rgb
+from train.files import Listing, Pictures, fingerprint, read_rgb
 
 CPU = torch.device("cpu")
 SMALL = FeatureConfig(input_px=32, epochs=0, steps=60, batch_size=20, lr=0.05, l2=(1e-4, 1.0), evaluate_every=0)
@@ -76,7 +81,7 @@ def test_features_are_those_of_the_page(listing: Listing, tmp_path: Path) -> Non
     torch.testing.assert_close(found.values[:, 1].float(), mirrored, atol=2e-3, rtol=2e-3)
     assert found.labels.tolist() == listing.labels.tolist()
     assert found.class_names == ["even", "odd"]
-    assert found.seconds > 0
+    assert seconds_of(tmp_path / "features.h5") > 0
 
 
 def test_bf16_features_are_near(listing: Listing) -> None:
@@ -101,6 +106,61 @@ def test_features_are_made_again_only_when_something_changed(listing: Listing, t
     assert torch.equal(before[1:], after[1:])
     with h5py.File(target) as file:
         assert file.attrs["input_px"] == 64
+
+
+def test_features_in_16_bits_are_others(listing: Listing, tmp_path: Path) -> None:
+    assert mark_of(listing, SMALL, True) != mark_of(listing, SMALL, False)
+    exact = read_features(extract(listing, tmp_path / "features.h5", SMALL, CPU, False)).values
+    rough = read_features(extract(listing, tmp_path / "features.h5", SMALL, CPU, True)).values
+    assert not torch.equal(exact, rough)
+
+
+def test_the_mark_in_16_bits_is_that_of_older_files(listing: Listing) -> None:
+    settings = {"network": entry_of(features.BACKBONE).sha256, "input_px": 32, "mirrored": True}
+    older = fingerprint(listing.files[0].parent, listing.files, labels=listing.labels.tolist(), **settings)
+    assert mark_of(listing, SMALL, True) == older
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
+def test_extraction_goes_on_where_it_ended(
+    how: str, listing: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_SHARD", 4)
+    monkeypatch.setattr(features, "_BATCH", 2)
+    whole = read_features(extract(listing, tmp_path / "whole.h5", SMALL, CPU, False))
+    read: list[Path] = []
+
+    def read_seven(file: Path) -> Pictures:
+        read.append(file)
+        if len(read) == 7 and how == "Ctrl-C":
+            raise KeyboardInterrupt
+        if len(read) == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return read_rgb(file)
+
+    monkeypatch.setattr(features, "read_picture", read_seven)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises((SystemExit, KeyboardInterrupt)):
+        extract(listing, tmp_path / "features.h5", SMALL, CPU, False)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (tmp_path / "features.h5").exists() and not list(tmp_path.rglob("*.partial"))
+    del read[:]
+    monkeypatch.setattr(features, "read_picture", lambda file: (read.append(file), read_rgb(file))[1])
+    resumed = read_features(extract(listing, tmp_path / "features.h5", SMALL, CPU, False))
+    assert read == listing.files[4:]
+    assert torch.equal(resumed.values, whole.values) and torch.equal(resumed.labels, whole.labels)
+    assert not list(tmp_path.glob("features.h5.*"))
+
+
+def test_parts_of_other_settings_are_not_gone_on_with(
+    listing: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_SHARD", 8)
+    stale = tmp_path / "features.h5.0123.parts"
+    stale.mkdir()
+    (stale / "000000000.npz").write_bytes(b"other")
+    assert read_features(extract(listing, tmp_path / "features.h5", SMALL, CPU, False)).values.shape[0] == 10
+    assert not stale.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_named(
@@ -133,7 +193,7 @@ def test_the_regression_learns_and_the_validation_chooses_the_l2() -> None:
     assert result["l2"] == 1e-4
     assert result["rank1"] == weak["rank1"]
     assert task.heads.weight[1].norm() < 0.5 * task.heads.weight[0].norm()
-    weight, bias = task.stored(task.heads).values()
+    weight, bias = task.heads.folded(0)
     answers = (task.validation.values[:, 0].float() @ weight.T + bias).argmax(dim=1)
     assert 100 * (answers == task.validation.labels).double().mean().item() == pytest.approx(weak["rank1"])
 
@@ -154,7 +214,7 @@ def test_classifiers_side_by_side_learn_as_if_alone() -> None:
 def test_a_constant_feature_does_no_harm() -> None:
     task = trained(views=1)
     assert task.data.values[:, 0, 5].std() == 0
-    assert all(torch.isfinite(tensor).all() for tensor in task.stored(task.heads).values())
+    assert all(torch.isfinite(tensor).all() for tensor in task.heads.folded(0))
 
 
 def test_a_resumed_run_ends_the_same(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Surgery trains what it should and nothing else; the three recipes run from pictures to a published file."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from cvdemo.weights import load_manifest
+from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from train import __main__ as command_line
-from train import sources
-from train.engine import Trainer, seeded
+from train import ensemble, sources, transfer
+from train.checkpoint import load
+from train.download import OFFICIAL
+from train.engine import LoopConfig, Trainer, seeded
 from train.features import backbone, noise_examples
 from train.finetune import FineTuneConfig, FineTuneTask, random_crop
-from train.recipe import Context, PublishOptions
+from train.recipe import Context, PublishOptions, Recipe
 from train.recipes import cats_dogs_features, cats_dogs_finetune, tiny_imagenet_features
-from train.transfer import laid_over_backbone
+from train.transfer import difference, laid_over_backbone
 
 CPU = torch.device("cpu")
 SMALL = FineTuneConfig(
@@ -68,7 +71,7 @@ def test_what_is_stored_laid_over_the_backbone_is_the_network() -> None:
     task = small_task()
     for step in range(2):
         task.step(step, seeded("step", 0, step))
-    stored = task.stored(task.network)
+    stored = difference(task.network, halved=True)
     assert {key.split(".")[0] for key in stored} == {"classifier", "blocks", "head"}
     assert not any(key.startswith("blocks.13.") or "running" in key for key in stored)
     assert all(tensor.dtype == torch.float16 for tensor in stored.values())
@@ -146,6 +149,11 @@ def test_from_pictures_to_a_published_file(
     Trainer(task, task.config, tmp_path / "run").run()
     name = recipe.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
     entry = load_manifest(tmp_path / "weights")[name]
+    assert entry.metric["protocol"].startswith("rank-1 and rank-5 accuracy, %, shorter side brought to 64 px, central")
+    assert f"step {task.config.steps} of {task.config.steps}, chosen by validation" in entry.metric["split"]
+    assert ("strength of L2" in entry.metric["split"]) == (recipe is cats_dogs_features.RECIPE)
+    (reading,) = (tmp_path / "run" / "test_readings.jsonl").read_text().splitlines()
+    assert json.loads(reading)["purpose"] == f"publishing {name}"
     assert entry.network == {"name": "efficientnet_lite", "num_classes": 2, "base": "efficientnet_lite0"}
     assert entry.preprocessing["input_px"] == entry.preprocessing["resize_px"] == 64
     assert entry.metric["value"]["rank1"] == 100
@@ -154,6 +162,110 @@ def test_from_pictures_to_a_published_file(
     stored = load_file(tmp_path / "weights" / entry.file)
     base = backbone().state_dict()
     assert all(key.startswith("classifier.") or not torch.equal(t.float(), base[key]) for key, t in stored.items())
+
+
+def finished_run(recipe: Recipe, context: Context, out: Path, **values: Any) -> LoopConfig:
+    """A run of a few steps on the pictures of `cats_dogs`; its configuration."""
+    config = recipe.config(
+        **{"input_px": 64, "batch_size": 16, "epochs": 0, "steps": 6, "evaluate_every": 3, "ema_decay": 0.0, **values}
+    )
+    task = recipe.build(config, context)
+    Trainer(task, task.config, out).run()
+    return config
+
+
+def published(recipe: Recipe, context: Context, run: Path, weights: Path, **values: Any) -> str:
+    """The name of a weight from such a run, in a folder that holds the backbone too."""
+    weights.mkdir(exist_ok=True)
+    for name in ("manifest.json", "efficientnet_lite0.safetensors"):
+        if not (weights / name).exists():
+            (weights / name).write_bytes((WEIGHTS_DIR / name).read_bytes())
+    config = finished_run(recipe, context, run, **values)
+    return recipe.publish(config, run, context, PublishOptions(weights_dir=weights))
+
+
+FINETUNE = {"train_px": 64, "warmup_steps": 3, "first_block": 15}
+
+
+def test_the_two_ways_make_an_ensemble(
+    cats_dogs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = Context(data=cats_dogs, device=CPU, amp=False)
+    weights = tmp_path / "weights"
+    members = [
+        published(cats_dogs_features.RECIPE, context, tmp_path / "a", weights, lr=0.01, l2=(1e-3, 1.0)),
+        published(cats_dogs_finetune.RECIPE, context, tmp_path / "b", weights, **FINETUNE),
+    ]
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", weights)
+    runs = [str(tmp_path / "a"), str(tmp_path / "b")]
+    command_line.main(["ensemble", "cats-dogs-features", *members, "--data", str(cats_dogs), "--device", "cpu"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [*members, "mean", "ensemble"]
+    assert lines[-1].endswith("100.00 %  (n = 8)")
+    for recipe, name, run in zip((cats_dogs_features.RECIPE, cats_dogs_finetune.RECIPE), members, runs, strict=True):
+        of_weight, labels = ensemble.member_logits(name, recipe, context)
+        of_run, _ = ensemble.member_logits(run, recipe, context)
+        assert of_weight.shape == (8, 2) and labels.bincount().tolist() == [4, 4]
+        torch.testing.assert_close(of_run, of_weight, atol=0.05, rtol=0.05)  # one of them is stored in float16
+    (weights / "labels" / "cats_dogs.txt").write_text("dog\ncat\n")
+    with pytest.raises(ValueError, match="the data have"):
+        cats_dogs_features.RECIPE.evaluate(members[0], context)
+    (weights / "labels" / "cats_dogs.txt").write_text("cat\ndog\n")
+    assert cats_dogs_features.RECIPE.evaluate(members[0], context)["rank1"] == 100
+
+
+def test_the_card_tells_which_checkpoint_and_the_time_of_the_whole_run(cats_dogs: Path, tmp_path: Path) -> None:
+    context = Context(data=cats_dogs, device=CPU, amp=False)
+    recipe, run, weights = cats_dogs_finetune.RECIPE, tmp_path / "run", tmp_path / "weights"
+    config = finished_run(recipe, context, run, **FINETUNE)
+    last = load(run / "last.pt")
+    torch.save({**last, "seconds": 7200.0}, run / "last.pt")
+    torch.save({**last, "step": 3}, run / "best.pt")
+    recipe.publish(config, run, context, PublishOptions(weights_dir=weights))
+    entry = load_manifest(weights)["cats_dogs_finetune"]
+    assert entry.hours == 2
+    assert entry.metric["split"].endswith("; step 3 of 6, chosen by validation")
+    recipe.publish(config, run, context, PublishOptions(weights_dir=weights, checkpoint="last.pt"))
+    split = load_manifest(weights)["cats_dogs_finetune"].metric["split"]
+    assert split.endswith("; step 6 of 6, not chosen; read 1 times before for this run")
+
+
+def test_publishing_a_regression_makes_no_features_anew(cats_dogs: Path, tmp_path: Path) -> None:
+    training = Context(data=cats_dogs, device=CPU, amp=True)
+    config = finished_run(cats_dogs_features.RECIPE, training, tmp_path / "run")
+    kept = {file: file.stat().st_mtime_ns for file in cats_dogs.glob("features_*")}
+    assert len(kept) == 2
+    measuring = replace(training, amp=False)
+    options = PublishOptions(weights_dir=tmp_path / "weights")
+    cats_dogs_features.RECIPE.publish(config, tmp_path / "run", measuring, options)
+    assert {file: file.stat().st_mtime_ns for file in cats_dogs.glob("features_*")} == kept
+    next(iter(kept)).unlink()
+    with pytest.raises(FileNotFoundError, match="time of extraction"):
+        cats_dogs_features.RECIPE.publish(config, tmp_path / "run", measuring, options)
+
+
+def test_a_regression_that_was_not_measured_has_no_network(cats_dogs: Path, tmp_path: Path) -> None:
+    recipe, context = cats_dogs_features.RECIPE, Context(data=cats_dogs, device=CPU, amp=False)
+    finished_run(recipe, context, tmp_path / "run", l2=(1e-3, 1.0))
+    assert recipe.load_run is not None
+    network = recipe.load_run(tmp_path / "run" / "last.pt")
+    heads = load(tmp_path / "run" / "last.pt")["ema"]
+    expected = heads["weight"][0] * heads["scale"]  # the weaker penalty fits better
+    torch.testing.assert_close(network.state_dict()["network.classifier.weight"], expected)
+    state = load(tmp_path / "run" / "last.pt")
+    torch.save({**state, "step": 4}, tmp_path / "run" / "last.pt")
+    with pytest.raises(ValueError, match="step 4, at which validation chose no L2"):
+        recipe.load_run(tmp_path / "run" / "last.pt")
+
+
+def test_tiny_imagenet_is_fetched_and_cats_and_dogs_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Path]] = []
+    monkeypatch.setattr(transfer, "fetch", lambda name, folder, progress: asked.append((name, folder)))
+    download = tiny_imagenet_features.RECIPE.download
+    assert download is not None and tiny_imagenet_features.TINY_IMAGENET.official in OFFICIAL
+    download(tmp_path)
+    assert asked == [("tiny-imagenet", tmp_path)]
+    assert cats_dogs_features.RECIPE.download is cats_dogs_finetune.RECIPE.download is None
 
 
 def test_tiny_imagenet_keeps_its_val_for_the_test(tmp_path: Path) -> None:

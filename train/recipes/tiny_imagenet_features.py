@@ -42,6 +42,7 @@ TINY_IMAGENET = TransferData(
     classes=200,
     test_split="the 10,000 pictures of val",
     ten_crop=False,
+    official="tiny-imagenet",
 )
 
 
