@@ -94,7 +94,7 @@ def _named_matrix(
     left = _MARGIN_PX + 10 + int(max(font.getlength(name) for name in class_names))
     top = left
     side = _CELL_PX * len(class_names)
-    picture = Image.new("RGB", (left + side + _MARGIN_PX, top + side + _MARGIN_PX), "white")
+    picture = Image.new("RGB", (left + side + _MARGIN_PX, top + side + 2 * _MARGIN_PX), "white")
     grid = cv2.resize(colours, (side, side), interpolation=cv2.INTER_NEAREST)
     picture.paste(Image.fromarray(grid), (left, top))
     draw = ImageDraw.Draw(picture)
@@ -107,7 +107,8 @@ def _named_matrix(
                 colour = "white" if i == j and share > 0.5 else "black"
                 text = f"{100 * share:.1f}"
                 draw.text((left + _CELL_PX * j + _CELL_PX // 2, top + centre), text, colour, font, anchor="mm")
-    draw.text((_MARGIN_PX, _MARGIN_PX), "true class \\ answer, %", "#666666", ImageFont.load_default(12))
+    caption = "rows: true class; columns: answer, % of the row"
+    draw.text((left + side, top + side + _MARGIN_PX), caption, "#666666", ImageFont.load_default(13), anchor="rm")
     return picture
 
 
