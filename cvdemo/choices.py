@@ -40,7 +40,7 @@ def list_choices(weights_dir: Path | None = None) -> dict[str, Choice]:
     """All choices by value: ImageNet first, then by name.
 
     Raises:
-        WeightsError: the manifest is missing or damaged.
+        WeightsError: the manifest is missing or damaged, or an ensemble has a member of another task.
     """
     entries = {name: entry for name, entry in load_manifest(weights_dir).items() if entry.task == "classify"}
     titles = {name: f"{_dataset(entry)}, {_network(entry)}" for name, entry in entries.items()}
@@ -55,6 +55,9 @@ def list_choices(weights_dir: Path | None = None) -> dict[str, Choice]:
         for name, entry in entries.items()
     ]
     for name, ensemble in load_ensembles(weights_dir).items():
+        others = [member for member in ensemble.members if member not in entries]
+        if others:
+            raise WeightsError(f"The ensemble {name!r} has members that do not classify: {others}.")
         title = f"{_dataset(entries[ensemble.members[0]])}, ensemble of {len(ensemble.members)}"
         found.append(_choice(name, title, ensemble.members, ensemble.metric))
     return {choice.value: choice for choice in sorted(found, key=lambda c: (c.value != DEFAULT, c.value))}

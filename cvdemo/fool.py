@@ -139,12 +139,12 @@ def fool_steps(
     change, average = torch.zeros_like(levels), None
     aim, best, smallest, stale = 0.0, None, float("inf"), 0
     for step in range(config.steps):
-        margin, gradient = border(levels + change, classifier, target)
+        margin, gradient, shares = border(levels + change, classifier, target)
         size = float(change.norm())
         stale = 0 if margin > 0 and size < IMPROVEMENT * smallest else stale + 1
         if margin > 0 and size < smallest:
-            best, smallest = _fooled(levels, change, classifier, before), size
-        yield FoolStep(step + 1, config.steps, target, _share(levels + change, classifier, target), best)
+            best, smallest = _fooled(levels, change, before, top_k(shares, classifier.labels)), size
+        yield FoolStep(step + 1, config.steps, target, float(shares[target]), best)
         if deadline.expired or (best is not None and stale >= PATIENCE):
             return
         aim = max(0.0, aim - FEEDBACK * margin) if step else aim
@@ -166,32 +166,36 @@ def fool(
         InputError: none was found, or the target is the answer already.
     """
     *_, last = fool_steps(image, classifier, config, target=target, deadline=deadline)
-    return succeeded(last, classifier)
+    return succeeded(last, classifier, deadline)
 
 
-def succeeded(step: FoolStep, classifier: Classifier) -> Fooled:
-    """The result of the last step.
+def succeeded(step: FoolStep, classifier: Classifier, deadline: Deadline | None = None) -> Fooled:
+    """The result of the last step of a search that had this deadline.
 
     Raises:
         InputError: the answer did not turn.
     """
     if step.best is None:
+        limit = f"{step.done} steps"
+        if deadline is not None and deadline.expired and step.done < step.total:
+            limit = f"{deadline.seconds:g} s"
         name = classifier.labels[step.target]
-        raise InputError(
-            f"The answer did not turn into {name} within {step.done} steps; choose another class or picture."
-        )
+        raise InputError(f"The answer did not turn into {name} within {limit}; choose another class or picture.")
     return step.best
 
 
-def border(levels: Tensor, classifier: Classifier, target: int) -> tuple[float, Tensor]:
-    """By how much log-probability the target leads the best other class, and its gradient by grey levels."""
+def border(levels: Tensor, classifier: Classifier, target: int) -> tuple[float, Tensor, Tensor]:
+    """By how much log-probability the target leads the best other class, its gradient, all probabilities.
+
+    The gradient is by grey levels and has the shape of `levels`; the probabilities are (num_classes,).
+    """
     with torch.enable_grad():
         variable = levels.detach().requires_grad_()
         scores = _log_probabilities(variable, classifier)
         rest = torch.arange(len(scores), device=scores.device) != target
         margin = scores[target] - scores[rest].max()
         (gradient,) = torch.autograd.grad(margin, variable)
-    return float(margin.detach()), gradient
+    return float(margin.detach()), gradient, scores.detach().exp()
 
 
 def nearest_rival(levels: Tensor, classifier: Classifier, before: Prediction) -> int:
@@ -242,14 +246,9 @@ def _probabilities(levels: Tensor, classifier: Classifier) -> Tensor:
     return classifier.probabilities(levels / LEVELS)[0]
 
 
-def _share(levels: Tensor, classifier: Classifier, target: int) -> float:
-    return float(_probabilities(levels, classifier)[target])
-
-
 def _prediction(levels: Tensor, classifier: Classifier) -> Prediction:
     return top_k(_probabilities(levels, classifier), classifier.labels)
 
 
-def _fooled(levels: Tensor, change: Tensor, classifier: Classifier, before: Prediction) -> Fooled:
-    changed = levels + change
-    return Fooled(to_image(levels / LEVELS), to_image(changed / LEVELS), before, _prediction(changed, classifier))
+def _fooled(levels: Tensor, change: Tensor, before: Prediction, after: Prediction) -> Fooled:
+    return Fooled(to_image(levels / LEVELS), to_image((levels + change) / LEVELS), before, after)

@@ -72,6 +72,18 @@ def test_an_ensemble_of_what_is_not_there_is_refused(folder: Path, tmp_path: Pat
         load_ensembles(tmp_path)
 
 
+def test_an_ensemble_with_a_member_of_another_task_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["weights"]["cifar10"]["task"] = "sample"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(WeightsError, match=r"'cifar10_ensemble' has members that do not classify: \['cifar10'\]"):
+        list_choices(tmp_path)
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
+    assert list(choices_or_default()) == ["imagenet"]
+
+
 def test_the_default_is_offered_whatever_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "manifest.json").write_text("{", encoding="utf-8")
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)

@@ -53,7 +53,7 @@ def test_a_linear_network_is_fooled_by_the_shortest_way(noise: ImageArray) -> No
     classifier = classifier_of(Linear(8))
     found = fool(noise, classifier)
     levels = torch.from_numpy(found.crop).permute(2, 0, 1)[None].float()
-    margin, gradient = border(levels, classifier, found.after.classes[0])
+    margin, gradient, _ = border(levels, classifier, found.after.classes[0])
     shortest = -margin / float(gradient.norm())
     assert margin < 0 and shortest <= found.l2 < 1.2 * shortest + np.sqrt(3 * 64) / 2
 
@@ -99,6 +99,13 @@ def test_a_blind_network_cannot_be_fooled(noise: ImageArray) -> None:
     nn.init.zeros_(blind.weight)
     with pytest.raises(InputError, match=r"The answer did not turn into [abc] within 3 steps"):
         fool(noise, classifier_of(blind), FoolConfig(steps=3))
+
+
+def test_after_a_time_out_the_limit_is_named(noise: ImageArray) -> None:
+    blind = Linear(8)
+    nn.init.zeros_(blind.weight)
+    with pytest.raises(InputError, match=r"The answer did not turn into [abc] within 0\.01 s; choose"):
+        fool(noise, classifier_of(blind), FoolConfig(steps=200), deadline=Deadline(0.01))
 
 
 def test_the_answer_itself_is_no_target(deep: Classifier, noise: ImageArray) -> None:

@@ -65,8 +65,9 @@ def fool_endpoint(
     config = FoolConfig(model=model, class_name=class_name)
     picture, classifier = load_picture(image), load_classifier(config.model)
     target = classifier.index_of(config.class_name) if config.class_name.strip() else None
-    *_, last = fool_steps(picture, classifier, config, target=target, deadline=Deadline(TIME_LIMIT_S))
-    found = succeeded(last, classifier)
+    deadline = Deadline(TIME_LIMIT_S)
+    *_, last = fool_steps(picture, classifier, config, target=target, deadline=deadline)
+    found = succeeded(last, classifier, deadline)
     return found.changed, found.difference_picture(), as_dict(found)
 
 
@@ -113,7 +114,7 @@ def _fool_on_page(path: str | None, model: str, target: int | None) -> Iterator[
         share = f"{100 * step.probability:.0f}\N{NO-BREAK SPACE}%"
         line = f"Step {step.done}: {classifier.labels[step.target]} {share}{size}"
         yield line, *[gr.skip()] * 3
-    found = succeeded(step, classifier)
+    found = succeeded(step, classifier, deadline)
     shown = (found.crop, found.changed, found.difference_picture())
     stopped = f"; the limit of {TIME_LIMIT_S:g} s stopped the search for a smaller one" if deadline.expired else ""
     yield f"{report(found)} {took(deadline.elapsed_ms, 'Found')}{stopped}.", *(enlarge(picture) for picture in shown)

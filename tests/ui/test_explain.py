@@ -83,7 +83,7 @@ def test_a_network_is_fooled(trial_page: Page, trial: str, model: str) -> None:
     classify(trial_page, trial, model)
     answer = str(trial_page.locator("#classify-result h2").text_content())
     fool(trial_page)
-    words = str(trial_page.locator("#fool-report").text_content())
+    words = str(trial_page.locator("#fool-report").text_content()).strip()
     assert words.startswith(answer) and "of 255 grey levels" in words and "×" in words
 
 
