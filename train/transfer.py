@@ -46,7 +46,7 @@ from train.files import Listing
 from train.finetune import FineTuneConfig, FineTuneTask
 from train.monitor import METRICS_FILE, read_records
 from train.progress import Progress
-from train.recipe import Context, PublishOptions, Recipe, command_of, config_of
+from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.scores import timed_result
 from train.sources import Labelled, SealedSplit
 
@@ -198,11 +198,11 @@ class TransferSpec:
             ValueError: a regression that was not measured at the checkpoint's step, so that nothing was chosen.
         """
         state = load(checkpoint)
-        config, weights = config_of(state["config"], self.config), state["ema"]
-        if isinstance(config, FeatureConfig):
-            heads = SoftmaxHeads(len(config.l2), self.data.classes, weights["mean"], weights["scale"])
+        config, weights = state["config"], state["ema"]
+        if "l2" in config:  # runs of both kinds join one ensemble
+            heads = SoftmaxHeads(len(config["l2"]), self.data.classes, weights["mean"], weights["scale"])
             heads.load_state_dict(weights)
-            weight, bias = heads.folded(_chosen(checkpoint, state["step"], config.l2))
+            weight, bias = heads.folded(_chosen(checkpoint, state["step"], config["l2"]))
             return laid_over_backbone({"classifier.weight": weight, "classifier.bias": bias})
         network = EfficientNetLite(num_classes=self.data.classes)
         network.load_state_dict(weights)
