@@ -234,7 +234,7 @@ class Trainer:
     def _restore(self, state: State) -> None:
         if distributed.is_main():
             given = {**asdict(self.config), "amp": self.task.amp}
-            _warn_of_changes({**state["config"], "amp": state["amp"]}, given)
+            _warn_of_changes({**state["config"], "amp": state.get("amp", self.task.amp)}, given)
         for name, network in self.task.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.task.optimizers.items():
