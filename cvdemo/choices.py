@@ -134,4 +134,4 @@ def _measured(metric: Mapping[str, Any]) -> str:
 def _input(preprocessing: Mapping[str, Any]) -> str:
     side_px = preprocessing["input_px"]
     grey = " in grey" if preprocessing.get("colour") == "grey" else ""
-    return f"Sees the middle of the picture at {side_px} × {side_px} pixels{grey}."
+    return f"Sees the middle of the picture at {side_px}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{side_px} pixels{grey}."

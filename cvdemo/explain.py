@@ -27,6 +27,7 @@ Number = TypeVar("Number", bound=np.generic)
 METHODS = {"grad_cam": "Where it looked (Grad-CAM)", "saliency": "Which pixels count (saliency)"}
 CAP_PERCENTILE = 99.5  # of a saliency map: what lies above is shown as 1 (Smilkov, section 3.1, caps at the 99th)
 BATCH = 8  # noisy copies at a time: bounds memory
+BLUR = 1 / 150  # standard deviation as a share of the side, 1.5 px of 224: single bright pixels are hard to see
 SHOWN_PX = 320  # smaller maps are enlarged, pixel by pixel, to this or a little more
 
 
@@ -61,9 +62,10 @@ class Explanation:
     method: str
 
     def picture(self) -> ImageArray:
-        """Grad-CAM laid over the crop, or the saliency map in bright colours on black; small ones enlarged."""
-        crop, heat = enlarge(self.crop), enlarge(self.heat)
-        return overlay_heatmap(crop, heat) if self.method == "grad_cam" else colour_map(heat, cv2.COLORMAP_INFERNO)
+        """Grad-CAM over the crop, or the saliency map, a little blurred, in bright colours; small ones enlarged."""
+        if self.method == "grad_cam":
+            return overlay_heatmap(enlarge(self.crop), enlarge(self.heat))
+        return colour_map(enlarge(blurred(self.heat)), cv2.COLORMAP_INFERNO)
 
 
 def crop_of(image: ImageArray, classifier: Classifier) -> Tensor:
@@ -137,6 +139,15 @@ def _member_cam(crop: Tensor, member: Member, class_index: int) -> Tensor:
 def _peak_one(heat: Tensor) -> Tensor:
     peak = heat.max()
     return heat / peak if peak > 0 else heat
+
+
+def blurred(heat: HeatMap) -> HeatMap:
+    """(H, W) in [0, 1], blurred by `BLUR` and stretched again, from the least to the percentile of the cap."""
+    soft = cv2.GaussianBlur(heat, (0, 0), BLUR * min(heat.shape))
+    soft = soft - soft.min()
+    cap = np.percentile(soft, CAP_PERCENTILE)
+    stretched: HeatMap = (np.clip(soft / cap, 0, 1) if cap > 0 else soft).astype(np.float32)
+    return stretched
 
 
 def enlarge(image: npt.NDArray[Number], side_px: int = SHOWN_PX) -> npt.NDArray[Number]:

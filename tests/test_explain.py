@@ -9,6 +9,7 @@ from cvdemo.classify import Classifier, Member, classify, load_classifier
 from cvdemo.explain import (
     METHODS,
     ExplainConfig,
+    blurred,
     colour_map,
     crop_of,
     enlarge,
@@ -87,6 +88,15 @@ def test_an_ensemble_is_explained_by_the_mean_of_its_members() -> None:
     assert torch.allclose(pixel_gradient(crop, classifier_of(one, two), 0), (alone[0] + alone[1]) / 2, atol=1e-5)
     same = grad_cam(crop, classifier_of(one, one), 0)
     np.testing.assert_allclose(same, grad_cam(crop, classifier_of(one), 0), atol=1e-6)
+
+
+def test_the_blurred_map_keeps_its_peak_and_its_range() -> None:
+    heat = np.zeros((224, 224), np.float32)
+    heat[60:80, 100:120] = 1
+    soft = blurred(heat)
+    assert soft.dtype == np.float32 and soft.min() == 0 and soft.max() == 1
+    assert soft[70, 110] == 1 and soft[150, 110] == 0 and 0 < soft[60, 110] < 1
+    assert not blurred(np.zeros((28, 28), np.float32)).any()
 
 
 def test_saliency_is_the_same_twice_and_another_with_another_seed(deep: Classifier) -> None:

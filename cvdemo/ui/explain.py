@@ -138,7 +138,7 @@ def build_heat(image: gr.Image, model: gr.Dropdown) -> dict[str, Component]:
 
 def build_fool(image: gr.Image, model: gr.Dropdown) -> dict[str, Component]:
     """What the network saw, the same changed just enough, and the difference; on request."""
-    with gr.Accordion("Fool the network: the smallest change that turns its answer", open=False, elem_id="fool"):
+    with gr.Accordion("Fool the network", open=False, elem_id="fool"):
         gr.Markdown(FOOL_NOTE)
         target = gr.Radio([("the nearest", NEAREST)], value=NEAREST, label="Turn the answer into", elem_id="fool-into")
         with gr.Row():

@@ -39,4 +39,9 @@ def theme() -> gr.themes.Base:
     """Soft greys with one accent colour, for light and dark alike."""
     return gr.themes.Default(
         primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=SANS, font_mono=MONO
+    ).set(
+        link_text_color_dark="*secondary_300",
+        link_text_color_visited_dark="*secondary_300",
+        link_text_color_hover_dark="*secondary_200",
+        link_text_color_active_dark="*secondary_200",
     )
