@@ -39,7 +39,7 @@ def test_a_run_stopped_by_sigterm_and_resumed_equals_one_that_was_not(
 
 
 def test_n_epochs_and_n_more_equal_2n(tmp_path: Path) -> None:
-    three, six = (with_steps(replace(CONFIG, epochs=epochs), pictures=11) for epochs in (3, 6))
+    three, six = (with_steps(replace(CONFIG, steps=0, epochs=epochs), pictures=11) for epochs in (3, 6))
     assert (three.steps, six.steps, six.evaluate_every) == (6, 12, 2)
     Trainer(TinyTask(six), six, tmp_path / "2n").run()
     Trainer(TinyTask(three), three, tmp_path / "n").run()

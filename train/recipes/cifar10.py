@@ -101,5 +101,5 @@ SPEC = ClassifierSpec(
 )
 RECIPE = SPEC.as_recipe(
     goal="94.0 % on the test split without test-time augmentation",
-    dry_run={"batch_size": 16, "micro_batch": 8, "widths": (8, 16, 16)},
+    dry_run={"batch_size": 16, "micro_batch": 8, "widths": (16, 16, 16)},
 )

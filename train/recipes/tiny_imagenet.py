@@ -81,5 +81,5 @@ RECIPE = ClassifierSpec(
     notes=_NOTES,
 ).as_recipe(
     goal="65 % rank-1 on the official validation pictures, on a GPU",
-    dry_run={"batch_size": 4, "micro_batch": 4, "widths": (8, 8, 8, 8), "depths": (1, 1, 1, 1)},
+    dry_run={"batch_size": 4, "micro_batch": 4, "widths": (16, 16, 16, 16), "depths": (1, 1, 1, 1)},
 )
