@@ -84,7 +84,12 @@ def test_evaluate_prints_one_json_object(
     assert set(result["set5"]) == {"n", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim"}
 
 
-@pytest.mark.parametrize("name", [name for recipe in RECIPES.values() for name in recipe.weights])
+def published() -> list[str]:
+    """Weights in the manifest that a recipe makes."""
+    return [name for recipe in RECIPES.values() for name in recipe.weights if name in load_manifest()]
+
+
+@pytest.mark.parametrize("name", published())
 def test_published_weights_record_what_was_measured(name: str) -> None:
     entry = load_manifest()[name]
     assert (WEIGHTS_DIR / f"{name}.md").read_text().count(entry.sha256) == 1
