@@ -3,9 +3,10 @@
     torchrun --nproc-per-node 2 -m train RECIPE --data DIR --out DIR
 
 Every process draws the same joint batch and computes on its own rows; gradients are averaged before each update, so
-that the weights are those of one process with the joint batch, up to the rounding of sums in another order. Buffers
-such as the statistics of BatchNorm, which each process gathers from its own rows, are averaged after every step: at
-each step boundary all processes hold the same networks, and the checkpoint of one is the checkpoint of all. In one
+that the weights are those of one process with the joint batch, up to the rounding of sums in another order. Where
+BatchNorm trains this does not hold: each process normalises by its own rows, as a single one does by its micro-batches.
+Buffers such as its statistics are averaged after every step: at each step boundary all processes hold the same
+networks, and the checkpoint of one is the checkpoint of all. In one
 process everything here does nothing. The folder of the run must be visible to all processes.
 """
 
