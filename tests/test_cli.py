@@ -76,7 +76,7 @@ def test_a_terminal_gets_a_progress_bar(
     folder: Path, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = io.StringIO()
-    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    terminal.isatty = lambda: True  # type: ignore[method-assign]  # a terminal for the test
     monkeypatch.setattr(sys, "stderr", terminal)
     assert main(["upscale", str(folder), str(tmp_path / "out")]) == 0
     shown = terminal.getvalue()

@@ -47,11 +47,11 @@ def test_settings_are_described_in_order() -> None:
 )
 def test_values_out_of_range_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Example(**values)  # type: ignore[arg-type]
+        Example(**values)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_values_arrive_as_their_own_type() -> None:
-    config = Example(steps=3.0, scale=3.0, rate=1)  # type: ignore[arg-type]
+    config = Example(steps=3.0, scale=3.0, rate=1)  # type: ignore[arg-type]  # wrong on purpose
     assert repr(config.steps) == "3" and repr(config.scale) == "3" and config.rate == 1 and config.limit is None
 
 
@@ -63,4 +63,4 @@ def test_a_visitor_gets_the_same_sentence() -> None:
 def test_limits_are_allowed_and_configs_are_frozen() -> None:
     assert Example(steps=1).steps == 1 and Example(steps=20).steps == 20
     with pytest.raises(FrozenInstanceError):
-        Example().steps = 2  # type: ignore[misc]
+        Example().steps = 2  # type: ignore[misc]  # frozen: wrong on purpose

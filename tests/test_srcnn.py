@@ -35,7 +35,7 @@ def network() -> SRCNN:
     """A small SRCNN whose last layer is far from the identity, so that wrong surroundings show."""
     torch.manual_seed(1)
     small = SRCNN(kernels=(9, 5, 5), channels=(6, 4)).eval().requires_grad_(False)
-    torch.nn.init.normal_(small.convs[-1].weight, std=0.1)  # type: ignore[arg-type]
+    torch.nn.init.normal_(small.convs[-1].weight, std=0.1)  # type: ignore[arg-type]  # a convolution
     return small
 
 

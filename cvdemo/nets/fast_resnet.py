@@ -31,7 +31,7 @@ class FastResNet(nn.Module):
         self.groups = nn.Sequential(*(_Group(channels[i], channels[i + 1], depth) for i in range(3)))
         self.classifier = nn.Linear(widths[-1], num_classes, bias=False)
         nn.init.zeros_(self.classifier.weight)
-        nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]  # None only with bias=False
 
     @torch.no_grad()
     def set_whitening(self, pictures: Tensor, eps: float = 5e-4) -> None:
