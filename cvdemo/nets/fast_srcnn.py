@@ -51,7 +51,7 @@ class FastSRCNN(nn.Module):
         return self.detail_inner(F.pad(low_res, (self.halo_px,) * 4, mode="replicate"))
 
     def detail_inner(self, low_res: Tensor) -> Tensor:
-        """(B, 1, H + 2 halo, W + 2 halo) -> (B, 1, H * scale, W * scale): for what has its surroundings in `low_res`."""
+        """(B, 1, H + 2 halo, W + 2 halo) -> (B, 1, H * scale, W * scale), for what has its surroundings."""
         features = self.slopes[0](self.first(low_res))  # (B, width, H + 2 halo - 4, W + 2 halo - 4)
         x = features
         for conv, slope in zip(self.hidden, self.slopes[1:], strict=True):
