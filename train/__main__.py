@@ -109,11 +109,14 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 def _add_tools(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     finder = subparsers.add_parser("lr-find", help="sweeps the learning rate of a recipe")
-    finder.add_argument("recipe", choices=RECIPES)
-    finder.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to train on")
-    finder.add_argument("--out", type=Path, default=Path("lr_find.png"), help="PNG of the curve")
-    finder.add_argument("--steps", type=int, default=100, help="steps of the sweep")
-    finder.add_argument("--device", default="auto", help="cpu, cuda or auto")
+    recipes = finder.add_subparsers(dest="recipe", metavar="RECIPE", required=True)
+    for recipe in RECIPES.values():
+        sweep = recipes.add_parser(recipe.name, help="takes the recipe's own options too")
+        sweep.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to train on")
+        sweep.add_argument("--out", type=Path, default=Path("lr_find.png"), help="PNG of the curve")
+        sweep.add_argument("--sweep-steps", type=int, default=100, help="steps of the sweep")
+        sweep.add_argument("--device", default="auto", help="cpu, cuda or auto")
+        add_config_options(sweep, recipe.config)
 
     compare = subparsers.add_parser("compare", help="several runs side by side")
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs")

@@ -133,8 +133,9 @@ def find_lr(args: argparse.Namespace) -> None:
     """Sweeps the learning rate of a recipe and prints the suggestion."""
     recipe = RECIPES[args.recipe]
     device = pick_device(args.device)
-    task = recipe.build(recipe.config(), Context(data=args.data, device=device, amp=amp_is_fast(device)))
-    sweep = lr_finder.find_lr(task, seed=task.config.seed, steps=args.steps, show=True)
+    context = Context(data=args.data, device=device, amp=amp_is_fast(device))
+    task = recipe.build(config_from(args, recipe.config), context)
+    sweep = lr_finder.find_lr(task, seed=task.config.seed, steps=args.sweep_steps, show=True)
     lr_finder.plot_sweep(sweep, args.out)
     print(f"{lr_finder.describe(sweep)}; curve in {args.out}")
 

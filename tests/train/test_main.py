@@ -1,8 +1,10 @@
 """The command line of training, in process."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,14 @@ import torch
 
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
+from tests.train.tiny import PlainTask
 from train import __main__ as command_line
+from train.engine import LoopConfig
+from train.recipe import Context
 from train.recipes import RECIPES, srcnn
 
 ROOT = Path(__file__).resolve().parents[2]
+_dry_run_s: list[float] = []
 
 
 def weights_files() -> dict[str, int]:
@@ -28,13 +34,33 @@ def test_list_names_every_recipe_with_data_goal_and_result(capsys: pytest.Captur
         assert all(f"last  {name}: " in text for name in recipe.weights)
 
 
+def test_lr_find_takes_the_options_of_the_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built: list[LoopConfig] = []
+
+    def build(config: LoopConfig, context: Context) -> PlainTask:
+        built.append(config)
+        return PlainTask(config)
+
+    monkeypatch.setitem(RECIPES, "cifar10", dataclasses.replace(RECIPES["cifar10"], build=build))
+    curve = tmp_path / "curve.png"
+    options = ["--data", str(tmp_path), "--out", str(curve), "--sweep-steps", "20", "--device", "cpu"]
+    command_line.main(["lr-find", "cifar10", "--batch-size", "8", *options])
+    assert built[0].batch_size == 8
+    assert curve.is_file() and "suggested" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_dry_run_leaves_nothing_behind(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = weights_files()
+    began = time.process_time()
     command_line.main([name, "--dry-run", "--device", "cpu"])
+    _dry_run_s.append(time.process_time() - began)
+    assert sum(_dry_run_s) < 60  # CPU time of all recipes together
     assert "2 steps" in capsys.readouterr().out
     assert weights_files() == before
     assert list(tmp_path.iterdir()) == []

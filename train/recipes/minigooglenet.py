@@ -23,7 +23,7 @@ photograph is cropped to its central square and shrunk first.
 class MiniGoogLeNetConfig(ClassifierConfig):
     """Hyper-parameters."""
 
-    epochs: int = 10
+    epochs: int = 12
     batch_size: int = 500
     micro_batch: int = 250
     ema_decay: float = 0.0
