@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cvdemo.config import Config, setting
-from cvdemo.errors import WeightsError
+from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, to_image
 from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import load_once, resolve_device
@@ -27,6 +27,7 @@ LABELS = {"dcgan_anime": "Anime faces"}  # others are called after their weight
 TASK = "sample"  # of generators, in the manifest
 BATCH = 16
 SEED_MAX = 2**31 - 1
+COUNT_MAX = 64  # pictures of one seed
 GRID_GAP_PX = 2
 
 
@@ -35,11 +36,30 @@ class SampleConfig(Config):
     """What is drawn."""
 
     generator: str = setting(DEFAULT_GENERATOR, "Generator", help="What it learned to draw.")
-    count: int = setting(16, "Pictures", minimum=1, maximum=64, step=1)
+    count: int = setting(16, "Pictures", minimum=1, maximum=COUNT_MAX, step=1)
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="The same seed gives the same pictures.")
     truncation: float = setting(
         1.0, "Truncation", minimum=0.1, maximum=1.0, step=0.05, help="Lower: more typical, less varied. 1 is off."
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick(Config):
+    """One picture of a seed: the latent in row `index`, counted from 0, of `latents`."""
+
+    generator: str = setting(DEFAULT_GENERATOR, "Generator")
+    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
+    index: int = setting(0, "Index", minimum=0, maximum=COUNT_MAX - 1, step=1)
+    truncation: float = setting(1.0, "Truncation", minimum=0.1, maximum=1.0, step=0.05)
+
+    @property
+    def number(self) -> int:
+        """As pictures are counted on the page and in the names of files: from 1."""
+        return self.index + 1
+
+    def latent(self, dim: int) -> Tensor:
+        """Its `dim` numbers, (dim,)."""
+        return latents(self.index + 1, dim, self.seed, self.truncation)[self.index]
 
 
 def generators(weights_dir: Path | None = None) -> dict[str, str]:
@@ -97,6 +117,31 @@ def sample(generator: Generator, config: SampleConfig) -> list[ImageArray]:
     `config.generator` names what `load_generator` has loaded; it is not read here.
     """
     return generate(generator, latents(config.count, generator.latent_dim, config.seed, config.truncation))
+
+
+def generator_of(picks: Sequence[Pick]) -> str:
+    """The name of the generator that all picks belong to.
+
+    Raises:
+        InputError: they belong to several, so their latents have nothing in common.
+    """
+    names = sorted({pick.generator for pick in picks})
+    if len(names) > 1:
+        known = generators()
+        labels = " and ".join(known.get(name, name) for name in names)
+        raise InputError(f"The picks come from different generators, {labels}: pick all from one.")
+    return names[0]
+
+
+def stops_of(picks: Sequence[Pick], dim: int) -> Tensor:
+    """The latents (K, dim) of picks between which there is a way.
+
+    Raises:
+        InputError: all picks are one and the same picture.
+    """
+    if len(set(picks)) < 2:
+        raise InputError("There is no way from a picture to itself: pick two different ones.")
+    return torch.stack([pick.latent(dim) for pick in picks])
 
 
 def columns_for(count: int) -> int:
