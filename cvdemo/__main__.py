@@ -154,7 +154,7 @@ def run_pictures(task: Task, config: Config, args: argparse.Namespace) -> int:
     failed = 0
     for path, target, report in _with_progress(pictures, targets):
         try:
-            result = work(read_picture(path), report)
+            result = work(read_picture(path, keep_alpha=task.keep_alpha), report)
             if target is not None:
                 _write(result, target)
         except DemoError as error:

@@ -39,6 +39,7 @@ def read_image(
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
     max_aspect_ratio: float = MAX_ASPECT_RATIO,
+    keep_alpha: bool = False,
 ) -> ImageArray:
     """A picture file as uint8 (H, W, 3) RGB: upright (EXIF), first frame, alpha on white, 16 bit scaled to 8.
 
@@ -46,6 +47,7 @@ def read_image(
         source: a path, or the file's bytes.
         max_megapixels: checked against the header, before any pixel is decoded.
         max_aspect_ratio: longer side over shorter side.
+        keep_alpha: gives (H, W, 4) RGBA, not premultiplied, where the picture has alpha or a transparent colour.
 
     Raises:
         InputError: the file is empty, no picture, cut off, too large or too narrow; the message says which.
@@ -58,7 +60,8 @@ def read_image(
         picture.load()
     except DAMAGED as error:
         raise InputError(f"The picture file is damaged or cut off; please send it again. {ACCEPTED}.") from error
-    return np.array(_to_rgb(ImageOps.exif_transpose(picture)))
+    image: ImageArray = np.array(_to_rgb_or_rgba(ImageOps.exif_transpose(picture)))
+    return image if keep_alpha else on_white(image)
 
 
 def check_size(width: int, height: int, max_megapixels: float, max_aspect_ratio: float) -> None:
@@ -92,15 +95,19 @@ def _looks_like_svg(data: bytes) -> bool:
     return head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) and b"<svg" in data[:4096].lower()
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """8-bit RGB of any Pillow mode; transparent parts become white."""
+def _to_rgb_or_rgba(picture: Image.Image) -> Image.Image:
+    """8 bits of any Pillow mode, with alpha where it has some."""
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = _to_8_bit(picture)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    return picture.convert("RGB")
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+
+
+def on_white(image: ImageArray) -> ImageArray:
+    """uint8 (H, W, 4) RGBA laid on white, as (H, W, 3); what has no alpha comes back as it is."""
+    if image.shape[2] == 3:
+        return image
+    white = Image.new("RGBA", (image.shape[1], image.shape[0]), "white")
+    return np.array(Image.alpha_composite(white, Image.fromarray(image)).convert("RGB"))
 
 
 def _to_8_bit(picture: Image.Image) -> Image.Image:

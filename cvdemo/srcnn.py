@@ -1,9 +1,10 @@
-"""Upscaling by 2, 3 or 4: bicubic enlargement whose luminance SRCNN restores, tile by tile.
+"""Upscaling by 2, 3 or 4: bicubic enlargement whose luminance a network restores, tile by tile.
 
 C. Dong, C. C. Loy, K. He and X. Tang, "Image Super-Resolution Using Deep Convolutional Networks", TPAMI 2016. As in
 the paper (section 4.3.4) only Y of BT.601 goes through the network and the colour is bicubic. Here that is done by
 adding the change in Y to the enlarged red, green and blue alike, which is the same algebra and keeps greys grey to
-the last bit. Each tile carries its surroundings, so the tiles join to what the whole picture would give.
+the last bit. Each tile carries its surroundings, so the tiles join to what the whole picture would give. Alpha is
+enlarged by bicubic.
 """
 
 import math
@@ -15,18 +16,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cvdemo.alpha import fill_hidden
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image, to_tensor
-from cvdemo.nets.srcnn import SRCNN
 from cvdemo.quality import ssim
 from cvdemo.resample import bicubic_resize, rgb_to_ycbcr
 from cvdemo.runtime import Deadline, load_once, resolve_device
+from cvdemo.tiles import Place, spans, tiles, times, window, with_margin
+from cvdemo.upscale_choices import AUTO, CHOICES, network_named
+from cvdemo.upscale_choices import SCALES as SCALES
+from cvdemo.upscale_net import DetailNetwork, make_network, prepared
 from cvdemo.weights import entry_of, load_state_dict
 
-SCALES = (2, 3, 4)
 MAX_RESULT_MEGAPIXELS = 40.0
-KERNEL_REACH_PX = 3  # small-picture px around a tile: the cubic kernel reaches 2, one more for rounding
+KERNEL_REACH_PX = 3  # low-resolution px around a tile: the cubic kernel reaches 2, one more for rounding
 RGB_PER_Y = 255 / 219  # BT.601 squeezes [0, 255] into [16, 235]
 STRIP_ROWS = 256  # rows that shrinking and measuring hold as floats at a time
 SSIM_WINDOW_PX = 11  # of `cvdemo.quality.ssim`
@@ -37,6 +41,12 @@ class UpscaleConfig(Config):
     """How a picture is enlarged."""
 
     scale: int = setting(2, "Scale", choices=SCALES, help="How many times wider and higher the result is.")
+    network: str = setting(
+        AUTO,
+        "Network",
+        choices=CHOICES,
+        help="auto takes fast where there is one for the scale; the numbers are the sizes of SRCNN's kernels.",
+    )
     shrink_first: bool = setting(
         False,
         "Shrink first, to measure",
@@ -53,8 +63,8 @@ class UpscaleStep:
 
     Attributes:
         done, total: tiles.
-        image: the restored picture, uint8 (H, W, 3); black where tiles are still to come. The same array at every
-            step, filled in as the steps go on.
+        image: the restored picture, uint8 (H, W, 3), or (H, W, 4) where alpha was given; black where tiles are still
+            to come. The same array at every step, filled in as the steps go on.
         bicubic: the same for bicubic alone.
     """
 
@@ -66,7 +76,7 @@ class UpscaleStep:
 
 @dataclass(frozen=True)
 class Upscaled:
-    """The result: `image` by SRCNN and `bicubic`, both uint8 (H, W, 3) of the same size."""
+    """The result: `image` by the network and `bicubic`, both uint8 (H, W, 3 or 4) of the same size."""
 
     image: ImageArray
     bicubic: ImageArray
@@ -80,26 +90,26 @@ class Quality:
     ssim: float
 
 
-@load_once
-def load_srcnn(scale: int, device: str = "auto") -> SRCNN:
-    """The network for one scale in eval mode, loaded on first use and shared.
+def load_srcnn(scale: int, device: str = "auto", network: str = AUTO) -> DetailNetwork:
+    """The network for one scale, loaded on first use and shared; on the CPU ONNX Runtime runs it, on a GPU torch.
+
+    Args:
+        scale: 2, 3 or 4.
+        network: one of `cvdemo.upscale_choices.list_networks(scale)`, or "auto" for the first of them.
 
     Raises:
         ValueError: no such scale.
+        InputError: the scale has no such network.
         WeightsError: its file is missing or altered.
     """
-    if scale not in SCALES:
-        raise ValueError(f"scale must be one of {list(SCALES)}, got {scale!r}")
-    name = f"srcnn_x{scale}"
-    shape = entry_of(name).network
-    network = SRCNN(kernels=tuple(shape["kernels"]), channels=tuple(shape["channels"]))
-    network.load_state_dict(load_state_dict(name))
-    network.eval().requires_grad_(False)
-    network.to(resolve_device(device))
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)  # a quarter less CPU time
-    return network
+    return _load(network_named(scale, network).weight, scale, str(resolve_device(device)))
+
+
+@load_once
+def _load(weight: str, scale: int, device: str) -> DetailNetwork:
+    network = make_network(entry_of(weight).network)
+    network.load_state_dict(load_state_dict(weight))
+    return prepared(network.eval().requires_grad_(False), scale, device)
 
 
 def check_result_size(height: int, width: int, scale: int) -> None:
@@ -113,36 +123,42 @@ def check_result_size(height: int, width: int, scale: int) -> None:
 
 
 def upscale_steps(
-    image: ImageArray, network: SRCNN, config: UpscaleConfig, deadline: Deadline | None = None
+    image: ImageArray, network: DetailNetwork, config: UpscaleConfig, deadline: Deadline | None = None
 ) -> Iterator[UpscaleStep]:
     """One step a tile, row by row; the last one is not complete (`done < total`) where the deadline came first.
 
     Args:
-        image: uint8 (H, W, 3) RGB, from 1 x 1 px.
+        image: uint8 (H, W, 3) RGB or (H, W, 4) RGBA, from 1 x 1 px.
         network: made for `config.scale`; its device is where the work runs.
-        config: `shrink_first` is left to the caller, see `shrink`.
+        config: `network` and `shrink_first` are left to the caller, see `load_srcnn` and `shrink`.
 
     Raises:
+        ValueError: the network is for another scale.
         InputError: the result would be too large.
     """
-    height, width = image.shape[:2]
+    if network.scale != config.scale:
+        raise ValueError(f"the network is for scale {network.scale}, asked for is {config.scale}")
+    height, width, channels = image.shape
     check_result_size(height, width, config.scale)
-    restored = np.zeros((height * config.scale, width * config.scale, 3), np.uint8)
+    image = fill_hidden(image) if channels == 4 else image
+    restored = np.zeros((height * config.scale, width * config.scale, channels), np.uint8)
     enlarged = np.zeros_like(restored)
-    side_px = max(1, config.tile_px // config.scale)
-    tiles = [(rows, cols) for rows in _spans(height, side_px) for cols in _spans(width, side_px)]
-    for done, (rows, cols) in enumerate(tiles, start=1):
-        place = _times(rows, config.scale), _times(cols, config.scale)
-        restored[place], enlarged[place] = _upscale_tile(image, network, config.scale, rows, cols)
-        yield UpscaleStep(done, len(tiles), restored, enlarged)
+    places = tiles(height, width, max(1, config.tile_px // config.scale))
+    for done, place in enumerate(places, start=1):
+        target = times(place, config.scale)
+        restored[target], enlarged[target] = _upscale_tile(image, network, place)
+        yield UpscaleStep(done, len(places), restored, enlarged)
         if deadline is not None and deadline.expired:
             return
 
 
-def upscale(image: ImageArray, network: SRCNN, config: UpscaleConfig, deadline: Deadline | None = None) -> Upscaled:
+def upscale(
+    image: ImageArray, network: DetailNetwork, config: UpscaleConfig, deadline: Deadline | None = None
+) -> Upscaled:
     """The picture enlarged by `config.scale`, see `upscale_steps`.
 
     Raises:
+        ValueError: the network is for another scale.
         InputError: the result would be too large, or the deadline came first.
     """
     return finished(list(upscale_steps(image, network, config, deadline))[-1])
@@ -159,30 +175,27 @@ def finished(step: UpscaleStep) -> Upscaled:
     return Upscaled(step.image, step.bicubic)
 
 
-def _spans(length: int, side: int) -> list[slice]:
-    return [slice(start, min(start + side, length)) for start in range(0, length, side)]
-
-
-def _times(span: slice, scale: int) -> slice:
-    return slice(span.start * scale, span.stop * scale)
-
-
 @torch.inference_mode()
-def _upscale_tile(
-    image: ImageArray, network: SRCNN, scale: int, rows: slice, cols: slice
-) -> tuple[ImageArray, ImageArray]:
-    """SRCNN's and bicubic's pixels of one tile; `rows` and `cols` in px of the small picture."""
-    reach = math.ceil(network.halo_px / scale) + KERNEL_REACH_PX
-    top, left = max(0, rows.start - reach), max(0, cols.start - reach)
-    near = image[top : rows.stop + reach, left : cols.stop + reach]
-    rgb = bicubic_resize(to_tensor(near, next(network.parameters()).device), scale=float(scale))
-    luma = rgb_to_ycbcr(rgb)[:, :1]
-    restored = rgb + (network(luma) - luma) * RGB_PER_Y
-    inner = (
-        slice((rows.start - top) * scale, (rows.stop - top) * scale),
-        slice((cols.start - left) * scale, (cols.stop - left) * scale),
-    )
-    return to_image(restored[..., inner[0], inner[1]]), to_image(rgb[..., inner[0], inner[1]])
+def _upscale_tile(image: ImageArray, network: DetailNetwork, place: Place) -> tuple[ImageArray, ImageArray]:
+    """The network's and bicubic's pixels of one tile; `place` in px of the small picture."""
+    scale, halo_px = network.scale, network.enlarged_halo_px
+    around, inner = window(image[..., :3], place, network.low_res_halo_px)
+    low_res = with_margin(_luma(around, network.device), inner, network.low_res_halo_px)
+    near, inner = window(image, place, math.ceil(halo_px / scale) + KERNEL_REACH_PX)
+    rgb = bicubic_resize(to_tensor(near[..., :3], network.device), scale=float(scale))
+    inner = times(inner, scale)
+    enlarged = with_margin(rgb_to_ycbcr(rgb)[:, :1], inner, halo_px)
+    bicubic = rgb[..., inner[0], inner[1]]
+    restored = bicubic + network.detail(low_res, enlarged) * RGB_PER_Y
+    alpha = _enlarged_alpha(near, scale)[inner]
+    return np.dstack([to_image(restored), alpha]), np.dstack([to_image(bicubic), alpha])
+
+
+def _enlarged_alpha(image: ImageArray, scale: int) -> ImageArray:
+    """Alpha by bicubic, uint8 (H * scale, W * scale, 1); without a channel where the picture has none."""
+    if image.shape[2] == 3:
+        return np.empty((image.shape[0] * scale, image.shape[1] * scale, 0), np.uint8)
+    return to_image(bicubic_resize(to_tensor(image[..., [3, 3, 3]])[:, :1], scale=float(scale)))[..., :1]
 
 
 def shrink(image: ImageArray, scale: int) -> tuple[ImageArray, ImageArray]:
@@ -203,7 +216,7 @@ def shrink(image: ImageArray, scale: int) -> tuple[ImageArray, ImageArray]:
         )
     original = image[:height, :width]
     strips = []
-    for rows in _spans(height // scale, STRIP_ROWS // scale):
+    for rows in spans(height // scale, STRIP_ROWS // scale):
         top = max(0, rows.start - KERNEL_REACH_PX)
         strip = to_tensor(original[top * scale : (rows.stop + KERNEL_REACH_PX) * scale])
         shrunk = bicubic_resize(strip, scale=1 / scale)
@@ -237,12 +250,12 @@ def _strip_mean(
     """Mean of a per-row measure over strips whose rows overlap, weighted by the rows each strip adds."""
     total = 0.0
     rows_measured: int = pred.shape[0] - overlap
-    for rows in _spans(rows_measured, STRIP_ROWS):
+    for rows in spans(rows_measured, STRIP_ROWS):
         strip = slice(rows.start, rows.stop + overlap)
         value = measure(_luma(pred[strip]), _luma(target[strip]))
         total += (rows.stop - rows.start) * float(value)
     return total / rows_measured
 
 
-def _luma(image: ImageArray) -> Tensor:
-    return rgb_to_ycbcr(to_tensor(image))[:, :1]  # (1, 1, H, W)
+def _luma(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
+    return rgb_to_ycbcr(to_tensor(image, device))[:, :1]  # (1, 1, H, W)

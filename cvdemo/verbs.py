@@ -16,7 +16,7 @@ from cvdemo.classify import ClassifyConfig, classify, load_classifier
 from cvdemo.config import Config
 from cvdemo.detect import DetectConfig, load_detector, select
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, read_image
+from cvdemo.images import ImageArray, on_white, read_image
 from cvdemo.scan import scan_steps
 from cvdemo.srcnn import Quality, UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
 
@@ -46,6 +46,7 @@ class Task:
         suffix: of the main file that it writes.
         presets: configs by the name on the command line; options given take precedence.
         default_preset: the one taken when none is named.
+        keep_alpha: whether pictures reach it with their alpha, see `cvdemo.images.read_image`.
     """
 
     help: str
@@ -54,6 +55,7 @@ class Task:
     suffix: str = ".png"
     presets: Mapping[str, Config] = field(default_factory=dict)
     default_preset: str | None = None
+    keep_alpha: bool = False
 
 
 def prepare_classify(config: ClassifyConfig, args: argparse.Namespace) -> Work:
@@ -109,11 +111,11 @@ def prepare_stylize(config: style.StyleConfig, args: argparse.Namespace) -> Work
 
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
-    """Each picture enlarged; with `--shrink-first` also measured."""
-    network = load_srcnn(config.scale, args.device)
+    """Each picture enlarged, with its alpha; with `--shrink-first` laid on white, and also measured."""
+    network = load_srcnn(config.scale, args.device, config.network)
 
     def work(image: ImageArray, report: Report) -> Result:
-        low_res, original = shrink(image, config.scale) if config.shrink_first else (image, None)
+        low_res, original = shrink(on_white(image), config.scale) if config.shrink_first else (image, None)
         for step in upscale_steps(low_res, network, config):
             report(step.done, step.total)
         result = finished(step)
@@ -134,7 +136,7 @@ def _as_json(quality: Quality) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in asdict(quality).items()}
 
 
-def read_picture(path: Path) -> ImageArray:
+def read_picture(path: Path, *, keep_alpha: bool = False) -> ImageArray:
     """`read_image`, with one sentence where there is no such file.
 
     Raises:
@@ -142,7 +144,7 @@ def read_picture(path: Path) -> ImageArray:
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
-    return read_image(path)
+    return read_image(path, keep_alpha=keep_alpha)
 
 
 def _size(image: ImageArray) -> str:
@@ -174,5 +176,5 @@ TASKS = {
         presets=_by_slug(style.PRESETS),
         default_preset=_slug(next(iter(style.PRESETS))),
     ),
-    "upscale": Task("enlarge with SRCNN", UpscaleConfig, prepare_upscale),
+    "upscale": Task("enlarge with SRCNN", UpscaleConfig, prepare_upscale, keep_alpha=True),
 }

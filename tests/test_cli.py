@@ -18,15 +18,16 @@ from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.srcnn import UpscaleConfig, upscale
 from cvdemo.ui.common import example_picture
+from cvdemo.upscale_net import DetailNetwork, prepared
 from cvdemo.verbs import TASKS
 
 
 @pytest.fixture
 def small_srcnn(monkeypatch: pytest.MonkeyPatch) -> SRCNN:
     """A small random SRCNN takes the place of the real one, for all scales."""
-    network = SRCNN(kernels=(5, 1, 3), channels=(4, 3)).eval().requires_grad_(False)
-    monkeypatch.setattr("cvdemo.verbs.load_srcnn", lambda scale, device: network)
-    return network
+    small = SRCNN(kernels=(5, 1, 3), channels=(4, 3)).eval().requires_grad_(False)
+    monkeypatch.setattr("cvdemo.verbs.load_srcnn", lambda scale, device, network: prepared(small, scale))
+    return small
 
 
 @pytest.fixture
@@ -57,8 +58,34 @@ def size_wh(path: str | Path) -> tuple[int, int]:
 def test_upscale_is_the_function_of_the_page(noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path) -> None:
     save_png(noise, tmp_path / "in.png")
     assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--scale", "3"]) == 0
-    expected = upscale(noise, small_srcnn, UpscaleConfig(scale=3)).image
+    expected = upscale(noise, prepared(small_srcnn, 3), UpscaleConfig(scale=3)).image
     np.testing.assert_array_equal(read_image(tmp_path / "out.png"), expected)
+
+
+def test_upscale_keeps_alpha(noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path) -> None:
+    rgba = np.dstack([noise, np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))])
+    save_png(rgba, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png")]) == 0
+    expected = upscale(rgba, prepared(small_srcnn, 2), UpscaleConfig()).image
+    written = read_image(tmp_path / "out.png", keep_alpha=True)
+    assert written.shape == (96, 128, 4)
+    np.testing.assert_array_equal(written, expected)
+
+
+def test_upscale_takes_the_network_that_is_named(
+    noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def load(scale: int, device: str, network: str) -> DetailNetwork:
+        asked.append(network)
+        return prepared(small_srcnn, scale)
+
+    monkeypatch.setattr("cvdemo.verbs.load_srcnn", load)
+    save_png(noise, tmp_path / "in.png")
+    for options in ([], ["--network", "9-5-5"]):
+        assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), *options]) == 0
+    assert asked == ["auto", "9-5-5"]
 
 
 def test_a_folder_gives_a_folder(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import torch
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from cvdemo import srcnn
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, to_image, to_tensor
+from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.quality import psnr, ssim
 from cvdemo.resample import bicubic_resize, rgb_to_ycbcr, ycbcr_to_rgb
@@ -28,15 +29,38 @@ from cvdemo.srcnn import (
     upscale,
     upscale_steps,
 )
+from cvdemo.upscale_choices import list_networks
+from cvdemo.upscale_net import DetailNetwork, Net, prepared
+
+Make = Callable[[int], Net]
 
 
-@pytest.fixture
-def network() -> SRCNN:
+def sensitive_srcnn(scale: int) -> SRCNN:
     """A small SRCNN whose last layer is far from the identity, so that wrong surroundings show."""
     torch.manual_seed(1)
     small = SRCNN(kernels=(9, 5, 5), channels=(6, 4)).eval().requires_grad_(False)
     torch.nn.init.normal_(small.convs[-1].weight, std=0.1)  # type: ignore[arg-type]  # a convolution
     return small
+
+
+def sensitive_fast(scale: int) -> FastSRCNN:
+    """A small FastSRCNN that changes a lot."""
+    torch.manual_seed(1)
+    small = FastSRCNN(scale, width=6, depth=3).eval().requires_grad_(False)
+    torch.nn.init.normal_(small.last.weight, std=0.05)
+    return small
+
+
+@pytest.fixture(params=[sensitive_srcnn, sensitive_fast], ids=["srcnn", "fast"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Each kind of network, for a scale."""
+    return request.param  # type: ignore[no-any-return]  # one of the two above
+
+
+@pytest.fixture
+def network() -> DetailNetwork:
+    """SRCNN for x2."""
+    return prepared(sensitive_srcnn(2), 2)
 
 
 @pytest.fixture
@@ -47,10 +71,14 @@ def identity() -> SRCNN:
     return network
 
 
-def whole_picture(image: ImageArray, network: SRCNN, scale: int) -> ImageArray:
-    """The oracle: Y, Cb and Cr apart, as the paper words it, and no tiles."""
-    ycbcr = rgb_to_ycbcr(bicubic_resize(to_tensor(image), scale=float(scale)))
-    ycbcr[:, :1] = network(ycbcr[:, :1])
+def whole_picture(image: ImageArray, network: Net, scale: int) -> ImageArray:
+    """The oracle: Y, Cb and Cr apart, as the paper words it, by torch and without tiles."""
+    small = to_tensor(image)
+    ycbcr = rgb_to_ycbcr(bicubic_resize(small, scale=float(scale)))
+    if isinstance(network, FastSRCNN):
+        ycbcr[:, :1] += network(rgb_to_ycbcr(small)[:, :1])
+    else:
+        ycbcr[:, :1] = network(ycbcr[:, :1])
     return to_image(ycbcr_to_rgb(ycbcr))
 
 
@@ -59,9 +87,11 @@ def largest_difference(a: ImageArray, b: ImageArray) -> int:
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_tiles_join_to_the_whole_picture(noise: ImageArray, network: SRCNN, scale: int) -> None:
-    tiled = upscale(noise, network, UpscaleConfig(scale=scale, tile_px=64))
-    untiled = upscale(noise, network, UpscaleConfig(scale=scale, tile_px=1024))
+def test_tiles_join_to_the_whole_picture(noise: ImageArray, make: Make, scale: int) -> None:
+    network = make(scale)
+    ready = prepared(network, scale)
+    tiled = upscale(noise, ready, UpscaleConfig(scale=scale, tile_px=64))
+    untiled = upscale(noise, ready, UpscaleConfig(scale=scale, tile_px=1024))
     np.testing.assert_array_equal(tiled.bicubic, untiled.bicubic)
     assert largest_difference(tiled.image, untiled.image) <= 1
     assert np.mean(tiled.image != untiled.image) < 1e-3
@@ -69,28 +99,63 @@ def test_tiles_join_to_the_whole_picture(noise: ImageArray, network: SRCNN, scal
     assert largest_difference(tiled.image, tiled.bicubic) > 10
 
 
+@pytest.mark.parametrize(("size_hw", "tile_px"), [((41, 67), 64), ((7, 90), 67), ((65, 33), 101), ((64, 64), 65)])
+def test_tiles_of_odd_sizes_that_do_not_divide(make: Make, size_hw: tuple[int, int], tile_px: int) -> None:
+    image = np.random.default_rng(2).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    network = make(3)
+    tiled = upscale(image, prepared(network, 3), UpscaleConfig(scale=3, tile_px=tile_px))
+    assert largest_difference(tiled.image, whole_picture(image, network, 3)) <= 1
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 9), (70, 1), (2, 3), (33, 50)])
-def test_sizes_are_multiplied(network: SRCNN, scale: int, size_hw: tuple[int, int]) -> None:
+def test_sizes_are_multiplied(make: Make, scale: int, size_hw: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
-    result = upscale(image, network, UpscaleConfig(scale=scale, tile_px=64))
+    network = make(scale)
+    result = upscale(image, prepared(network, scale), UpscaleConfig(scale=scale, tile_px=64))
     assert result.image.shape == result.bicubic.shape == (size_hw[0] * scale, size_hw[1] * scale, 3)
     assert largest_difference(result.image, whole_picture(image, network, scale)) <= 1
 
 
 def test_a_single_pixel_keeps_its_colour(identity: SRCNN) -> None:
     image = np.array([[[250, 10, 77]]], dtype=np.uint8)
-    result = upscale(image, identity, UpscaleConfig(scale=3))
+    result = upscale(image, prepared(identity, 3), UpscaleConfig(scale=3))
     np.testing.assert_array_equal(result.image, np.tile(image, (3, 3, 1)))
 
 
-def test_grey_stays_grey(noise: ImageArray, network: SRCNN) -> None:
+def test_grey_stays_grey(noise: ImageArray, make: Make) -> None:
     grey = np.repeat(noise[..., :1], 3, axis=2)
-    result = upscale(grey, network, UpscaleConfig(scale=3))
+    result = upscale(grey, prepared(make(3), 3), UpscaleConfig(scale=3))
     assert np.ptp(result.image, axis=2).max() == 0
 
 
-def test_only_luminance_differs_from_bicubic(cheetah: ImageArray, network: SRCNN) -> None:
+def test_alpha_is_enlarged_by_bicubic_and_the_colour_is_restored(noise: ImageArray, make: Make) -> None:
+    alpha = np.random.default_rng(1).integers(1, 256, noise.shape[:2], dtype=np.uint8)
+    ready, config = prepared(make(2), 2), UpscaleConfig(tile_px=64)
+    result = upscale(np.dstack([noise, alpha]), ready, config)
+    opaque = upscale(noise, ready, config)
+    np.testing.assert_array_equal(result.image[..., :3], opaque.image)
+    np.testing.assert_array_equal(result.bicubic[..., :3], opaque.bicubic)
+    expected = to_image(bicubic_resize(to_tensor(np.dstack([alpha] * 3)), scale=2.0))[..., 0]
+    for picture in (result.image, result.bicubic):
+        np.testing.assert_array_equal(picture[..., 3], expected)
+
+
+def test_what_is_hidden_leaves_no_fringe(identity: SRCNN) -> None:
+    disc = np.zeros((40, 40, 4), np.uint8)  # black where nobody sees it, as editors leave it
+    rows, cols = np.mgrid[:40, :40]
+    disc[(rows - 20) ** 2 + (cols - 20) ** 2 < 150] = (200, 40, 90, 255)
+    result = upscale(disc, prepared(identity, 2), UpscaleConfig())
+    seen = result.image[result.image[..., 3] > 0]
+    assert len(seen) > 1200 and np.abs(seen[:, :3].astype(int) - (200, 40, 90)).max() <= 1
+
+
+def test_a_network_for_another_scale_is_refused(noise: ImageArray, network: DetailNetwork) -> None:
+    with pytest.raises(ValueError, match="the network is for scale 2, asked for is 3"):
+        upscale(noise, network, UpscaleConfig(scale=3))
+
+
+def test_only_luminance_differs_from_bicubic(cheetah: ImageArray, network: DetailNetwork) -> None:
     muted = (cheetah[100:140, 200:260] // 4 + 96).astype(np.uint8)  # nothing clips
     result = upscale(muted, network, UpscaleConfig(scale=2))
     change = result.image.astype(int) - result.bicubic.astype(int)
@@ -98,30 +163,30 @@ def test_only_luminance_differs_from_bicubic(cheetah: ImageArray, network: SRCNN
 
 
 def test_the_identity_network_gives_bicubic(noise: ImageArray, identity: SRCNN) -> None:
-    result = upscale(noise, identity, UpscaleConfig(scale=2))
+    result = upscale(noise, prepared(identity, 2), UpscaleConfig(scale=2))
     assert largest_difference(result.image, result.bicubic) <= 1
     expected = to_image(bicubic_resize(to_tensor(noise), scale=2.0))
     np.testing.assert_array_equal(result.bicubic, expected)
 
 
-def test_the_input_is_left_alone_and_the_result_repeats(noise: ImageArray, network: SRCNN) -> None:
+def test_the_input_is_left_alone_and_the_result_repeats(noise: ImageArray, network: DetailNetwork) -> None:
     before = noise.copy()
     first = upscale(noise, network, UpscaleConfig())
     np.testing.assert_array_equal(first.image, upscale(noise, network, UpscaleConfig()).image)
     np.testing.assert_array_equal(noise, before)
 
 
-def test_one_step_a_tile(noise: ImageArray, network: SRCNN) -> None:
+def test_one_step_a_tile(noise: ImageArray, network: DetailNetwork) -> None:
     steps = list(upscale_steps(noise, network, UpscaleConfig(scale=2, tile_px=64)))  # 96 x 128 px
     assert [(step.done, step.total) for step in steps] == [(i, 4) for i in (1, 2, 3, 4)]
 
 
-def test_tiles_to_come_are_black(noise: ImageArray, network: SRCNN) -> None:
+def test_tiles_to_come_are_black(noise: ImageArray, network: DetailNetwork) -> None:
     step = next(upscale_steps(noise, network, UpscaleConfig(scale=2, tile_px=64)))
     assert step.image[:64, :64].any() and not step.image[64:].any() and not step.image[:, 64:].any()
 
 
-def test_a_deadline_stops_after_the_tile_it_finds(noise: ImageArray, network: SRCNN) -> None:
+def test_a_deadline_stops_after_the_tile_it_finds(noise: ImageArray, network: DetailNetwork) -> None:
     config = UpscaleConfig(scale=2, tile_px=64)
     steps = list(upscale_steps(noise, network, config, Deadline(0.0)))
     assert [(step.done, step.total) for step in steps] == [(1, 4)]
@@ -129,16 +194,16 @@ def test_a_deadline_stops_after_the_tile_it_finds(noise: ImageArray, network: SR
         upscale(noise, network, config, Deadline(0.0))
 
 
-def test_finished_gives_the_last_step(noise: ImageArray, network: SRCNN) -> None:
+def test_finished_gives_the_last_step(noise: ImageArray, network: DetailNetwork) -> None:
     last = list(upscale_steps(noise, network, UpscaleConfig()))[-1]
     assert finished(last).image is last.image and finished(last).bicubic is last.bicubic
 
 
-def test_a_result_that_is_too_large_is_refused_before_any_work(network: SRCNN) -> None:
+def test_a_result_that_is_too_large_is_refused_before_any_work(network: DetailNetwork) -> None:
     image = np.zeros((2000, 3000, 3), np.uint8)
     words = "The result would be 96 megapixels; the limit is 40: choose a smaller scale or picture."
     with pytest.raises(InputError, match=words):
-        next(upscale_steps(image, network, UpscaleConfig(scale=4)))
+        next(upscale_steps(image, prepared(sensitive_srcnn(4), 4), UpscaleConfig(scale=4)))
 
 
 def test_the_limit_itself_is_allowed() -> None:
@@ -206,21 +271,29 @@ def test_an_unknown_scale_is_refused() -> None:
 def test_a_missing_network_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"weights": {}}))
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
-    monkeypatch.setattr(load_srcnn, "cache", {})
     with pytest.raises(WeightsError, match="srcnn_x3"):
-        srcnn.load_srcnn.__wrapped__(3)  # type: ignore[attr-defined]  # past the cache
+        load_srcnn(3)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_real_weights_beat_bicubic(chelsea: ImageArray, scale: int) -> None:
+def test_a_network_is_loaded_once_however_it_is_named() -> None:
+    assert load_srcnn(2, "cpu", "9-5-5") is load_srcnn(2, device="cpu", network="9-5-5")
+    assert load_srcnn(2, "cpu") is load_srcnn(2, "cpu", next(iter(list_networks(2))))
+
+
+REAL = [(scale, value) for scale in (2, 3, 4) for value in list_networks(scale)]
+
+
+@pytest.mark.parametrize(("scale", "value"), REAL)
+def test_the_real_weights_beat_bicubic(chelsea: ImageArray, scale: int, value: str) -> None:
     low_res, original = shrink(chelsea, scale)
-    result = upscale(low_res, load_srcnn(scale, "cpu"), UpscaleConfig(scale=scale))
+    result = upscale(low_res, load_srcnn(scale, "cpu", value), UpscaleConfig(scale=scale))
     restored, enlarged = (luma_quality(image, original, scale) for image in (result.image, result.bicubic))
     assert restored.psnr > enlarged.psnr + 0.3
     assert restored.ssim > enlarged.ssim
 
 
-def test_the_real_weights_sharpen_without_ringing_on_flat_colour() -> None:
+@pytest.mark.parametrize("value", list_networks(2))
+def test_the_real_weights_sharpen_without_ringing_on_flat_colour(value: str) -> None:
     flat = np.array(Image.new("RGB", (40, 30), (200, 60, 20)))
-    result = upscale(flat, load_srcnn(2, "cpu"), UpscaleConfig())
+    result = upscale(flat, load_srcnn(2, "cpu", value), UpscaleConfig())
     assert largest_difference(result.image, result.bicubic) <= 3

@@ -153,15 +153,15 @@ def example_picture(name: str) -> str:
     return str(own) if own.is_file() else str(gr.media.get_image(f"{name}.jpg"))
 
 
-def load_picture(path: str | None, what: str = "a picture") -> ImageArray:
-    """The picture behind a `picture_input` as uint8 (H, W, 3) RGB.
+def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool = False) -> ImageArray:
+    """The picture behind a `picture_input` as uint8 (H, W, 3) RGB, or (H, W, 4) where alpha is kept.
 
     Raises:
         InputError: no picture was chosen, or it cannot be used; see `cvdemo.images.read_image`.
     """
     if path is None:
         raise InputError(f"Please choose {what} first.")
-    return read_image(path)
+    return read_image(path, keep_alpha=keep_alpha)
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,107 @@
+"""The super-resolution networks to choose from: every weight of the manifest whose task is "upscale", by scale.
+
+Read from the manifest alone; no network is loaded for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvdemo.errors import InputError, WeightsError
+from cvdemo.weights import WeightEntry, load_manifest
+
+SCALES = (2, 3, 4)
+AUTO = "auto"  # the first network that there is for the scale
+FAST = "fast"  # the public name of `fast_srcnn` on the page, in the API and on the command line
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleChoice:
+    """One network for one scale.
+
+    Attributes:
+        value: short and stable, for links, the API and the command line: "fast", or SRCNN's kernels, "9-5-5".
+        title: for people.
+        weight: name in the manifest.
+        psnr, bicubic_psnr: on Set5 in dB, as the manifest has them; None where it does not.
+    """
+
+    value: str
+    title: str
+    weight: str
+    psnr: float | None
+    bicubic_psnr: float | None
+
+
+def list_networks(scale: int, weights_dir: Path | None = None) -> dict[str, UpscaleChoice]:
+    """The networks for one scale by value, "fast" first; of two with one value the manifest's first.
+
+    Raises:
+        ValueError: no such scale.
+        WeightsError: the manifest is missing or damaged.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {list(SCALES)}, got {scale!r}")
+    found = [
+        _choice(name, entry)
+        for name, entry in load_manifest(weights_dir).items()
+        if entry.task == "upscale" and entry.preprocessing.get("scale") == scale
+    ]
+    first: dict[str, UpscaleChoice] = {}
+    for choice in sorted(found, key=lambda choice: choice.value != FAST):
+        first.setdefault(choice.value, choice)
+    return first
+
+
+def network_named(scale: int, value: str = AUTO, weights_dir: Path | None = None) -> UpscaleChoice:
+    """The network of that value for the scale; "auto" is the first there is.
+
+    Raises:
+        ValueError: no such scale.
+        InputError: the scale has no network of that value.
+        WeightsError: the manifest is missing or damaged, or has no network for the scale.
+    """
+    networks = list_networks(scale, weights_dir)
+    if not networks:
+        raise WeightsError(f"There is no weight for upscaling by {scale}; the manifest lists no srcnn_x{scale}.")
+    if value == AUTO:
+        return next(iter(networks.values()))
+    if value not in networks:
+        raise InputError(
+            f"For scale {scale} the networks are {', '.join(networks)}, not {value!r}: choose one of them."
+        )
+    return networks[value]
+
+
+def networks_or_default(scale: int) -> dict[str, UpscaleChoice]:
+    """`list_networks`, or "auto" alone where there are none or the manifest cannot be read: using it then says why."""
+    automatic = UpscaleChoice(value=AUTO, title="Automatic", weight="", psnr=None, bicubic_psnr=None)
+    try:
+        return list_networks(scale) or {AUTO: automatic}
+    except WeightsError:
+        return {AUTO: automatic}
+
+
+def _choice(name: str, entry: WeightEntry) -> UpscaleChoice:
+    fast = entry.network["name"] == "fast_srcnn"
+    value = FAST if fast else "-".join(str(kernel) for kernel in entry.network["kernels"])
+    return UpscaleChoice(
+        value=value,
+        title="Fast, ours" if fast else f"SRCNN {value}",
+        weight=name,
+        psnr=_on_set5(entry.metric, "set5"),
+        bicubic_psnr=_on_set5(entry.metric, "set5_bicubic"),
+    )
+
+
+def _on_set5(metric: Mapping[str, Any], key: str) -> float | None:
+    value = metric.get("value")
+    psnr = value.get(key) if isinstance(value, Mapping) else None
+    return float(psnr) if isinstance(psnr, int | float) else None
+
+
+_VALUES = {value for scale in SCALES for value in networks_or_default(scale)} - {AUTO}
+CHOICES = (AUTO, *sorted(_VALUES, key=lambda value: (value != FAST, value)))  # "auto" and the networks of any scale

@@ -1,0 +1,111 @@
+"""The ONNX graphs: equal to the torch networks, for any size, and within their limits of memory and threads."""
+
+import onnx
+import pytest
+import torch
+
+from cvdemo import onnx_graph
+from cvdemo.nets.fast_srcnn import FastSRCNN
+from cvdemo.nets.srcnn import SRCNN
+from cvdemo.onnx_graph import bands, onnx_engine, onnx_model
+from cvdemo.upscale_net import Net, torch_engine
+
+SIZES = [(1, 1), (7, 40), (33, 20)]
+
+
+def srcnn(kernels: tuple[int, int, int]) -> SRCNN:
+    """Random in every layer; that of the paper starts as the identity."""
+    return randomised(SRCNN(kernels=kernels, channels=(16, 8)))
+
+
+def fast(scale: int, depth: int = 3) -> FastSRCNN:
+    return randomised(FastSRCNN(scale, width=12, depth=depth))
+
+
+def randomised(network: Net) -> Net:
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return network.eval().requires_grad_(False)
+
+
+NETWORKS = {
+    "9-5-5": srcnn((9, 5, 5)),
+    "9-1-5": srcnn((9, 1, 5)),
+    "fast x2": fast(2),
+    "fast x3": fast(3, depth=1),
+    "fast x4": fast(4, depth=5),
+}
+
+
+@pytest.mark.parametrize("size_hw", SIZES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_equals_torch(name: str, size_hw: tuple[int, int]) -> None:
+    network = NETWORKS[name]
+    x = torch.rand(1, 1, *(side + 2 * network.halo_px for side in size_hw))
+    expected = torch_engine(network)(x)
+    scale = network.scale if isinstance(network, FastSRCNN) else 1
+    assert expected.shape[-2:] == (size_hw[0] * scale, size_hw[1] * scale)
+    torch.testing.assert_close(onnx_engine(network)(x), expected, atol=1e-4, rtol=0)
+    assert float(expected.abs().max()) > 0.05  # a network of zeros would prove nothing
+
+
+@pytest.mark.parametrize(
+    ("slopes", "kind"), [([0.3], "LeakyRelu"), ([-0.2, 1.0, 0.25], "Relu"), ([0.1, 1.5, 0.2], "PRelu")]
+)
+def test_each_form_of_prelu_is_prelu(slopes: list[float], kind: str) -> None:
+    """One slope, a slope a channel up to 1, and beyond: three graphs for the same function."""
+    weight = torch.tensor(slopes)
+    graph = onnx_graph._Graph()
+    graph.node("Conv", [onnx_graph.INPUT, graph.tensor(torch.ones(3, 1, 1, 1))], "wide")
+    graph.conv(graph.prelu("wide", weight), pick := torch.nn.Conv2d(3, 1, 1).requires_grad_(False), onnx_graph.OUTPUT)
+    assert kind in [node.op_type for node in graph.nodes]
+    x = torch.linspace(-1, 1, 30).view(1, 1, 5, 6)
+    expected = pick(torch.nn.functional.prelu(x.expand(1, 3, 5, 6), weight))
+    torch.testing.assert_close(run(graph.model(), x), expected)
+
+
+def run(model: onnx.ModelProto, x: torch.Tensor) -> torch.Tensor:
+    session = onnx_graph.onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {onnx_graph.INPUT: x.numpy()})[0])
+
+
+@pytest.mark.parametrize("name", ["9-5-5", "fast x2"])
+def test_the_model_says_what_it_takes(name: str) -> None:
+    model = onnx_model(NETWORKS[name])
+    onnx.checker.check_model(model, full_check=True)
+    (given,), (result,) = model.graph.input, model.graph.output
+    assert (given.name, result.name) == ("luminance", "result")
+    sides = [(dim.dim_value, dim.dim_param) for dim in given.type.tensor_type.shape.dim]
+    assert sides == [(0, "batch"), (1, ""), (0, "height"), (0, "width")]
+    assert model.opset_import[0].version == 17 and model.ir_version == 8
+
+
+@pytest.mark.parametrize("name", ["9-5-5", "fast x3"])
+def test_large_tiles_go_through_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = NETWORKS[name]
+    x = torch.rand(1, 1, 61, 50)
+    whole = onnx_engine(network)(x)
+    monkeypatch.setattr(onnx_graph, "BAND_PX", 50 * 30)
+    parts = bands(x, network.halo_px)
+    assert len(parts) > 2 and max(part.shape[2] for part in parts) == 30
+    torch.testing.assert_close(onnx_engine(network)(x), whole, atol=1e-5, rtol=0)
+
+
+def test_bands_narrower_than_the_halo_have_one_row_each() -> None:
+    parts = bands(torch.zeros(1, 1, 12, onnx_graph.BAND_PX), halo_px=4)
+    assert [part.shape[2] for part in parts] == [9] * 4
+
+
+def test_it_takes_the_threads_of_torch_and_lets_them_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[onnx_graph.onnxruntime.SessionOptions] = []
+    session = onnx_graph.onnxruntime.InferenceSession
+
+    def watched(model: bytes, options: onnx_graph.onnxruntime.SessionOptions, providers: list[str]) -> object:
+        seen.append(options)
+        return session(model, options, providers=providers)
+
+    monkeypatch.setattr(onnx_graph.onnxruntime, "InferenceSession", watched)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    onnx_engine(NETWORKS["fast x2"])
+    assert seen[0].intra_op_num_threads == 3
+    assert seen[0].get_session_config_entry("session.intra_op.allow_spinning") == "0"
