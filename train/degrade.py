@@ -22,6 +22,11 @@ PROTOCOL = (
 GATE_DB = {2: 33.66, 3: 30.39, 4: 28.42}
 GATE_TOLERANCE_DB = 0.05
 
+# low-resolution px on each side that the cubic kernel reads, in shrinking as in enlarging
+REACH_PX = 2
+
+Restore = Callable[[Tensor, Tensor], Tensor]
+
 
 def read_luminance(path: Path) -> Tensor:
     """Y of BT.601 as (1, 1, H, W) in [16, 235] / 255, rounded to 8 bits as MATLAB's `rgb2ycbcr` does."""
@@ -39,20 +44,56 @@ def modcrop(high_res: Tensor, scale: int) -> Tensor:
     return high_res[..., : height - height % scale, : width - width % scale]
 
 
-def blurred(high_res: Tensor, scale: int) -> Tensor:
-    """`high_res` shrunk by `scale` and enlarged again, both bicubic: what SRCNN gets; sizes must divide."""
-    return bicubic_resize(bicubic_resize(high_res, scale=1 / scale), scale=scale)
+class CropDegradation:
+    """The low-resolution and the enlarged form of crops as if cut from those of their whole pictures.
+
+    Pixels next to a crop's border would need what lies outside, so they are left out. Each form takes two products with
+    fixed matrices, of the weights that `bicubic_resize` has.
+
+    Args:
+        side_px: of the crops in px of the high-resolution picture.
+        scale: 2, 3 or 4; the crops must begin at a multiple of it.
+        device: where the crops are.
+
+    Raises:
+        ValueError: a side that `scale` does not divide, or from which nothing would be left.
+    """
+
+    def __init__(self, side_px: int, scale: int, device: torch.device) -> None:
+        small_px = side_px // scale - 2 * REACH_PX
+        if side_px % scale or small_px <= 2 * REACH_PX:
+            raise ValueError(f"need a multiple of {scale} above {4 * REACH_PX * scale} px, got {side_px}")
+        shrink = _resizing(side_px, side_px // scale)[REACH_PX:-REACH_PX]
+        enlarge = _resizing(small_px, small_px * scale)[REACH_PX * scale : -REACH_PX * scale]
+        self._shrink, self._enlarge = shrink.float().to(device), enlarge.float().to(device)
+
+    def __call__(self, high_res: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, n, n) -> low-resolution (B, 1, n / scale - 4, ...) and enlarged (B, 1, n - 8 scale, ...), centred."""
+        low_res = self._shrink @ high_res @ self._shrink.T
+        return low_res, self._enlarge @ low_res @ self._enlarge.T
 
 
-def measure(pictures: Mapping[str, Tensor], scale: int, restore: Callable[[Tensor], Tensor]) -> dict[str, float]:
-    """Mean PSNR (dB) and SSIM over pictures of luminance, of `restore` and of bicubic."""
+def _resizing(in_px: int, out_px: int) -> Tensor:
+    """The bicubic resizing of one axis as a matrix (out_px, in_px), float64."""
+    identity = torch.eye(in_px, dtype=torch.float64)[None, None]
+    return bicubic_resize(identity, out_hw=(out_px, in_px))[0, 0]
+
+
+def measure(pictures: Mapping[str, Tensor], scale: int, restore: Restore) -> dict[str, float]:
+    """Mean PSNR (dB) and SSIM over pictures of luminance, of `restore` and of bicubic.
+
+    Args:
+        pictures: (1, 1, H, W) by name.
+        restore: takes the low-resolution picture (1, 1, h, w) and the one that bicubic has enlarged from it.
+    """
     totals = {"psnr": 0.0, "ssim": 0.0, "bicubic_psnr": 0.0, "bicubic_ssim": 0.0}
     for picture in pictures.values():
         high_res = modcrop(picture, scale)
-        low_res = blurred(high_res, scale)
+        low_res = bicubic_resize(high_res, scale=1 / scale)
+        enlarged = bicubic_resize(low_res, scale=scale)
         with torch.no_grad():
-            restored = _to_8_bit(restore(low_res).cpu())
-        enlarged = _to_8_bit(low_res)
+            restored = _to_8_bit(restore(low_res, enlarged).cpu())
+        enlarged = _to_8_bit(enlarged)
         totals["psnr"] += psnr(restored, high_res, scale).item()
         totals["ssim"] += ssim(restored, high_res, scale).item()
         totals["bicubic_psnr"] += psnr(enlarged, high_res, scale).item()

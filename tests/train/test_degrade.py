@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from train.degrade import blurred, check_gate, measure, modcrop, read_folder, read_luminance
+from cvdemo.resample import bicubic_resize
+from train.degrade import REACH_PX, CropDegradation, check_gate, measure, modcrop, read_folder, read_luminance
 
 
 def smooth_picture(height: int = 48, width: int = 60) -> torch.Tensor:
@@ -24,11 +25,26 @@ def test_modcrop_keeps_the_top_left(scale: int, size_hw: tuple[int, int]) -> Non
     assert torch.equal(cropped, picture[..., : size_hw[0], : size_hw[1]])
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_blurring_keeps_size_and_smooth_content(scale: int) -> None:
-    picture = modcrop(smooth_picture(), scale)
-    assert blurred(picture, scale).shape == picture.shape
-    assert (blurred(picture, scale) - picture).abs().max() < 0.03
+@pytest.mark.parametrize(("scale", "top", "left"), [(2, 6, 14), (3, 9, 21), (4, 0, 60)])
+def test_a_degraded_crop_is_cut_from_the_degraded_picture(scale: int, top: int, left: int) -> None:
+    whole = torch.rand(2, 1, 120, 144)
+    low_res = bicubic_resize(whole, scale=1 / scale)
+    enlarged = bicubic_resize(low_res, scale=scale)
+    crops = whole[..., top : top + 60, left : left + 60]
+    of_crops, enlarged_of_crops = CropDegradation(60, scale, torch.device("cpu"))(crops)
+    for cut, full, edge, side in [
+        (of_crops, low_res, REACH_PX, 1),
+        (enlarged_of_crops, enlarged, 2 * REACH_PX * scale, scale),
+    ]:
+        size = 60 // scale * side - 2 * edge
+        y, x = top // scale * side + edge, left // scale * side + edge
+        torch.testing.assert_close(cut, full[..., y : y + size, x : x + size], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(("side", "scale"), [(50, 4), (16, 2), (32, 4)])
+def test_crops_off_the_grid_or_too_small_are_refused(side: int, scale: int) -> None:
+    with pytest.raises(ValueError, match=f"multiple of {scale} above {8 * scale} px"):
+        CropDegradation(side, scale, torch.device("cpu"))
 
 
 def test_luminance_is_8_bit_bt601(tmp_path: Path) -> None:
@@ -41,10 +57,25 @@ def test_luminance_is_8_bit_bt601(tmp_path: Path) -> None:
 
 def test_doing_nothing_measures_as_bicubic_and_a_prophet_is_perfect() -> None:
     picture = (torch.rand(1, 1, 32, 32) * 255).round() / 255
-    nothing = measure({"a": picture}, 2, lambda low_res: low_res)
+    nothing = measure({"a": picture}, 2, lambda low_res, enlarged: enlarged)
     assert nothing["psnr"] == nothing["bicubic_psnr"]
     assert nothing["ssim"] == nothing["bicubic_ssim"]
-    assert measure({"a": picture}, 2, lambda low_res: picture)["psnr"] == float("inf")
+    assert measure({"a": picture}, 2, lambda low_res, enlarged: picture)["psnr"] == float("inf")
+
+
+def test_what_is_restored_is_the_shrunk_picture_and_its_enlargement() -> None:
+    seen = []
+
+    def restore(low_res: torch.Tensor, enlarged: torch.Tensor) -> torch.Tensor:
+        seen.append((low_res, enlarged))
+        return enlarged
+
+    picture = smooth_picture()
+    result = measure({"a": picture}, 3, restore)
+    ((low_res, enlarged),) = seen
+    assert torch.equal(low_res, bicubic_resize(picture, scale=1 / 3))
+    assert torch.equal(enlarged, bicubic_resize(low_res, scale=3))
+    assert result["bicubic_psnr"] > 40  # nothing sharp in it is lost
 
 
 @pytest.mark.parametrize(("scale", "db"), [(2, 33.66), (3, 30.43), (4, 28.38)])

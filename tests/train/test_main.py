@@ -14,9 +14,10 @@ from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from tests.train.tiny import PlainTask
 from train import __main__ as command_line
+from train import super_resolution_recipe
 from train.engine import LoopConfig
 from train.recipe import Context
-from train.recipes import RECIPES, srcnn
+from train.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 _dry_run_s: list[float] = []
@@ -96,11 +97,12 @@ def test_evaluate_knows_its_weights(tmp_path: Path) -> None:
 def test_evaluate_prints_one_json_object(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(srcnn, "load_state_dict", lambda name: SRCNN((9, 5, 5)).state_dict())
-    monkeypatch.setattr(srcnn, "check_gate", lambda psnr, scale: None)
-    entry = type("Entry", (), {"network": {"kernels": [9, 5, 5], "channels": [64, 32]}, "preprocessing": {"scale": 2}})
-    monkeypatch.setattr(srcnn, "load_manifest", lambda: {"srcnn_x2": entry})
-    monkeypatch.setattr(srcnn, "read_folder", lambda folder: {"a.png": torch.rand(1, 1, 32, 32)})
+    monkeypatch.setattr(super_resolution_recipe, "load_state_dict", lambda name: SRCNN((9, 5, 5)).state_dict())
+    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda psnr, scale: None)
+    network = {"name": "srcnn", "kernels": [9, 5, 5], "channels": [64, 32]}
+    entry = type("Entry", (), {"network": network, "preprocessing": {"scale": 2}})
+    monkeypatch.setattr(super_resolution_recipe, "load_manifest", lambda: {"srcnn_x2": entry})
+    monkeypatch.setattr(super_resolution_recipe, "read_folder", lambda folder: {"a.png": torch.rand(1, 1, 32, 32)})
     (tmp_path / "set5").mkdir()
     command_line.main(["evaluate", "srcnn_x2", "--data", str(tmp_path), "--json", "--device", "cpu"])
     lines = capsys.readouterr().out.splitlines()

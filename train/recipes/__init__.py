@@ -9,6 +9,9 @@ from train.recipes import (
     lenet,
     minigooglenet,
     srcnn,
+    srcnn_915,
+    srcnn_935,
+    srcnn_fast,
     tiny_imagenet,
     tiny_imagenet_features,
 )
@@ -22,6 +25,9 @@ _RECIPES = (
     tiny_imagenet_features.RECIPE,
     tiny_imagenet.RECIPE,
     srcnn.RECIPE,
+    srcnn_915.RECIPE,
+    srcnn_935.RECIPE,
+    srcnn_fast.RECIPE,
     dcgan.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}

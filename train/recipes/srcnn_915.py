@@ -1,0 +1,24 @@
+"""SRCNN 9-1-5, the paper's smallest: a seventh of the parameters of 9-5-5 (Dong et al. 2016, section 4.3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from train.recipes.srcnn import DRY_RUN, NOTES, SrcnnConfig
+from train.super_resolution_recipe import SuperResolution
+
+
+@dataclass(frozen=True, kw_only=True)
+class Srcnn915Config(SrcnnConfig):
+    """As 9-5-5 but for the second layer."""
+
+    kernels: tuple[int, ...] = (9, 1, 5)
+
+
+RECIPE = SuperResolution(
+    recipe="srcnn-9-1-5",
+    goal="Set5 PSNR 32.52 dB at x3 (Dong et al. 2016)",
+    config=Srcnn915Config,
+    dry_run=DRY_RUN,
+    notes=NOTES,
+).as_recipe()

@@ -1,0 +1,202 @@
+"""A `Recipe` for a super-resolution network: its data, the measure on Set5 and Set14, and publishing.
+
+`--data DIR` holds folders of pictures: `t91`; `bsds`, with `train` and `test` in it or as BSDS500 unpacks (--no-bsds
+does without); and `set5` and `set14` to measure on. T91, Set5 and Set14 are what the authors of SRCNN give out with
+their code, at mmlab.ie.cuhk.edu.hk/projects/SRCNN.html; BSDS500 is at
+www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping. Its `val` pictures are the test set B100: they are never
+read. Patches are cut once, into `DIR/patches_240.h5`, which all scales and networks share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cvdemo.weights import load_manifest, load_state_dict
+from train.checkpoint import LAST, load
+from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
+from train.files import drop_repeated, picture_files
+from train.hdf5 import Hdf5Dataset
+from train.patches import noise_patches, packed_patches
+from train.progress import Progress
+from train.publish import publish as publish_weight
+from train.recipe import Context, PublishOptions, Recipe, command_of
+from train.super_resolution import Network, SuperResolutionConfig, SuperResolutionTask, build_network, restorer
+
+T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010)"
+BSDS = "the 400 train and test pictures of BSDS500 (Arbelaez et al. 2011)"
+
+_HELD_OUT_EVERY = 15  # every 15th picture of T91 by name chooses the checkpoint: 7 of 91
+_INPUTS = {
+    "srcnn": "Y of BT.601 in [16, 235] / 255, enlarged by MATLAB's bicubic",
+    "fast_srcnn": "Y of BT.601 in [16, 235] / 255, low resolution; what comes out is added to MATLAB's bicubic",
+}
+
+
+def folder_of(data: Path, *names: str) -> Path:
+    """The folder of one of these names in `data`, or `data` itself where that is its name; T91 and t91 are the same.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    if data.is_dir():
+        for folder in (data, *sorted(data.iterdir())):
+            if folder.name.lower() in names and folder.is_dir():
+                return folder
+    raise FileNotFoundError(
+        f"{data} holds no folder {names[0]!r}: --data takes the folder that t91, bsds, set5 and set14 lie in"
+    )
+
+
+def bsds_folders(data: Path) -> list[Path]:
+    """The folders `train` and `test` of BSDS500; never `val`.
+
+    Raises:
+        FileNotFoundError: they are not there.
+    """
+    root = folder_of(data, "bsds", "bsds500")
+    for inside in ("", "BSDS500/data/images", "data/images", "images"):
+        folders = [root / inside / split for split in ("train", "test")]
+        if all(folder.is_dir() for folder in folders):
+            return folders
+    raise FileNotFoundError(f"{root} holds no folders train and test, neither in BSDS500/data/images")
+
+
+def training_files(data: Path, *, bsds: bool) -> tuple[dict[str, list[Path]], list[Path]]:
+    """Files to train on by data set, and those of T91 held out.
+
+    Raises:
+        FileNotFoundError: folders are missing.
+    """
+    t91 = picture_files(folder_of(data, "t91"))
+    held_out = t91[::_HELD_OUT_EVERY]
+    # T91 has a picture twice; what is held out is not trained on under another name
+    sources = {"T91": drop_repeated(held_out + t91)[len(held_out) :]}
+    if bsds:
+        for folder in bsds_folders(data):
+            sources[f"BSDS500 {folder.name}"] = picture_files(folder)
+    return sources, held_out
+
+
+def build(config: SuperResolutionConfig, context: Context) -> SuperResolutionTask:
+    """The task on the context's data, which are packed first where they are not; on noise without data."""
+    if context.data is None:
+        noise = noise_patches(4, config.patch_px, config.seed)
+        return SuperResolutionTask(config, noise, {"noise": torch.rand(1, 1, 48, 48)}, context.device, context.amp)
+    sources, held_out = training_files(context.data, bsds=config.bsds)
+    target = context.data / f"patches_{config.patch_px}{'' if config.bsds else '_t91'}.h5"
+    bar = Progress(sum(map(len, sources.values())))
+    packed_patches(
+        context.data, sources, target, config.patch_px, config.shrink, lambda done: bar.update(done, "pictures cut")
+    )
+    pictures = {path.name: read_luminance(path) for path in held_out}
+    return SuperResolutionTask(config, Hdf5Dataset(target), pictures, context.device, context.amp)
+
+
+def evaluate(name: str, context: Context) -> dict[str, Any]:
+    """PSNR and SSIM of a published network on Set5, and on Set14 where it lies beside it, with bicubic.
+
+    Raises:
+        ValueError: no data, or Set5 bicubic misses the published figure: then nothing is compared.
+        FileNotFoundError: no folder `set5`.
+    """
+    entry = load_manifest()[name]
+    network = build_network(entry.network)
+    network.load_state_dict(load_state_dict(name))
+    return measure_on_test_sets(network.to(context.device), int(entry.preprocessing["scale"]), context)
+
+
+def measure_on_test_sets(network: Network, scale: int, context: Context) -> dict[str, Any]:
+    """What `evaluate` returns, for any network."""
+    if context.data is None:
+        raise ValueError("PSNR needs the test pictures: give --data")
+    restore = restorer(network.eval(), context.device)
+    set5 = read_folder(folder_of(context.data, "set5"))
+    result: dict[str, Any] = {"scale": scale, "protocol": PROTOCOL}
+    result["set5"] = {"n": len(set5), **measure(set5, scale, restore)}
+    check_gate(result["set5"]["bicubic_psnr"], scale)
+    if context.data.is_dir() and any(folder.name.lower() == "set14" for folder in context.data.iterdir()):
+        set14 = read_folder(folder_of(context.data, "set14"))
+        result["set14"] = {"n": len(set14), **measure(set14, scale, restore)}
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperResolution:
+    """What one recipe adds to the shared machinery.
+
+    Attributes:
+        recipe: its name on the command line.
+        goal: the number it must reach, in words.
+        config: says which network and under which name it is published.
+        dry_run: see `Recipe`.
+        notes: Markdown for the card.
+    """
+
+    recipe: str
+    goal: str
+    config: type[SuperResolutionConfig]
+    dry_run: dict[str, Any]
+    notes: str
+
+    def publish(self, config: SuperResolutionConfig, out: Path, context: Context, options: PublishOptions) -> str:
+        """Measures the averaged network on Set5 and Set14, then stores it."""
+        state = load(out / options.checkpoint)
+        network = build_network(config.network)
+        network.load_state_dict(state["ema"])
+        result = measure_on_test_sets(network.to(context.device), config.scale, context)
+        name = options.name or config.weight
+        publish_weight(
+            name,
+            network.state_dict(),
+            task="upscale",
+            network=config.network,
+            preprocessing={"scale": config.scale, "input": _INPUTS[config.network["name"]]},
+            labels=None,
+            recipe=self.recipe,
+            command=command_of(self.recipe, config),
+            # runs made before BSDS500 was there do not say
+            dataset=f"{T91}, and {BSDS}" if state["config"].get("bsds") else T91,
+            licence="Apache-2.0",
+            seed=config.seed,
+            hardware=state["hardware"],
+            hours=round(load(out / LAST)["seconds"] / 3600, 2),
+            metric=_metric(name, result),
+            notes=self.notes,
+            weights_dir=options.weights_dir,
+        )
+        return name
+
+    def as_recipe(self) -> Recipe:
+        """This as an entry of `RECIPES`."""
+        return Recipe(
+            name=self.recipe,
+            dataset=f"{T91}, and {BSDS}",
+            goal=self.goal,
+            weights=tuple(self.config(scale=scale).weight for scale in (2, 3, 4)),
+            config=self.config,
+            dry_run=self.dry_run,
+            build=build,
+            publish=self.publish,
+            evaluate=evaluate,
+        )
+
+
+def _metric(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest's `metric` of a result of `measure_on_test_sets`."""
+    sets = [key for key in ("set5", "set14") if key in result]
+    value = {key: round(result[key]["psnr"], 2) for key in sets}
+    value |= {f"{key}_bicubic": round(result[key]["bicubic_psnr"], 2) for key in sets}
+    value |= {f"{key}_ssim": round(result[key]["ssim"], 4) for key in sets}
+    return {
+        "name": "PSNR on Y, dB; ssim: SSIM",
+        "value": value,
+        "protocol": PROTOCOL,
+        "split": f"{' and '.join(sets)}; the checkpoint was chosen on pictures held out of T91",
+        "n": sum(result[key]["n"] for key in sets),
+        "command": f"python -m train evaluate {name} --data DIR --json",
+    }
