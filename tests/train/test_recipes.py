@@ -9,28 +9,19 @@ import torch
 from PIL import Image
 
 from cvdemo.nets.dcgan import Generator
-from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import load_manifest, load_state_dict
 from train.engine import Trainer, seeded
 from train.recipe import Context, PublishOptions, command_of
-from train.recipes import dcgan, srcnn
+from train.recipes import dcgan
 from train.recipes.dcgan import DcganConfig, DcganTask
-from train.recipes.srcnn import SrcnnConfig, SrcnnTask
+from train.recipes.srcnn import SrcnnConfig
 
 CPU = torch.device("cpu")
 DCGAN = DcganConfig(size=16, width=4, latent_dim=4, batch_size=8, steps=3, evaluate_every=0, preview_every=0)
-SRCNN_TINY = SrcnnConfig(channels=(4, 3), kernels=(5, 1, 3), batch_size=4, crop_px=16, float32_steps=0, warmup_steps=1)
 
 
 def noise_pictures(n: int = 32, size: int = 16) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
-
-
-def edges(n: int = 3, size: int = 64) -> dict[str, torch.Tensor]:
-    """Discs of sharp edge, which bicubic blurs."""
-    grid = torch.arange(size) - size / 2
-    radius = (grid[:, None].square() + grid[None, :].square()).sqrt()
-    return {f"{i}.png": ((radius % (10 + 3 * i)) < 5).float()[None, None] * 0.8 + 0.1 for i in range(n)}
 
 
 @pytest.mark.parametrize("amp", [False, True])
@@ -101,46 +92,6 @@ def test_dcgan_publishes_what_loads_and_measures_the_same(tmp_path: Path, monkey
     assert round(again["floor_real_real"], 2) == entry.metric["value"]["floor"]
     assert (tmp_path / "run" / "preview_0000003.png").exists()
     assert (tmp_path / "faces_16.h5").exists()
-
-
-def test_srcnn_comes_nearer_than_bicubic() -> None:
-    task = SrcnnTask(replace(SRCNN_TINY, steps=60, lr=3e-3), edges(), CPU, False)
-    for step in range(60):
-        task.step(step, seeded("step", 0, step))
-    result = task.evaluate(task.network)
-    assert result["psnr"] > result["bicubic_psnr"] + 0.2
-
-
-def test_srcnn_holds_pictures_out() -> None:
-    task = SrcnnTask(SRCNN_TINY, edges(), CPU, False)
-    assert list(task.held_out) == ["0.png"]
-    assert {pair.shape[0] for pair in task.pairs} == {2}
-
-
-def test_srcnn_crops_are_pairs_of_the_same_place() -> None:
-    task = SrcnnTask(SRCNN_TINY, edges(), CPU, False)
-    crops = task._crops(seeded("step", 0, 0))
-    assert crops.shape == (4, 2, 22, 22)
-    assert (crops[:, 0] - crops[:, 1]).abs().mean() < 0.15  # blurred and sharp, mirrored and turned alike
-
-
-def test_srcnn_refuses_pictures_smaller_than_a_crop() -> None:
-    with pytest.raises(ValueError, match="22 px or more"):
-        SrcnnTask(SRCNN_TINY, edges(size=20), CPU, False)
-
-
-def test_srcnn_is_not_compared_on_other_pictures(tmp_path: Path) -> None:
-    (tmp_path / "set5").mkdir()
-    Image.fromarray(noise_pictures(1, 48)[0]).save(tmp_path / "set5" / "noise.png")
-    with pytest.raises(ValueError, match="no comparison is made"):
-        srcnn.measure_on_test_sets(SRCNN((3, 1, 1), (2, 2)), 2, Context(data=tmp_path, device=CPU, amp=False))
-
-
-def test_srcnn_names_the_folder_it_misses(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no folder 'set5'"):
-        srcnn.folder_of(tmp_path, "set5")
-    (tmp_path / "set5").mkdir()
-    assert srcnn.folder_of(tmp_path, "set5") == srcnn.folder_of(tmp_path / "set5", "set5")
 
 
 def test_the_recorded_command_names_what_differs() -> None:
