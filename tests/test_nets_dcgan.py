@@ -14,6 +14,13 @@ def test_generator_gives_pictures_in_range(size):
     assert pictures.abs().max() <= 1
 
 
+def test_grey_pictures_have_one_channel():
+    generator = Generator(latent_dim=5, width=4, channels=1, size=16)
+    pictures = generator(torch.randn(2, 5))
+    assert generator.channels == 1 and pictures.shape == (2, 1, 16, 16)
+    assert Discriminator(width=4, channels=1, size=16)(pictures).shape == (2,)
+
+
 @pytest.mark.parametrize("norm", ["batch", "spectral", "none"])
 def test_discriminator_gives_a_logit_a_picture(norm):
     network = Discriminator(width=4, size=16, norm=norm, dropout=0.2)

@@ -1,27 +1,16 @@
 """FD-Lite0: how far generated pictures are from real ones, without the Inception network.
 
-The Frechet distance of Heusel et al. 2017 ("GANs Trained by a Two Time-Scale Update Rule", eq. 6), on the
-1280 pooled features of this project's EfficientNet-Lite0 instead of Inception's, with pictures brought to
-128 px. Its values are not comparable with FID. They fall with the number of pictures, so a value stands
-beside its n and beside the floor that two halves of real pictures give at the same n.
+The Frechet distance of Heusel et al. 2017 ("GANs Trained by a Two Time-Scale Update Rule", eq. 6), on the features of
+`train.lite0` instead of Inception's. Its values are not comparable with FID. They fall with the number of pictures, so
+a value stands beside its n and beside the floor that other real pictures give at the same n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from cvdemo.classify import load_classifier
-from cvdemo.images import normalise, resize
-from train.device import autocast
-from train.hdf5 import Pictures
-
-INPUT_PX = 128  # a third of the time of 224 px; 64-px pictures hold no more than this shows
-PROTOCOL = "Frechet distance on EfficientNet-Lite0 pooled features (1280), bicubic to 128 px, float32"
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -34,25 +23,6 @@ class Statistics:
     mean: Tensor
     factor: Tensor
     n: int
-
-
-def in_batches(pictures: Pictures) -> Iterator[Pictures]:
-    """The pictures (N, H, W, 3), 64 at a time."""
-    for start in range(0, len(pictures), _BATCH):
-        yield pictures[start : start + _BATCH]
-
-
-@torch.no_grad()
-def lite0_statistics(batches: Iterable[Pictures], device: torch.device, amp: bool = False) -> Statistics:
-    """Statistics of the pooled features of pictures given as batches of (B, H, W, 3) uint8 RGB."""
-    classifier = load_classifier("imagenet", str(device))
-    features = []
-    for batch in batches:
-        pixels = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255
-        pixels = normalise(resize(pixels, (INPUT_PX, INPUT_PX)), classifier.preprocessing)
-        with autocast(device, amp):
-            features.append(classifier.network.pooled(pixels).double().cpu())
-    return statistics(torch.cat(features))
 
 
 def statistics(features: Tensor) -> Statistics:

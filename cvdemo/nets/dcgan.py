@@ -34,7 +34,7 @@ class Generator(nn.Module):
     Args:
         latent_dim: length of a latent.
         width: channels before the last convolution; each halving of the size doubles them.
-        channels: of the picture.
+        channels: of the picture: 3 for RGB, 1 for grey.
         size: side of the picture in px, 4 times a power of two.
 
     Raises:
@@ -44,6 +44,7 @@ class Generator(nn.Module):
     def __init__(self, latent_dim: int = 128, width: int = 64, channels: int = 3, size: int = 64) -> None:
         super().__init__()
         self.latent_dim = latent_dim
+        self.channels = channels
         self.size = size
         n = width << (_doublings(size) - 1)
         layers: list[nn.Module] = [

@@ -6,6 +6,8 @@ from train.recipes import (
     cats_dogs_finetune,
     cifar10,
     dcgan,
+    dcgan_cars,
+    dcgan_fashion,
     lenet,
     minigooglenet,
     srcnn,
@@ -29,5 +31,7 @@ _RECIPES = (
     srcnn_935.RECIPE,
     srcnn_fast.RECIPE,
     dcgan.RECIPE,
+    dcgan_fashion.RECIPE,
+    dcgan_cars.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}

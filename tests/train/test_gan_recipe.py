@@ -1,0 +1,147 @@
+"""Recipes for generators: what is published loads and measures the same, and its card shows pictures."""
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvdemo.dcgan import generate, latents
+from cvdemo.nets.dcgan import Generator
+from cvdemo.weights import load_manifest, load_state_dict
+from train import gan_recipe
+from train.checkpoint import BEST, load
+from train.engine import Trainer
+from train.gan_recipe import CARD_SEED, CARD_TRUNCATION, GanSpec, card_samples
+from train.recipe import Context, PublishOptions
+from train.recipes import dcgan, dcgan_cars, dcgan_fashion
+from train.recipes.dcgan import DcganConfig
+from train.recipes.dcgan_fashion import DcganFashionConfig
+
+CPU = torch.device("cpu")
+TINY = {
+    "size": 16, "width": 4, "latent_dim": 4, "batch_size": 8, "steps": 4, "evaluate_every": 2, "preview_every": 1,
+    "log_every": 1, "fd_pictures": 8, "decay_steps": 0,
+}  # fmt: skip
+
+
+def noise_folder(folder: Path, count: int = 20, size_wh: tuple[int, int] = (24, 20)) -> Path:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        shape = (size_wh[1], size_wh[0], 3)
+        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{index:02d}.png")
+    return folder
+
+
+def published(tmp_path: Path) -> tuple[Context, DcganConfig]:
+    """A tiny run on noise, published into `weights`."""
+    context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
+    config = DcganConfig(**TINY)
+    Trainer(dcgan.SPEC.build(config, context), config, tmp_path / "run").run()
+    options = PublishOptions(weights_dir=tmp_path / "weights", name="dcgan_test")
+    assert dcgan.RECIPE.publish(config, tmp_path / "run", context, options) == "dcgan_test"
+    return context, config
+
+
+def test_what_is_published_loads_and_measures_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, _ = published(tmp_path)
+    weights = tmp_path / "weights"
+    entry = load_manifest(weights)["dcgan_test"]
+    assert entry.metric["n"] == 8 and entry.metric["value"]["fd_lite0"] > 0 and entry.task == "sample"
+    stored, averaged = load_state_dict("dcgan_test", weights), load(tmp_path / "run" / BEST)["ema"]
+    assert all(torch.equal(t, averaged[key].half() if t.ndim == 4 else averaged[key]) for key, t in stored.items())
+    monkeypatch.setattr(gan_recipe, "load_manifest", lambda: {"dcgan_test": entry})
+    monkeypatch.setattr(gan_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
+    again = dcgan.RECIPE.evaluate("dcgan_test", context)
+    assert {key: again[key] for key in entry.metric["value"]} == entry.metric["value"]
+    assert (again["n"], again["n_real"]) == (8, 8)
+    assert json.loads(json.dumps(again)) == again
+    assert (tmp_path / "faces_16.h5").exists() and (tmp_path / "faces_16_lite0.safetensors").exists()
+
+
+def test_the_card_shows_grid_neighbours_curves_and_film(tmp_path: Path) -> None:
+    published(tmp_path)
+    weights = tmp_path / "weights"
+    text = (weights / "dcgan_test.md").read_text()
+    assert "unpicked samples is at a cosine distance of" in text
+    assert '"fd_floor"' in text and '"kid_lite0"' in text and '"kid_floor"' in text
+    for kind, mark in (("grid.png", "!["), ("neighbours.png", "!["), ("curves.png", "!["), ("film.mp4", "[")):
+        assert f"](dcgan_test_{kind})" in text and mark in text
+        assert (weights / f"dcgan_test_{kind}").stat().st_size > 0
+    with Image.open(weights / "dcgan_test_grid.png") as grid:
+        assert grid.size == (8 * 16, 8 * 16)
+    assert not list(weights.glob("*.partial"))
+
+
+def test_samples_in_the_card_are_those_of_the_page() -> None:
+    torch.manual_seed(0)
+    generator = Generator(4, 4, 3, 16).eval()
+    wanted = generate(generator, latents(20, 4, CARD_SEED, CARD_TRUNCATION))
+    assert np.array_equal(card_samples(generator, 20), np.stack(wanted))
+
+
+def test_without_data_there_is_nothing_to_measure_against() -> None:
+    with pytest.raises(ValueError, match="give --data"):
+        dcgan.SPEC.real(16, Context(data=None, device=CPU, amp=False))
+
+
+def test_a_name_that_is_none_is_refused_before_the_measure(tmp_path: Path) -> None:
+    context = Context(data=tmp_path, device=CPU, amp=False)
+    with pytest.raises(ValueError, match="letters, digits and underscores, got 'a/b'"):
+        dcgan.RECIPE.publish(DcganConfig(), tmp_path, context, PublishOptions(name="a/b"))
+
+
+def fashion_folder(folder: Path, count: int = 20) -> np.ndarray:
+    """The training files of Fashion-MNIST, with noise in them; returns the pictures."""
+    folder.mkdir()
+    pictures = np.random.default_rng(0).integers(1, 256, (count, 28, 28), dtype=np.uint8)
+    for name, array in (("images-idx3", pictures), ("labels-idx1", np.zeros(count, np.uint8))):
+        head = bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape)
+        (folder / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(head + array.tobytes()))
+    return pictures
+
+
+def test_fashion_mnist_gets_a_black_margin(tmp_path: Path) -> None:
+    pictures = fashion_folder(tmp_path / "fashion")
+    found = dcgan_fashion.read(tmp_path / "fashion", 32)
+    assert found.shape == (20, 32, 32, 1)
+    assert np.array_equal(found[:, 2:30, 2:30, 0], pictures)
+    assert found.sum() == pictures.sum()
+    with pytest.raises(ValueError, match="has 28 px, to which a margin is added: got size 16"):
+        dcgan_fashion.read(tmp_path / "fashion", 16)
+
+
+def test_grey_generators_are_published_too(tmp_path: Path) -> None:
+    fashion_folder(tmp_path / "fashion")
+    context = Context(data=tmp_path / "fashion", device=CPU, amp=False, pictures=8)
+    config = replace(DcganFashionConfig(**TINY), size=32, evaluate_every=0)
+    Trainer(dcgan_fashion.SPEC.build(config, context), config, tmp_path / "run").run()
+    options = PublishOptions(weights_dir=tmp_path / "weights", checkpoint="last.pt")
+    assert dcgan_fashion.RECIPE.publish(config, tmp_path / "run", context, options) == "dcgan_fashion"
+    entry = load_manifest(tmp_path / "weights")["dcgan_fashion"]
+    assert entry.network["channels"] == 1 and entry.preprocessing["colour"] == "grey"
+    network = Generator(**{key: value for key, value in entry.network.items() if key != "name"})
+    network.load_state_dict(load_state_dict("dcgan_fashion", tmp_path / "weights"))
+    pictures = generate(network.eval(), latents(2, 4, 0))
+    assert pictures[0].shape == (32, 32, 3) and np.ptp(pictures[0], axis=2).max() == 0
+
+
+def test_cars_are_central_squares(tmp_path: Path) -> None:
+    folder = tmp_path / "cars"
+    folder.mkdir()
+    wide = np.zeros((100, 180, 3), np.uint8)
+    wide[:, 40:140] = 200  # the central square
+    Image.fromarray(wide).save(folder / "car.png")
+    assert (dcgan_cars.SPEC.read(folder, 64) == 200).all()
+
+
+@pytest.mark.parametrize("module", [dcgan, dcgan_cars, dcgan_fashion])
+def test_specs_stand_for_what_they_publish(module: object) -> None:
+    spec: GanSpec = module.SPEC
+    assert module.RECIPE.weights == (spec.weight,) and spec.weight.startswith("dcgan_")
+    assert spec.config().decay_steps <= spec.config().steps
