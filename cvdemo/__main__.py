@@ -5,25 +5,28 @@ picture in it. What cannot be done is said in one sentence on stderr, with exit 
 """
 
 import argparse
-import json
 import sys
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from cvdemo.config import Config, Setting, default_of, settings_of
-from cvdemo.dcgan import SampleConfig, columns_for, grid, load_generator, sample
+from cvdemo.dcgan import SampleConfig
 from cvdemo.errors import DemoError, InputError
-from cvdemo.images import save_png
 from cvdemo.runtime import resolve_device
-from cvdemo.verbs import TASKS, Report, Result, Task, read_picture
+from cvdemo.verb_sample import add_sample_options, run_sample
+from cvdemo.verbs import TASKS, Report, Task, read_picture, write_result
+from cvdemo.walk import WalkConfig
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".mpo"}
 USAGE_ERROR = 2
+C = TypeVar("C", bound=Config)
+DEVICE_HELP = "auto, cpu or cuda (default: auto)"
 PRESET_HELP = "settings to start from (default: %(default)s); options given take precedence"
 
 
@@ -40,9 +43,12 @@ def make_parser() -> argparse.ArgumentParser:
         if task.presets:
             sub.add_argument("--preset", choices=list(task.presets), default=task.default_preset, help=PRESET_HELP)
         _add_settings(sub, task.config)
+        sub.add_argument("--device", default="auto", help=DEVICE_HELP)
     sub = tasks.add_parser("sample", help="draw new pictures with a DCGAN", description="Draw pictures with a DCGAN.")
-    sub.add_argument("output", metavar="OUT", type=Path, help="a .png for one grid, or a folder for single pictures")
+    add_sample_options(sub)
     _add_settings(sub, SampleConfig)
+    _add_settings(sub, WalkConfig, "of a film")
+    sub.add_argument("--device", default="auto", help=DEVICE_HELP)
     return parser
 
 
@@ -55,9 +61,9 @@ def _add_output(parser: argparse.ArgumentParser, task: Task) -> None:
         parser.add_argument("output", metavar="OUT", type=Path, help=f"a {task.suffix} file, {folder}")
 
 
-def _add_settings(parser: argparse.ArgumentParser, config: type[Config]) -> None:
+def _add_settings(parser: argparse.ArgumentParser, config: type[Config], title: str = "settings") -> None:
     """One option for each setting, absent from the parsed arguments unless it is given."""
-    group = parser.add_argument_group("settings")
+    group = parser.add_argument_group(title)
     hints = typing.get_type_hints(config)
     for name, described in settings_of(config).items():
         options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": _help(described, default_of(config, name))}
@@ -68,7 +74,6 @@ def _add_settings(parser: argparse.ArgumentParser, config: type[Config]) -> None
         else:
             options |= {"type": hints[name], "metavar": "N" if hints[name] in (int, float) else "NAME"}
         group.add_argument("--" + name.replace("_", "-"), **options)
-    group.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
 
 
 def _help(described: Setting, default: Any) -> str:
@@ -83,7 +88,7 @@ def _has_useful_range(described: Setting) -> bool:
     return described.minimum is not None and described.maximum is not None and described.maximum < 2**31 - 1
 
 
-def config_from(args: argparse.Namespace, base: Config) -> Config:
+def config_from(args: argparse.Namespace, base: C) -> C:
     """`base` with every setting that was given on the command line.
 
     Raises:
@@ -129,19 +134,6 @@ def targets_for(pictures: Sequence[Path], source: Path, output: Path, suffix: st
     return targets
 
 
-def _write(result: Result, target: Path) -> None:
-    """Writes the picture as PNG and the data as JSON beside it."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if result.image is not None:
-            save_png(result.image, target)
-        if result.data is not None:
-            text = json.dumps(result.data, indent=2, ensure_ascii=False, allow_nan=False)
-            target.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}.") from error
-
-
 def run_pictures(task: Task, config: Config, args: argparse.Namespace) -> int:
     """Works through IN; a picture that cannot be used is named on stderr and the others go on.
 
@@ -156,7 +148,7 @@ def run_pictures(task: Task, config: Config, args: argparse.Namespace) -> int:
         try:
             result = work(read_picture(path, keep_alpha=task.keep_alpha), report)
             if target is not None:
-                _write(result, target)
+                write_result(result, target)
         except DemoError as error:
             tqdm.write(f"{path.name}: {error}", file=sys.stderr)
             failed += 1
@@ -184,36 +176,30 @@ def _with_progress(
             bar.refresh()
 
 
-def run_sample(config: SampleConfig, args: argparse.Namespace) -> int:
-    """Writes one grid, or a folder of single pictures. Returns 0: no picture can fail."""
-    pictures = sample(load_generator(config.generator, args.device), config)
-    if args.output.suffix.lower() == ".png":
-        _write(Result("", grid(pictures, columns_for(len(pictures)))), args.output)
-    else:
-        for number, picture in enumerate(pictures, start=1):
-            _write(Result("", picture), args.output / f"{config.generator}_seed{config.seed}_{number:02d}.png")
-    print(f"{args.output}: {len(pictures)} pictures of seed {config.seed}")
-    return 0
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line; returns the exit code: 0, or 2 where something was refused."""
     parser = make_parser()
     args = parser.parse_args(argv)
-    task = TASKS.get(args.task)
     try:
         resolve_device(args.device)
-        presets = task.presets if task else {}
-        base = presets[args.preset] if presets else (task.config if task else SampleConfig)()
-        config = config_from(args, base)
+        work = _work_of(args)
     except (ValueError, RuntimeError) as error:  # torch.device raises RuntimeError for a name it does not know
         parser.error(str(error))
     try:
-        failed = run_pictures(task, config, args) if task else run_sample(typing.cast(SampleConfig, config), args)
+        failed = work()
     except DemoError as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     return USAGE_ERROR if failed else 0
+
+
+def _work_of(args: argparse.Namespace) -> Callable[[], int]:
+    """What a command line asks for, ready to run; `ValueError` where a setting is out of range."""
+    if args.task not in TASKS:
+        return partial(run_sample, config_from(args, SampleConfig()), config_from(args, WalkConfig()), args)
+    task = TASKS[args.task]
+    base = task.presets[args.preset] if task.presets else task.config()
+    return partial(run_pictures, task, config_from(args, base), args)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from torch import Tensor
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, to_image
+from cvdemo.latents import arithmetic, path
 from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
@@ -142,6 +143,23 @@ def stops_of(picks: Sequence[Pick], dim: int) -> Tensor:
     if len(set(picks)) < 2:
         raise InputError("There is no way from a picture to itself: pick two different ones.")
     return torch.stack([pick.latent(dim) for pick in picks])
+
+
+def interpolate(generator: Generator, picks: Sequence[Pick], count: int) -> list[ImageArray]:
+    """`count` pictures evenly along the arcs from pick to pick, first and last included; see `cvdemo.latents.path`.
+
+    Raises:
+        InputError: all picks are one and the same picture, or the count is below 2.
+    """
+    if count < 2:
+        raise InputError(f"A way has two pictures or more, its ends; {count} was asked for.")
+    return generate(generator, path(stops_of(picks, generator.latent_dim), count))
+
+
+def combine(generator: Generator, a: Pick, b: Pick, c: Pick) -> ImageArray:
+    """The picture of A - B + C; see `cvdemo.latents.arithmetic`."""
+    point = arithmetic(*(pick.latent(generator.latent_dim) for pick in (a, b, c)))
+    return generate(generator, point[None])[0]
 
 
 def columns_for(count: int) -> int:

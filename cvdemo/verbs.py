@@ -1,9 +1,10 @@
 """The verbs of the command line: what each does to one picture, and the settings it takes.
 
-`TASKS` lists them; `sample`, which takes no picture, stands in `cvdemo.__main__`.
+`TASKS` lists them; `sample`, which takes no picture, stands in `cvdemo.verb_sample`.
 """
 
 import argparse
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ from cvdemo.classify import ClassifyConfig, classify, load_classifier
 from cvdemo.config import Config
 from cvdemo.detect import DetectConfig, load_detector, select
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, on_white, read_image
+from cvdemo.images import ImageArray, on_white, read_image, save_png
 from cvdemo.scan import scan_steps
 from cvdemo.srcnn import Quality, UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
 
@@ -145,6 +146,23 @@ def read_picture(path: Path, *, keep_alpha: bool = False) -> ImageArray:
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     return read_image(path, keep_alpha=keep_alpha)
+
+
+def write_result(result: Result, target: Path) -> None:
+    """Writes the picture as PNG and the data as JSON beside it.
+
+    Raises:
+        InputError: that cannot be done.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if result.image is not None:
+            save_png(result.image, target)
+        if result.data is not None:
+            text = json.dumps(result.data, indent=2, ensure_ascii=False, allow_nan=False)
+            target.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}.") from error
 
 
 def _size(image: ImageArray) -> str:
