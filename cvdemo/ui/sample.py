@@ -17,7 +17,6 @@ from cvdemo.ui.common import (
     control,
     download_path,
     endpoint,
-    light,
     method_note,
     on_page,
     seed_control,
@@ -25,10 +24,12 @@ from cvdemo.ui.common import (
     took,
     whole_number,
 )
+from cvdemo.ui.sample_explore import Source, build_explore
+from cvdemo.ui.sample_picks import build_picks
 
 NOTE = (
-    "A generator of five transposed convolutions turns random numbers into pictures of 64 × 64 pixels; it learned that "
-    "against a second network that tells its pictures from real ones "
+    "A generator of transposed convolutions turns random numbers into small pictures; it learned that against "
+    "a second network that tells its pictures from real ones "
     "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Truncation pulls the random numbers towards their "
     "mean, for more typical and less varied pictures."
 )
@@ -77,18 +78,11 @@ def write_zip(pictures: list[ImageArray], path: Path, name: str) -> Path:
     return path
 
 
-def _describe(config: SampleConfig | None, event: gr.SelectData) -> str:
-    """Which sample was clicked, and how to get it again."""
-    if config is None:
-        return ""
-    return f"Picture {event.index + 1} of seed {config.seed}, truncation {config.truncation:g}"
-
-
 def build() -> dict[str, Component]:
     """Draws the tab; returns the settings that a shared link restores."""
     drawn = gr.State(None)
     with gr.Row():
-        with gr.Column(min_width=300):
+        with gr.Column(min_width=260, scale=3):
             choices = [(label, name) for name, label in generators().items()]
             generator = gr.Dropdown(choices, label="Generator", elem_id="sample-generator")
             count = _slider("count")
@@ -98,12 +92,15 @@ def build() -> dict[str, Component]:
                 run = gr.Button("Generate", variant="primary", elem_id="sample-run")
                 cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
             presets = gr.Examples(EXAMPLES, [count, truncation, seed], label="Try one of these")
-        with gr.Column(min_width=300, scale=2):
+        with gr.Column(min_width=320, scale=5):
             gallery = _gallery()
             status = gr.Markdown(elem_id="sample-status", elem_classes="status")
-            with gr.Row():
-                sheet = gr.DownloadButton("Download the grid (PNG)", size="md", visible=False, elem_id="sample-grid")
-                archive = gr.DownloadButton("Download all (ZIP)", size="md", visible=False, elem_id="sample-zip")
+            with gr.Row(elem_classes="tight"):
+                sheet = _download("Download the grid (PNG)", "sample-grid")
+                archive = _download("Download all (ZIP)", "sample-zip")
+        with gr.Column(min_width=260, scale=3):
+            panel = build_picks(gallery, drawn)
+    build_explore(panel, Source(generator, seed, truncation))
     # The seed comes last: a link and an example fill the fields in this order, and a new seed starts the drawing.
     settings: dict[str, Component] = {"generator": generator, "count": count, "truncation": truncation, "seed": seed}
     inputs: list[Component] = [generator, count, seed, truncation]
@@ -113,9 +110,12 @@ def build() -> dict[str, Component]:
     on_page([run.click], _sample_on_page, inputs, outputs, examples=presets, cancel=cancel)
     changes = [generator.input, count.input, truncation.input, seed.change]
     on_page(changes, _sample_on_page, inputs, outputs, cancel=cancel, js=None, trigger_mode="always_last")
-    light([gallery.select], _describe, [drawn], [status])
     endpoint("sample", sample_endpoint, inputs, [gallery])
     return settings
+
+
+def _download(label: str, elem_id: str) -> gr.DownloadButton:
+    return gr.DownloadButton(label, size="sm", visible=False, min_width=140, elem_id=elem_id)
 
 
 def _gallery() -> gr.Gallery:
@@ -127,7 +127,8 @@ def _gallery() -> gr.Gallery:
         height="auto",
         object_fit="contain",
         interactive=False,
-        buttons=["download", "fullscreen"],
+        allow_preview=False,  # a click picks
+        buttons=["fullscreen"],
         elem_id="sample-result",
     )
 

@@ -13,19 +13,32 @@ CSS = """
 .method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
 .status { min-height: 1.5em; padding: 0 4px; font-variant-numeric: tabular-nums; }
 .numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
-.numbers td + td, .numbers th + th { font-variant-numeric: tabular-nums; text-align: right !important; }
-#sample-result .grid-wrap { max-height: none; overflow: visible; }
-#sample-result .grid-container {
+.numbers { font-variant-numeric: tabular-nums; }
+.numbers td + td, .numbers th + th { text-align: right !important; white-space: nowrap; }
+:is(#sample-result, #sample-between) .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
+:is(#sample-result, #sample-between) .grid-container {
   grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important;
   grid-auto-rows: auto !important;
 }
-#sample-result .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
+#sample-between .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
+:is(#sample-pick, #sample-sum, #sample-bicubic, #sample-srcnn) img { width: 100%; height: 100%; object-fit: contain; }
+:is(#sample-bicubic, #sample-srcnn) img { max-width: 360px; margin: 0 auto; }
+:is(#sample-latent, #sample-slots, #sample-equation) .html-container { padding: 0 4px; }
+.tight { gap: 8px; }
+.picks { display: flex; gap: 10px; align-items: flex-start; }
+.picks figure { flex: 0 1 112px; min-width: 0; margin: 0; }
+.picks :is(img, .empty) { display: block; width: 100%; aspect-ratio: 1; border-radius: 6px; margin: 0; }
+.picks .empty { border: 1.5px dashed var(--border-color-primary); }
+.picks figcaption { margin-top: 3px; font-size: 0.75rem; line-height: 1.3; text-align: center; opacity: 0.8; }
+.picks > span { align-self: center; font-size: 1.6rem; padding-bottom: 1.2em; }
 :is(#style-styles, #style-pictures) > .gallery { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); }
 :is(#style-styles, #style-pictures) .gallery-item * { width: 100%; height: auto; max-height: none; }
 :is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 @media (max-width: 640px) {
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-  #sample-result .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+  :is(#sample-result, #sample-between) .grid-container {
+    grid-template-columns: repeat(4, minmax(0, 1fr)) !important;
+  }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
   .gradio-container button { min-height: 40px; }
 }

@@ -1,0 +1,227 @@
+"""What the Sample tab does with picks: interpolate, calculate, walk, and enlarge one; each in an accordion."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import degrees
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.dcgan import (
+    COUNT_MAX,
+    SEED_MAX,
+    Pick,
+    combine,
+    generator_of,
+    grid,
+    interpolate,
+    load_generator,
+    stops_of,
+)
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray, save_png
+from cvdemo.latents import angle
+from cvdemo.runtime import Deadline
+from cvdemo.srcnn import SCALES, UpscaleConfig, load_srcnn, upscale
+from cvdemo.ui.common import control, download_path, endpoint, numbers_only, on_page, picture_output, took, whole_number
+from cvdemo.ui.sample_api import (
+    BETWEEN,
+    TIME_LIMIT_S,
+    arithmetic_endpoint,
+    interpolate_endpoint,
+    walk_endpoint,
+    walk_stops,
+)
+from cvdemo.ui.sample_picks import SLOTS, PickPanel, Picks, chosen, figure, filled, picture_of
+from cvdemo.walk import WalkConfig, film_steps
+
+BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
+WALK_SETTINGS = ("seconds", "fps", "stops", "enlarge")
+INTERPOLATE_NOTE = (
+    "From A to B on the arc between their numbers ([White 2016](https://arxiv.org/abs/1609.04468)): the straight line "
+    "would pass through mixtures that the generator has never met."
+)
+ARITHMETIC_NOTE = (
+    "Give C what A has over B ([Radford et al. 2016](https://arxiv.org/abs/1511.06434), section 6.3.2): try A and B "
+    "that differ in one thing, such as the colour of the hair. With one picture each it is a game of chance."
+)
+WALK_NOTE = (
+    "A film that goes from A to B to C and back to A without a seam. With nothing picked it goes through random points "
+    "of the seed above."
+)
+UPSCALE_NOTE = "The picture that you clicked last, enlarged by SRCNN as in the Upscale tab, beside plain bicubic."
+CANCELLED = "(text) => text?.startsWith('Frame') ? 'Cancelled.' : text"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The settings that say where random latents come from."""
+
+    generator: gr.Dropdown
+    seed: gr.Number
+    truncation: gr.Slider
+
+
+def _interpolate_on_page(slots: Picks, count: int) -> tuple[Any, ...]:
+    """Gallery, download and status."""
+    started = time.monotonic()
+    picks = chosen(slots, "AB", "The way goes from A to B")
+    generator = load_generator(generator_of(picks))
+    pictures = interpolate(generator, picks, int(count))
+    apart = degrees(angle(*stops_of(picks, generator.latent_dim)))
+    strip = save_png(grid(pictures, len(pictures)), download_path(f"{picks[0].generator}_from_A_to_B.png"))
+    status = took((time.monotonic() - started) * 1000, f"A and B are {apart:.0f}° apart. {len(pictures)} pictures")
+    columns = len(pictures) if len(pictures) <= 5 else (len(pictures) + 1) // 2  # one row or two
+    gallery = gr.Gallery(pictures, columns=columns, selected_index=None)
+    return gallery, gr.DownloadButton(value=str(strip), visible=True), status
+
+
+def _calculate_on_page(slots: Picks) -> tuple[str, ImageArray, str]:
+    """The left side of the equation, its right side, and status."""
+    started = time.monotonic()
+    picks = chosen(slots, "ABC", "A − B + C takes three pictures")
+    result = combine(load_generator(generator_of(picks)), *picks)
+    return equation(picks), result, took((time.monotonic() - started) * 1000)
+
+
+def equation(picks: Sequence[Pick]) -> str:
+    """A − B + C = in small pictures."""
+    signs = ("−", "+", "=")
+    slots = zip(SLOTS, picks, signs, strict=True)
+    parts = [f"{figure(letter, pick)}<span>{sign}</span>" for letter, pick, sign in slots]
+    return f'<div class="picks">{"".join(parts)}</div>'
+
+
+def _walk_on_page(
+    slots: Picks, generator: str, seed: float | None, truncation: float, *values: Any
+) -> Iterator[tuple[Any, str]]:
+    """Film and status; while frames are drawn, only the status changes."""
+    deadline = Deadline(TIME_LIMIT_S)
+    config = WalkConfig(**dict(zip(WALK_SETTINGS, values, strict=True)))
+    source = Pick(generator=generator, seed=whole_number(seed, "The seed"), truncation=truncation)
+    picks = filled(slots)
+    network, points, words = walk_stops(picks, source, config)
+    target = download_path(f"{picks[0].generator if picks else generator}_walk.mp4")
+    for step in film_steps(target, network, points, config, deadline):
+        yield gr.skip(), f"Frame {step.done} of {step.total}"
+    yield str(target), took(deadline.elapsed_ms, f"{config.frames} frames {words}")
+
+
+def _upscale_on_page(pick: Pick | None, scale: int) -> tuple[ImageArray, ImageArray, str]:
+    """Bicubic, SRCNN and status."""
+    if pick is None:
+        raise InputError("There is nothing to enlarge yet: click a picture first.")
+    started = time.monotonic()
+    config = UpscaleConfig(scale=scale)
+    picture = picture_of(pick)
+    result = upscale(picture, load_srcnn(config.scale), config, Deadline(TIME_LIMIT_S))
+    sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
+    return result.bicubic, result.image, took((time.monotonic() - started) * 1000, sizes)
+
+
+def build_explore(panel: PickPanel, source: Source) -> None:
+    """Draws the four accordions and registers `/interpolate`, `/arithmetic` and `/walk`."""
+    _build_interpolate(panel, source)
+    _build_arithmetic(panel, source)
+    _build_walk(panel, source)
+    _build_upscale(panel)
+
+
+def _build_interpolate(panel: PickPanel, source: Source) -> None:
+    with gr.Accordion("Interpolate: from A to B", open=False, elem_id="sample-interpolate"), gr.Row():
+        with gr.Column(min_width=280, scale=1):
+            gr.Markdown(INTERPOLATE_NOTE, elem_classes="method-note")
+            count = gr.Slider(
+                BETWEEN_MIN, BETWEEN_MAX, BETWEEN, step=1, label="Pictures", elem_id="sample-between-count"
+            )
+            run = gr.Button("Interpolate", variant="primary", elem_id="sample-interpolate-run")
+        with gr.Column(min_width=280, scale=2):
+            gallery = _between_gallery()
+            status = gr.Markdown(elem_id="sample-interpolate-status", elem_classes="status")
+            strip = gr.DownloadButton(
+                "Download the strip (PNG)", size="sm", visible=False, elem_id="sample-interpolate-file"
+            )
+    numbers_only(count)
+    on_page([run.click], _interpolate_on_page, [panel.slots, count], [gallery, strip, status])
+    inputs = [source.generator, *_named("a", 0), *_named("b", 1), count, source.truncation]
+    endpoint("interpolate", interpolate_endpoint, inputs, [gallery])
+
+
+def _between_gallery() -> gr.Gallery:
+    return gr.Gallery(
+        label="From A to B",
+        show_label=False,
+        format="png",
+        columns=BETWEEN // 2,
+        height="auto",
+        object_fit="contain",
+        interactive=False,
+        buttons=["download", "fullscreen"],
+        elem_id="sample-between",
+    )
+
+
+def _build_arithmetic(panel: PickPanel, source: Source) -> None:
+    with gr.Accordion("Arithmetic: A − B + C", open=False, elem_id="sample-arithmetic"), gr.Row():
+        with gr.Column(min_width=280, scale=1):
+            gr.Markdown(ARITHMETIC_NOTE, elem_classes="method-note")
+            run = gr.Button("A − B + C", variant="primary", elem_id="sample-arithmetic-run")
+        with gr.Column(min_width=280, scale=1):
+            left = gr.HTML(elem_id="sample-equation")
+            status = gr.Markdown(elem_id="sample-arithmetic-status", elem_classes="status")
+        with gr.Column(min_width=240, scale=1):
+            result = picture_output("The result", elem_id="sample-sum", height=240)
+    on_page([run.click], _calculate_on_page, [panel.slots], [left, result, status])
+    inputs = [source.generator, *_named("a", 0), *_named("b", 1), *_named("c", 2), source.truncation]
+    endpoint("arithmetic", arithmetic_endpoint, inputs, [result])
+
+
+def _build_walk(panel: PickPanel, source: Source) -> None:
+    with gr.Accordion("Walk: a film that loops", open=False, elem_id="sample-walk"), gr.Row():
+        with gr.Column(min_width=280, scale=1):
+            gr.Markdown(WALK_NOTE, elem_classes="method-note")
+            controls = [control(WalkConfig, name) for name in WALK_SETTINGS]
+            with gr.Row():
+                run = gr.Button("Walk", variant="primary", elem_id="sample-walk-run")
+                cancel = gr.Button("Cancel", elem_id="sample-walk-cancel", min_width=80, scale=0)
+        with gr.Column(min_width=280, scale=2):
+            film = gr.Video(
+                label="The walk",
+                interactive=False,
+                autoplay=True,
+                loop=True,
+                height=360,
+                buttons=["download"],
+                elem_id="sample-film",
+            )
+            status = gr.Markdown(elem_id="sample-walk-status", elem_classes="status")
+    settings: list[Component] = [source.generator, source.seed, source.truncation]
+    on_page([run.click], _walk_on_page, [panel.slots, *settings, *controls], [film, status], cancel=cancel)
+    cancel.click(None, status, status, js=CANCELLED, api_visibility="private")
+    through = gr.JSON(value=None, visible=False, label="Through")
+    endpoint("walk", walk_endpoint, [*settings, through, *controls], [film])
+
+
+def _build_upscale(panel: PickPanel) -> None:
+    with gr.Accordion("Upscale this one", open=False, elem_id="sample-upscale"), gr.Row():
+        with gr.Column(min_width=280, scale=1):
+            gr.Markdown(UPSCALE_NOTE, elem_classes="method-note")
+            scale = gr.Radio([(f"×{s}", s) for s in SCALES], value=SCALES[-1], label="Scale", elem_id="sample-scale")
+            run = gr.Button("Upscale", variant="primary", elem_id="sample-upscale-run")
+        with gr.Column(min_width=280, scale=2):
+            with gr.Row(elem_classes="tight"):
+                bicubic = picture_output("Bicubic", elem_id="sample-bicubic", min_width=140)
+                restored = picture_output("SRCNN", elem_id="sample-srcnn", min_width=140)
+            status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
+    on_page([run.click, scale.input], _upscale_on_page, [panel.current, scale], [bicubic, restored, status])
+
+
+def _named(letter: str, index: int) -> list[Component]:
+    """Fields for a seed and an index that only API clients fill."""
+    ranges = ((f"Seed of {letter.upper()}", 0, SEED_MAX), (f"Index of {letter.upper()}", index, COUNT_MAX - 1))
+    return [
+        numbers_only(gr.Number(value, label=label, precision=0, minimum=0, maximum=highest, visible=False))
+        for label, value, highest in ranges
+    ]
