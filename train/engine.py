@@ -41,13 +41,6 @@ from train.task import Task as Task
 from train.task import with_steps as with_steps
 
 
-def cosine_factor(step: int, steps: int, warmup: int = 0) -> float:
-    """Learning-rate multiplier: linear from 0 to 1 over `warmup` steps, then half a cosine down to 0."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
-
-
 def seeded(purpose: str, seed: int, number: int) -> torch.Generator:
     """CPU generator for one step or epoch: no state to save, the same after any resume and in every process."""
     return torch.Generator().manual_seed(hashed_seed(purpose, seed, number))

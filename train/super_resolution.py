@@ -21,7 +21,8 @@ from cvdemo.weights import load_state_dict
 from train.degrade import REACH_PX, CropDegradation, Restore, measure
 from train.device import autocast, channels_last
 from train.distributed import shard
-from train.engine import LoopConfig, Task, cosine_factor
+from train.engine import LoopConfig, Task
+from train.optim import lr_factor
 from train.patches import PatchSource, turned
 
 Network = SRCNN | FastSRCNN
@@ -104,7 +105,7 @@ class SuperResolutionTask(Task):
         self.degrade = CropDegradation(self.side_px, config.scale, device)
 
     def lr_factor(self, step: int) -> float:
-        return cosine_factor(step, self.config.steps, self.config.warmup_steps)
+        return lr_factor("cosine", step, self.config.steps, self.config.warmup_steps / self.config.steps)
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One Adam step on a batch of crops."""

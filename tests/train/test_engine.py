@@ -10,7 +10,7 @@ import torch
 from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal, same_run
 from train import task as task_module
 from train.checkpoint import BEST, LAST, PREVIOUS, load
-from train.engine import LoopConfig, Trainer, cosine_factor, epoch_indices, seeded, with_steps
+from train.engine import LoopConfig, Trainer, epoch_indices, seeded, with_steps
 from train.monitor import METRICS_FILE, read_records
 
 SHORT = replace(CONFIG, steps=3, evaluate_every=0)
@@ -255,13 +255,6 @@ def test_steps_draw_differently_and_repeatably() -> None:
     assert len({torch.rand(1, generator=seeded(*key)).item() for key in keys}) == len(keys)
     draw = torch.rand(3, generator=seeded("step", 5, 7))
     assert torch.equal(draw, torch.rand(3, generator=seeded("step", 5, 7)))
-
-
-def test_cosine_warms_up_and_falls_to_zero() -> None:
-    factors = [cosine_factor(step, 10, warmup=2) for step in range(11)]
-    assert factors[:3] == [0.5, 1.0, 1.0]
-    assert factors == sorted(factors[:2]) + sorted(factors[2:], reverse=True)
-    assert factors[-1] == pytest.approx(0.0)
 
 
 def test_the_comparison_of_checkpoints_sees_one_changed_bit(whole: Path) -> None:

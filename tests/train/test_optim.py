@@ -103,6 +103,13 @@ def test_schedules_have_their_known_values(schedule: ScheduleName, expected: lis
     assert [lr_factor(schedule, step, 4) for step in range(4)] == pytest.approx(expected, abs=1e-6)
 
 
+def test_cosine_warms_up_and_falls_to_zero() -> None:
+    factors = [lr_factor("cosine", step, 10, 0.2) for step in range(11)]
+    assert factors[:3] == [0.5, 1.0, 1.0]
+    assert factors[2:] == sorted(factors[2:], reverse=True)
+    assert factors[-1] == pytest.approx(0.0)
+
+
 def test_one_cycle_rises_over_its_first_third() -> None:
     factors = [lr_factor("one-cycle", step, 10) for step in range(10)]
     assert factors[:3] == pytest.approx([1 / 3, 2 / 3, 1])

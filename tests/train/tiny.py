@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from train.distributed import rank, shard
-from train.engine import LoopConfig, Task, cosine_factor, epoch_indices
+from train.engine import LoopConfig, Task, epoch_indices
+from train.optim import lr_factor
 
 CONFIG = LoopConfig(steps=8, batch_size=4, log_every=1, evaluate_every=4, preview_every=0, ema_decay=0.9)
 
@@ -44,7 +45,7 @@ class TinyTask(Task):
         self.stop_at, self.stop_rank, self.diverge_at = stop_at, stop_rank, diverge_at
 
     def lr_factor(self, step: int) -> float:
-        return cosine_factor(step, 8, warmup=2) if self.config.steps == 8 else 1.0
+        return lr_factor("cosine", step, 8, warmup_fraction=0.25) if self.config.steps == 8 else 1.0
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         x = shard(torch.randn(self.config.batch_size, 3, generator=generator))
