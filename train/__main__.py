@@ -120,6 +120,7 @@ def _add_tools(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     compare = subparsers.add_parser("compare", help="several runs side by side")
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs")
+    compare.add_argument("--markdown", action="store_true", help="a row for each run, with its values at equal steps")
     compare.add_argument("--metric", default="", help="also draw this value by step, e.g. rank1")
     compare.add_argument("--out", type=Path, default=Path("compare.png"), help="PNG of the drawing")
 

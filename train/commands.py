@@ -142,7 +142,7 @@ def find_lr(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     """Prints several runs side by side, and draws a metric of them if asked."""
-    print(comparison.compare_runs(args.runs))
+    print(comparison.markdown_table(args.runs) if args.markdown else comparison.compare_runs(args.runs))
     if args.metric:
         comparison.plot_comparison(args.runs, args.metric, args.out)
         print(f"{args.metric} by step in {args.out}")

@@ -13,6 +13,8 @@ from train.monitor import METRICS_FILE, RUN_FILE, Record, is_evaluation, read_re
 from train.plot import COLOURS, Curve, Panel, draw
 from train.progress import duration
 
+_NOT_MEASURED = {"step", "epoch", "seconds", "gap", "gap_widens"}  # of an evaluation's record
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -83,6 +85,37 @@ def compare_runs(folders: Sequence[Path]) -> str:
     elif len(runs) > 1:
         rows += [[], ["all settings are the same"]]
     return _aligned(rows)
+
+
+def markdown_table(folders: Sequence[Path]) -> str:
+    """A Markdown table for a log, one row for each run: how it differs from the first, and its values at equal steps.
+
+    The values are those of the last step at which every run was measured; in brackets the share of the first run's.
+
+    Raises:
+        FileNotFoundError: a folder holds no run.
+        ValueError: they are judged by different metrics, or there is no step at which all were measured.
+    """
+    runs = [read_run(folder) for folder in folders]
+    if len(metrics := {run.metric for run in runs}) > 1:
+        raise ValueError(f"these runs are judged by different metrics: {', '.join(sorted(metrics))}")
+    shared = set.intersection(*({int(record["step"]) for record in run.evaluations} for run in runs))
+    if not shared:
+        raise ValueError("there is no step at which all these runs were measured")
+    step = max(shared)
+    records = [next(record for record in run.evaluations if record["step"] == step) for run in runs]
+    keys = [key for key in records[0] if key not in _NOT_MEASURED and all(key in record for record in records)]
+    lines = [f"| run | differs from the first in | {' | '.join(keys)} |", "|---|---|" + "---:|" * len(keys)]
+    for name, run, record in zip(_names(runs, folders), runs, records, strict=True):
+        changed = config_differences([runs[0].config, run.config])
+        settings = ", ".join(f"{key} {_plain(given)}" for key, (_, given) in changed.items()) or "-"
+        cells = [f"{record[key]:.4g}" for key in keys]
+        if first := records[0][run.metric]:
+            cells[keys.index(run.metric)] += f" ({record[run.metric] / first:.0%})"
+        lines.append(f"| {name} | {settings} | {' | '.join(cells)} |")
+    pictures = {step * run.config["batch_size"] for run in runs}
+    seen = f"{min(pictures):,}" if len(pictures) == 1 else f"{min(pictures):,} to {max(pictures):,}"
+    return "\n".join([*lines, "", f"After {step:,} steps, {seen} pictures."])
 
 
 def config_differences(configs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -129,7 +129,8 @@ def feature_cache(data: Path, size: int, amp: bool) -> Path | None:
     """Where features of the pictures in a folder or file are kept, beside it; None where nothing can be written."""
     if not os.access(data.parent, os.W_OK):
         return None
-    return data.with_name(f"{data.stem}_{size}_lite0{'_16bit' if amp else ''}.safetensors")
+    stem = data.stem.removesuffix(f"_{size}")  # a folder and the file that it was packed into share one
+    return data.with_name(f"{stem}_{size}_lite0{'_16bit' if amp else ''}.safetensors")
 
 
 def _read(cache: Path | None, key: str) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.train.tiny import CONFIG, TinyTask
-from train.compare import compare_runs, config_differences, plot_comparison, read_run
+from train.compare import compare_runs, config_differences, markdown_table, plot_comparison, read_run
 from train.engine import Trainer
 from train.monitor import Monitor
 
@@ -40,6 +40,29 @@ def test_runs_with_the_same_settings_say_so(runs: list[Path]) -> None:
     assert "all settings are the same" in compare_runs([runs[0], runs[0]])
     assert compare_runs([runs[0], runs[0]]).splitlines()[0].split() == [str(runs[0])] * 2
     assert "settings" not in compare_runs(runs[:1])
+
+
+def test_the_markdown_table_compares_at_the_last_step_that_all_have(runs: list[Path]) -> None:
+    lines = markdown_table(runs).splitlines()
+    assert lines[0] == "| run | differs from the first in | error |"
+    at_four = [next(r["error"] for r in read_run(folder).evaluations if r["step"] == 4) for folder in runs]
+    assert lines[2] == f"| first | - | {at_four[0]:.4g} (100%) |"
+    assert lines[3].startswith("| second | ") and lines[3].endswith(
+        f" | {at_four[1]:.4g} ({at_four[1] / at_four[0]:.0%}) |"
+    )
+    assert "batch_size 8" in lines[3] and "ema_decay 0.5" in lines[3]
+    assert lines[-1] == "After 4 steps, 16 to 32 pictures."
+
+
+def test_runs_that_were_never_measured_together_have_no_table(runs: list[Path], tmp_path: Path) -> None:
+    monitor = Monitor(tmp_path, steps=3, metric="error")
+    monitor.describe({"config": {"steps": 3, "batch_size": 1}, "hardware": "a"})
+    monitor.evaluation(3, 1.0, {"error": 1.0})
+    with pytest.raises(ValueError, match="no step at which all these runs were measured"):
+        markdown_table([runs[0], tmp_path])
+    Monitor(tmp_path, steps=3, metric="psnr").describe({"config": {}, "hardware": "a"})
+    with pytest.raises(ValueError, match="judged by different metrics: error, psnr"):
+        markdown_table([runs[0], tmp_path])
 
 
 def test_the_best_follows_the_direction_of_the_metric(tmp_path: Path) -> None:

@@ -85,5 +85,6 @@ def test_each_feature_is_extracted_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_cache_lies_beside_the_data(tmp_path: Path) -> None:
     assert feature_cache(tmp_path / "faces", 64, False) == tmp_path / "faces_64_lite0.safetensors"
+    assert feature_cache(tmp_path / "faces_64.h5", 64, False) == tmp_path / "faces_64_lite0.safetensors"
     assert feature_cache(tmp_path / "faces.h5", 64, True) == tmp_path / "faces_64_lite0_16bit.safetensors"
     assert feature_cache(tmp_path / "absent" / "faces", 64, False) is None
