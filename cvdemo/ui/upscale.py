@@ -102,15 +102,15 @@ def quality_table(bicubic: Quality, restored: Quality, title: str) -> str:
     """PSNR and SSIM of both as a Markdown table; a picture that comes back exactly has no PSNR to give."""
     gain = restored.psnr - bicubic.psnr
     return (
-        "| against the original | PSNR | SSIM |\n|---|---:|---:|\n"
+        "| against the original | PSNR, dB | SSIM |\n|---|---:|---:|\n"
         f"| bicubic | {_decibels(bicubic.psnr)} | {bicubic.ssim:.4f} |\n"
         f"| **{title}** | **{_decibels(restored.psnr)}** | **{restored.ssim:.4f}** |\n"
-        f"| difference | {f'{gain:+.2f} dB' if math.isfinite(gain) else '-'} | {restored.ssim - bicubic.ssim:+.4f} |\n"
+        f"| difference | {f'{gain:+.2f}' if math.isfinite(gain) else '-'} | {restored.ssim - bicubic.ssim:+.4f} |\n"
     )
 
 
 def _decibels(psnr: float) -> str:
-    return f"{psnr:.2f} dB" if math.isfinite(psnr) else "identical"
+    return f"{psnr:.2f}" if math.isfinite(psnr) else "identical"
 
 
 def _measured(result: Upscaled, original: ImageArray, scale: int, title: str) -> str:

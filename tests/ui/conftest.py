@@ -23,7 +23,7 @@ from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 60
+START_LIMIT_S = 180
 expect.set_options(timeout=60_000)
 
 

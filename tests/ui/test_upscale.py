@@ -1,18 +1,31 @@
 """The Upscale tab in a browser, and its endpoint."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.images import ImageArray, read_image, save_png
 from cvdemo.srcnn import Quality, UpscaleConfig, Upscaled, load_srcnn, upscale
 from cvdemo.ui.common import example_picture
-from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, PREVIEW_SIDE_PX, busiest_place, closeup, preview, quality_table
+from cvdemo.ui.upscale import (
+    CLOSEUP_HW,
+    CLOSEUP_ZOOM,
+    PREVIEW_SIDE_PX,
+    busiest_place,
+    closeup,
+    preview,
+    quality_table,
+    without_alpha,
+)
+from cvdemo.upscale_choices import list_networks
+from tests.ui.conftest import open_page, serve
+from tests.upscale_weights import add_fast
 
 CHELSEA_WH = (451, 300)
 
@@ -22,6 +35,27 @@ def tab(page: Page, server: str) -> Page:
     page.goto(f"{server}/?tab=upscale")
     expect(page.locator("#upscale-run")).to_be_visible()
     return page
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page that has an untrained fast network too, for x2 and x3 but not for x4."""
+    folder = tmp_path_factory.mktemp("trial")
+    with serve(folder, CVDEMO_WEIGHTS=str(add_fast(folder / "weights", scales=(2, 3)))) as server:
+        yield server.url
+
+
+@pytest.fixture
+def trial_tab(browser: Browser, trial: str) -> Iterator[Page]:
+    for page in open_page(browser, trial, 1280, 900):
+        page.goto(f"{trial}/?tab=upscale")
+        expect(page.locator("#upscale-run")).to_be_visible()
+        yield page
+
+
+@pytest.fixture(scope="module")
+def trial_client(trial: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(trial, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
 
 
 def load(page: Page, picture: str | Path) -> None:
@@ -48,6 +82,15 @@ def difference_of_two() -> Upscaled:
     image = bicubic.copy()
     image[690:710, 1480:1520] = 200
     return Upscaled(image, bicubic)
+
+
+def disc() -> ImageArray:
+    """(50, 60, 4): an orange disc, half transparent on its right, on transparent black."""
+    picture = np.zeros((50, 60, 4), np.uint8)
+    rows, cols = np.mgrid[:50, :60]
+    picture[np.hypot(rows - 25, cols - 30) < 20] = (220, 120, 40, 255)
+    picture[:, 30:, 3] //= 2
+    return picture
 
 
 def test_the_result_is_twice_as_large(tab: Page, tmp_path: Path) -> None:
@@ -79,8 +122,10 @@ def test_an_example_runs_at_one_click(tab: Page) -> None:
 
 
 def test_a_link_restores_the_settings(page: Page, server: str) -> None:
-    page.goto(f"{server}/?tab=upscale&scale=4&shrink_first=true")
+    last = list(list_networks(2))[-1]
+    page.goto(f"{server}/?tab=upscale&scale=4&network={last}&shrink_first=true")
     expect(page.locator("#upscale-scale input").nth(2)).to_be_checked()
+    expect(page.locator(f"#UpscaleConfig-network input[value='{last}']")).to_be_checked()
     expect(page.locator("#UpscaleConfig-shrink_first input")).to_be_checked()
 
 
@@ -88,6 +133,70 @@ def test_a_result_too_large_is_one_sentence(tab: Page, tmp_path: Path) -> None:
     load(tab, save_png(np.zeros((4000, 6000, 3), np.uint8), tmp_path / "large.png"))
     words = "The result would be 96 megapixels; the limit is 40: choose a smaller scale or picture."
     expect(tab.locator(".toast-body.error")).to_contain_text(words)
+
+
+def test_the_networks_of_the_scale_are_offered_with_their_psnr(trial_tab: Page) -> None:
+    networks = trial_tab.locator("#UpscaleConfig-network label")
+    expect(networks).to_have_text(["Fast, ours: 37.12 dB", "SRCNN 9-5-5: 36.76 dB"])
+    expect(networks.nth(0).locator("input")).to_be_checked()
+    expect(trial_tab.locator("#UpscaleConfig-network")).to_contain_text("Set5 at ×2; bicubic has 33.66 dB")
+    trial_tab.locator("#upscale-scale label").nth(2).click()
+    expect(networks).to_have_text([re.compile(r"SRCNN 9-5-5: \d\d\.\d\d dB")])
+    expect(networks.nth(0).locator("input")).to_be_checked()
+    expect(trial_tab.locator("#UpscaleConfig-network")).to_contain_text("Set5 at ×4; bicubic has 28.42 dB")
+
+
+def test_the_chosen_network_runs_and_stays_chosen(trial_tab: Page) -> None:
+    status = trial_tab.locator("#upscale-status")
+    load(trial_tab, example_picture("chelsea"))
+    expect(status).to_contain_text("Fast, ours: 451 × 300 → 902 × 600 pixels in")
+    trial_tab.locator("#UpscaleConfig-network label").nth(1).click()
+    trial_tab.locator("#upscale-scale label").nth(1).click()
+    expect(trial_tab.locator("#UpscaleConfig-network")).to_contain_text("Set5 at ×3")
+    expect(trial_tab.locator("#UpscaleConfig-network input").nth(1)).to_be_checked()
+    trial_tab.locator("#UpscaleConfig-shrink_first input").check()
+    trial_tab.click("#upscale-run")
+    expect(status).to_contain_text("SRCNN 9-5-5: 150 × 100 → 450 × 300 pixels in")
+    expect(trial_tab.locator("#upscale-quality")).to_contain_text("SRCNN 9-5-5")
+
+
+def test_the_endpoint_takes_a_network(trial_client: Client) -> None:
+    pictures = []
+    for call in ({}, {"network": "fast"}, {"network": "9-5-5"}):
+        sent = handle_file(example_picture("chelsea"))
+        _, path = trial_client.predict(image=sent, scale=2, api_name="/upscale", **call)
+        pictures.append(read_image(path).astype(int))
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    assert np.abs(pictures[1] - pictures[2]).max() > 3
+
+
+def test_the_endpoint_names_the_networks_there_are(trial_client: Client) -> None:
+    with pytest.raises(AppError, match="For scale 4 the networks are 9-5-5, not 'fast': choose one of them"):
+        trial_client.predict(
+            image=handle_file(example_picture("chelsea")), scale=4, network="fast", api_name="/upscale"
+        )
+
+
+def test_alpha_comes_back(tab: Page, tmp_path: Path) -> None:
+    picture = disc()
+    load(tab, save_png(picture, tmp_path / "disc.png"))
+    expect(tab.locator("#upscale-status")).to_contain_text("60 × 50 → 120 × 100 pixels in")
+    with tab.expect_download() as download:
+        tab.click("#upscale-download")
+    download.value.save_as(tmp_path / "result.png")
+    result = read_image(tmp_path / "result.png", keep_alpha=True)
+    np.testing.assert_array_equal(result, upscale(picture, load_srcnn(2), UpscaleConfig()).image)
+
+
+def test_the_endpoint_keeps_alpha_and_shows_it_on_white(client: Client, tmp_path: Path) -> None:
+    picture = disc()
+    sent = handle_file(save_png(picture, tmp_path / "disc.png"))
+    (_, after), path = client.predict(image=sent, scale=3, api_name="/upscale")
+    expected = upscale(picture, load_srcnn(3), UpscaleConfig(scale=3))
+    np.testing.assert_array_equal(read_image(path, keep_alpha=True), expected.image)
+    shown = read_image(after, keep_alpha=True)
+    np.testing.assert_array_equal(shown[..., :3], without_alpha(expected).image)
+    assert (shown[0, 0] == 255).all()
 
 
 def test_cancelling_stops_and_the_next_run_works(tab: Page, tmp_path: Path) -> None:
@@ -171,5 +280,6 @@ def test_the_close_up_of_a_small_or_narrow_result(size_hw: tuple[int, int]) -> N
 
 def test_a_flat_picture_comes_back_identical_and_the_table_says_so() -> None:
     perfect = Quality(psnr=float("inf"), ssim=1.0)
-    assert quality_table(perfect, perfect).count("identical") == 2
-    assert "nan" not in quality_table(perfect, perfect) and "inf" not in quality_table(perfect, perfect)
+    table = quality_table(perfect, perfect, "Fast, ours")
+    assert table.count("identical") == 2 and "| **Fast, ours** |" in table
+    assert "nan" not in table and "inf" not in table
