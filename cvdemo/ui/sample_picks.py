@@ -58,7 +58,8 @@ def chosen(slots: Picks, letters: str, purpose: str) -> list[Pick]:
     """
     missing = [letter for letter in letters if slots[SLOTS.index(letter)] is None]
     if missing:
-        names = " and ".join(missing) + (" is" if len(missing) == 1 else " are")
+        *others, last = missing
+        names = f"{', '.join(others)} and {last} are" if others else f"{last} is"
         raise InputError(f"{purpose}, but {names} empty: click a picture, then press “Use as {missing[0]}”.")
     return [pick for letter in letters if (pick := slots[SLOTS.index(letter)]) is not None]
 

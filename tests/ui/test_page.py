@@ -31,6 +31,9 @@ ENDPOINTS = {
     "/dream": ["image", "preset", "octaves", "octave_scale", "steps", "step_size", "layer", "seed"],
     "/stylize": ["content", "style", "content_weight", "style_weight", "tv_weight", "size", "seed"],
     "/sample": ["generator", "count", "seed", "truncation"],
+    "/interpolate": ["generator", "seed_a", "index_a", "seed_b", "index_b", "count", "truncation"],
+    "/arithmetic": ["generator", "seed_a", "index_a", "seed_b", "index_b", "seed_c", "index_c", "truncation"],
+    "/walk": ["generator", "seed", "truncation", "through", "seconds", "fps", "stops", "enlarge"],
     "/upscale": ["image", "scale"],
 }
 

@@ -1,17 +1,20 @@
 """The Sample tab in a browser, and its endpoint."""
 
 import io
+import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from cvdemo.dcgan import SampleConfig, load_generator, sample
+from cvdemo.dcgan import Pick, SampleConfig, combine, interpolate, latents, load_generator, sample
 from cvdemo.images import ImageArray, read_image
 
 THUMBNAILS = "#sample-result .thumbnail-lg img"
@@ -62,11 +65,118 @@ def test_the_dice_draws_anew(tab: Page) -> None:
     assert not set(first) & set(generated(tab, seed=seed))
 
 
-def test_a_click_names_the_picture(tab: Page) -> None:
+def pick(page: Page, number: int, seed: int, slot: str | None = None) -> None:
+    """Clicks a picture, counted from 1, and puts it into a slot."""
+    page.locator(THUMBNAILS).nth(number - 1).click()
+    expect(page.locator("#sample-pick-name")).to_contain_text(f"Picture {number} of seed {seed}, truncation")
+    if slot:
+        page.click(f"#sample-use-{slot}")
+        expect(page.locator(f"#sample-slots img[alt^='{slot}: Picture {number} of seed {seed},']")).to_be_visible()
+
+
+def unfold(page: Page, name: str) -> None:
+    page.locator(f"#sample-{name} .label-wrap").click()
+    expect(page.locator(f"#sample-{name}-run")).to_be_visible()
+
+
+def shown_picture(page: Page, elem_id: str) -> ImageArray:
+    """The picture in an output field, as the server sends it."""
+    image = page.locator(f"#{elem_id} img")
+    expect(image).to_be_visible()
+    return read_image(page.request.get(str(image.get_attribute("src"))).body())
+
+
+def test_a_click_shows_the_picture_its_seed_and_its_numbers(tab: Page, tmp_path: Path) -> None:
     enter_seed(tab, 12)
     generated(tab, seed=12)
-    tab.locator(THUMBNAILS).nth(6).click()
-    expect(tab.locator("#sample-status")).to_have_text("Picture 7 of seed 12, truncation 1")
+    pick(tab, 7, seed=12)
+    expect(tab.locator("#sample-pick-name")).to_have_text("Picture 7 of seed 12, truncation 1")
+    assert differs_at_most(shown_picture(tab, "sample-pick"), sample(load_generator(), SampleConfig(seed=12))[6])
+    expect(tab.locator("#sample-latent svg rect")).to_have_count(128)
+    with tab.expect_download() as download:
+        tab.click("#sample-latent-file")
+    assert download.value.suggested_filename == "dcgan_anime_seed12_07.json"
+    told = json.loads(Path(download.value.path()).read_text())
+    numbers = told.pop("latent")
+    assert told == {"generator": "dcgan_anime", "seed": 12, "index": 6, "truncation": 1.0}
+    np.testing.assert_allclose(numbers, latents(7, 128, seed=12)[6].numpy(), rtol=1e-6)
+
+
+def test_picks_outlive_a_new_drawing_and_are_interpolated(tab: Page) -> None:
+    tab.click("#sample-run")
+    generated(tab, seed=0)
+    pick(tab, 3, seed=0, slot="A")
+    enter_seed(tab, 5)
+    generated(tab, seed=5)
+    pick(tab, 16, seed=5, slot="B")
+    expect(tab.locator("#sample-slots figcaption").first).to_contain_text("A no. 3")
+    unfold(tab, "interpolate")
+    tab.click("#sample-interpolate-run")
+    expect(tab.locator("#sample-interpolate-status")).to_contain_text("° apart. 8 pictures in")
+    images = tab.locator("#sample-between .thumbnail-lg img")
+    expect(images).to_have_count(8)
+    ends = [read_image(tab.request.get(str(images.nth(n).get_attribute("src"))).body()) for n in (0, 7)]
+    assert differs_at_most(ends[0], sample(load_generator(), SampleConfig(seed=0))[2])
+    assert differs_at_most(ends[1], sample(load_generator(), SampleConfig(seed=5))[15])
+    with tab.expect_download() as strip:
+        tab.click("#sample-interpolate-file")
+    assert read_image(Path(strip.value.path())).shape == (64, 8 * 66 - 2, 3)
+
+
+def test_a_walk_loops_and_plays_without_picks_and_through_them(tab: Page) -> None:
+    unfold(tab, "walk")
+    tab.locator("#WalkConfig-seconds input[type=number]").fill("2")
+    tab.locator("#WalkConfig-seconds input[type=number]").press("Tab")
+    tab.click("#sample-walk-run")
+    expect(tab.locator("#sample-walk-status")).to_contain_text("48 frames through 6 random points of seed 0 in")
+    first = film(tab)
+    assert (first["duration"], first["loop"], first["width"]) == (2, True, 256)
+    tab.wait_for_function("document.querySelector('#sample-film video').currentTime > 0")  # it plays by itself
+    tab.click("#sample-run")
+    generated(tab, seed=0)
+    pick(tab, 2, seed=0, slot="B")
+    tab.click("#sample-walk-run")
+    expect(tab.locator(".toast-body.error")).to_contain_text("A walk needs two picks or more, or none")
+    pick(tab, 9, seed=0, slot="C")
+    tab.click("#sample-walk-run")
+    expect(tab.locator("#sample-walk-status")).to_contain_text("48 frames through 2 picks in")
+    assert film(tab)["source"] != first["source"]
+
+
+def film(page: Page) -> dict[str, Any]:
+    """Source, length in s, width in px and whether it repeats, of the film once its header is loaded."""
+    page.wait_for_function("document.querySelector('#sample-film video')?.readyState >= 1")
+    described: dict[str, Any] = page.evaluate(
+        "(() => { const v = document.querySelector('#sample-film video'); "
+        "return {source: v.currentSrc, duration: v.duration, width: v.videoWidth, loop: v.loop}; })()"
+    )
+    return described
+
+
+def test_what_needs_a_pick_says_so(tab: Page) -> None:
+    toast = tab.locator(".toast-body.error").first
+    close = tab.locator(".toast-body.error .toast-close")
+    sentences = {
+        "interpolate": "The way goes from A to B, but A and B are empty: click a picture, then press “Use as A”.",
+        "arithmetic": "A − B + C takes three pictures, but A, B and C are empty",
+        "upscale": "There is nothing to enlarge yet: click a picture first.",
+    }
+    tab.click("#sample-use-B")
+    expect(toast).to_contain_text("Click a picture first; then it can be used as B.")
+    for name, sentence in sentences.items():
+        close.first.click()
+        expect(toast).to_be_hidden()
+        unfold(tab, name)
+        tab.click(f"#sample-{name}-run")
+        expect(toast).to_contain_text(sentence)
+
+
+def test_a_slot_can_be_cleared(tab: Page) -> None:
+    tab.click("#sample-run")
+    generated(tab, seed=0)
+    pick(tab, 1, seed=0, slot="A")
+    tab.click("#sample-clear")
+    expect(tab.locator("#sample-slots img")).to_have_count(0)
 
 
 def test_an_example_runs_at_one_click(tab: Page) -> None:
@@ -95,8 +205,8 @@ def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
 def test_a_link_restores_the_settings_and_draws(page: Page, server: str) -> None:
     page.goto(f"{server}/?tab=sample&seed=77&count=4&truncation=0.5")
     generated(page, seed=77, count=4)
-    page.locator(THUMBNAILS).first.click()
-    expect(page.locator("#sample-status")).to_have_text("Picture 1 of seed 77, truncation 0.5")
+    pick(page, 1, seed=77)
+    expect(page.locator("#sample-pick-name")).to_have_text("Picture 1 of seed 77, truncation 0.5")
 
 
 def test_an_empty_seed_says_what_to_do(tab: Page) -> None:
@@ -106,12 +216,27 @@ def test_an_empty_seed_says_what_to_do(tab: Page) -> None:
 
 
 def test_a_phone_shows_it_all(phone: Page, server: str) -> None:
+    """On 390 px: picks, the sum, the way between and a picture enlarged, with nothing wider than the screen."""
     phone.goto(f"{server}/?tab=sample")
     phone.click("#sample-run")
     generated(phone, seed=0)
-    phone.locator(THUMBNAILS).nth(3).click()
-    expect(phone.locator("#sample-status")).to_contain_text("Picture 4 of seed 0")
+    for number, slot in ((4, "A"), (1, "B"), (8, "C")):
+        pick(phone, number, seed=0, slot=slot)
+    for name in ("interpolate", "arithmetic", "upscale"):
+        unfold(phone, name)
+        phone.click(f"#sample-{name}-run")
+        expect(phone.locator(f"#sample-{name}-status")).to_contain_text(re.compile(r"in [\d.]+ m?s"))
+    generator = load_generator()
+    expected = combine(generator, *(Pick(index=index) for index in (3, 0, 7)))
+    assert differs_at_most(shown_picture(phone, "sample-sum"), expected)
+    expect(phone.locator("#sample-equation img")).to_have_count(3)
+    enlarged = shown_picture(phone, "sample-srcnn")
+    assert enlarged.shape == shown_picture(phone, "sample-bicubic").shape == (256, 256, 3)
+    assert not np.array_equal(enlarged, shown_picture(phone, "sample-bicubic"))
+    unfold(phone, "walk")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = "[...document.querySelectorAll('#tab-sample *')].filter(e => e.getBoundingClientRect().right > 391).length"
+    assert phone.evaluate(wide) == 0
 
 
 def differs_at_most(a: ImageArray, b: ImageArray, levels: int = 1) -> bool:
@@ -141,3 +266,47 @@ def test_the_endpoint_has_defaults_and_a_picture_does_not_depend_on_the_count(cl
 def test_the_endpoint_refuses_what_is_out_of_range(client: Client, inputs: dict[str, Any], words: str) -> None:
     with pytest.raises(AppError, match=words):
         client.predict(**inputs, api_name="/sample")
+
+
+def test_the_way_between_two_by_program(client: Client) -> None:
+    named = {"seed_a": 3, "index_a": 5, "seed_b": 8, "index_b": 0, "truncation": 0.7}
+    result = client.predict(**named, count=4, api_name="/interpolate")
+    pictures = [read_image(item["image"]) for item in result]
+    picks = [Pick(seed=3, index=5, truncation=0.7), Pick(seed=8, truncation=0.7)]
+    expected = interpolate(load_generator(), picks, 4)
+    assert len(pictures) == 4
+    assert all(differs_at_most(a, b) for a, b in zip(pictures, expected, strict=True))
+    assert len(client.predict(api_name="/interpolate")) == 8
+
+
+def test_arithmetic_by_program(client: Client) -> None:
+    picture = read_image(client.predict(seed_a=1, index_a=9, seed_b=2, index_c=4, api_name="/arithmetic"))
+    a, b, c = Pick(seed=1, index=9), Pick(seed=2, index=1), Pick(index=4)
+    assert differs_at_most(picture, combine(load_generator(), a, b, c))
+
+
+def test_a_walk_by_program(client: Client, tmp_path: Path) -> None:
+    through = [[12, 6], [12, 0], [99, 3]]
+    answer = client.predict(through=through, seconds=2, fps=10, enlarge=1, api_name="/walk")
+    path = answer["video"] if isinstance(answer, dict) else answer
+    with av.open(path) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == 20 and frames[0].shape == (64, 64, 3)
+    first = sample(load_generator(), SampleConfig(seed=12, count=7))[6]
+    assert np.abs(frames[0].astype(int) - first).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "inputs", "words"),
+    [
+        ("/interpolate", {"index_b": 0}, "There is no way from a picture to itself"),
+        ("/interpolate", {"index_b": 64}, "64"),
+        ("/walk", {"through": "12:6"}, "through must be a list of at most 16 pairs"),
+        ("/walk", {"through": [[12, 6]]}, "A walk needs two picks or more"),
+        ("/walk", {"through": [[12, 6], [12, "a"]]}, "index must be a number"),
+        ("/walk", {"seconds": 400}, "400"),
+    ],
+)
+def test_programs_are_refused_in_words(client: Client, endpoint: str, inputs: dict[str, Any], words: str) -> None:
+    with pytest.raises(AppError, match=words):
+        client.predict(**inputs, api_name=endpoint)
