@@ -26,9 +26,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cvdemo.enlarge import enlarge
 from cvdemo.images import ImageArray, to_image, to_tensor
 from cvdemo.onnx_graph import onnx_engine
-from cvdemo.resample import bicubic_resize
 from cvdemo.srcnn import UpscaleConfig, upscale
 from cvdemo.upscale_choices import SCALES, list_networks
 from cvdemo.upscale_net import Net, make_network, prepared, torch_engine
@@ -109,7 +109,7 @@ def _pillow(image: ImageArray, scale: int) -> ImageArray:
 
 def _our_bicubic(image: ImageArray, scale: int) -> ImageArray:
     with torch.inference_mode():
-        return to_image(bicubic_resize(to_tensor(image), scale=float(scale)))
+        return to_image(enlarge(to_tensor(image), scale))
 
 
 def seconds_per_megapixel(ways: Mapping[str, Resizer], image: ImageArray, rounds: int) -> dict[str, float]:

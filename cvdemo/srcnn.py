@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cvdemo.alpha import fill_hidden
 from cvdemo.config import Config, setting
+from cvdemo.enlarge import enlarge
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image, to_tensor
 from cvdemo.quality import ssim
@@ -182,7 +183,7 @@ def _upscale_tile(image: ImageArray, network: DetailNetwork, place: Place) -> tu
     around, inner = window(image[..., :3], place, network.low_res_halo_px)
     low_res = with_margin(_luma(around, network.device), inner, network.low_res_halo_px)
     near, inner = window(image, place, math.ceil(halo_px / scale) + KERNEL_REACH_PX)
-    rgb = bicubic_resize(to_tensor(near[..., :3], network.device), scale=float(scale))
+    rgb = enlarge(to_tensor(near[..., :3], network.device), scale)
     inner = times(inner, scale)
     enlarged = with_margin(rgb_to_ycbcr(rgb)[:, :1], inner, halo_px)
     bicubic = rgb[..., inner[0], inner[1]]
@@ -195,7 +196,7 @@ def _enlarged_alpha(image: ImageArray, scale: int) -> ImageArray:
     """Alpha by bicubic, uint8 (H * scale, W * scale, 1); without a channel where the picture has none."""
     if image.shape[2] == 3:
         return np.empty((image.shape[0] * scale, image.shape[1] * scale, 0), np.uint8)
-    return to_image(bicubic_resize(to_tensor(image[..., [3, 3, 3]])[:, :1], scale=float(scale)))[..., :1]
+    return to_image(enlarge(to_tensor(image[..., [3, 3, 3]])[:, :1], scale))[..., :1]
 
 
 def shrink(image: ImageArray, scale: int) -> tuple[ImageArray, ImageArray]:
