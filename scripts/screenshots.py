@@ -42,12 +42,26 @@ def press_run(slug: str) -> Callable[[Page], None]:
     return drive
 
 
+def explore_samples(page: Page) -> None:
+    """Draws pictures, picks three, and fills the parts for the way between and for the sum."""
+    press_run("sample")(page)
+    for number, slot in ((7, "A"), (10, "B"), (6, "C")):
+        page.locator("#sample-result .thumbnail-lg").nth(number - 1).click()
+        expect(page.locator("#sample-pick-name")).to_contain_text(f"Picture {number} of", timeout=PATIENCE_MS)
+        page.click(f"#sample-use-{slot}")
+        expect(page.locator(f"#sample-slots img[alt^='{slot}: Picture {number} ']")).to_be_visible(timeout=PATIENCE_MS)
+    for part in ("interpolate", "arithmetic"):
+        page.locator(f"#sample-{part} .label-wrap").click()
+        page.click(f"#sample-{part}-run")
+        expect(page.locator(f"#sample-{part}-status")).to_contain_text(FINISHED, timeout=PATIENCE_MS)
+
+
 DRIVES: dict[str, Callable[[Page], None]] = {
     "classify": run_example("classify"),
     "detect": run_example("detect"),
     "dream": run_example("dream"),
     "style": run_example("style"),
-    "sample": press_run("sample"),
+    "sample": explore_samples,
     "upscale": run_example("upscale"),
 }
 

@@ -35,6 +35,7 @@ from cvdemo.ui.sample_api import (
     walk_stops,
 )
 from cvdemo.ui.sample_picks import SLOTS, PickPanel, Picks, chosen, figure, filled, picture_of
+from cvdemo.upscale_choices import network_named
 from cvdemo.walk import WalkConfig, film_steps
 
 BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
@@ -51,7 +52,7 @@ WALK_NOTE = (
     "A film that goes from A to B to C and back to A without a seam. With nothing picked it goes through random points "
     "of the seed above."
 )
-UPSCALE_NOTE = "The picture that you clicked last, enlarged by SRCNN as in the Upscale tab, beside plain bicubic."
+UPSCALE_NOTE = "The picture that you clicked last, enlarged by the network of the Upscale tab, beside plain bicubic."
 CANCELLED = "(text) => text?.startsWith('Frame') ? 'Cancelled.' : text"
 
 
@@ -109,8 +110,8 @@ def _walk_on_page(
     yield str(target), took(deadline.elapsed_ms, f"{config.frames} frames {words}")
 
 
-def _upscale_on_page(pick: Pick | None, scale: int) -> tuple[ImageArray, ImageArray, str]:
-    """Bicubic, SRCNN and status."""
+def _upscale_on_page(pick: Pick | None, scale: int) -> tuple[ImageArray, gr.Image, str]:
+    """Bicubic, the network's picture under the network's name, and status."""
     if pick is None:
         raise InputError("There is nothing to enlarge yet: click a picture first.")
     started = time.monotonic()
@@ -118,7 +119,13 @@ def _upscale_on_page(pick: Pick | None, scale: int) -> tuple[ImageArray, ImageAr
     picture = picture_of(pick)
     result = upscale(picture, load_srcnn(config.scale), config, Deadline(TIME_LIMIT_S))
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
-    return result.bicubic, result.image, took((time.monotonic() - started) * 1000, sizes)
+    restored = gr.Image(result.image, label=network_named(config.scale).title)
+    return result.bicubic, restored, took((time.monotonic() - started) * 1000, sizes)
+
+
+def _upscale_again(pick: Pick | None, scale: int) -> tuple[Any, ...]:
+    """After another scale was chosen: the picture at that scale, if there is one."""
+    return (gr.skip(),) * 3 if pick is None else _upscale_on_page(pick, scale)
 
 
 def build_explore(panel: PickPanel, source: Source) -> None:
@@ -213,9 +220,11 @@ def _build_upscale(panel: PickPanel) -> None:
         with gr.Column(min_width=280, scale=2):
             with gr.Row(elem_classes="tight"):
                 bicubic = picture_output("Bicubic", elem_id="sample-bicubic", min_width=140)
-                restored = picture_output("SRCNN", elem_id="sample-srcnn", min_width=140)
+                restored = picture_output("Restored", elem_id="sample-restored", min_width=140)
             status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
-    on_page([run.click, scale.input], _upscale_on_page, [panel.current, scale], [bicubic, restored, status])
+    inputs, outputs = [panel.current, scale], [bicubic, restored, status]
+    on_page([run.click], _upscale_on_page, inputs, outputs)
+    on_page([scale.input], _upscale_again, inputs, outputs, js=None)
 
 
 def _named(letter: str, index: int) -> list[Component]:

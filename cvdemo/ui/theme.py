@@ -21,8 +21,10 @@ CSS = """
   grid-auto-rows: auto !important;
 }
 #sample-between .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
-:is(#sample-pick, #sample-sum, #sample-bicubic, #sample-srcnn) img { width: 100%; height: 100%; object-fit: contain; }
-:is(#sample-bicubic, #sample-srcnn) img { max-width: 360px; margin: 0 auto; }
+:is(#sample-pick, #sample-sum, #sample-bicubic, #sample-restored) img {
+  width: 100%; height: 100%; object-fit: contain;
+}
+:is(#sample-bicubic, #sample-restored) img { max-width: 360px; margin: 0 auto; }
 :is(#sample-latent, #sample-slots, #sample-equation) .html-container { padding: 0 4px; }
 .tight { gap: 8px; }
 .picks { display: flex; gap: 10px; align-items: flex-start; }

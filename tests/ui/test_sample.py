@@ -230,7 +230,7 @@ def test_a_phone_shows_it_all(phone: Page, server: str) -> None:
     expected = combine(generator, *(Pick(index=index) for index in (3, 0, 7)))
     assert differs_at_most(shown_picture(phone, "sample-sum"), expected)
     expect(phone.locator("#sample-equation img")).to_have_count(3)
-    enlarged = shown_picture(phone, "sample-srcnn")
+    enlarged = shown_picture(phone, "sample-restored")
     assert enlarged.shape == shown_picture(phone, "sample-bicubic").shape == (256, 256, 3)
     assert not np.array_equal(enlarged, shown_picture(phone, "sample-bicubic"))
     unfold(phone, "walk")
