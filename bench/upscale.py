@@ -116,9 +116,9 @@ def seconds_per_megapixel(ways: Mapping[str, Resizer], image: ImageArray, rounds
     """Median CPU seconds for a megapixel of the result; each round runs every way once, after one that is not timed."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for index in range(rounds + 1):
-        for name, enlarge in ways.items():
+        for name, way in ways.items():
             start = time.process_time()
-            height, width = enlarge(image).shape[:2]
+            height, width = way(image).shape[:2]
             elapsed_s = time.process_time() - start
             if index:
                 times[name].append(elapsed_s / (height * width / 1e6))
