@@ -24,7 +24,7 @@ from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
 
 DEFAULT_GENERATOR = "dcgan_anime"
-LABELS = {"dcgan_anime": "Anime faces"}  # others are called after their weight
+LABELS = {"dcgan_anime": "Anime faces", "dcgan_fashion": "Clothes"}  # others are called after their weight
 TASK = "sample"  # of generators, in the manifest
 BATCH = 16
 SEED_MAX = 2**31 - 1

@@ -167,8 +167,8 @@ def test_the_sum_of_picks(tiny: Generator) -> None:
 
 def test_picks_of_two_generators_do_not_mix() -> None:
     assert generator_of([Pick(), Pick(seed=2)]) == "dcgan_anime"
-    with pytest.raises(InputError, match=r"different generators, Anime faces and dcgan_fashion: pick all from one\."):
-        generator_of([Pick(), Pick(generator="dcgan_fashion")])
+    with pytest.raises(InputError, match=r"different generators, Anime faces and dcgan_nobody: pick all from one\."):
+        generator_of([Pick(), Pick(generator="dcgan_nobody")])
 
 
 def test_a_generator_of_one_channel_draws_greys() -> None:
