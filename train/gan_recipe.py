@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 
-from cvdemo.dcgan import latents
-from cvdemo.images import ImageArray
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import WEIGHTS_DIR, load_manifest, load_state_dict
-from train.checkpoint import LAST, State, load
-from train.gan import PREVIEW_SIDE, GanConfig, GanTask, generated, square_grid, to_uint8
-from train.gan_film import training_film
+from train.checkpoint import BEST, LAST, load
+from train.gan import GanConfig, GanTask, generated
+from train.gan_card import write_pictures
 from train.hdf5 import Pictures, packed_folder, read_pictures
 from train.lite0 import RealFeatures, feature_cache
-from train.monitor import METRICS_FILE, curves, read_records
-from train.neighbours import contact_sheet, find_neighbours
-from train.plot import draw
 from train.publish import publish as publish_weight
-from train.publish import write_atomically
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.sample_quality import PROTOCOL, SampleQuality, rounded
 
-CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples in the card; nobody picked them
-
 _MEASURE_SEED = 2026
-_SIDE = 8  # of the grid in the card
-_COMPARED = 16  # samples whose nearest training pictures are shown
-_FILM_PX = 384  # of the square of previews in the film, at most
 
 
 def folder_or_file(data: Path, size: int) -> Pictures:
@@ -101,19 +87,18 @@ class GanSpec:
         if not name.isidentifier():
             raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
         state = load(out / options.checkpoint)
-        shape = {
-            "latent_dim": config.latent_dim, "width": config.width, "channels": self.channels, "size": config.size
-        }  # fmt: skip
+        shape = {key: getattr(config, key) for key in ("latent_dim", "width", "size")} | {"channels": self.channels}
         generator = Generator(**shape)
         generator.load_state_dict(state["ema"])
         stored = {key: t.half() if t.ndim == 4 else t for key, t in generator.state_dict().items()}
         generator.load_state_dict(stored)  # what is measured is what is stored
         generator.eval().to(context.device)
         real = self.real(config.size, context)
-        result = measure(generator, real, context)
         folder = options.weights_dir or WEIGHTS_DIR
-        folder.mkdir(parents=True, exist_ok=True)
-        card = self._card(name, folder, generator, real, out, state)
+        drawn = write_pictures(name, folder, generator, real, out, state["step"])
+        result = measure(generator, real, context)
+        chosen = f", chosen by FD-Lite0 of {config.fd_pictures:,}" if options.checkpoint == BEST else ""
+        result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures{chosen}"
         publish_weight(
             name,
             stored,
@@ -130,43 +115,11 @@ class GanSpec:
             seed=config.seed,
             hardware=state["hardware"],
             hours=round(load(out / LAST)["seconds"] / 3600, 2),
-            metric=self._metric(name, result, state, config),
-            notes=card,
+            metric=_metric(name, result),
+            notes=f"{self.notes.strip()}\n\n{drawn}",
             weights_dir=options.weights_dir,
         )  # fmt: skip
         return name
-
-    def _metric(self, name: str, result: dict[str, Any], state: State, config: GanConfig) -> dict[str, Any]:
-        values = {key: result[key] for key in ("fd_lite0", "fd_floor", "kid_lite0", "kid_error", "kid_floor")}
-        return {
-            "name": "FD-Lite0, KID-Lite0",
-            "value": values,
-            "protocol": f"{PROTOCOL}, float32; floor: other real pictures in the place of generated ones",
-            "split": f"training pictures; after {state['step']} of {config.steps} steps of {config.batch_size}",
-            "n": result["n"],
-            "command": f"python -m train evaluate {name} --data DIR --pictures {result['n']} --json",
-        }
-
-    def _card(self, name: str, folder: Path, generator: Generator, real: RealFeatures, run: Path, state: State) -> str:
-        """Writes grid, neighbours, curves and film beside the weight; the card's text with links to them."""
-        samples = card_samples(generator, _SIDE**2)
-        found = find_neighbours(samples[:_COMPARED], real)
-        _store(square_grid(samples), folder / f"{name}_grid.png")
-        _store(contact_sheet(samples[:_COMPARED], real.pictures, found), folder / f"{name}_neighbours.png")
-        draw(curves(read_records(run / METRICS_FILE), GanTask.metric, False), folder / f"{name}_curves.png")
-        side = min(PREVIEW_SIDE, max(1, _FILM_PX // generator.size)) * generator.size
-        training_film(run, folder / f"{name}_film.mp4", side, state["step"])
-        drawn = f"seed {CARD_SEED}, truncation {CARD_TRUNCATION}, unpicked"
-        return (
-            f"{self.notes.strip()}\n\n"
-            f"![{len(samples)} samples]({name}_grid.png)\n\n{len(samples)} samples: {drawn}.\n\n"
-            f"![Samples, each followed by its nearest training pictures]({name}_neighbours.png)\n\n"
-            f"{found.sentence()} Each of the first {_COMPARED} samples of the grid with its nearest training pictures "
-            "and their distances; mirrored copies count too.\n\n"
-            f"![Curves of the training]({name}_curves.png)\n\n"
-            f"[The training as a film]({name}_film.mp4): fixed latents, the step below. Measures in the curves are of "
-            "fewer pictures and in the run's precision.\n"
-        )
 
     def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
         """This as an entry of `RECIPES`; see there for the arguments."""
@@ -182,6 +135,18 @@ class GanSpec:
             evaluate=self.evaluate,
             download=self.download,
         )
+
+
+def _metric(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """What was measured, as a manifest entry tells it."""
+    return {
+        "name": "FD-Lite0, KID-Lite0",
+        "value": {key: result[key] for key in ("fd_lite0", "fd_floor", "kid_lite0", "kid_error", "kid_floor")},
+        "protocol": f"{PROTOCOL}, float32; floor: other real pictures in the place of generated ones",
+        "split": result["split"],
+        "n": result["n"],
+        "command": f"python -m train evaluate {name} --data DIR --pictures {result['n']} --json",
+    }
 
 
 def measure(generator: Generator, real: RealFeatures, context: Context) -> dict[str, Any]:
@@ -203,16 +168,3 @@ def measure(generator: Generator, real: RealFeatures, context: Context) -> dict[
         "protocol": PROTOCOL,
         "split": "training pictures",
     }
-
-
-@torch.no_grad()
-def card_samples(generator: Generator, count: int) -> Pictures:
-    """The first pictures that the page draws of this seed and truncation, (count, size, size, C) uint8."""
-    points = latents(count, generator.latent_dim, CARD_SEED, CARD_TRUNCATION)
-    return to_uint8(generator(points.to(next(generator.parameters()).device)))
-
-
-def _store(image: ImageArray, path: Path) -> None:
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, format="PNG", optimize=True)
-    write_atomically(path, data.getvalue())

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from cvdemo.weights import load_manifest, load_state_dict
 from train import gan_recipe
 from train.checkpoint import BEST, load
 from train.engine import Trainer
-from train.gan_recipe import CARD_SEED, CARD_TRUNCATION, GanSpec, card_samples
+from train.gan_card import CARD_SEED, CARD_TRUNCATION, card_samples
+from train.gan_recipe import GanSpec
 from train.recipe import Context, PublishOptions
 from train.recipes import dcgan, dcgan_cars, dcgan_fashion
 from train.recipes.dcgan import DcganConfig
@@ -68,6 +70,7 @@ def test_the_card_shows_grid_neighbours_curves_and_film(tmp_path: Path) -> None:
     published(tmp_path)
     weights = tmp_path / "weights"
     text = (weights / "dcgan_test.md").read_text()
+    assert re.search(r"step [24] of 4 of 8 pictures, chosen by FD-Lite0 of 8;", text)
     assert "unpicked samples is at a cosine distance of" in text
     assert '"fd_floor"' in text and '"kid_lite0"' in text and '"kid_floor"' in text
     for kind, mark in (("grid.png", "!["), ("neighbours.png", "!["), ("curves.png", "!["), ("film.mp4", "[")):
@@ -94,6 +97,16 @@ def test_a_name_that_is_none_is_refused_before_the_measure(tmp_path: Path) -> No
     context = Context(data=tmp_path, device=CPU, amp=False)
     with pytest.raises(ValueError, match="letters, digits and underscores, got 'a/b'"):
         dcgan.RECIPE.publish(DcganConfig(), tmp_path, context, PublishOptions(name="a/b"))
+
+
+def test_a_run_without_previews_fails_before_the_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gan_recipe, "measure", lambda *given: pytest.fail("measured for nothing"))
+    context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
+    config = DcganConfig(**{**TINY, "preview_every": 0, "evaluate_every": 0})
+    Trainer(dcgan.SPEC.build(config, context), config, tmp_path / "run").run()
+    options = PublishOptions(weights_dir=tmp_path / "weights", checkpoint="last.pt")
+    with pytest.raises(FileNotFoundError, match="train with --preview-every"):
+        dcgan.RECIPE.publish(config, tmp_path / "run", context, options)
 
 
 def fashion_folder(folder: Path, count: int = 20) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""What the card of a generator shows: samples nobody picked, their nearest training pictures, curves, and a film."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from cvdemo.dcgan import latents
+from cvdemo.images import ImageArray
+from cvdemo.nets.dcgan import Generator
+from train.gan import PREVIEW_SIDE, GanTask, square_grid, to_uint8
+from train.gan_film import training_film
+from train.hdf5 import Pictures
+from train.lite0 import RealFeatures
+from train.monitor import METRICS_FILE, curves, read_records
+from train.neighbours import contact_sheet, find_neighbours
+from train.plot import draw
+from train.publish import write_atomically
+
+CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples
+
+_SIDE = 8  # of the grid
+_COMPARED = 16  # samples whose nearest training pictures are shown
+_FILM_PX = 384  # of the square of previews in the film, at most
+
+
+def write_pictures(name: str, folder: Path, generator: Generator, real: RealFeatures, run: Path, last_step: int) -> str:
+    """Writes film, curves, grid and neighbours of a generator into a folder; returns Markdown that shows them.
+
+    Args:
+        name: of the weight; the files are called after it.
+        generator: in eval mode.
+        real: of all its training pictures.
+        run: folder of its training, with records and previews.
+        last_step: of the checkpoint; what came later is not in the film.
+
+    Raises:
+        FileNotFoundError: the run has no previews.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    side = min(PREVIEW_SIDE, max(1, _FILM_PX // generator.size)) * generator.size
+    training_film(run, folder / f"{name}_film.mp4", side, last_step)
+    draw(curves(read_records(run / METRICS_FILE), GanTask.metric, False), folder / f"{name}_curves.png")
+    samples = card_samples(generator, _SIDE**2)
+    found = find_neighbours(samples[:_COMPARED], real)
+    _store(square_grid(samples), folder / f"{name}_grid.png")
+    _store(contact_sheet(samples[:_COMPARED], real.pictures, found), folder / f"{name}_neighbours.png")
+    return (
+        f"![{len(samples)} samples]({name}_grid.png)\n\n"
+        f"{len(samples)} samples: seed {CARD_SEED}, truncation {CARD_TRUNCATION}, unpicked.\n\n"
+        f"![Samples, each followed by its nearest training pictures]({name}_neighbours.png)\n\n"
+        f"The first {_COMPARED} of them, each with its nearest training pictures and their distances. "
+        f"{found.sentence()} Mirrored copies count too.\n\n"
+        f"![Curves of the training]({name}_curves.png)\n\n"
+        f"[The training as a film]({name}_film.mp4): fixed latents, the step below. Measures in the curves are of "
+        "fewer pictures, and in the run's precision.\n"
+    )
+
+
+@torch.no_grad()
+def card_samples(generator: Generator, count: int) -> Pictures:
+    """The first pictures that the page draws of this seed and truncation, (count, size, size, C) uint8."""
+    points = latents(count, generator.latent_dim, CARD_SEED, CARD_TRUNCATION)
+    return to_uint8(generator(points.to(next(generator.parameters()).device)))
+
+
+def _store(image: ImageArray, path: Path) -> None:
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, format="PNG", optimize=True)
+    write_atomically(path, data.getvalue())
