@@ -32,6 +32,7 @@ FEATURES = "EfficientNet-Lite0 pooled features (1280), bicubic to 128 px"
 
 _BATCH = 8  # pictures at a time: their activations stay in the cache; 64 at a time take half as long again
 _READ = 64  # pictures taken out of the array at a time
+_KEPT = 10_000  # pictures after which features go to the disk: minutes of work are not lost
 _LONG = 1000  # pictures from which on progress is shown
 _ORDER_SEED = 2026
 
@@ -102,8 +103,8 @@ class RealFeatures:
         if len(self._held) < count:
             key = self._key()
             self._held = _read(self.cache, key)
-            if len(self._held) < count:
-                self._extend(count)
+            while len(self._held) < count:
+                self._extend(min(count, len(self._held) + _KEPT))
                 _write(self.cache, key, self._held)
         return self._held[:count]
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.train.tiny import CONFIG, TinyTask
+from train import __main__ as command_line
 from train.compare import compare_runs, config_differences, markdown_table, plot_comparison, read_run
 from train.engine import Trainer
 from train.monitor import Monitor
@@ -52,6 +53,13 @@ def test_the_markdown_table_compares_at_the_last_step_that_all_have(runs: list[P
     )
     assert "batch_size 8" in lines[3] and "ema_decay 0.5" in lines[3]
     assert lines[-1] == "After 4 steps, 16 to 32 pictures."
+
+
+def test_the_command_prints_the_table_that_is_asked_for(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    command_line.main(["compare", *map(str, runs), "--markdown"])
+    assert capsys.readouterr().out == markdown_table(runs) + "\n"
+    command_line.main(["compare", *map(str, runs)])
+    assert capsys.readouterr().out == compare_runs(runs) + "\n"
 
 
 def test_runs_that_were_never_measured_together_have_no_table(runs: list[Path], tmp_path: Path) -> None:

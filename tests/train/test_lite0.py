@@ -83,6 +83,25 @@ def test_each_feature_is_extracted_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert [path.name for path in tmp_path.iterdir()] == ["cache.safetensors"]
 
 
+def test_long_work_is_kept_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lite0, "_KEPT", 2)
+    calls: list[int] = []
+
+    def broken_off(batches: object, device: torch.device, amp: bool) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return lite0_features(batches, device, amp)
+
+    monkeypatch.setattr(lite0, "lite0_features", broken_off)
+    cache = tmp_path / "cache.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        RealFeatures(pictures(), CPU, cache=cache).first(6)
+    whole = RealFeatures(pictures(), CPU, cache=cache).first(6)
+    assert len(calls) == 4  # four of six were kept
+    torch.testing.assert_close(whole, RealFeatures(pictures(), CPU).first(6), rtol=1e-3, atol=1e-4)
+
+
 def test_the_cache_lies_beside_the_data(tmp_path: Path) -> None:
     assert feature_cache(tmp_path / "faces", 64, False) == tmp_path / "faces_64_lite0.safetensors"
     assert feature_cache(tmp_path / "faces_64.h5", 64, False) == tmp_path / "faces_64_lite0.safetensors"
