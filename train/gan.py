@@ -62,6 +62,11 @@ class GanConfig(LoopConfig):
             raise ValueError(
                 "label smoothing and noise need --loss bce: the hinge loss has no labels; give --label-smoothing 0"
             )
+        if not (0 <= self.label_smoothing <= 0.5 and 0 <= self.label_noise <= 0.5 and 0 <= self.dropout < 1):
+            raise ValueError(
+                "need label_smoothing and label_noise in [0, 0.5] and dropout in [0, 1), got "
+                f"{self.label_smoothing}, {self.label_noise}, {self.dropout}"
+            )
         if self.r1_gamma < 0 or self.r1_every < 1:
             raise ValueError(f"need r1_gamma >= 0 and r1_every >= 1, got {self.r1_gamma}, {self.r1_every}")
         check_policies(self.diff_augment)

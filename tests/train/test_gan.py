@@ -194,6 +194,9 @@ def test_epochs_become_steps() -> None:
 def test_values_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(ValueError, match="no labels"):
         GanConfig(loss="hinge", label_smoothing=0.1)
+    for values in ({"label_smoothing": 0.6}, {"label_noise": -0.1}, {"dropout": 1.0}):
+        with pytest.raises(ValueError, match=r"in \[0, 0.5\] and dropout in \[0, 1\), got"):
+            GanConfig(**values)
     with pytest.raises(ValueError, match=r"need r1_gamma >= 0 and r1_every >= 1, got -1, 16"):
         GanConfig(r1_gamma=-1)
     with pytest.raises(ValueError, match="no augmentation colour"):
