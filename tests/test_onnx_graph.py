@@ -23,8 +23,9 @@ def fast(scale: int, depth: int = 3) -> FastSRCNN:
 
 
 def randomised(network: Net) -> Net:
+    generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
+        torch.nn.init.normal_(parameter, std=0.2, generator=generator)
     return network.eval().requires_grad_(False)
 
 
@@ -46,7 +47,7 @@ def test_it_equals_torch(name: str, size_hw: tuple[int, int]) -> None:
     scale = network.scale if isinstance(network, FastSRCNN) else 1
     assert expected.shape[-2:] == (size_hw[0] * scale, size_hw[1] * scale)
     torch.testing.assert_close(onnx_engine(network)(x), expected, atol=1e-4, rtol=0)
-    assert float(expected.abs().max()) > 0.05  # a network of zeros would prove nothing
+    assert expected.abs().max().item() > 0.01  # a network of zeros would prove nothing
 
 
 @pytest.mark.parametrize(
