@@ -151,7 +151,7 @@ def _build_interpolate(panel: PickPanel, source: Source) -> None:
                 "Download the strip (PNG)", size="sm", visible=False, elem_id="sample-interpolate-file"
             )
     numbers_only(count)
-    on_page([run.click], _interpolate_on_page, [panel.slots, count], [gallery, strip, status])
+    on_page([run.click], _interpolate_on_page, [panel.slots, count], [gallery, strip, status], show_progress_on=gallery)
     inputs = [source.generator, *_named("a", 0), *_named("b", 1), count, source.truncation]
     endpoint("interpolate", interpolate_endpoint, inputs, [gallery])
 
@@ -180,7 +180,7 @@ def _build_arithmetic(panel: PickPanel, source: Source) -> None:
             status = gr.Markdown(elem_id="sample-arithmetic-status", elem_classes="status")
         with gr.Column(min_width=240, scale=1):
             result = picture_output("The result", elem_id="sample-sum", height=240)
-    on_page([run.click], _calculate_on_page, [panel.slots], [left, result, status])
+    on_page([run.click], _calculate_on_page, [panel.slots], [left, result, status], show_progress_on=result)
     inputs = [source.generator, *_named("a", 0), *_named("b", 1), *_named("c", 2), source.truncation]
     endpoint("arithmetic", arithmetic_endpoint, inputs, [result])
 
@@ -205,7 +205,8 @@ def _build_walk(panel: PickPanel, source: Source) -> None:
             )
             status = gr.Markdown(elem_id="sample-walk-status", elem_classes="status")
     settings: list[Component] = [source.generator, source.seed, source.truncation]
-    on_page([run.click], _walk_on_page, [panel.slots, *settings, *controls], [film, status], cancel=cancel)
+    inputs, outputs = [panel.slots, *settings, *controls], [film, status]
+    on_page([run.click], _walk_on_page, inputs, outputs, cancel=cancel, show_progress_on=film)
     cancel.click(None, status, status, js=CANCELLED, api_visibility="private")
     through = gr.JSON(value=None, visible=False, label="Through")
     endpoint("walk", walk_endpoint, [*settings, through, *controls], [film])
@@ -223,8 +224,8 @@ def _build_upscale(panel: PickPanel) -> None:
                 restored = picture_output("Restored", elem_id="sample-restored", min_width=140)
             status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
     inputs, outputs = [panel.current, scale], [bicubic, restored, status]
-    on_page([run.click], _upscale_on_page, inputs, outputs)
-    on_page([scale.input], _upscale_again, inputs, outputs, js=None)
+    on_page([run.click], _upscale_on_page, inputs, outputs, show_progress_on=restored)
+    on_page([scale.input], _upscale_again, inputs, outputs, js=None, show_progress_on=restored)
 
 
 def _named(letter: str, index: int) -> list[Component]:

@@ -144,6 +144,19 @@ def test_a_walk_loops_and_plays_without_picks_and_through_them(tab: Page) -> Non
     assert film(tab)["source"] != first["source"]
 
 
+def test_a_walk_can_be_cancelled(tab: Page) -> None:
+    unfold(tab, "walk")
+    tab.locator("#WalkConfig-seconds input[type=number]").fill("30")
+    tab.locator("#WalkConfig-seconds input[type=number]").press("Tab")
+    tab.click("#sample-walk-run")
+    expect(tab.locator("#sample-walk-status")).to_contain_text("of 720")
+    tab.click("#sample-walk-cancel")
+    expect(tab.locator("#sample-walk-status")).to_have_text("Cancelled.")
+    tab.click("#sample-run")
+    generated(tab, seed=0)  # the queue is free again
+    expect(tab.locator("#sample-film video")).to_have_count(0)
+
+
 def film(page: Page) -> dict[str, Any]:
     """Source, length in s, width in px and whether it repeats, of the film once its header is loaded."""
     page.wait_for_function("document.querySelector('#sample-film video')?.readyState >= 1")
