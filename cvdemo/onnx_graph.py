@@ -2,9 +2,9 @@
 
 No exporter: the networks are short, and a graph without padding, with height and width left open, is what tiles that
 carry their halo need. Measured on one core of an x86 CPU with AVX-512, a tile of 384 x 384 px of the result, median
-of nine interleaved runs, ONNX Runtime 1.31 against torch 2.11 in its faster memory layout: 9-5-5 in 0.14 s against
-0.23 s (1.7 times faster), `FastSRCNN` of 32 channels at x2, x3, x4 in 44, 19, 11 ms against 48, 21, 14 ms (1.1, 1.1 and
-1.2 times). So ONNX Runtime is the engine on the CPU for both.
+of seven interleaved runs, ONNX Runtime 1.31 against torch 2.11 in its faster memory layout: 9-5-5 in 0.14 s against
+0.25 s (1.8 times faster), `FastSRCNN` of 32 channels at x2, x3, x4 in 36, 16, 10 ms against 49, 22, 13 ms (1.4 times).
+So ONNX Runtime is the engine on the CPU for both.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from cvdemo.nets.fast_srcnn import FastSRCNN
+from cvdemo.nets.fast_srcnn import LEAK, FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 
 OPSET, IR_VERSION = 17, 8  # of 2022: every ONNX Runtime since 1.12 reads them
@@ -48,20 +48,8 @@ class _Graph:
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         return self.node("Conv", [x, self.tensor(conv.weight), self.tensor(conv.bias)], output)
 
-    def prelu(self, x: str, slopes: Tensor) -> str:
-        """max(x, 0) + slope * min(x, 0), in the form that ONNX Runtime runs fastest.
-
-        Its `PRelu` leaves the blocked memory layout of the convolutions around it and costs half as much as they do.
-        One slope is a `LeakyRelu`, which joins the convolution. Slopes a of up to 1, one a channel, are
-        relu((1 - a) x) + a x: two convolutions of one tap, into which ReLU and sum are drawn.
-        """
-        if slopes.numel() == 1:
-            return self.node("LeakyRelu", [x], alpha=float(slopes))
-        if float(slopes.max()) > 1:
-            return self.node("PRelu", [x, self.tensor(slopes.view(-1, 1, 1))])
-        taps, group = slopes.view(-1, 1, 1, 1), slopes.numel()
-        bent = self.node("Relu", [self.node("Conv", [x, self.tensor(1 - taps)], group=group)])
-        return self.node("Add", [self.node("Conv", [x, self.tensor(taps)], group=group), bent])
+    def leaky_relu(self, x: str) -> str:
+        return self.node("LeakyRelu", [x], alpha=LEAK)
 
     def crop(self, x: str, margin_px: int) -> str:
         ends = [torch.tensor([value, value]) for value in (margin_px, -margin_px)]
@@ -93,11 +81,10 @@ def srcnn_model(network: SRCNN) -> onnx.ModelProto:
 def fast_srcnn_model(network: FastSRCNN) -> onnx.ModelProto:
     """`network.detail_inner` as a graph; torch's pixel shuffle is `DepthToSpace` in CRD order."""
     graph = _Graph()
-    slopes = [slope.weight.detach() for slope in network.slopes if isinstance(slope, nn.PReLU)]
-    features = graph.prelu(graph.conv(INPUT, network.first), slopes[0])
+    features = graph.leaky_relu(graph.conv(INPUT, network.first))
     x = features
-    for conv, slope in zip(network.hidden, slopes[1:], strict=True):
-        x = graph.prelu(graph.conv(x, conv), slope)
+    for conv in network.hidden:
+        x = graph.leaky_relu(graph.conv(x, conv))
     margin_px = network.halo_px - network.first.kernel_size[0] // 2 - network.last.kernel_size[0] // 2
     total = graph.node("Add", [x, graph.crop(features, margin_px)])
     graph.node("DepthToSpace", [graph.conv(total, network.last)], OUTPUT, blocksize=network.scale, mode="CRD")

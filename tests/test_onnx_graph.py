@@ -50,26 +50,6 @@ def test_it_equals_torch(name: str, size_hw: tuple[int, int]) -> None:
     assert expected.abs().max().item() > 0.01  # a network of zeros would prove nothing
 
 
-@pytest.mark.parametrize(
-    ("slopes", "kind"), [([0.3], "LeakyRelu"), ([-0.2, 1.0, 0.25], "Relu"), ([0.1, 1.5, 0.2], "PRelu")]
-)
-def test_each_form_of_prelu_is_prelu(slopes: list[float], kind: str) -> None:
-    """One slope, a slope a channel up to 1, and beyond: three graphs for the same function."""
-    weight = torch.tensor(slopes)
-    graph = onnx_graph._Graph()
-    graph.node("Conv", [onnx_graph.INPUT, graph.tensor(torch.ones(3, 1, 1, 1))], "wide")
-    graph.conv(graph.prelu("wide", weight), pick := torch.nn.Conv2d(3, 1, 1).requires_grad_(False), onnx_graph.OUTPUT)
-    assert kind in [node.op_type for node in graph.nodes]
-    x = torch.linspace(-1, 1, 30).view(1, 1, 5, 6)
-    expected = pick(torch.nn.functional.prelu(x.expand(1, 3, 5, 6), weight))
-    torch.testing.assert_close(run(graph.model(), x), expected)
-
-
-def run(model: onnx.ModelProto, x: torch.Tensor) -> torch.Tensor:
-    session = onnx_graph.onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return torch.from_numpy(session.run(None, {onnx_graph.INPUT: x.numpy()})[0])
-
-
 @pytest.mark.parametrize("name", ["9-5-5", "fast x2"])
 def test_the_model_says_what_it_takes(name: str) -> None:
     model = onnx_model(NETWORKS[name])

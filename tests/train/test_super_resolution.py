@@ -89,9 +89,9 @@ def test_what_is_restored_in_a_crop_is_what_the_whole_picture_gets(config: Super
 
 @BOTH
 def test_it_comes_nearer_than_bicubic(config: SuperResolutionConfig) -> None:
-    task = task_of(replace(config, steps=80))
+    task = task_of(replace(config, steps=200))
     before = task.evaluate(task.network)
-    for step in range(80):
+    for step in range(200):
         task.step(step, seeded("step", 0, step))
     after = task.evaluate(task.network)
     assert abs(before["psnr"] - before["bicubic_psnr"]) < 1.5  # it starts at bicubic
