@@ -53,7 +53,11 @@ WALK_NOTE = (
     "of the seed above."
 )
 UPSCALE_NOTE = "The picture that you clicked last, enlarged by the network of the Upscale tab, beside plain bicubic."
-CANCELLED = "(text) => text?.startsWith('Frame') ? 'Cancelled.' : text"
+# A second later, because frames that were under way when it was pressed still change the text.
+CANCELLED = """async (text) => {
+    await new Promise(resolve => setTimeout(resolve, 1000));
+    return text?.startsWith('Frame') ? 'Cancelled.' : text;
+}"""
 
 
 @dataclass(frozen=True)
