@@ -36,18 +36,18 @@ class FineTuneConfig(LoopConfig):
     """Hyper-parameters; learning rates of AdamW, falling to 0 by a cosine."""
 
     input_px: int = 224  # of the shorter side when a picture is measured, by its central square; >= 32
-    train_px: int = 160  # side of the random crops, >= 32
-    min_area: float = 0.35  # least part of the picture that a crop shows, (0, 1]
-    epochs: int = 1
+    train_px: int = 192  # side of the random crops, >= 32
+    min_area: float = 0.5  # least part of the picture that a crop shows, (0, 1]
+    epochs: int = 2
     batch_size: int = 64
     evaluate_every: int = 1
     log_every: int = 10
     preview_every: int = 0
     ema_decay: float = 0.99
     warmup_steps: int = 50  # the head alone
-    first_block: int = 11  # 1 to 15: blocks from here on are trained
+    first_block: int = 8  # 1 to 15: blocks from here on are trained
     lr: float = 1e-3  # of the new head
-    lr_body: float = 1e-4
+    lr_body: float = 4e-4
     weight_decay: float = 0.01
     label_smoothing: float = 0.1  # [0, 1)
 
