@@ -1,9 +1,11 @@
 """CIFAR-10 with a small residual network that trains fast, in the spirit of airbench (Jordan 2024).
 
+94.61 % of the test pictures, 95.37 % with test-time augmentation, one run, in 1.71 h of one thread of an x86 CPU with AMX.
+
 Frozen whitening layer, Muon on the convolutions, alternating flips, label smoothing 0.2, a rate that falls linearly to
 zero. `--data DIR` holds the folders `train` and `test` with one folder for each class, or the official archive's
-batches. JPEG copies do worse: the compression costs two points and more (train/LOG.md). The numbers were chosen
-with 5,000 validation pictures; the published run has `--validation 0` and trains on all 50,000.
+batches. A JPEG copy of the pictures costs two points and more (train/LOG.md). The rates were chosen with 5,000
+validation pictures; the published run has `--validation 0` and trains on all 50,000.
 """
 
 from __future__ import annotations
