@@ -1,6 +1,6 @@
 """CIFAR-10 with a small residual network that trains fast, in the spirit of airbench (Jordan 2024).
 
-94.61 % of the test pictures, 95.37 % with test-time augmentation, one run, in 1.71 h of one thread of an x86 CPU with AMX.
+94.61 % of the test pictures, 95.37 % with test-time augmentation; one run of 1.71 h on one thread of a CPU with AMX.
 
 Frozen whitening layer, Muon on the convolutions, alternating flips, label smoothing 0.2, a rate that falls linearly to
 zero. `--data DIR` holds the folders `train` and `test` with one folder for each class, or the official archive's
