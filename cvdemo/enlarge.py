@@ -28,7 +28,7 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
         raise ValueError(f"need a non-empty floating (B, C, H, W), got {image.dtype} {tuple(image.shape)}")
     if scale < 2 or scale != int(scale):
         raise ValueError(f"need a whole factor of at least 2, got {scale}")
-    return _enlarge_axis(_enlarge_axis(image, 2, scale), 3, scale)
+    return _enlarge_axis(_enlarge_axis(image, 2, int(scale)), 3, int(scale))
 
 
 def _enlarge_axis(image: Tensor, dim: int, scale: int) -> Tensor:

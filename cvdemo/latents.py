@@ -104,7 +104,9 @@ def _perpendicular(along: Tensor) -> Tensor:
 
 
 def _distance(a: Tensor, b: Tensor) -> float:
-    """Length of the arc from a to b, its radius taken as the mean of the two."""
+    """Length of the arc from a to b, its radius taken as the mean of the two; exactly 0 between equal ones."""
+    if torch.equal(a, b):
+        return 0.0
     start, end = float(a.double().norm()), float(b.double().norm())
     return float(((end - start) ** 2 + ((start + end) / 2 * angle(a, b)) ** 2) ** 0.5)
 

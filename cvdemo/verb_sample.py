@@ -44,8 +44,10 @@ def run_sample(config: SampleConfig, walk: WalkConfig, args: argparse.Namespace)
     """Makes what OUT and the options ask for. Returns 0: no picture can fail.
 
     Raises:
-        InputError: a pick is no pick, or OUT cannot be written.
+        InputError: a pick is no pick, or OUT cannot be written or has a suffix that says nothing.
     """
+    if args.output.suffix.lower() not in ("", ".png", FILM):
+        raise InputError(f"OUT must end in .png or {FILM}, or be a folder without a suffix; it is {args.output}.")
     generator = load_generator(config.generator, args.device)
     if args.output.suffix.lower() == FILM:
         line = _write_walk(generator, config, walk, args)
@@ -98,6 +100,8 @@ def _write_walk(generator: Generator, config: SampleConfig, walk: WalkConfig, ar
     """Writes the film, with a bar on a terminal; returns what to say of it."""
     if args.arithmetic:
         raise InputError(f"A - B + C is one picture: OUT has to end in .png, or be a folder; it is {args.output}.")
+    if args.through and len(args.through) < 2:
+        raise InputError(f"A walk needs two pictures or more; got {args.through[0]}.")
     if args.through:
         stops = stops_of([pick_from(text, config) for text in args.through], generator.latent_dim)
         words = f"through {', '.join(args.through)}"

@@ -124,7 +124,7 @@ def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
             return Result(_size(result.image), result.image)
         quality = {
             name: luma_quality(picture, original, config.scale)
-            for name, picture in (("bicubic", result.bicubic), ("srcnn", result.image))
+            for name, picture in (("bicubic", result.bicubic), ("network", result.image))
         }
         line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
         return Result(line, result.image, {name: _as_json(value) for name, value in quality.items()})

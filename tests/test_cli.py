@@ -134,7 +134,7 @@ def test_measuring_writes_psnr_and_ssim(
     save_png(noise, tmp_path / "in.png")
     assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--shrink-first"]) == 0
     measured = json.loads((tmp_path / "out.json").read_text())
-    assert set(measured) == {"bicubic", "srcnn"} and set(measured["srcnn"]) == {"psnr", "ssim"}
+    assert set(measured) == {"bicubic", "network"} and set(measured["network"]) == {"psnr", "ssim"}
     assert 5 < measured["bicubic"]["psnr"] < 30
     assert f"bicubic {measured['bicubic']['psnr']:.2f} dB" in capsys.readouterr().out
 
@@ -194,6 +194,8 @@ def test_sample_walks(
     [
         (["out", "--through", "7", "8:1"], "A picture is named SEED:NUMBER, such as 12:7; got '7'."),
         (["out", "--through", "7:0", "8:1"], "The pictures of a seed are numbered from 1 to 64; got '7:0'."),
+        (["out.gif"], "OUT must end in .png or .mp4, or be a folder without a suffix; it is out.gif."),
+        (["out.mp4", "--through", "7:1"], "A walk needs two pictures or more; got 7:1."),
         (["out", "--through", "7:1", "7:1"], "There is no way from a picture to itself: pick two different ones."),
         (
             ["out", "--through", "7:1", "7:2", "--count", "1"],

@@ -145,7 +145,8 @@ def test_stops_that_differ_in_length_only_are_passed_evenly() -> None:
 
 @pytest.mark.parametrize(
     ("stops", "count", "words"),
-    [(TWO[:1], 5, "one point"), (TWO, 1, "count=1"), (TWO, 0, "count=0"), (TWO[[0, 0]], 5, "one point")],
+    [(TWO[:1], 5, "one point"), (TWO, 1, "count=1"), (TWO, 0, "count=0"), (TWO[[0, 0]], 5, "one point")]
+    + [(latents(1, DIM, seed)[[0, 0]], 5, "one point") for seed in range(5)],  # their angle is not quite 0 in floats
 )
 def test_a_loop_needs_somewhere_to_go(stops: Tensor, count: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):

@@ -58,6 +58,8 @@ class GanConfig(LoopConfig):
     start: str = ""  # weight of the manifest, or checkpoint file of a run, to start from; empty: random weights
 
     def __post_init__(self) -> None:
+        if self.decay_steps < 0:
+            raise ValueError(f"need decay_steps of at least 0, got {self.decay_steps}")
         if self.loss == "hinge" and (self.label_smoothing or self.label_noise):
             raise ValueError(
                 "label smoothing and noise need --loss bce: the hinge loss has no labels; give --label-smoothing 0"

@@ -21,7 +21,7 @@ from cvdemo.weights import load_state_dict
 from train.degrade import REACH_PX, CropDegradation, Restore, measure
 from train.device import autocast, channels_last
 from train.distributed import shard
-from train.engine import LoopConfig, Task
+from train.engine import LoopConfig, Task, with_steps
 from train.optim import lr_factor
 from train.patches import PatchSource, turned
 
@@ -85,7 +85,8 @@ class SuperResolutionTask(Task):
         device: torch.device,
         amp: bool,
     ) -> None:
-        self.config, self.patches, self.held_out = config, patches, held_out
+        self.config = config = with_steps(config, len(patches))
+        self.patches, self.held_out = patches, held_out
         self.device, self.amp = device, amp
         torch.manual_seed(config.seed)
         self.network = build_network(config.network)

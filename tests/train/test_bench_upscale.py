@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Path:
 def any_data(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The gate stands open; the list fills with the scales that it was asked for."""
     asked: list[int] = []
-    monkeypatch.setattr(bench, "check_gate", lambda psnr, scale: asked.append(scale))
+    monkeypatch.setattr(bench, "check_gate", lambda name, psnr, scale: asked.append(scale))
     return asked
 
 

@@ -98,7 +98,7 @@ def test_evaluate_prints_one_json_object(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(super_resolution_recipe, "load_state_dict", lambda name: SRCNN((9, 5, 5)).state_dict())
-    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda psnr, scale: None)
+    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
     network = {"name": "srcnn", "kernels": [9, 5, 5], "channels": [64, 32]}
     entry = type("Entry", (), {"network": network, "preprocessing": {"scale": 2}})
     monkeypatch.setattr(super_resolution_recipe, "load_manifest", lambda: {"srcnn_x2": entry})

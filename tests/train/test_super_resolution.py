@@ -220,6 +220,15 @@ def test_every_fifteenth_picture_of_t91_is_held_out_and_val_is_never_read(tmp_pa
     assert list(training_files(tmp_path, bsds=False)[0]) == ["T91"]
 
 
+def test_the_photograph_of_a_test_picture_is_never_trained_on(tmp_path: Path) -> None:
+    save_noise(tmp_path / "t91", 2, (20, 20))
+    for split in ("train", "test"):
+        save_noise(tmp_path / "bsds" / split, 3, (20, 20))
+    (tmp_path / "bsds" / "train" / "01.png").rename(tmp_path / "bsds" / "train" / "302003.jpg")  # Set5's woman.png
+    sources, _ = training_files(tmp_path, bsds=True)
+    assert [path.name for path in sources["BSDS500 train"]] == ["00.png", "02.png"]
+
+
 def test_folders_may_be_links(tmp_path: Path) -> None:
     save_noise(tmp_path / "elsewhere" / "pictures", 16, (90, 80))
     save_noise(tmp_path / "far" / "train", 1)
@@ -267,7 +276,7 @@ def test_what_is_published_loads_and_measures_the_same(
     config = recipe.RECIPE.config(steps=2, evaluate_every=2, scale=3, bsds=False, **{**TINY, **small})
     context = Context(data=tmp_path, device=CPU, amp=False)
     Trainer(build(config, context), config, tmp_path / "run").run()
-    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda db, scale: None)
+    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
     weights = tmp_path / "weights"
     name = recipe.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=weights))
     assert name == ("srcnn_935_x3" if recipe is srcnn_935 else "srcnn_fast_x3")
@@ -289,7 +298,7 @@ def test_a_weight_says_that_bsds_was_used(tmp_path: Path, monkeypatch: pytest.Mo
     config = replace(SRCNN_TINY, steps=1, evaluate_every=1)
     context = Context(data=tmp_path, device=CPU, amp=False)
     Trainer(build(config, context), config, tmp_path / "run").run()
-    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda db, scale: None)
+    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
     srcnn.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(name="t", weights_dir=tmp_path / "weights"))
     assert "400 train and test pictures of BSDS500" in load_manifest(tmp_path / "weights")["t"].dataset
 
