@@ -1,11 +1,13 @@
 """The networks on offer for upscaling: which, in what order, and what is said where there are none."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cvdemo import srcnn
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray
 from cvdemo.srcnn import UpscaleConfig, load_srcnn, upscale
@@ -72,9 +74,17 @@ def test_the_config_offers_what_the_manifest_has() -> None:
         UpscaleConfig(network="esrgan")
 
 
+@pytest.fixture
+def nothing_loaded() -> Iterator[None]:
+    """Neither before nor after: a network from another weights folder must not be handed to another test."""
+    srcnn._load.cache.clear()
+    yield
+    srcnn._load.cache.clear()
+
+
+@pytest.mark.usefixtures("nothing_loaded")
 def test_the_fast_network_is_loaded_and_runs(folder: Path, noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", folder)
-    monkeypatch.setattr("cvdemo.srcnn._load.cache", {})
     fast, paper = load_srcnn(2, "cpu"), load_srcnn(2, "cpu", "9-5-5")
     assert (fast.reads, paper.reads) == ("low_res", "enlarged")
     results = [upscale(noise, network, UpscaleConfig()).image for network in (fast, paper)]

@@ -157,7 +157,10 @@ def _upscale_on_page(
 
 
 def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
-    """The networks for a scale with their PSNR; the chosen one stays where the scale has it."""
+    """The networks for a scale with their PSNR; what is chosen is left alone where the scale has it.
+
+    Left alone, not set again: a link sets scale and network together, and `chosen` may still be the one before.
+    """
     networks = networks_or_default(scale)
     first = next(iter(networks.values()))
     bicubic = first.bicubic_psnr
@@ -166,7 +169,7 @@ def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
             (choice.title if choice.psnr is None else f"{choice.title}: {choice.psnr:.2f} dB", choice.value)
             for choice in networks.values()
         ],
-        "value": chosen if chosen in networks else first.value,
+        **({} if chosen in networks else {"value": first.value}),
         "info": None if bicubic is None else f"Mean PSNR on Set5 at ×{scale}; bicubic has {bicubic:.2f} dB.",
     }
 

@@ -200,6 +200,7 @@ def test_the_endpoint_keeps_alpha_and_shows_it_on_white(client: Client, tmp_path
 
 
 def test_cancelling_stops_and_the_next_run_works(tab: Page, tmp_path: Path) -> None:
+    tab.locator("#UpscaleConfig-network input[value='9-5-5']").check()  # slow enough to be stopped
     load(tab, save_png(np.zeros((1500, 3000, 3), np.uint8), tmp_path / "long.png"))
     status = tab.locator("#upscale-status")
     expect(status).to_contain_text(re.compile(r"Tile \d+ of 128"))
