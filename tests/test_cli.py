@@ -267,7 +267,8 @@ def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPa
     assert main([*common, "--preset", "bold-strokes", "--style-weight", "3"]) == 0
     assert main(common) == 0
     bold, plain = seen
-    assert (bold.style_weight, bold.style_scale) == (3, task.presets["bold-strokes"].style_scale)  # type: ignore[attr-defined]
+    preset = task.presets["bold-strokes"]
+    assert (bold.style_weight, bold.style_scale) == (3, preset.style_scale)  # type: ignore[attr-defined]  # a StyleConfig
     assert plain == task.presets["balanced"]
 
 

@@ -45,7 +45,8 @@ class Linear(nn.Module):
 
 def classifier_of(*networks: nn.Module, labels: str = "abc") -> Classifier:
     preprocessing = Preprocessing(input_px=8, resize_px=8, mean=(0.5,) * 3, std=STD)
-    return Classifier(tuple(Member(n, preprocessing) for n in networks), list(labels), torch.device("cpu"))  # type: ignore[arg-type]
+    members = tuple(Member(n, preprocessing) for n in networks)  # type: ignore[arg-type]  # stand-ins of networks
+    return Classifier(members, list(labels), torch.device("cpu"))
 
 
 @pytest.fixture

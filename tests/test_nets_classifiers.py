@@ -44,7 +44,8 @@ def test_an_unknown_network_is_refused(spec: dict[str, Any]) -> None:
 
 
 def test_a_base_is_no_argument() -> None:
-    assert build_network({"name": "lenet5", "base": "x", "num_classes": 3}).classifier.out_features == 3  # type: ignore[union-attr]
+    network = build_network({"name": "lenet5", "base": "x", "num_classes": 3})
+    assert network.classifier.out_features == 3  # type: ignore[union-attr]  # a Linear
 
 
 @pytest.mark.parametrize(

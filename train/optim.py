@@ -38,7 +38,7 @@ class Muon(Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "iterations": iterations})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no loss is returned
         """One update of every weight that has a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:

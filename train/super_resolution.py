@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
+from cvdemo.upscale_net import make_network
 from cvdemo.weights import load_state_dict
 from train.degrade import REACH_PX, CropDegradation, Restore, measure
 from train.device import autocast, channels_last
@@ -89,7 +90,7 @@ class SuperResolutionTask(Task):
         self.patches, self.held_out = patches, held_out
         self.device, self.amp = device, amp
         torch.manual_seed(config.seed)
-        self.network = build_network(config.network)
+        self.network = make_network(config.network)
         if config.start:
             start_from(self.network, config.start)
         channels_last(self.network.to(device))
@@ -155,19 +156,6 @@ def pixel_loss(restored: Tensor, target: Tensor, loss: str) -> Tensor:
     if loss == "charbonnier":
         return ((restored - target).square() + _CHARBONNIER_EPSILON**2).sqrt().mean()
     return F.mse_loss(restored, target) if loss == "l2" else F.l1_loss(restored, target)
-
-
-def build_network(spec: Mapping[str, Any]) -> Network:
-    """The network of a manifest entry, with fresh weights.
-
-    Raises:
-        ValueError: there is no network of that name.
-    """
-    if spec["name"] == "srcnn":
-        return SRCNN(tuple(spec["kernels"]), tuple(spec["channels"]))
-    if spec["name"] == "fast_srcnn":
-        return FastSRCNN(spec["scale"], spec["width"], spec["depth"])
-    raise ValueError(f"network must be one of {['srcnn', 'fast_srcnn']}, got {spec['name']!r}")
 
 
 def start_from(network: Network, weight: str) -> None:

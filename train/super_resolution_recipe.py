@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from cvdemo.upscale_net import make_network
 from cvdemo.weights import load_manifest, load_state_dict
 from train.checkpoint import LAST, load
 from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
@@ -25,7 +26,7 @@ from train.patches import noise_patches, packed_patches
 from train.progress import Progress
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
-from train.super_resolution import Network, SuperResolutionConfig, SuperResolutionTask, build_network, restorer
+from train.super_resolution import Network, SuperResolutionConfig, SuperResolutionTask, restorer
 
 T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010)"
 BSDS = "the 400 train and test pictures of BSDS500 (Arbelaez et al. 2011)"
@@ -107,7 +108,7 @@ def evaluate(name: str, context: Context) -> dict[str, Any]:
         FileNotFoundError: no folder `set5`.
     """
     entry = load_manifest()[name]
-    network = build_network(entry.network)
+    network = make_network(entry.network)
     network.load_state_dict(load_state_dict(name))
     return measure_on_test_sets(network.to(context.device), int(entry.preprocessing["scale"]), context)
 
@@ -149,7 +150,7 @@ class SuperResolution:
     def publish(self, config: SuperResolutionConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged network on Set5 and Set14, then stores it."""
         state = load(out / options.checkpoint)
-        network = build_network(config.network)
+        network = make_network(config.network)
         network.load_state_dict(state["ema"])
         result = measure_on_test_sets(network.to(context.device), config.scale, context)
         name = options.name or config.weight

@@ -188,7 +188,7 @@ def test_colours_change_as_in_v2(pixels: Tensor, name: str, operation: object) -
     row = ["brightness", "contrast", "saturation", "hue"].index(name)
     drawn = torch.rand(4, 64, generator=seeded())[row] - 0.5  # in [-0.5, 0.5)
     for index, picture in enumerate(pixels):
-        theirs = operation(picture, drawn[index].item() + (name != "hue"))  # type: ignore[operator]
+        theirs = operation(picture, drawn[index].item() + (name != "hue"))  # type: ignore[operator]  # one of several functions
         assert (ours[index] - theirs).abs().max() < 1e-5
     assert 0 <= ours.min() <= ours.max() <= 1
 

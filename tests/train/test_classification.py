@@ -53,7 +53,7 @@ def weights_after(made: ClassifierTask, steps: int) -> list[torch.Tensor]:
     ],
 )
 def test_it_learns_to_tell_two_squares(changes: dict[str, object]) -> None:
-    made = task(replace(CONFIG, **changes))  # type: ignore[arg-type]
+    made = task(replace(CONFIG, **changes))  # type: ignore[arg-type]  # of many types
     weights_after(made, 24)
     mirrored = made.config.flip or made.config.alternate_flips
     assert made.evaluate(made.network)["rank1"] >= (80 if mirrored else 95)

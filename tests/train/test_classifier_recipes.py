@@ -126,7 +126,7 @@ def test_every_recipe_of_the_table_is_there() -> None:
 )
 def test_values_out_of_range_are_refused(changes: dict[str, float], match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        replace(TINY, **changes)  # type: ignore[arg-type]
+        replace(TINY, **changes)  # type: ignore[arg-type]  # of many types
 
 
 def test_steps_and_epochs_must_agree(cifar: Path) -> None:

@@ -228,7 +228,7 @@ def test_resume_is_exact_on_a_gpu(tmp_path: Path) -> None:
                 patch.setattr(torch, "randn", lambda *size, generator: randn(*size, generator=generator).cuda())
                 return step(number, generator)
 
-        task.step = moved  # type: ignore[method-assign]
+        task.step = moved  # type: ignore[method-assign]  # for the test
         return task
 
     config = replace(CONFIG, evaluate_every=0)

@@ -235,7 +235,7 @@ def test_a_resumed_run_ends_the_same(tmp_path: Path) -> None:
         trainer.stop_requested = step == 3
         return original(step, generator)
 
-    trainer.task.step = stop_after_four  # type: ignore[method-assign]
+    trainer.task.step = stop_after_four  # type: ignore[method-assign]  # for the test
     assert not trainer.run()
     resumed = run(8, "stopped", resume=True)
     for key, tensor in whole.task.networks["heads"].state_dict().items():

@@ -201,7 +201,7 @@ def test_tensorboard_is_written_where_it_is_installed(tmp_path: Path, monkeypatc
             seen.append("close")
 
     module = types.ModuleType("torch.utils.tensorboard")
-    module.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
+    module.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]  # a stand-in
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
     monitor = Monitor(tmp_path, steps=5, start=2)
     monitor.training(3, 1.0, {"loss": 2.0}, lr=0.1)

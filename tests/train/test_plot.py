@@ -107,6 +107,6 @@ def test_tick_labels_are_short(value: float, text: str) -> None:
 @pytest.mark.parametrize("style", ["line", "noisy", "dots", "pale"])
 def test_every_style_is_drawn(style: str, tmp_path: Path) -> None:
     y = np.sin(np.arange(100) / 9).tolist()
-    curve = Curve(name="a", x=list(range(100)), y=y, style=style)  # type: ignore[arg-type]
+    curve = Curve(name="a", x=list(range(100)), y=y, style=style)  # type: ignore[arg-type]  # any word
     picture = picture_of([Panel(title="a", curves=[curve])], tmp_path)
     assert ((picture[70:-50, 70:-20] < 250).any(axis=2)).mean() > 0.01

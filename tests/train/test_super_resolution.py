@@ -11,6 +11,7 @@ from PIL import Image
 
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
+from cvdemo.upscale_net import make_network
 from cvdemo.weights import load_manifest, load_state_dict
 from tests.train.tiny import same_run
 from train import distributed, super_resolution, super_resolution_recipe
@@ -25,7 +26,6 @@ from train.recipes.srcnn_fast import FastSrcnnConfig
 from train.super_resolution import (
     SuperResolutionConfig,
     SuperResolutionTask,
-    build_network,
     pixel_loss,
     restorer,
     start_from,
@@ -176,13 +176,13 @@ def test_crops_that_do_not_fit_are_refused(crop: int, scale: int) -> None:
 
 
 def test_networks_by_their_names_in_the_manifest() -> None:
-    nine = build_network(SrcnnConfig().network)
-    fast = build_network(FastSrcnnConfig(scale=3).network)
+    nine = make_network(SrcnnConfig().network)
+    fast = make_network(FastSrcnnConfig(scale=3).network)
     assert isinstance(nine, SRCNN) and nine.kernels == (9, 5, 5)
     assert isinstance(fast, FastSRCNN) and fast.scale == 3
     assert sum(p.numel() for p in fast.parameters()) <= 60_000
     with pytest.raises(ValueError, match=r"must be one of .* got 'vdsr'"):
-        build_network({"name": "vdsr"})
+        make_network({"name": "vdsr"})
 
 
 def test_another_scale_starts_from_all_layers_but_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_the_page_asks_no_other_host_for_anything(page: Page, server: str) -> No
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.slug)
 def test_every_tab_fits_a_phone(phone: Page, server: str, tab: object) -> None:
-    slug = tab.slug  # type: ignore[attr-defined]
+    slug = tab.slug  # type: ignore[attr-defined]  # a Tab
     phone.goto(f"{server}/?tab={slug}")
     expect(phone.locator(f"#{slug}-run")).to_be_visible()
     expect(phone.locator(f"#{slug}-share")).to_be_attached()
