@@ -22,6 +22,7 @@ from train.scores import measure
 from train.sources import Labelled, class_weights
 
 _MEASURE_BATCH = 500
+_GROWTH_PX = 8  # sides of growing pictures are multiples of this: networks halve them three or four times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,8 @@ class ClassifierConfig(LoopConfig, AugmentConfig):
     alternate_flips: bool = False  # half of the pictures mirrored in even epochs, the others in odd ones
     balance: bool = False  # weigh each class by how rare it is
     validation: int = 5000  # training pictures that choose the checkpoint; 0: train on all, and the last one counts
+    first_px: int = 0  # side of the pictures at the first steps, a multiple of 8 that grows to the full side; 0: full
+    grow_until: float = 0.85  # (0, 1], share of all steps after which pictures have their full side
 
     def __post_init__(self) -> None:
         augment.check(self)
@@ -53,6 +56,11 @@ class ClassifierConfig(LoopConfig, AugmentConfig):
             raise ValueError("need batch_size and micro_batch >= 1, and steps, epochs and validation >= 0")
         if not (0 <= self.label_smoothing < 1 and 0 <= self.warmup_fraction < 1):
             raise ValueError(f"need {self.label_smoothing=} and {self.warmup_fraction=} in [0, 1)".replace("self.", ""))
+        if self.first_px % _GROWTH_PX or self.first_px < 0 or not 0 < self.grow_until <= 1:
+            raise ValueError(
+                f"need first_px, a multiple of {_GROWTH_PX}, and grow_until in (0, 1], "
+                f"got {self.first_px} and {self.grow_until}"
+            )
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,22 @@ class Normalisation:
 def to_pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
     """(N, H, W, C) uint8 -> (N, C, H, W) float32 in [0, 1], channels last in memory."""
     return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
+
+
+def side_px(grown: float, first_px: int, full_px: int) -> int:
+    """Side (px) of square pictures that grow in steps of 8 from `first_px` to `full_px`, which `grown` = 1 reaches.
+
+    Small pictures first make most steps cheap, and the last ones at the full side make up for them ("progressive
+    resizing": J. Howard's entry to DAWNBench, 2018). With `first_px` 0 it is `full_px` throughout.
+
+    Raises:
+        ValueError: `first_px` is more than `full_px`.
+    """
+    if first_px > full_px:
+        raise ValueError(f"pictures of {full_px} px cannot grow from {first_px}")
+    if not first_px or grown >= 1:
+        return full_px
+    return int(first_px + (full_px - first_px) * grown) // _GROWTH_PX * _GROWTH_PX
 
 
 class ClassifierTask(Task):
@@ -126,7 +150,15 @@ class ClassifierTask(Task):
             pixels = augment.alternating_flip(pixels, self.mirrored_first[indices], epoch)
         pixels = augment.augment_batch(pixels, config, generator)
         pixels, targets = augment.mix_batch(pixels, labels, len(self.data.class_names), config, generator)
-        return shard(pixels), shard(targets)
+        return shard(self._grown(pixels, step)), shard(targets)
+
+    def _grown(self, pixels: Tensor, step: int) -> Tensor:
+        """The pictures at the side that they have at this step."""
+        full_px = pixels.shape[-1]
+        side = side_px(step / self.config.steps / self.config.grow_until, self.config.first_px, full_px)
+        if side == full_px:
+            return pixels
+        return F.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of every optimiser; gradients are summed over micro-batches."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, to_pixels
+from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px, to_pixels
 from train.engine import seeded
 from train.optim import optimizers_for
 from train.sources import Labelled
@@ -34,6 +34,14 @@ def task(config: ClassifierConfig = CONFIG, data: Labelled | None = None, norm: 
         network, config.optimizer, config.lr, lr_rest=config.lr_rest, momentum=0.9, weight_decay=1e-4
     )
     return ClassifierTask(config, network, optimizers, data or squares(), squares(20, 1), HALF, CPU, amp=False)
+
+
+def pictures_of(side: int) -> Labelled:
+    """Blurred noise of that many px."""
+    noise = torch.rand(48, 3, side // 3, side // 3, generator=seeded("noise", 0, 0))
+    grown = torch.nn.functional.interpolate(noise, (side, side), mode="bilinear")
+    pictures = (255 * grown).permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    return Labelled(pictures, np.arange(48, dtype=np.int64) % 2, ["top", "bottom"])
 
 
 def weights_after(made: ClassifierTask, steps: int) -> list[torch.Tensor]:
@@ -78,6 +86,34 @@ def test_every_step_can_be_repeated() -> None:
     config = replace(CONFIG, flip=True, translate_px=1, mixup_alpha=0.2, cutmix_alpha=1.0, cutout_px=2)
     for a, b in zip(weights_after(task(config), 3), weights_after(task(config), 3), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("grown", "first_px", "side"),
+    [(0, 0, 64), (0, 32, 32), (0.24, 32, 32), (0.25, 32, 40), (0.99, 32, 56), (1, 32, 64), (1.2, 32, 64), (0, 64, 64)],
+)
+def test_sides_grow_in_steps_of_eight(grown: float, first_px: int, side: int) -> None:
+    assert side_px(grown, first_px, 64) == side
+
+
+def test_pictures_grow_and_stay_what_they_are() -> None:
+    made = task(replace(CONFIG, first_px=8, grow_until=0.5), pictures_of(24))
+    batches = [made.batch(step, seeded("step", 0, step))[0] for step in range(12)]
+    assert [batch.shape[-1] for batch in batches] == [8] * 3 + [16] * 3 + [24] * 6
+    full = task(CONFIG, pictures_of(24)).batch(0, seeded("step", 0, 0))[0]
+    shrunk = full.unflatten(3, (8, 3)).unflatten(2, (8, 3)).mean(dim=(3, 5))  # averages of 3 x 3
+    assert torch.corrcoef(torch.stack([batches[0].flatten(), shrunk.flatten()]))[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("changes", [{"first_px": 12}, {"first_px": -8}, {"grow_until": 0.0}, {"grow_until": 1.1}])
+def test_growth_out_of_range_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="need first_px, a multiple of 8, and grow_until"):
+        replace(CONFIG, **changes)  # type: ignore[arg-type]  # of many types
+
+
+def test_pictures_do_not_grow_from_more_than_they_have() -> None:
+    with pytest.raises(ValueError, match="8 px cannot grow from 16"):
+        task(replace(CONFIG, first_px=16)).batch(0, seeded("step", 0, 0))
 
 
 def test_rare_classes_weigh_more() -> None:
