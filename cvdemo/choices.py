@@ -89,7 +89,7 @@ def describe(choice: Choice, weights_dir: Path | None = None) -> str:
     """
     labels = load_labels(choice.members[0], weights_dir)
     entry = load_manifest(weights_dir)[choice.members[0]]
-    sentences = [_classes(labels), _measured(choice.metric), _input(entry.preprocessing)]
+    sentences = [_classes(labels), _measured(choice.metric, len(labels)), _input(entry.preprocessing)]
     if len(choice.members) > 1:
         sentences.append(f"Averages the probabilities of {', '.join(choice.members)}.")
     return " ".join(sentence for sentence in sentences if sentence)
@@ -121,14 +121,15 @@ def _classes(labels: list[str]) -> str:
     return f"Knows {len(labels):,} classes, such as {', '.join(samples)}."
 
 
-def _measured(metric: Mapping[str, Any]) -> str:
+def _measured(metric: Mapping[str, Any], num_classes: int) -> str:
     first, best_five = accuracy(metric), accuracy(metric, 5)
     if first is None:
         return ""
-    five = "" if best_five is None else f" ({best_five:.1f}\N{NO-BREAK SPACE}% among its best five)"
+    five = "" if best_five is None or num_classes <= 5 else f" ({best_five:.1f}\N{NO-BREAK SPACE}% among its best five)"
     published = "" if metric.get("command") else ", as published"
     of = f"{metric['n']:,} pictures" if isinstance(metric.get("n"), int) else "pictures"
-    return f"Right on {first:.1f}\N{NO-BREAK SPACE}%{five} of {of} ({metric.get('split')}{published})."
+    split = str(metric.get("split")).partition(";")[0]  # how the checkpoint was chosen is for the card
+    return f"Right on {first:.1f}\N{NO-BREAK SPACE}%{five} of {of} ({split}{published})."
 
 
 def _input(preprocessing: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The choices of the Classify tab: from the manifest alone, with names, classes and accuracy."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def test_a_title_has_data_set_network_and_accuracy(folder: Path) -> None:
     assert titles["cifar10"] == "CIFAR-10, FastResNet: 94.3 %"
     assert titles["cifar10_ensemble"] == "CIFAR-10, ensemble of 2: 95.2 %"
     assert titles["clothes"] == "Fashion-MNIST, LeNet-5: 94.3 %"
+
+
+def test_a_description_leaves_the_best_five_of_two_and_the_checkpoint_to_the_card(folder: Path, tmp_path: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    value, split = {"rank1": 99.1, "rank5": 100.0}, "pets kept apart; step 6 of 6, chosen by validation"
+    manifest["weights"]["pets"]["metric"] = {"value": value, "split": split, "n": 2500, "command": "evaluate"}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    shutil.copytree(folder / "labels", tmp_path / "labels")
+    text = describe(list_choices(tmp_path)["pets"], tmp_path).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Right on 99.1 % of 2,500 pictures (pets kept apart)." in text
 
 
 def test_two_of_one_title_are_told_apart_by_their_recipes(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cvdemo.errors import WeightsError
 from cvdemo.weights import load_manifest
 from train import compare as comparison
 from train import distributed, ensemble, lr_finder
-from train.checkpoint import BEST, LAST, load
+from train.checkpoint import BEST, LAST, has_checkpoint, load
 from train.device import amp_is_fast, pick_device
 from train.engine import Trainer
 from train.recipe import Context, PublishOptions, Recipe, config_from, config_of
@@ -51,7 +51,11 @@ def train(args: argparse.Namespace) -> None:
     with distributed.main_first():  # who fetches and packs the data
         _download(recipe, args)
         task = recipe.build(config_from(args, recipe.config), context)
-    trainer = Trainer(task, task.config, args.out, resume=args.resume)
+    # a run that was stopped while its data were made ready has nothing to resume from; all processes must agree
+    (resume,) = distributed.any_of(args.resume and has_checkpoint(args.out))
+    if args.resume and not resume and distributed.is_main():
+        print(f"{args.out} holds no checkpoint yet: training begins at step 0")
+    trainer = Trainer(task, task.config, args.out, resume=resume)
     finished = trainer.run()
     if distributed.is_main():
         if not finished:

@@ -124,6 +124,8 @@ def run(args: argparse.Namespace, recipes: dict[str, Recipe], training: Context,
         members += [str(folder) for folder in folders]
     if len(members) < 2:
         raise ValueError(f"an ensemble needs two members or more, got {members}")
+    if len(set(members)) < len(members):
+        raise ValueError(f"an ensemble takes each member once, got {members}")
     logits: dict[str, Tensor] = {}
     for member in members:
         logits[member], labels = member_logits(member, recipe, measuring)

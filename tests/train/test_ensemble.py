@@ -126,6 +126,8 @@ def test_the_command_prints_members_mean_and_ensemble(recipe: Recipe, tmp_path: 
 def test_one_member_is_no_ensemble(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="two members or more"):
         ensemble.run(options(members=["one"]), {"squares": recipe}, context(tmp_path), context(tmp_path))
+    with pytest.raises(ValueError, match="each member once"):
+        ensemble.run(options(members=["one", "one"]), {"squares": recipe}, context(tmp_path), context(tmp_path))
     with pytest.raises(ValueError, match="no recipe 'circles'"):
         ensemble.run(options(recipe="circles"), {"squares": recipe}, context(tmp_path), context(tmp_path))
     with pytest.raises(ValueError, match="train, publish, then ensemble"):

@@ -52,6 +52,20 @@ def test_lr_find_takes_the_options_of_the_recipe(
     assert curve.is_file() and "suggested" in capsys.readouterr().out
 
 
+def test_resume_begins_where_nothing_was_saved_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = dataclasses.replace(RECIPES["cifar10"], build=lambda config, context: PlainTask(config))
+    monkeypatch.setitem(RECIPES, "cifar10", recipe)
+    words = ["cifar10", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--resume", "--device", "cpu"]
+    command_line.main([*words, "--epochs", "0", "--steps", "3", "--batch-size", "8"])
+    text = capsys.readouterr().out
+    assert "no checkpoint yet: training begins at step 0" in text and "done" in text
+    command_line.main([*words, "--epochs", "0", "--steps", "3", "--batch-size", "8"])
+    text = capsys.readouterr().out
+    assert "no checkpoint yet" not in text and "done" in text
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_dry_run_leaves_nothing_behind(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
