@@ -180,3 +180,23 @@ def test_the_shipped_weights_are_those_of_the_manifest() -> None:
 @pytest.mark.parametrize(("name", "floor_db"), [("srcnn_x2", 36.0), ("srcnn_x3", 32.1), ("srcnn_x4", 29.8)])
 def test_the_recorded_set5_figures_stay_above_the_floor(name: str, floor_db: float) -> None:
     assert load_manifest()[name].metric["value"]["set5"] >= floor_db
+
+
+@pytest.mark.parametrize(
+    ("name", "goal"),
+    [
+        ("lenet_fashion_mnist", 92.0),
+        ("cifar10", 94.0),
+        ("cifar10_minigooglenet", 90.81),
+        ("cats_dogs_features", 98.69),
+        ("cats_dogs_finetune", 99.0),
+        ("tiny_imagenet_features", 70.0),
+        ("tiny_imagenet", 57.0),
+    ],
+)
+def test_the_recorded_accuracies_reach_their_goals_and_stand_in_the_readme(name: str, goal: float) -> None:
+    entry = load_manifest()[name]
+    rank1 = entry.metric["value"]["rank1"]
+    readme = (WEIGHTS_DIR.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in readme.splitlines() if line.startswith(f"| `{entry.recipe}` |"))
+    assert rank1 >= goal and f"**{rank1:.2f} %**" in row
