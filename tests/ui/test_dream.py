@@ -83,6 +83,7 @@ def test_a_preset_sets_the_controls_and_a_moved_control_makes_it_custom(page: Pa
     expect(page.locator("#DreamConfig-layer input")).to_have_value("block9")
     channel = page.locator("#DreamConfig-channel input[type=number]")
     expect(channel).to_have_value("41")
+    page.wait_for_timeout(1000)  # what a person needs to type; sooner, the opening part may put the preset's value back
     channel.fill("42")
     channel.press("Enter")
     expect(page.get_by_role("radio", name="Custom", exact=True)).to_be_checked()
