@@ -37,6 +37,7 @@ class WeightEntry:
         recipe, command: what made the file.
         dataset: what it was trained on. licence: of the weights.
         seed, hardware, hours: of the training run.
+        earlier: the runs whose networks this one began with, oldest first: `{"command", "hours"}` each.
         metric: `{"name", "value", "protocol", "split", "n", "command"}` as measured on this very file.
     """
 
@@ -55,6 +56,7 @@ class WeightEntry:
     hardware: str
     hours: float | None
     metric: dict[str, Any]
+    earlier: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +79,13 @@ def load_manifest(weights_dir: Path | None = None) -> dict[str, WeightEntry]:
         WeightsError: the manifest is missing or is not JSON of the right form.
     """
     path = _manifest_path(weights_dir)
-    names = [field.name for field in fields(WeightEntry)]
+    names = [field.name for field in fields(WeightEntry) if field.name != "earlier"]
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["weights"]
-        return {name: WeightEntry(**{key: entry[key] for key in names}) for name, entry in entries.items()}
+        return {
+            name: WeightEntry(**{key: entry[key] for key in names}, earlier=tuple(entry.get("earlier", ())))
+            for name, entry in entries.items()
+        }
     except DAMAGED as error:
         raise _damaged(path) from error
 

@@ -16,7 +16,7 @@ from train import distributed, ensemble, lr_finder
 from train.checkpoint import BEST, LAST, has_checkpoint, load
 from train.device import amp_is_fast, pick_device
 from train.engine import Trainer
-from train.recipe import Context, PublishOptions, Recipe, config_from, config_of
+from train.recipe import Context, PublishOptions, Recipe, command_of, config_from, config_of
 from train.recipes import RECIPES
 
 _DRY_RUN = {"steps": 2, "epochs": 0, "log_every": 1, "evaluate_every": 0, "preview_every": 0}
@@ -51,6 +51,7 @@ def train(args: argparse.Namespace) -> None:
     with distributed.main_first():  # who fetches and packs the data
         _download(recipe, args)
         task = recipe.build(config_from(args, recipe.config), context)
+    task.command = command_of(recipe.name, task.config)
     # a run that was stopped while its data were made ready has nothing to resume from; all processes must agree
     (resume,) = distributed.any_of(args.resume and has_checkpoint(args.out))
     if args.resume and not resume and distributed.is_main():

@@ -215,6 +215,8 @@ class Trainer:
             "best": self.best,
             "config": asdict(self.config),
             "hardware": self._hardware,
+            "command": self.task.command,
+            "earlier": list(self.task.earlier),
             "amp": self.task.amp,
             "networks": {name: network.state_dict() for name, network in self.task.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.task.optimizers.items()},
@@ -242,6 +244,8 @@ class Trainer:
             warnings.warn(f"saved by {saved} processes, resumed by {now}: noise is drawn anew", stacklevel=3)
         else:
             set_rng_state(state["rng"][distributed.rank()], self.task.device)
+        # what it began with, which a weight published meanwhile under that name does not change
+        self.task.earlier = state.get("earlier", self.task.earlier)
 
     @contextmanager
     def _stop_on_signal(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from train.checkpoint import BEST, LAST, has_checkpoint
 from train.engine import Trainer
 from train.publish import publish_ensemble
-from train.recipe import Context, Recipe
+from train.recipe import Context, Recipe, command_of
 from train.scores import measure
 
 
@@ -72,6 +72,7 @@ def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: C
     for seed in range(config.seed, config.seed + count):
         folder = out / f"seed_{seed}"
         task = recipe.build(replace(config, seed=seed), context)
+        task.command = command_of(recipe.name, task.config)
         if not Trainer(task, task.config, folder, resume=has_checkpoint(folder)).run():
             raise SystemExit(f"stopped while training {folder}; the same command goes on")
         folders.append(folder)

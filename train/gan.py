@@ -25,6 +25,7 @@ from train.distributed import shard
 from train.engine import LoopConfig, Task, epoch_indices, with_steps
 from train.gan_losses import Loss, discriminator_bce, discriminator_hinge, generator_loss, r1_penalty
 from train.hdf5 import Pictures
+from train.lineage import legs_of
 from train.lite0 import RealFeatures
 from train.sample_quality import SampleQuality
 
@@ -111,6 +112,7 @@ class GanTask(Task):
             "generator": torch.optim.Adam(self.generator.parameters(), config.lr_generator, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), config.lr_discriminator, betas),
         }
+        self.earlier = legs_of(config.start)
         self._quality: SampleQuality | None = None
 
     def lr_factor(self, step: int) -> float:

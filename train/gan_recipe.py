@@ -115,6 +115,7 @@ class GanSpec:
             seed=config.seed,
             hardware=state["hardware"],
             hours=round(load(out / LAST)["seconds"] / 3600, 2),
+            earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result),
             notes=f"{self.notes.strip()}\n\n{drawn}",
             weights_dir=options.weights_dir,

@@ -22,7 +22,7 @@ from torch import Tensor
 from cvdemo.weights import WEIGHTS_DIR, WeightEntry
 
 if TYPE_CHECKING:  # typing.Unpack is Python 3.11's
-    from typing_extensions import Unpack
+    from typing_extensions import NotRequired, Unpack
 
 MANIFEST = "manifest.json"
 
@@ -41,6 +41,7 @@ class EntryFields(TypedDict):
     seed: int | None
     hardware: str
     hours: float | None
+    earlier: NotRequired[tuple[dict[str, Any], ...]]
     metric: dict[str, Any]
 
 
@@ -121,6 +122,7 @@ def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
         "Data": entry.dataset,
         "Licence": entry.licence,
         "Recipe": f"`{entry.recipe}`, seed {entry.seed}, {entry.hardware}, {hours} h",
+        **({"Before it": "<br>".join(map(_told, entry.earlier))} if entry.earlier else {}),
         "Command": f"`{entry.command}`",
         "Measured": f"{metric['name']}: {_inline(metric['value'])}",
         "Protocol": f"{metric['protocol']}; split: {metric['split']}; n = {metric['n']}",
@@ -129,6 +131,10 @@ def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     text = f"# {name}\n\n| | |\n|---|---|\n{table}\n"
     return text + (f"\n{notes.strip()}\n" if notes else "")
+
+
+def _told(leg: Mapping[str, Any]) -> str:
+    return f"`{leg['command']}`, {leg['hours']:.2f} h"
 
 
 def _inline(value: object) -> str:

@@ -142,6 +142,8 @@ def command_of(recipe: str, config: LoopConfig) -> str:
     words = [f"python -m train {recipe}"]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if field.name == "start" and value.endswith(".pt"):
+            value = "CHECKPOINT"  # where the file lay on this machine helps nobody; the runs before it are recorded
         if value == field.default or (config.epochs and field.name in {"steps", "evaluate_every"}):
             continue
         flag = "--" + field.name.replace("_", "-")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -19,10 +20,12 @@ from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.upscale_net import make_network
 from cvdemo.weights import load_state_dict
+from train.checkpoint import load
 from train.degrade import REACH_PX, CropDegradation, Restore, measure
 from train.device import autocast, channels_last
 from train.distributed import shard
 from train.engine import LoopConfig, Task, with_steps
+from train.lineage import legs_of
 from train.optim import lr_factor
 from train.patches import PatchSource, turned
 
@@ -48,7 +51,7 @@ class SuperResolutionConfig(LoopConfig):
     lr: float = 1e-3
     warmup_steps: int = 200
     float32_steps: int = 1000  # at the end, without bfloat16
-    start: str = ""  # weight of the manifest to start from, at whatever scale; empty: bicubic
+    start: str = ""  # weight of the manifest, or checkpoint file, to start from, at whatever scale; empty: bicubic
 
     @property
     def network(self) -> dict[str, Any]:
@@ -93,6 +96,7 @@ class SuperResolutionTask(Task):
         self.network = make_network(config.network)
         if config.start:
             start_from(self.network, config.start)
+        self.earlier = legs_of(config.start)
         channels_last(self.network.to(device))
         self.networks: dict[str, nn.Module] = {"network": self.network}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
@@ -158,16 +162,20 @@ def pixel_loss(restored: Tensor, target: Tensor, loss: str) -> Tensor:
     return F.mse_loss(restored, target) if loss == "l2" else F.l1_loss(restored, target)
 
 
-def start_from(network: Network, weight: str) -> None:
-    """Loads a published weight, of another scale too: the last layer, if it has other outputs then, stays as it is.
+def start_from(network: Network, start: str) -> None:
+    """Loads a published weight, or the averaged network of a checkpoint file, of another scale too.
+
+    The last layer, if it has other outputs then, stays as it is.
 
     Raises:
+        WeightsError: it is neither a file nor in the manifest.
         ValueError: another layer differs.
     """
-    state, own = load_state_dict(weight), network.state_dict()
+    state = load(Path(start))["ema"] if Path(start).is_file() else load_state_dict(start)
+    own = network.state_dict()
     differing = {key for key in state.keys() | own.keys() if key not in state or state[key].shape != _shape(own, key)}
     if any(not key.startswith("last.") for key in differing):
-        raise ValueError(f"{weight} is another network: {', '.join(sorted(differing))} do not fit")
+        raise ValueError(f"{start} is another network: {', '.join(sorted(differing))} do not fit")
     network.load_state_dict(own | {key: tensor for key, tensor in state.items() if key not in differing})
 
 

@@ -169,6 +169,7 @@ class SuperResolution:
             seed=config.seed,
             hardware=state["hardware"],
             hours=round(load(out / LAST)["seconds"] / 3600, 2),
+            earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result),
             notes=self.notes,
             weights_dir=options.weights_dir,

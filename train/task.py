@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +67,7 @@ class Task(ABC):
         metric, higher_is_better: key of `evaluate`'s result by which the best checkpoint is kept.
         gap: a key of `step`'s result with `train_` before it and one of `evaluate`'s; a warning says when the second
             gets worse while the first improves.
+        command: that trains it. earlier: the runs that made what it starts from, see `train.lineage`.
     """
 
     config: LoopConfig = LoopConfig()
@@ -77,6 +79,8 @@ class Task(ABC):
     metric: str
     higher_is_better: bool = True
     gap: tuple[str, str] = ("train_loss", "loss")
+    command: str = ""
+    earlier: Sequence[Mapping[str, Any]] = ()
     _scaler: GradScaler | None = None
 
     @abstractmethod
