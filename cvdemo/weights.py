@@ -65,10 +65,12 @@ class EnsembleEntry:
 
     Attributes:
         members: names of weights with the same classes.
+        sha256: of the members' files, by name, when the average was measured.
         metric: as in `WeightEntry`, of the average.
     """
 
     members: tuple[str, ...]
+    sha256: dict[str, str]
     metric: dict[str, Any]
 
 
@@ -100,7 +102,7 @@ def load_ensembles(weights_dir: Path | None = None) -> dict[str, EnsembleEntry]:
     weights = load_manifest(weights_dir)
     try:
         found = {
-            name: EnsembleEntry(members=tuple(entry["members"]), metric=entry["metric"])
+            name: EnsembleEntry(members=tuple(entry["members"]), sha256=entry["sha256"], metric=entry["metric"])
             for name, entry in (json.loads(path.read_text(encoding="utf-8")).get("ensembles") or {}).items()
         }
     except DAMAGED as error:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save
 
 from cvdemo.errors import WeightsError
-from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels, load_manifest, load_state_dict
+from cvdemo.weights import WEIGHTS_DIR, entry_of, load_ensembles, load_labels, load_manifest, load_state_dict
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 CONTENT = save({"w": torch.arange(4.0)})
@@ -175,6 +175,12 @@ def test_the_shipped_weights_are_those_of_the_manifest() -> None:
     listed = {entry.file for entry in manifest.values()}
     assert {path.name for path in WEIGHTS_DIR.glob("*.safetensors")} == listed
     assert sum(entry.bytes for entry in manifest.values()) < 80e6
+
+
+def test_ensembles_were_measured_on_the_weights_that_are_there() -> None:
+    manifest = load_manifest()
+    for name, ensemble in load_ensembles().items():
+        assert ensemble.sha256 == {member: manifest[member].sha256 for member in ensemble.members}, name
 
 
 @pytest.mark.parametrize(("name", "floor_db"), [("srcnn_x2", 36.0), ("srcnn_x3", 32.1), ("srcnn_x4", 29.8)])

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from cvdemo.classify import load_network
 from cvdemo.nets.build import build_network
-from cvdemo.weights import WEIGHTS_DIR, load_labels
+from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
 from train.augment import tta_views
 from train.checkpoint import BEST, LAST, load
 from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, to_pixels
@@ -26,7 +26,7 @@ from train.publish import publish as publish_weight
 from train.publish import write_atomically
 from train.recipe import Context, PublishOptions, Recipe, command_of, config_of
 from train.scores import confusion_matrix, draw_confusion, timed_result
-from train.sources import Labelled, SealedSplit, hold_out_last
+from train.sources import READINGS, Labelled, SealedSplit, hold_out_last
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
 
@@ -133,12 +133,28 @@ class ClassifierSpec:
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """The accuracy of a published weight on the test split, with and without test-time augmentation."""
-        test = self._test(context)
+        test = self.test(context)
         if test.class_names != load_labels(name):
             raise ValueError(f"{name} knows the classes {load_labels(name)}, the data have {test.class_names}")
-        return self._measured(load_network(name).to(context.device), test, context)[0]
+        return self._measured(self.load_weight(name).to(context.device), test, context)[0]
 
-    def _test(self, context: Context) -> Labelled:
+    def load_weight(self, name: str) -> nn.Module:
+        """The network of a published weight, on the CPU.
+
+        Raises:
+            ValueError: its pictures are prepared otherwise than this recipe prepares them.
+        """
+        theirs, ours = entry_of(name).preprocessing, self._preprocessing()
+        if theirs != ours:
+            raise ValueError(f"{name} was made for {theirs}, {self.recipe} measures with {ours}")
+        return load_network(name)
+
+    def test(self, context: Context) -> Labelled:
+        """The test split.
+
+        Raises:
+            ValueError: no data.
+        """
         if context.data is None:
             raise ValueError("accuracy needs the test pictures: give --data")
         return self.source.read(context.data, "test")
@@ -155,10 +171,10 @@ class ClassifierSpec:
         result["tta_rank1"] = timed_result(averaged, labels, 1.0)["rank1"]
         return result | {"split": self.source.test_split, "protocol": PROTOCOL}, logits
 
-    def predict(self, network: nn.Module, context: Context) -> tuple[Tensor, Labelled]:
-        """Logits (N, K) on the test split, and its pictures."""
-        test = self._test(context)
-        return predict(network, test.pictures, self.source.normalisation, context.device), test
+    def predict(self, network: nn.Module, test: Labelled, context: Context) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
+        logits = predict(network, test.pictures, self.source.normalisation, context.device)
+        return logits, torch.from_numpy(test.labels)
 
     def load_run(self, checkpoint: Path) -> nn.Module:
         """The averaged network of a run, on the CPU."""
@@ -175,7 +191,7 @@ class ClassifierSpec:
         stored = {key: t.half() if t.ndim == 4 else t for key, t in network.state_dict().items()}
         network.load_state_dict(stored)  # what is measured is what is stored
         name = options.name or self.weight
-        sealed = SealedSplit(lambda: self._test(context), out / "test_readings.jsonl")
+        sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         test = sealed.read(f"publishing {name}")
         result, logits = self._measured(network.to(context.device), test, context)
@@ -220,8 +236,10 @@ class ClassifierSpec:
             build=self.build,
             publish=self.publish,
             evaluate=self.evaluate,
+            test=self.test,
             predict=self.predict,
             load_run=self.load_run,
+            load_weight=self.load_weight,
             download=self.source.download if self.source.official else None,
         )
 

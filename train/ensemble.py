@@ -11,6 +11,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from train.engine import Trainer
 from train.publish import publish_ensemble
 from train.recipe import Context, Recipe, command_of
 from train.scores import measure
+from train.sources import READINGS, SealedSplit
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,31 @@ def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: C
     return folders
 
 
-def member_logits(member: str, recipe: Recipe, context: Context) -> tuple[Tensor, Tensor]:
-    """Logits (N, K) and labels (N,) on the test split, of a weight of the manifest or of a run's folder.
+def member_logits(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor]:
+    """Logits (N, K) of every member and labels (N,) on the test split, which is read once for all of them.
+
+    Args:
+        members: weights of the manifest, or folders of runs; that their test split was read goes into their records.
 
     Raises:
         ValueError: the recipe makes no classifier.
+        FileNotFoundError: a member is neither a weight nor a run.
     """
-    if recipe.predict is None or recipe.load_run is None:
+    if not (recipe.test and recipe.predict and recipe.load_run and recipe.load_weight):
         raise ValueError(f"{recipe.name} makes no classifier")
-    if member in load_manifest():
-        network = recipe.load_weight(member)
-    else:
-        folder = Path(member)
-        network = recipe.load_run(folder / (BEST if (folder / BEST).exists() else LAST))
-    logits, test = recipe.predict(network.to(context.device), context)
-    return logits, torch.from_numpy(test.labels)
+    networks, runs = {}, []
+    for member in members:
+        if member in load_manifest():
+            networks[member] = recipe.load_weight(member)
+            continue
+        runs.append(Path(member))
+        networks[member] = recipe.load_run(runs[-1] / (BEST if (runs[-1] / BEST).exists() else LAST))
+    sealed = SealedSplit(partial(recipe.test, context), *(run / READINGS for run in runs))
+    test = sealed.read(f"an ensemble of {', '.join(members)}")
+    logits: dict[str, Tensor] = {}
+    for member, network in networks.items():
+        logits[member], labels = recipe.predict(network.to(context.device), test, context)
+    return logits, labels
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -127,10 +139,7 @@ def run(args: argparse.Namespace, recipes: dict[str, Recipe], training: Context,
         raise ValueError(f"an ensemble needs two members or more, got {members}")
     if len(set(members)) < len(members):
         raise ValueError(f"an ensemble takes each member once, got {members}")
-    logits: dict[str, Tensor] = {}
-    for member in members:
-        logits[member], labels = member_logits(member, recipe, measuring)
-    scores = score(logits, labels)
+    scores = score(*member_logits(members, recipe, measuring))
     if args.publish:
         publish_scores(args.publish, members, scores, recipe, WEIGHTS_DIR)
     return json.dumps(vars(scores)) if args.json else _as_lines(scores)

@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+READINGS = "test_readings.jsonl"  # in a run's folder: what its test split was read for
+
 Labels = npt.NDArray[np.int64]
 
 T = TypeVar("T")
@@ -104,22 +106,21 @@ class SealedSplit(Generic[T]):
 
     Args:
         load: reads them; called by `read` only.
-        record: JSON-lines file to which each reading is added, so that those of earlier runs are known too.
+        *records: JSON-lines files to which each reading is added, so that those of earlier runs are known too.
     """
 
-    def __init__(self, load: Callable[[], T], record: Path | None = None) -> None:
-        self._load, self._record = load, record
+    def __init__(self, load: Callable[[], T], *records: Path) -> None:
+        self._load, self._records = load, records
         self._opened_for = ""
 
     @property
     def readings(self) -> int:
-        """How many readings the record holds."""
-        if self._record is None or not self._record.exists():
-            return 0
-        return len(self._record.read_text(encoding="utf-8").splitlines())
+        """How many readings the records hold."""
+        found = [record for record in self._records if record.exists()]
+        return sum(len(record.read_text(encoding="utf-8").splitlines()) for record in found)
 
     def read(self, purpose: str) -> T:
-        """What `load` returns; the purpose and the time go into the record before it is called.
+        """What `load` returns; the purpose and the time go into the records before it is called.
 
         Raises:
             RuntimeError: this object was read before.
@@ -129,8 +130,8 @@ class SealedSplit(Generic[T]):
                 f"the test split was read for {self._opened_for!r}; it is read once, not for {purpose!r}"
             )
         self._opened_for = purpose
-        if self._record is not None:
-            line = {"purpose": purpose, "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-            with self._record.open("a", encoding="utf-8") as file:
+        line = {"purpose": purpose, "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        for record in self._records:
+            with record.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         return self._load()

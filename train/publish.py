@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from cvdemo.weights import WEIGHTS_DIR, WeightEntry
+from cvdemo.weights import WEIGHTS_DIR, WeightEntry, load_ensembles
 
 if TYPE_CHECKING:  # typing.Unpack is Python 3.11's
     from typing_extensions import NotRequired, Unpack
@@ -81,6 +82,13 @@ def publish(
         write_atomically(folder / entry.file, data)
         write_atomically(folder / MANIFEST, _as_json(manifest))
         write_atomically(folder / f"{name}.md", model_card(name, entry, notes).encode())
+    for ensemble, stale in load_ensembles(folder).items():
+        if stale.sha256.get(name, digest) != digest:
+            warnings.warn(
+                f"{ensemble} was measured with the former {name}: measure it again by `{stale.metric['command']}`, "
+                f"with --publish {ensemble}",
+                stacklevel=2,
+            )
     return entry
 
 
@@ -89,13 +97,16 @@ def publish_ensemble(name: str, members: list[str], metric: dict[str, Any], weig
 
     Raises:
         ValueError: a name that is no identifier.
+        KeyError: a member is not in the manifest.
     """
     if not name.isidentifier():
         raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
     folder = weights_dir or WEIGHTS_DIR
     with _locked(folder):
         manifest = _read_manifest(folder / MANIFEST)
-        ensembles = {**manifest.get("ensembles", {}), name: {"members": members, "metric": metric}}
+        digests = {member: manifest["weights"][member]["sha256"] for member in members}
+        entry = {"members": members, "sha256": digests, "metric": metric}
+        ensembles = {**manifest.get("ensembles", {}), name: entry}
         manifest["ensembles"] = dict(sorted(ensembles.items()))
         write_atomically(folder / MANIFEST, _as_json(manifest))
 

@@ -15,9 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvdemo.classify import load_network
 from train.engine import LoopConfig, Task
-from train.sources import Labelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +65,8 @@ class Recipe:
         publish: takes the config, the run's folder, the context and options; measures, then writes the weight,
             its manifest entry and its card; returns the weight's name.
         evaluate: measures a published weight by name; returns a JSON-ready dict.
-        predict: of a classifier: logits on the test split, and the pictures that they are of.
+        test: of a classifier: its test split.
+        predict: of a classifier: logits (N, K) of a network on that split, and labels (N,).
         download: fetches the data set into a folder, if it has a public address.
         load_run: of a classifier: the averaged network in a checkpoint, for `predict`.
         load_weight: likewise a published weight by name.
@@ -82,9 +81,10 @@ class Recipe:
     build: Callable[[Any, Context], Task]
     publish: Callable[[Any, Path, Context, PublishOptions], str]
     evaluate: Callable[[str, Context], dict[str, Any]]
-    predict: Callable[[nn.Module, Context], tuple[Tensor, Labelled]] | None = None
+    test: Callable[[Context], Any] | None = None
+    predict: Callable[[nn.Module, Any, Context], tuple[Tensor, Tensor]] | None = None
     load_run: Callable[[Path], nn.Module] | None = None
-    load_weight: Callable[[str], nn.Module] = load_network
+    load_weight: Callable[[str], nn.Module] | None = None
     download: Callable[[Path], None] | None = None
 
 

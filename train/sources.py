@@ -20,12 +20,13 @@ from torchvision.datasets import CIFAR10
 
 from train.files import Listing, class_files
 from train.hdf5 import load_labelled
-from train.labelled import Labelled, Labels, SealedSplit, class_weights, hold_out_last, stratified_split
+from train.labelled import READINGS, Labelled, Labels, SealedSplit, class_weights, hold_out_last, stratified_split
 from train.packing import packed_listing, read_list
 
 __all__ = [
     "CATS_DOGS_COUNTS",
     "FASHION_CLASSES",
+    "READINGS",
     "Labelled",
     "SealedSplit",
     "cats_dogs_split",

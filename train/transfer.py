@@ -48,7 +48,7 @@ from train.monitor import METRICS_FILE, read_records
 from train.progress import Progress
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.scores import timed_result
-from train.sources import Labelled, SealedSplit
+from train.sources import READINGS, Labelled, SealedSplit
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, shorter side brought to {px} px, central square, bicubic, float32"
 TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which ten crops of this square come to"
@@ -149,12 +149,17 @@ class TransferSpec:
             ValueError: no data, or their classes are not those of the weight.
         """
         input_px = Preprocessing.from_manifest(entry_of(name).preprocessing).input_px
-        test = self._test(context)
+        test = self.test(context)
         if test.class_names != load_labels(name):
             raise ValueError(f"{name} knows the classes {load_labels(name)}, the data have {test.class_names}")
         return self._measured(load_network(name), input_px, test, context)[0]
 
-    def _test(self, context: Context) -> Examples:
+    def test(self, context: Context) -> Examples:
+        """The test split.
+
+        Raises:
+            ValueError: no data.
+        """
         if context.data is None:
             raise ValueError("accuracy needs the test pictures: give --data")
         return self.data.examples(context.data, "test")
@@ -173,11 +178,10 @@ class TransferSpec:
             result["protocol"] += TEN_CROP_PROTOCOL
         return result, logits[:, 0]
 
-    def predict(self, network: nn.Module, context: Context) -> tuple[Tensor, Labelled]:
-        """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels without pictures."""
+    def predict(self, network: nn.Module, test: Examples, context: Context) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
         assert isinstance(network, Sized)
-        test = self._test(context)
-        return _logits(network.network, network.input_px, test, context, mirrored=False)[:, 0], _labelled(test)
+        return _logits(network.network, network.input_px, test, context, mirrored=False)[:, 0], test.labels
 
     def load_weight(self, name: str) -> Sized:
         """The network of a published weight, on the CPU."""
@@ -217,7 +221,7 @@ class TransferSpec:
             seconds += sum(map(seconds_of, files))
         stored = difference(self.network_of(path), halved=isinstance(config, FineTuneConfig))
         name = options.name or self.weight
-        sealed = SealedSplit(lambda: self._test(context), out / "test_readings.jsonl")
+        sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         test = sealed.read(f"publishing {name}")
         result, logits = self._measured(laid_over_backbone(stored), config.input_px, test, context)
@@ -253,6 +257,7 @@ class TransferSpec:
             build=self.build,
             publish=self.publish,
             evaluate=self.evaluate,
+            test=self.test,
             predict=self.predict,
             load_run=self.load_run,
             load_weight=self.load_weight,

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from cvdemo.weights import load_ensembles
-from train import ensemble
+from cvdemo.weights import load_ensembles, load_manifest
+from tests.train.test_publish import put
+from train import classifier_recipe, ensemble
 from train.checkpoint import LAST
 from train.classification import ClassifierConfig, ClassifierTask, Normalisation
 from train.classifier_recipe import ClassifierSpec, Source
 from train.recipe import Context, PublishOptions, Recipe
-from train.sources import Labelled
+from train.sources import READINGS, Labelled
 
 CPU = torch.device("cpu")
 
@@ -123,6 +124,27 @@ def test_the_command_prints_members_mean_and_ensemble(recipe: Recipe, tmp_path: 
     assert [line.split()[0] for line in lines.splitlines()][2:] == ["mean", "ensemble"]
 
 
+def test_the_test_split_is_read_once_and_every_run_remembers_it(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(where: Context) -> Labelled:
+        read.append("test")
+        return recipe.test(where)
+
+    runs = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
+    members = [str(run) for run in runs]
+    ensemble.member_logits(members, replace(recipe, test=counted), context(tmp_path))
+    assert read == ["test"]
+    for run in runs:
+        (line,) = (run / READINGS).read_text().splitlines()
+        assert json.loads(line)["purpose"] == f"an ensemble of {', '.join(members)}"
+    weights = tmp_path / "weights"
+    recipe.publish(CONFIG, runs[0], context(tmp_path), PublishOptions(weights_dir=weights))
+    assert "read 1 times before for this run" in load_manifest(weights)["squares"].metric["split"]
+
+
 def test_one_member_is_no_ensemble(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="two members or more"):
         ensemble.run(options(members=["one"]), {"squares": recipe}, context(tmp_path), context(tmp_path))
@@ -153,3 +175,14 @@ def test_a_published_ensemble_stands_in_the_manifest(recipe: Recipe, tmp_path: P
     entry = load_ensembles(weights)["both"]
     assert list(entry.members) == ["a", "b"] and entry.metric["value"]["rank1"] == 93.0
     assert entry.metric["command"].startswith("python -m train ensemble squares a b")
+    manifest = load_manifest(weights)
+    assert entry.sha256 == {name: manifest[name].sha256 for name in "ab"}
+    with pytest.raises(UserWarning, match="both was measured with the former b: measure it again by"):
+        put(weights, "b")
+
+
+def test_a_weight_for_other_pictures_is_not_measured(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = load_manifest()["lenet_fashion_mnist"]
+    monkeypatch.setattr(classifier_recipe, "entry_of", lambda name: entry)
+    with pytest.raises(ValueError, match=r"lenet_fashion_mnist was made for .*, squares measures with"):
+        recipe.load_weight("lenet_fashion_mnist")
