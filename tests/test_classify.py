@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from cvdemo.choices import list_choices
 from cvdemo.classify import (
     Classifier,
     ClassifyConfig,
@@ -104,6 +106,41 @@ def test_labels_are_a_thousand_readable_words() -> None:
 def test_real_pictures_get_their_names(name: str, label: str, ten_crop: bool) -> None:
     prediction = classify(read_image(example_picture(name)), load_classifier(), ten_crop=ten_crop)
     assert label in prediction.labels[:2]
+
+
+def drawn(outline: list[tuple[int, int]]) -> ImageArray:
+    """A grey garment on white, 280 px."""
+    picture = np.full((280, 280, 3), 255, np.uint8)
+    return cv2.fillPoly(picture, [np.array(outline)], (90, 90, 90))
+
+
+RIGHT = [(120, 55), (160, 55), (190, 40), (250, 90), (220, 125), (195, 105), (195, 250)]
+SHIRT = [*RIGHT, *((280 - x, y) for x, y in reversed(RIGHT))]
+TROUSERS = [(95, 20), (185, 20), (200, 260), (155, 260), (140, 80), (125, 260), (80, 260)]
+SEEN = {
+    "cats_dogs_features": [("chelsea", "cat")],
+    "cats_dogs_finetune": [("chelsea", "cat")],
+    "cifar10": [("chelsea", "cat")],
+    "cifar10_minigooglenet": [("chelsea", "cat")],
+    "cifar10_ensemble": [("chelsea", "cat")],
+    "imagenet": [("cheetah", "cheetah"), ("coffee", "espresso")],
+    "lenet_fashion_mnist": [("shirt", "T-shirt/top"), ("trousers", "Trouser")],
+    "tiny_imagenet": [("lion", "lion"), ("coffee", "espresso")],
+    "tiny_imagenet_features": [("lion", "lion"), ("coffee", "espresso"), ("chelsea", "tabby")],
+}
+
+
+def test_every_shipped_choice_is_tried_on_a_real_picture() -> None:
+    assert set(SEEN) == set(list_choices())
+
+
+@pytest.mark.parametrize("model", SEEN)
+def test_the_shipped_network_knows_what_it_sees(model: str) -> None:
+    classifier = load_classifier(model)
+    for name, label in SEEN[model]:
+        garment = {"shirt": SHIRT, "trousers": TROUSERS}.get(name)
+        picture = drawn(garment) if garment else read_image(example_picture(name))
+        assert classify(picture, classifier).labels[0] == label
 
 
 def test_grey_networks_see_the_luminance() -> None:

@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> None:
         _dispatch(sys.argv[1:] if argv is None else argv)
     except _FOR_PEOPLE as error:
         raise SystemExit(f"python -m train: {error}") from error
+    except KeyboardInterrupt as error:  # a run saves and ends by itself; this came before it, or a second time
+        raise SystemExit("python -m train: interrupted") from error
 
 
 def _dispatch(words: list[str]) -> None:

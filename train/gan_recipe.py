@@ -12,10 +12,12 @@ import numpy as np
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import WEIGHTS_DIR, load_manifest, load_state_dict
 from train.checkpoint import BEST, LAST, load
+from train.files import picture_files
 from train.gan import GanConfig, GanTask, generated
 from train.gan_card import write_pictures
 from train.hdf5 import Pictures, packed_folder, read_pictures
 from train.lite0 import RealFeatures, feature_cache
+from train.progress import Progress
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.sample_quality import PROTOCOL, SampleQuality, rounded
@@ -25,7 +27,11 @@ _MEASURE_SEED = 2026
 
 def folder_or_file(data: Path, size: int) -> Pictures:
     """Pictures of an HDF5 file, or central squares of those in a folder, packed into `FOLDER_SIZE.h5` beside it."""
-    return read_pictures(packed_folder(data, data.with_name(f"{data.name}_{size}.h5"), size) if data.is_dir() else data)
+    if not data.is_dir():
+        return read_pictures(data)
+    target = data.with_name(f"{data.name}_{size}.h5")
+    counter = Progress(len(picture_files(data))).counter(f"pictures packed into {target.name}")
+    return read_pictures(packed_folder(data, target, size, counter))
 
 
 @dataclass(frozen=True, kw_only=True)

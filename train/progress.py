@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 _BAR_CELLS = 30
@@ -53,6 +54,10 @@ class Progress:
         self.stream.write(f"\r{text}\x1b[K\n" if self.open_line else f"{text}\n")
         self.open_line = False
         self.stream.flush()
+
+    def counter(self, note: str) -> Callable[[int], None]:
+        """`update` with a fixed note, as those that pack and fetch call it."""
+        return lambda done: self.update(done, note)
 
     def close(self) -> None:
         """Ends the bar's line."""

@@ -22,6 +22,7 @@ from train.files import Listing, class_files
 from train.hdf5 import load_labelled
 from train.labelled import READINGS, Labelled, Labels, SealedSplit, class_weights, hold_out_last, stratified_split
 from train.packing import packed_listing, read_list
+from train.progress import Progress
 
 __all__ = [
     "CATS_DOGS_COUNTS",
@@ -56,7 +57,8 @@ def read_class_folders(root: Path, size_px: int | None = None) -> Labelled:
 def _read_listing(root: Path, listing: Listing, target: Path, size_px: int | None = None) -> Labelled:
     """By way of `target`, an HDF5 file, or file by file where that cannot be written."""
     if os.access(target.parent, os.W_OK):
-        return load_labelled(packed_listing(root, listing, target, size_px))
+        counter = Progress(len(listing.files)).counter(f"pictures packed into {target.name}")
+        return load_labelled(packed_listing(root, listing, target, size_px, progress=counter))
     return Labelled(read_list(listing.files, size_px), listing.labels, listing.class_names)
 
 

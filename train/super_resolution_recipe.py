@@ -92,10 +92,8 @@ def build(config: SuperResolutionConfig, context: Context) -> SuperResolutionTas
         return SuperResolutionTask(config, noise, {"noise": torch.rand(1, 1, 48, 48)}, context.device, context.amp)
     sources, held_out = training_files(context.data, bsds=config.bsds)
     target = context.data / f"patches_{config.patch_px}{'' if config.bsds else '_t91'}.h5"
-    bar = Progress(sum(map(len, sources.values())))
-    packed_patches(
-        context.data, sources, target, config.patch_px, config.shrink, lambda done: bar.update(done, "pictures cut")
-    )
+    counter = Progress(sum(map(len, sources.values()))).counter("pictures cut")
+    packed_patches(context.data, sources, target, config.patch_px, config.shrink, counter)
     pictures = {path.name: read_luminance(path) for path in held_out}
     return SuperResolutionTask(config, Hdf5Dataset(target), pictures, context.device, context.amp)
 

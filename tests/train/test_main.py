@@ -1,5 +1,6 @@
 """The command line of training, in process."""
 
+import argparse
 import dataclasses
 import json
 import subprocess
@@ -137,6 +138,20 @@ def test_published_weights_record_what_was_measured(name: str) -> None:
     assert (WEIGHTS_DIR / f"{name}.md").read_text().count(entry.sha256) == 1
     assert entry.metric["n"] > 0 and entry.metric["command"].startswith(f"python -m train evaluate {name}")
     assert entry.command.startswith(f"python -m train {entry.recipe}")
+
+
+def test_the_second_network_of_tiny_imagenet_can_be_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    command_line.main(["tiny-imagenet", "--network", "deeper_googlenet", "--dry-run", "--device", "cpu"])
+    assert "tiny-imagenet: 2 steps on generated data" in capsys.readouterr().out
+
+
+def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(args: argparse.Namespace) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line.commands, "train", interrupted)
+    with pytest.raises(SystemExit, match="python -m train: interrupted"):
+        command_line.main(["cifar10"])
 
 
 def test_a_dry_run_tries_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:

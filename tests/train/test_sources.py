@@ -27,13 +27,18 @@ def idx_bytes(array: np.ndarray) -> bytes:
 # ---- class folders and CIFAR-10
 
 
-def test_class_folders_are_packed_beside_them_and_follow_them(tmp_path: Path) -> None:
+def test_class_folders_are_packed_beside_them_and_follow_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save(tmp_path / "train/cat/b.png", 1)
     save(tmp_path / "train/ant/a.png", 2)
     data = sources.read_cifar10(tmp_path, "train")
     assert data.class_names == ["ant", "cat"] and data.labels.tolist() == [0, 1] and data.labels.dtype == np.int64
     assert data.pictures[:, 0, 0, 0].tolist() == [2, 1]
     assert (tmp_path / "train.h5").exists()
+    assert "pictures packed into train.h5" in capsys.readouterr().err
+    sources.read_cifar10(tmp_path, "train")
+    assert capsys.readouterr().err == ""
     save(tmp_path / "train/ant/c.png", 3)
     assert sources.read_cifar10(tmp_path, "train").pictures[:, 0, 0, 0].tolist() == [2, 3, 1]
 

@@ -1,5 +1,7 @@
 """Cats against dogs by logistic regression on the backbone's features: minutes of extraction, then seconds.
 
+Features of a network that learned ImageNet serve tasks it never saw (Donahue et al. 2014, "DeCAF", arXiv:1310.1531).
+
 `--data DIR` holds the 25,000 files `cat.N.jpg` and `dog.N.jpg`, or a folder `train` with them. The features are kept
 in DIR as HDF5 and made again when pictures or settings change.
 """
@@ -29,7 +31,8 @@ def read(data: Path, split: str) -> Listing:
 
 
 CATS_DOGS = TransferData(
-    name="Dogs vs. Cats (Kaggle 2013, from Asirra), 25,000 pictures",
+    name="Dogs vs. Cats (Kaggle 2013, from Asirra), 25,000 pictures, here at 200 px from "
+    "github.com/4GeeksAcademy/Deep-Learning-CarlosFS",
     licence="Apache-2.0 for the weights; the pictures are Petfinder's, for research",
     read=read,
     labels="cats_dogs.txt",

@@ -1,5 +1,8 @@
 """Cats against dogs by network surgery: the backbone gets a new head, then its last blocks learn on.
 
+The head is trained first, so that its random start does not spoil the body; the first blocks, the most general
+(Yosinski et al. 2014, "How transferable are features in deep neural networks?", arXiv:1411.1792), stay as they are.
+
 `--data DIR` as for cats-dogs-features.
 """
 

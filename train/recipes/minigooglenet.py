@@ -1,4 +1,4 @@
-"""CIFAR-10 with MiniGoogLeNet (Zhang et al. 2017, figure 3): inception modules of two branches.
+"""CIFAR-10 with MiniGoogLeNet (Zhang et al. 2017, arXiv:1611.03530, figure 3): inception modules of two branches.
 
 `--data DIR` as for the recipe `cifar10`, and the same validation pictures.
 """

@@ -35,7 +35,8 @@ def read(data: Path, split: str) -> Listing:
 
 
 TINY_IMAGENET = TransferData(
-    name="Tiny ImageNet (Stanford CS231n), 100,000 training pictures of 64 px in 200 classes of ImageNet",
+    name="Tiny ImageNet (Stanford CS231n), 100,000 training pictures of 64 px in 200 classes of ImageNet, "
+    "copy of github.com/seshuad/IMagenet",
     licence="Apache-2.0 for the weights; the pictures are ImageNet's, for research",
     read=read,
     labels="tiny_imagenet.txt",
