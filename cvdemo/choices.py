@@ -17,6 +17,7 @@ DEFAULT = "imagenet"  # the public name of EfficientNet-Lite0 on the page and in
 BACKBONE = "efficientnet_lite0"
 FEW_CLASSES = 20  # so many are named one by one
 SAMPLES = 6  # of more classes, so many are named
+BEST_FEW = 5  # the rank told beside rank-1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +123,14 @@ def _classes(labels: list[str]) -> str:
 
 
 def _measured(metric: Mapping[str, Any], num_classes: int) -> str:
-    first, best_five = accuracy(metric), accuracy(metric, 5)
+    first, best_five = accuracy(metric), accuracy(metric, BEST_FEW)
     if first is None:
         return ""
-    five = "" if best_five is None or num_classes <= 5 else f" ({best_five:.1f}\N{NO-BREAK SPACE}% among its best five)"
+    five = (
+        ""
+        if best_five is None or num_classes <= BEST_FEW
+        else f" ({best_five:.1f}\N{NO-BREAK SPACE}% among its best five)"
+    )
     published = "" if metric.get("command") else ", as published"
     of = f"{metric['n']:,} pictures" if isinstance(metric.get("n"), int) else "pictures"
     split = str(metric.get("split")).partition(";")[0]  # how the checkpoint was chosen is for the card

@@ -131,6 +131,8 @@ class ClassifierTask(Task):
         self.networks: dict[str, nn.Module] = {"network": self.network}
         self.optimizers = optimizers
         self.data, self.validation, self.normalisation = data, validation, normalisation
+        if config.first_px:  # validation, at the full side, does not compare with training on smaller pictures
+            self.gap = ("", "")
         self.mirrored_first = torch.rand(len(data), generator=seeded("flip", config.seed, 0)) < 0.5
         weights = class_weights(data.labels, len(data.class_names)) if config.balance else None
         self.class_weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=device)

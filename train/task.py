@@ -66,7 +66,7 @@ class Task(ABC):
         product: key in `networks` of the one that is averaged, measured and published.
         metric, higher_is_better: key of `evaluate`'s result by which the best checkpoint is kept.
         gap: a key of `step`'s result with `train_` before it and one of `evaluate`'s; a warning says when the second
-            gets worse while the first improves.
+            gets worse while the first improves. Empty words: none does.
         command: that trains it. earlier: the runs that made what it starts from, see `train.lineage`.
     """
 

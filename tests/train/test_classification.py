@@ -98,6 +98,7 @@ def test_sides_grow_in_steps_of_eight(grown: float, first_px: int, side: int) ->
 
 def test_pictures_grow_and_stay_what_they_are() -> None:
     made = task(replace(CONFIG, first_px=8, grow_until=0.5), pictures_of(24))
+    assert made.gap == ("", "") and task(CONFIG, pictures_of(24)).gap == ("train_rank1", "rank1")
     batches = [made.batch(step, seeded("step", 0, step))[0] for step in range(12)]
     assert [batch.shape[-1] for batch in batches] == [8] * 3 + [16] * 3 + [24] * 6
     full = task(CONFIG, pictures_of(24)).batch(0, seeded("step", 0, 0))[0]
