@@ -60,7 +60,8 @@ def list_choices(weights_dir: Path | None = None) -> dict[str, Choice]:
         if others:
             raise WeightsError(f"The ensemble {name!r} has members that do not classify: {others}.")
         title = f"{_dataset(entries[ensemble.members[0]])}, ensemble of {len(ensemble.members)}"
-        found.append(_choice(name, title, ensemble.members, ensemble.metric))
+        measured = all(ensemble.sha256.get(member) == entries[member].sha256 for member in ensemble.members)
+        found.append(_choice(name, title, ensemble.members, ensemble.metric if measured else {}))
     return {choice.value: choice for choice in sorted(found, key=lambda c: (c.value != DEFAULT, c.value))}
 
 

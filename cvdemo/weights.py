@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class WeightEntry:
         recipe, command: what made the file.
         dataset: what it was trained on. licence: of the weights.
         seed, hardware, hours: of the training run.
-        earlier: the runs whose networks this one began with, oldest first: `{"command", "hours"}` each.
+        settings: the whole configuration of that run, whatever the defaults are now; None: it was not trained here.
+        earlier: the runs whose networks it began with, oldest first: `{"command", "settings", "hours"}` each.
         metric: `{"name", "value", "protocol", "split", "n", "command"}` as measured on this very file.
     """
 
@@ -56,6 +57,7 @@ class WeightEntry:
     hardware: str
     hours: float | None
     metric: dict[str, Any]
+    settings: dict[str, Any] | None = None
     earlier: tuple[dict[str, Any], ...] = ()
 
 
@@ -81,11 +83,15 @@ def load_manifest(weights_dir: Path | None = None) -> dict[str, WeightEntry]:
         WeightsError: the manifest is missing or is not JSON of the right form.
     """
     path = _manifest_path(weights_dir)
-    names = [field.name for field in fields(WeightEntry) if field.name != "earlier"]
+    names = [field.name for field in fields(WeightEntry) if field.default is MISSING]
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["weights"]
         return {
-            name: WeightEntry(**{key: entry[key] for key in names}, earlier=tuple(entry.get("earlier", ())))
+            name: WeightEntry(
+                **{key: entry[key] for key in names},
+                settings=entry.get("settings"),
+                earlier=tuple(entry.get("earlier", ())),
+            )
             for name, entry in entries.items()
         }
     except DAMAGED as error:
@@ -102,7 +108,7 @@ def load_ensembles(weights_dir: Path | None = None) -> dict[str, EnsembleEntry]:
     weights = load_manifest(weights_dir)
     try:
         found = {
-            name: EnsembleEntry(members=tuple(entry["members"]), sha256=entry["sha256"], metric=entry["metric"])
+            name: EnsembleEntry(members=tuple(entry["members"]), sha256=entry.get("sha256", {}), metric=entry["metric"])
             for name, entry in (json.loads(path.read_text(encoding="utf-8")).get("ensembles") or {}).items()
         }
     except DAMAGED as error:

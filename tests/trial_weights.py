@@ -84,7 +84,9 @@ def make_weights(folder: Path) -> Path:
     add("clothes", {"name": "lenet5"}, randomised({"name": "lenet5"}, 3).state_dict(), **clothes)
     add("pets", lite, {key: tensor.half() for key, tensor in head.items()}, **pets)
     metric = {"name": "accuracy", "value": {"rank1": 95.2}, "split": "test", "n": 10000, "command": "none"}
-    ensembles = {"cifar10_ensemble": {"members": ["cifar10", "cifar10_mini"], "sha256": {}, "metric": metric}}
+    members = ["cifar10", "cifar10_mini"]
+    digests = {name: entries[name]["sha256"] for name in members}
+    ensembles = {"cifar10_ensemble": {"members": members, "sha256": digests, "metric": metric}}
     manifest = {"hub": None, "weights": entries, "ensembles": ensembles}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return folder

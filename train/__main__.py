@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from cvdemo.errors import WeightsError
-from train import commands, ensemble, import_backbone, lineage, show_augment
+from train import commands, ensemble, import_backbone, refresh, show_augment
 from train.checkpoint import BEST
 from train.recipe import Recipe, add_config_options
 from train.recipes import RECIPES
@@ -21,7 +21,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "lr-find": commands.find_lr,
     "compare": commands.compare,
     "ensemble": commands.run_ensemble,
-    "refresh": lambda args: lineage.refresh(args, _dispatch),
+    "refresh": commands.refresh,
 }
 _FOR_PEOPLE = (FileNotFoundError, FileExistsError, PermissionError, FloatingPointError, ValueError, WeightsError)
 _OWN_OPTIONS = {"import-backbone": import_backbone.main, "show-augment": show_augment.main}
@@ -99,8 +99,9 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     joint = subparsers.add_parser("ensemble", help="averages classifiers; prints members, mean and ensemble")
     ensemble.add_options(joint)
 
-    again = subparsers.add_parser("refresh", help="makes a weight of the manifest again, by the commands that made it")
-    lineage.add_options(again)
+    again = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
+    refresh.add_options(again)
+    _add_place(again)
 
     for command in (evaluate, publish, joint):
         command.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")

@@ -131,7 +131,7 @@ class ClassifierTask(Task):
         self.networks: dict[str, nn.Module] = {"network": self.network}
         self.optimizers = optimizers
         self.data, self.validation, self.normalisation = data, validation, normalisation
-        if config.first_px:  # validation, at the full side, does not compare with training on smaller pictures
+        if config.first_px:  # most of its training pictures are smaller than those of validation
             self.gap = ("", "")
         self.mirrored_first = torch.rand(len(data), generator=seeded("flip", config.seed, 0)) < 0.5
         weights = class_weights(data.labels, len(data.class_names)) if config.balance else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from train.augment import tta_views
 from train.checkpoint import BEST, LAST, load
 from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, to_pixels
 from train.download import fetch
+from train.lineage import changed_on_the_way, settings_of
 from train.optim import optimizers_for
 from train.progress import Progress
 from train.publish import publish as publish_weight
@@ -195,11 +196,13 @@ class ClassifierSpec:
         readings = sealed.readings
         test = sealed.read(f"publishing {name}")
         result, logits = self._measured(network.to(context.device), test, context)
+        notes = f"{self.notes.strip()}\n\n{changed_on_the_way(state)}"
         fields = {
             "network": self.network(config),
             "preprocessing": self._preprocessing(),
             "recipe": self.recipe,
             "command": command_of(self.recipe, config),
+            "settings": settings_of(asdict(config)),
             "dataset": self.source.name,
             "licence": self.source.licence,
             "seed": config.seed,
@@ -207,9 +210,7 @@ class ClassifierSpec:
             "hours": round(last["seconds"] / 3600, 2),
         }
         result["split"] = f"{result['split']}; {told(state, path.name, readings)}"
-        publish_classifier(
-            name, stored, fields, result, logits, test, self.source.labels, self.notes, options.weights_dir
-        )
+        publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options.weights_dir)
         return name
 
     def _preprocessing(self) -> dict[str, Any]:
@@ -247,7 +248,8 @@ class ClassifierSpec:
 def told(state: dict[str, Any], file: str, readings: int) -> str:
     """Which checkpoint a measured network is from, and whether the run's test split had been read before."""
     chosen = "chosen by validation" if file == BEST else "not chosen"
-    again = f"; read {readings} times before for this run" if readings else ""
+    times = "once" if readings == 1 else f"{readings} times"
+    again = f"; read {times} before for this run" if readings else ""
     return f"step {state['step']} of {state['config']['steps']}, {chosen}{again}"
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from cvdemo.errors import WeightsError
-from cvdemo.weights import load_manifest
+from cvdemo.weights import entry_of, load_manifest
 from train import compare as comparison
 from train import distributed, ensemble, lr_finder
+from train import refresh as again
 from train.checkpoint import BEST, LAST, has_checkpoint, load
 from train.device import amp_is_fast, pick_device
-from train.engine import Trainer
+from train.engine import LoopConfig, Task, Trainer
 from train.recipe import Context, PublishOptions, Recipe, command_of, config_from, config_of
 from train.recipes import RECIPES
 
@@ -50,21 +51,51 @@ def train(args: argparse.Namespace) -> None:
     context = Context(data=args.data, device=device, amp=amp_is_fast(device) if args.amp is None else args.amp)
     with distributed.main_first():  # who fetches and packs the data
         _download(recipe, args)
-        task = recipe.build(config_from(args, recipe.config), context)
-    task.command = command_of(recipe.name, task.config)
+        task = _task(recipe, config_from(args, recipe.config), context)
     # a run that was stopped while its data were made ready has nothing to resume from; all processes must agree
     (resume,) = distributed.any_of(args.resume and has_checkpoint(args.out))
     if args.resume and not resume and distributed.is_main():
         print(f"{args.out} holds no checkpoint yet: training begins at step 0")
-    trainer = Trainer(task, task.config, args.out, resume=resume)
-    finished = trainer.run()
+    finished = Trainer(task, task.config, args.out, resume=resume).run()
     if distributed.is_main():
         if not finished:
-            print(f"stopped at step {trainer.step} of {task.config.steps}; the same command with --resume goes on")
+            print("stopped; the same command with --resume goes on")
         elif args.publish:
             _publish_run(recipe, args.out, BEST, "", None, args)
         else:
             print(f"done; next: python -m train publish {recipe.name} --out {args.out} --data {args.data}")
+    distributed.leave()
+
+
+def _task(recipe: Recipe, config: LoopConfig, context: Context) -> Task:
+    """The task of a recipe, which knows the command that trains it."""
+    task = recipe.build(config, context)
+    task.command = command_of(recipe.name, task.config)
+    return task
+
+
+def refresh(args: argparse.Namespace) -> None:
+    """Makes a weight of the manifest again, run by run; stopped and given again, it goes on where it was."""
+    runs = again.legs(args.name, entry_of(args.name))
+    device = distributed.init_from_environment(pick_device(args.device))
+    context = Context(data=args.data, device=device, amp=amp_is_fast(device))
+    say = print if distributed.is_main() else lambda *_: None
+    before: Path | None = None
+    for number, (recipe, config) in enumerate(runs, start=1):
+        out = args.out / str(number)
+        with distributed.main_first():
+            task = _task(recipe, again.started_from(config, before), context)
+        say(f"{number} of {len(runs)}: {task.command}")
+        again.refuse_another_run(out, task.config)
+        if not Trainer(task, task.config, out, resume=has_checkpoint(out)).run():
+            say("stopped; the same command goes on")
+            break
+        before = out
+    else:
+        if args.publish and distributed.is_main():
+            _publish_run(recipe, out, BEST, args.name, None, args)
+        elif not args.publish:
+            say(f"done; next: python -m train publish {recipe.name} --out {out} --data {args.data} --name {args.name}")
     distributed.leave()
 
 

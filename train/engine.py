@@ -92,6 +92,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # spent training, over all resumed parts
         self.best: float | None = None
+        self.changed: list[dict[str, Any]] = []  # commands before the last, where it was resumed with another
         self.monitor: Monitor | None = None
         self.stop_requested = False
         out.mkdir(parents=True, exist_ok=True)
@@ -217,6 +218,7 @@ class Trainer:
             "hardware": self._hardware,
             "command": self.task.command,
             "earlier": list(self.task.earlier),
+            "changed": self.changed,
             "amp": self.task.amp,
             "networks": {name: network.state_dict() for name, network in self.task.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.task.optimizers.items()},
@@ -246,6 +248,9 @@ class Trainer:
             set_rng_state(state["rng"][distributed.rank()], self.task.device)
         # what it began with, which a weight published meanwhile under that name does not change
         self.task.earlier = state.get("earlier", self.task.earlier)
+        self.changed = [*state.get("changed", ())]
+        if state.get("command") and state["command"] != self.task.command:
+            self.changed.append({"command": state["command"], "until_step": self.step})
 
     @contextmanager
     def _stop_on_signal(self) -> Iterator[None]:

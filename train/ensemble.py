@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvdemo.weights import WEIGHTS_DIR, load_manifest
+from cvdemo.weights import WEIGHTS_DIR, load_labels, load_manifest
 from train.checkpoint import BEST, LAST, has_checkpoint
 from train.engine import Trainer
 from train.publish import publish_ensemble
@@ -88,20 +88,24 @@ def member_logits(members: Sequence[str], recipe: Recipe, context: Context) -> t
         members: weights of the manifest, or folders of runs; that their test split was read goes into their records.
 
     Raises:
-        ValueError: the recipe makes no classifier.
-        FileNotFoundError: a member is neither a weight nor a run.
+        ValueError: the recipe makes no classifier, a member is neither a weight nor a run, or has other classes.
     """
     if not (recipe.test and recipe.predict and recipe.load_run and recipe.load_weight):
         raise ValueError(f"{recipe.name} makes no classifier")
-    networks, runs = {}, []
+    networks, runs, known = {}, [], load_manifest()
     for member in members:
-        if member in load_manifest():
+        if member in known:
             networks[member] = recipe.load_weight(member)
             continue
         runs.append(Path(member))
+        if not has_checkpoint(runs[-1]):
+            raise ValueError(f"{member!r} is neither a run's folder nor a weight; there are {', '.join(known)}")
         networks[member] = recipe.load_run(runs[-1] / (BEST if (runs[-1] / BEST).exists() else LAST))
     sealed = SealedSplit(partial(recipe.test, context), *(run / READINGS for run in runs))
     test = sealed.read(f"an ensemble of {', '.join(members)}")
+    for member in members:
+        if member in known and test.class_names != load_labels(member):
+            raise ValueError(f"{member} knows the classes {load_labels(member)}, the data have {test.class_names}")
     logits: dict[str, Tensor] = {}
     for member, network in networks.items():
         logits[member], labels = recipe.predict(network.to(context.device), test, context)

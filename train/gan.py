@@ -17,15 +17,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvdemo.nets.dcgan import Discriminator, Generator, Norm
-from cvdemo.weights import load_manifest, load_state_dict
-from train.checkpoint import load
+from cvdemo.weights import load_state_dict
 from train.device import autocast, channels_last
 from train.diff_augment import check_policies, diff_augment, draw
 from train.distributed import shard
 from train.engine import LoopConfig, Task, epoch_indices, with_steps
 from train.gan_losses import Loss, discriminator_bce, discriminator_hinge, generator_loss, r1_penalty
 from train.hdf5 import Pictures
-from train.lineage import legs_of
+from train.lineage import file_to_start_from, legs_of, read_start
 from train.lite0 import RealFeatures
 from train.sample_quality import SampleQuality
 
@@ -223,14 +222,12 @@ def load_start(start: str, generator: Generator, discriminator: Discriminator) -
     Raises:
         ValueError: neither of them has that name, or it holds networks of another shape.
     """
-    manifest = load_manifest()
-    if start not in manifest and not Path(start).is_file():
-        raise ValueError(f"{start!r} is neither a checkpoint file nor a weight; there are {', '.join(manifest)}")
+    path = file_to_start_from(start)
     try:
-        if start in manifest:
+        if path is None:
             generator.load_state_dict(load_state_dict(start))
         else:
-            networks = load(Path(start))["networks"]
+            networks = read_start(path)["networks"]
             generator.load_state_dict(networks["generator"])
             discriminator.load_state_dict(networks["discriminator"])
     except (KeyError, RuntimeError) as error:  # load_state_dict's answer to other names or shapes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import WEIGHTS_DIR, load_manifest, load_state_dict
 from train.checkpoint import BEST, LAST, load
-from train.files import picture_files
 from train.gan import GanConfig, GanTask, generated
 from train.gan_card import write_pictures
 from train.hdf5 import Pictures, packed_folder, read_pictures
+from train.lineage import changed_on_the_way, settings_of
 from train.lite0 import RealFeatures, feature_cache
 from train.progress import Progress
 from train.publish import publish as publish_weight
@@ -30,8 +30,8 @@ def folder_or_file(data: Path, size: int) -> Pictures:
     if not data.is_dir():
         return read_pictures(data)
     target = data.with_name(f"{data.name}_{size}.h5")
-    counter = Progress(len(picture_files(data))).counter(f"pictures packed into {target.name}")
-    return read_pictures(packed_folder(data, target, size, counter))
+    note = f"pictures packed into {target.name}"
+    return read_pictures(packed_folder(data, target, size, lambda total: Progress(total).counter(note)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +121,10 @@ class GanSpec:
             seed=config.seed,
             hardware=state["hardware"],
             hours=round(load(out / LAST)["seconds"] / 3600, 2),
+            settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result),
-            notes=f"{self.notes.strip()}\n\n{drawn}",
+            notes=f"{self.notes.strip()}\n\n{drawn}\n\n{changed_on_the_way(state)}",
             weights_dir=options.weights_dir,
         )  # fmt: skip
         return name

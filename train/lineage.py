@@ -1,114 +1,86 @@
-"""What a weight came from, and `python -m train refresh NAME`, which runs all of it again.
+"""What a network came from: the runs that made what `--start` names.
 
-A run may start from the network of another one (`--start`), so what made a weight can be several runs, each with its
-command. Checkpoints and the manifest hold those before the last as `earlier`, oldest first, and `refresh` runs them in
-that order, each from the network that the one before ended with, whatever has been published meanwhile.
+A run may start from the network of another one, so what made a weight can be several runs, each with its command, its
+settings and its hours. Checkpoints and the manifest hold those before the last as `earlier`, oldest first; they stay
+true when the weight that a run started from is published anew. `train.refresh` runs them again.
 """
 
 from __future__ import annotations
 
-import argparse
-import shlex
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cvdemo.weights import entry_of, load_manifest
-from train.checkpoint import BEST, LAST, State, load
-
-_PROGRAM = ["python", "-m", "train"]
+from cvdemo.weights import load_manifest
+from train.checkpoint import LAST, State, load
 
 
-def leg(command: str, seconds: float) -> dict[str, Any]:
-    """One run among those that made a weight: its command and its hours."""
-    return {"command": command, "hours": round(seconds / 3600, 2)}
+def leg(command: str, settings: dict[str, Any] | None, hours: float | None) -> dict[str, Any]:
+    """One run among those that made a network."""
+    return {"command": command, "settings": settings, "hours": None if hours is None else round(hours, 2)}
+
+
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration as the manifest holds it: where a checkpoint lay on this machine helps nobody."""
+    start = config.get("start", "")
+    return {**config, "start": named_start(start)} if start else dict(config)
+
+
+def named_start(start: str) -> str:
+    """A weight of the manifest as it is, "CHECKPOINT" for a file."""
+    return start if start in load_manifest() else "CHECKPOINT"
+
+
+def file_to_start_from(start: str) -> Path | None:
+    """The checkpoint file that `start` names; None where it names a weight of the manifest, which goes first.
+
+    Raises:
+        ValueError: it names neither.
+    """
+    manifest = load_manifest()
+    if start in manifest:
+        return None
+    if not Path(start).is_file():
+        raise ValueError(f"{start!r} is neither a checkpoint file nor a weight; there are {', '.join(manifest)}")
+    return Path(start)
+
+
+def read_start(path: Path) -> State:
+    """The checkpoint in a file given by hand.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    try:
+        state = load(path)
+    except Exception as error:  # whatever unpickling a foreign file raises
+        raise ValueError(f"{path} is no checkpoint of a run") from error
+    if not isinstance(state, dict) or "networks" not in state:
+        raise ValueError(f"{path} is no checkpoint of a run")
+    return state
 
 
 def legs_of(start: str) -> list[dict[str, Any]]:
-    """The runs that made what a run starts from, oldest first.
-
-    Args:
-        start: a weight of the manifest, or a checkpoint file of a run; empty: none.
+    """The runs that made what a run starts from, oldest first; none for an empty `start`.
 
     Raises:
-        ValueError: neither is there.
+        ValueError: it names neither a weight nor a checkpoint file.
     """
     if not start:
         return []
-    manifest = load_manifest()
-    if start in manifest:
-        entry = manifest[start]
-        return [*entry.earlier, leg(entry.command, 3600 * (entry.hours or 0))]
-    if not Path(start).is_file():
-        raise ValueError(f"{start!r} is neither a checkpoint file nor a weight; there are {', '.join(manifest)}")
-    return legs_of_checkpoint(load(Path(start)))
+    path = file_to_start_from(start)
+    if path is None:
+        entry = load_manifest()[start]
+        return [*entry.earlier, leg(entry.command, entry.settings, entry.hours)]
+    state, last = read_start(path), path.with_name(LAST)
+    seconds = (load(last) if last.exists() else state)["seconds"]  # best.pt knows those up to its own step
+    return [
+        *state.get("earlier", ()),
+        leg(state.get("command", "not recorded"), settings_of(state["config"]), seconds / 3600),
+    ]
 
 
-def legs_of_checkpoint(state: State) -> list[dict[str, Any]]:
-    """Those of a checkpoint, its own run last; checkpoints of before 2026-11-25 do not know their command."""
-    return [*state.get("earlier", []), leg(state.get("command", "not recorded"), state["seconds"])]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `python -m train refresh`."""
-    parser.add_argument("name", help="name in the manifest")
-    parser.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to train on")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the runs: 1, 2 and so on")
-    parser.add_argument("--publish", action="store_true", help="at the end measure and put it into weights/")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
-
-
-def refresh(args: argparse.Namespace, run: Callable[[list[str]], None]) -> None:
-    """Runs the commands that made a weight; stopped and given again, it goes on where it was.
-
-    Args:
-        args: of `add_options`.
-        run: takes the words behind `python -m train`.
-
-    Raises:
-        ValueError: the weight was not made by commands with --data and --out.
-        SystemExit: a run was told to stop.
-    """
-    entry = entry_of(args.name)
-    commands = [former["command"] for former in entry.earlier] + [entry.command]
-    before: Path | None = None
-    for number, command in enumerate(commands, start=1):
-        out = args.out / str(number)
-        print(f"{number} of {len(commands)}: {command}", flush=True)
-        run([*words_of(command, args.data, out, before), "--device", args.device, "--resume"])
-        before = _ended_with(out)
-    words = ["publish", entry.recipe, "--out", str(out), "--data", str(args.data), "--name", args.name]
-    if args.publish:
-        run([*words, "--device", args.device])
-    else:
-        print("next:", shlex.join([*_PROGRAM, *words]))
-
-
-def words_of(command: str, data: Path, out: Path, start: Path | None) -> list[str]:
-    """A recorded command's words behind `python -m train`, with this data, this folder and this checkpoint.
-
-    Raises:
-        ValueError: it has no --data DIR and --out DIR, or starts from something where nothing was before.
-    """
-    words = shlex.split(command)
-    given = {"--data": data, "--out": out}
-    if words[:3] != _PROGRAM or any(option not in words for option in given):
-        raise ValueError(f"{command!r} is no training to be run again")
-    if ("--start" in words) != (start is not None):
-        raise ValueError(f"{command!r} and the runs before it do not fit together")
-    for option, path in {**given, "--start": start}.items():
-        if option in words:
-            words[words.index(option) + 1] = str(path)
-    return words[3:]
-
-
-def _ended_with(out: Path) -> Path:
-    """The checkpoint whose network a finished run stands for.
-
-    Raises:
-        SystemExit: it is not finished.
-    """
-    last = load(out / LAST)
-    if last["step"] < last["config"]["steps"]:
-        raise SystemExit("stopped; the same command goes on")
-    return out / (BEST if (out / BEST).exists() else LAST)
+def changed_on_the_way(state: State) -> str:
+    """Markdown for a card: the commands that a run began with, where it was resumed with another; else nothing."""
+    former = state.get("changed", ())
+    return "\n\n".join(f"Until step {run['until_step']} the command was `{run['command']}`." for run in former)

@@ -22,6 +22,7 @@ from train.files import (
 from train.hdf5_writer import Hdf5Writer, encode_jpeg
 
 Attributes = Mapping[str, str | int | float]
+Counter = Callable[[int], None]
 
 
 def _quiet(done: int) -> None:
@@ -159,10 +160,15 @@ def packed_listing(
     return target
 
 
-def packed_folder(folder: Path, target: Path, size: int, progress: Callable[[int], None] = _quiet) -> Path:
-    """`target`, which `pack_folder` makes unless it was made from `folder` as it is now and with this size."""
-    if not _made_from(target, fingerprint(folder, picture_files(folder), size_px=size)):
-        pack_folder(folder, target, size, progress)
+def packed_folder(folder: Path, target: Path, size: int, counter: Callable[[int], Counter] | None = None) -> Path:
+    """`target`, which `pack_folder` makes unless it was made from `folder` as it is now and with this size.
+
+    Args:
+        counter: the number of pictures in the folder -> what is told how many are done; called if there is work.
+    """
+    files = picture_files(folder)
+    if not _made_from(target, fingerprint(folder, files, size_px=size)):
+        pack_folder(folder, target, size, counter(len(files)) if counter else _quiet)
     return target
 
 

@@ -42,6 +42,7 @@ class EntryFields(TypedDict):
     seed: int | None
     hardware: str
     hours: float | None
+    settings: NotRequired[dict[str, Any]]
     earlier: NotRequired[tuple[dict[str, Any], ...]]
     metric: dict[str, Any]
 
@@ -145,7 +146,8 @@ def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
 
 
 def _told(leg: Mapping[str, Any]) -> str:
-    return f"`{leg['command']}`, {leg['hours']:.2f} h"
+    hours = "" if leg["hours"] is None else f", {leg['hours']:.2f} h"
+    return f"`{leg['command']}`{hours}"
 
 
 def _inline(value: object) -> str:

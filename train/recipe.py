@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from train.engine import LoopConfig, Task
+from train.lineage import named_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ def add_config_options(parser: argparse.ArgumentParser, config: type[LoopConfig]
             options |= {"choices": choices, "type": type(choices[0])}
         elif typing.get_origin(hint) is tuple:
             kinds = typing.get_args(hint)
-            options |= {"type": kinds[0], "nargs": "+" if kinds[-1] is ... else len(kinds)}
+            options |= {"type": kinds[0], "nargs": "*" if kinds[-1] is ... else len(kinds)}
         else:
             options["type"] = hint
         parser.add_argument(flag, **options)
@@ -142,13 +143,13 @@ def command_of(recipe: str, config: LoopConfig) -> str:
     words = [f"python -m train {recipe}"]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name == "start" and value.endswith(".pt"):
-            value = "CHECKPOINT"  # where the file lay on this machine helps nobody; the runs before it are recorded
+        if field.name == "start" and value:
+            value = named_start(value)
         if value == field.default or (config.epochs and field.name in {"steps", "evaluate_every"}):
             continue
         flag = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(flag if value else flag.replace("--", "--no-", 1))
         else:
-            words.append(f"{flag} {' '.join(map(str, value)) if isinstance(value, tuple) else value}")
+            words += [flag, *map(str, value if isinstance(value, tuple) else [value])]
     return " ".join([*words, "--data DIR --out DIR"])

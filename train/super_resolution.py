@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -20,12 +19,11 @@ from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.upscale_net import make_network
 from cvdemo.weights import load_state_dict
-from train.checkpoint import load
 from train.degrade import REACH_PX, CropDegradation, Restore, measure
 from train.device import autocast, channels_last
 from train.distributed import shard
 from train.engine import LoopConfig, Task, with_steps
-from train.lineage import legs_of
+from train.lineage import file_to_start_from, legs_of, read_start
 from train.optim import lr_factor
 from train.patches import PatchSource, turned
 
@@ -168,11 +166,10 @@ def start_from(network: Network, start: str) -> None:
     The last layer, if it has other outputs then, stays as it is.
 
     Raises:
-        WeightsError: it is neither a file nor in the manifest.
-        ValueError: another layer differs.
+        ValueError: it is neither of them, or another layer differs.
     """
-    state = load(Path(start))["ema"] if Path(start).is_file() else load_state_dict(start)
-    own = network.state_dict()
+    path = file_to_start_from(start)
+    state, own = read_start(path)["ema"] if path else load_state_dict(start), network.state_dict()
     differing = {key for key in state.keys() | own.keys() if key not in state or state[key].shape != _shape(own, key)}
     if any(not key.startswith("last.") for key in differing):
         raise ValueError(f"{start} is another network: {', '.join(sorted(differing))} do not fit")

@@ -10,7 +10,7 @@ read. Patches are cut once, into `DIR/patches_240.h5`, which all scales and netw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from train.checkpoint import LAST, load
 from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.files import drop_repeated, picture_files
 from train.hdf5 import Hdf5Dataset
+from train.lineage import changed_on_the_way, settings_of
 from train.patches import noise_patches, packed_patches
 from train.progress import Progress
 from train.publish import publish as publish_weight
@@ -167,9 +168,10 @@ class SuperResolution:
             seed=config.seed,
             hardware=state["hardware"],
             hours=round(load(out / LAST)["seconds"] / 3600, 2),
+            settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result),
-            notes=self.notes,
+            notes=f"{self.notes.strip()}\n\n{changed_on_the_way(state)}",
             weights_dir=options.weights_dir,
         )
         return name

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ from train.features import (
 )
 from train.files import Listing
 from train.finetune import FineTuneConfig, FineTuneTask
+from train.lineage import changed_on_the_way, settings_of
 from train.monitor import METRICS_FILE, read_records
 from train.progress import Progress
 from train.recipe import Context, PublishOptions, Recipe, command_of
@@ -229,11 +230,13 @@ class TransferSpec:
         if isinstance(config, FeatureConfig):
             result["split"] += "; validation chose the strength of L2"
         preprocessing = {"input_px": config.input_px, "resize_px": config.input_px}
+        notes = f"{self.notes.strip()}\n\n{changed_on_the_way(state)}"
         fields = {
             "network": {"name": "efficientnet_lite", "num_classes": self.data.classes, "base": BACKBONE},
             "preprocessing": entry_of(BACKBONE).preprocessing | preprocessing,
             "recipe": self.recipe,
             "command": command_of(self.recipe, config),
+            "settings": settings_of(asdict(config)),
             "dataset": self.data.name,
             "licence": self.data.licence,
             "seed": config.seed,
@@ -241,7 +244,7 @@ class TransferSpec:
             "hours": round(seconds / 3600, 2),
         }
         publish_classifier(
-            name, stored, fields, result, logits, _labelled(test), self.data.labels, self.notes, options.weights_dir
+            name, stored, fields, result, logits, _labelled(test), self.data.labels, notes, options.weights_dir
         )
         return name
 

@@ -148,7 +148,7 @@ def test_a_second_publication_says_that_the_test_split_was_read_before(cifar: Pa
     context = trained(cifar, tmp_path / "run")
     for _ in range(2):
         cifar10.RECIPE.publish(TINY, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
-    assert "read 1 times before" in load_manifest(tmp_path / "weights")["cifar10"].metric["split"]
+    assert "read once before" in load_manifest(tmp_path / "weights")["cifar10"].metric["split"]
 
 
 def test_every_option_is_explained_by_the_comment_beside_its_field() -> None:

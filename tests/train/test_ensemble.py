@@ -142,7 +142,7 @@ def test_the_test_split_is_read_once_and_every_run_remembers_it(
         assert json.loads(line)["purpose"] == f"an ensemble of {', '.join(members)}"
     weights = tmp_path / "weights"
     recipe.publish(CONFIG, runs[0], context(tmp_path), PublishOptions(weights_dir=weights))
-    assert "read 1 times before for this run" in load_manifest(weights)["squares"].metric["split"]
+    assert "read once before for this run" in load_manifest(weights)["squares"].metric["split"]
 
 
 def test_one_member_is_no_ensemble(recipe: Recipe, tmp_path: Path) -> None:

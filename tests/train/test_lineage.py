@@ -1,121 +1,207 @@
-"""What a weight came from: recorded through `--start`, and run again by `refresh`."""
+"""What a network came from: recorded through `--start`, told in the manifest, and run again by `refresh`."""
 
-import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from cvdemo.weights import WEIGHTS_DIR, WeightEntry, load_manifest
-from tests.train.test_publish import put
+from cvdemo.upscale_net import make_network
+from cvdemo.weights import WeightEntry, load_manifest
+from tests.train.test_publish import FIELDS, put
 from tests.train.test_super_resolution import save_noise
 from train import __main__ as command_line
-from train import lineage
-from train.checkpoint import LAST, load
-from train.lineage import legs_of, refresh, words_of
-from train.recipe import command_of
+from train import commands, lineage
+from train.checkpoint import BEST, LAST, load
+from train.engine import Trainer
+from train.lineage import legs_of
+from train.publish import model_card, publish
+from train.recipe import command_of, config_from
 from train.recipes import RECIPES
+from train.recipes.dcgan import DcganConfig
 from train.recipes.srcnn import SrcnnConfig
 
-FIRST = "python -m train srcnn --steps 2 {} --data DIR --out DIR"
-SECOND = "python -m train srcnn --steps 3 --scale 3 {} --start srcnn_x2 --data DIR --out DIR"
-TINY = (
-    "--evaluate-every 1 --batch-size 2 --crop-px 24 --patch-px 84 --channels 4 3 --float32-steps 0 --no-bsds --shrink 1"
-)
+TINY: dict[str, Any] = {"batch_size": 2, "evaluate_every": 1, "crop_px": 24, "patch_px": 84, "channels": (4, 3)}
+TINY |= {"float32_steps": 0, "bsds": False, "shrink": (1.0,)}
+FIRST = SrcnnConfig(steps=2, **TINY)
+SECOND = SrcnnConfig(steps=3, scale=3, lr=0.1, start="first", **TINY)
+
+
+def recorded(config: SrcnnConfig) -> dict[str, Any]:
+    """A run as the manifest holds it."""
+    settings: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return {"command": command_of("srcnn", config), "settings": settings, "hours": 0.5}
 
 
 @pytest.fixture
-def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightEntry:
-    """The only weight of the manifest, which two runs made."""
-    earlier = ({"command": FIRST.format(TINY), "hours": 0.5},)
-    made = put(tmp_path / "weights", "made", recipe="srcnn", command=SECOND.format(TINY), earlier=earlier)
-    monkeypatch.setattr(lineage, "entry_of", lambda name: load_manifest(tmp_path / "weights")[name])
-    monkeypatch.setattr(lineage, "load_manifest", lambda: load_manifest(tmp_path / "weights"))
-    return made
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A weights folder with "made", which two runs made, and `data` beside it."""
+    save_noise(tmp_path / "data" / "t91", 3)
+    put(tmp_path / "weights", "first", recipe="srcnn", **recorded(FIRST))
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path / "weights")
+    put(tmp_path / "weights", "made", recipe="srcnn", **recorded(SECOND), earlier=(recorded(FIRST),))
+    return tmp_path / "weights"
 
 
-def test_a_start_brings_its_runs_with_it(entry: WeightEntry) -> None:
+def same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def refresh(folder: Path, *words: str) -> None:
+    data, out = str(folder.parent / "data"), str(folder.parent / "runs")
+    command_line.main(["refresh", "made", "--data", data, "--out", out, "--device", "cpu", *words])
+
+
+def test_a_start_brings_its_runs_with_it(folder: Path) -> None:
     assert legs_of("") == []
-    assert legs_of("made") == [*entry.earlier, {"command": entry.command, "hours": 0.5}]
-    with pytest.raises(ValueError, match="'unmade' is neither a checkpoint file nor a weight; there are made"):
+    assert legs_of("made") == [recorded(FIRST), recorded(SECOND)]
+    with pytest.raises(ValueError, match="'unmade' is neither a checkpoint file nor a weight; there are first, made"):
         legs_of("unmade")
+    (folder / "notes.md").write_text("no checkpoint")
+    with pytest.raises(ValueError, match=r"notes.md is no checkpoint of a run"):
+        legs_of(str(folder / "notes.md"))
 
 
-def test_refresh_runs_every_command_from_the_network_before(
-    entry: WeightEntry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save_noise(tmp_path / "data" / "t91", 3)
-    words = ["refresh", "made", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "runs"), "--device", "cpu"]
-    command_line.main(words)
-    first, second = (load(tmp_path / "runs" / number / LAST) for number in "12")
-    assert (first["step"], second["step"]) == (2, 3)
-    assert second["config"]["start"] == str(tmp_path / "runs" / "1" / "best.pt")
-    assert first["earlier"] == []
-    assert [leg["command"] for leg in second["earlier"]] == [first["command"]]
-    assert first["command"].startswith("python -m train srcnn --steps 2 ")
-    assert " --start CHECKPOINT " in second["command"] and " --scale 3 " in second["command"]
+def test_a_weight_goes_before_a_file_of_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    Path("made").write_text("no checkpoint")
+    assert lineage.file_to_start_from("made") is None
+
+
+def test_refresh_starts_every_run_from_the_network_before(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refresh(folder)
+    runs = folder.parent / "runs"
+    first, second = load(runs / "1" / BEST), load(runs / "2" / LAST)
+    assert (load(runs / "1" / LAST)["step"], second["step"]) == (2, 3)
+    assert second["config"]["start"] == str(runs / "1" / BEST) and first["earlier"] == []
+    assert [run["command"] for run in second["earlier"]] == [first["command"]] == [command_of("srcnn", FIRST)]
+    assert " --start CHECKPOINT --" in second["command"]
     text = capsys.readouterr().out
-    assert "2 of 2: " in text
-    assert f"next: python -m train publish srcnn --out {tmp_path}/runs/2 --data {tmp_path}/data --name made" in text
+    assert "2 of 2: python -m train srcnn" in text and "resume" not in text
+    assert f"next: python -m train publish srcnn --out {runs}/2 --data {folder.parent}/data --name made" in text
 
 
-def test_what_a_run_started_from_is_not_what_was_published_since(entry: WeightEntry, tmp_path: Path) -> None:
-    """Resumed after its start got another entry, a run still tells the first."""
-    save_noise(tmp_path / "data" / "t91", 3)
-    words = ["--data", str(tmp_path / "data"), "--device", "cpu", *TINY.split()]
-    command_line.main(["srcnn", "--steps", "1", "--out", str(tmp_path / "a"), *words])
-    start = tmp_path / "a" / LAST
-    again = ["srcnn", "--start", str(start), "--out", str(tmp_path / "b"), *words]
-    command_line.main([*again, "--steps", "1"])
-    before = load(tmp_path / "b" / LAST)["earlier"]
-    command_line.main(["srcnn", "--steps", "2", "--seed", "7", "--out", str(tmp_path / "c"), *words])
-    (tmp_path / "c" / LAST).replace(start)
+def test_the_averaged_network_is_what_a_run_starts_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, torch.Tensor] = {}
+
+    class Spy(Trainer):
+        def run(self) -> bool:
+            seen.update({key: tensor.clone() for key, tensor in self.ema.network.state_dict().items()})
+            return super().run()
+
+    refresh(folder)
+    started = folder.parent / "runs" / "1" / BEST
+    state = load(started)
+    state["ema"] = {key: tensor + 1 for key, tensor in state["ema"].items()}
+    torch.save(state, started)
+    for path in (folder.parent / "runs" / "2").iterdir():
+        path.unlink()
+    monkeypatch.setattr(commands, "Trainer", Spy)
+    refresh(folder)
+    assert same_tensors(seen, state["ema"])
+
+
+def test_refresh_goes_on_and_refuses_another_run(folder: Path) -> None:
+    refresh(folder)
+    before = load(folder.parent / "runs" / "2" / LAST)
+    refresh(folder)
+    after = load(folder.parent / "runs" / "2" / LAST)
+    assert after["step"] == 3 and same_tensors(after["ema"], before["ema"])
+    put(folder, "made", recipe="srcnn", **recorded(SrcnnConfig(steps=1, seed=4, **TINY)))
+    with pytest.raises(SystemExit, match=r"runs/1 holds another run .*'seed': \(0, 4\)"):
+        refresh(folder)
+
+
+def test_a_stopped_run_ends_the_refresh(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands.Trainer, "run", lambda self: False)
+    refresh(folder, "--publish")
+    assert capsys.readouterr().out.endswith("stopped; the same command goes on\n")
+    assert not (folder.parent / "runs" / "2").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipe": "import-backbone", "command": "python -m train import-backbone"}, "was not trained"),
+        ({"settings": None}, "was not trained with recorded settings"),
+        (recorded(SECOND), "does not tell every run that made made"),
+        ({**recorded(FIRST), "earlier": (recorded(FIRST),)}, "does not tell every run"),
+        ({"settings": {"stride": 3}}, "unexpected keyword argument 'stride'"),
+    ],
+)
+def test_nothing_is_run_where_a_run_is_not_known(folder: Path, changes: dict[str, Any], message: str) -> None:
+    put(folder, "made", **({"recipe": "srcnn", **recorded(FIRST)} | changes))
+    with pytest.raises(SystemExit, match=message):
+        refresh(folder)
+    assert not (folder.parent / "runs").exists()
+
+
+def test_what_a_run_started_from_is_not_what_was_published_since(folder: Path) -> None:
+    """Resumed after its start got another entry, a run still tells the first, and that its settings changed."""
+    words = ["srcnn", "--data", str(folder.parent / "data"), "--device", "cpu", "--start", "first", "--scale", "3"]
+    words += ["--channels", "4", "3", "--crop-px", "24", "--patch-px", "84", "--batch-size", "2", "--no-bsds"]
+    out = ["--out", str(folder.parent / "run")]
+    fields = FIELDS | recorded(FIRST) | {"recipe": "srcnn"}
+    state_dict = make_network(FIRST.network).state_dict()
+    publish("first", state_dict, **fields, weights_dir=folder)
+    command_line.main([*words, *out, "--steps", "1"])
+    assert load(folder.parent / "run" / LAST)["earlier"] == [recorded(FIRST)]
+    publish("first", state_dict, **(fields | {"hours": 9.0}), weights_dir=folder)
     with pytest.warns(UserWarning, match="another configuration"):
-        command_line.main([*again, "--steps", "2", "--resume"])
-    after = load(tmp_path / "b" / LAST)
-    assert after["step"] == 2 and after["earlier"] == before
-    assert "--seed" not in before[0]["command"]
+        command_line.main([*words, *out, "--steps", "2", "--resume"])
+    state = load(folder.parent / "run" / LAST)
+    assert state["step"] == 2 and state["earlier"] == [recorded(FIRST)]
+    (changed,) = state["changed"]
+    assert changed["until_step"] == 1 and " --steps 1 " in changed["command"]
+    assert lineage.changed_on_the_way(state) == f"Until step 1 the command was `{changed['command']}`."
 
 
-def test_a_stopped_run_ends_the_refresh(entry: WeightEntry, tmp_path: Path) -> None:
-    def stopped(words: list[str]) -> None:
-        out = Path(words[words.index("--out") + 1])
-        out.mkdir(parents=True)
-        torch.save({"step": 1, "config": {"steps": 2}}, out / LAST)
-
-    args = argparse.Namespace(name="made", data=tmp_path, out=tmp_path / "runs", device="cpu", publish=True)
-    with pytest.raises(SystemExit, match="stopped; the same command goes on"):
-        refresh(args, stopped)
-    assert not (tmp_path / "runs" / "2").exists()
+def test_the_hours_of_a_run_are_those_of_its_last_checkpoint(tmp_path: Path) -> None:
+    for name, seconds in ((BEST, 3600.0), (LAST, 7200.0)):
+        state = {"networks": {}, "config": {"steps": 1, "start": "/elsewhere/a.pt"}, "seconds": seconds, "command": "c"}
+        torch.save(state, tmp_path / name)
+    assert legs_of(str(tmp_path / BEST)) == [
+        {"command": "c", "settings": {"steps": 1, "start": "CHECKPOINT"}, "hours": 2.0}
+    ]
 
 
-@pytest.mark.parametrize("command", ["python -m train import-backbone", "rm --data DIR --out DIR"])
-def test_what_is_no_training_is_not_run(command: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no training to be run again"):
-        words_of(command, tmp_path, tmp_path, None)
+def test_a_card_tells_the_runs_before(folder: Path) -> None:
+    entry = load_manifest(folder)["made"]
+    assert f"| Before it | `{entry.earlier[0]['command']}`, 0.50 h |" in model_card("made", entry)
+    assert "Before it" not in model_card("first", load_manifest(folder)["first"])
 
 
-def test_a_start_without_a_run_before_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="do not fit together"):
-        words_of(SECOND.format(""), tmp_path, tmp_path, None)
+@pytest.mark.parametrize("start", ["/somewhere/runs/1/best.pt", "my run/last.pth"])
+def test_where_a_checkpoint_lay_is_not_recorded(start: str) -> None:
+    assert "--start CHECKPOINT --data" in command_of("srcnn", SrcnnConfig(start=start))
 
 
-def test_a_path_is_not_recorded() -> None:
-    assert "--start CHECKPOINT --data" in command_of("srcnn", SrcnnConfig(start="/somewhere/runs/1/best.pt"))
-
-
-def trained() -> dict[str, Any]:
+def trained() -> dict[str, WeightEntry]:
     """Weights of the manifest that a recipe made."""
-    return {name: entry for name, entry in load_manifest(WEIGHTS_DIR).items() if entry.recipe in RECIPES}
+    return {name: entry for name, entry in load_manifest().items() if entry.recipe in RECIPES}
 
 
 @pytest.mark.parametrize("name", trained())
-def test_every_recorded_command_is_one_that_the_program_takes(name: str, tmp_path: Path) -> None:
-    """And no weight starts from another version of itself without that version's own runs before it."""
+def test_every_recorded_command_gives_the_recorded_settings(name: str) -> None:
+    """A default that changes would change what the commands of the manifest mean."""
     entry = trained()[name]
-    commands = [*(leg["command"] for leg in entry.earlier), entry.command]
-    for number, command in enumerate(commands):
-        words = words_of(command, tmp_path, tmp_path, tmp_path / "best.pt" if number else None)
-        args = command_line._parser().parse_args(words)
-        assert args.data == tmp_path and args.command in RECIPES
+    last = {"command": entry.command, "settings": entry.settings}
+    for number, run in enumerate([*entry.earlier, last]):
+        args = command_line._parser().parse_args(run["command"].split()[3:])
+        given = json.loads(json.dumps(asdict(config_from(args, RECIPES[args.command].config))))
+        if given["epochs"]:  # from which these follow
+            given |= {key: run["settings"][key] for key in ("steps", "evaluate_every")}
+        assert given == run["settings"]
+        assert bool(given.get("start")) == (number > 0)
+
+
+def test_an_empty_list_of_values_survives_the_command_line() -> None:
+    config = DcganConfig(diff_augment=())
+    args = command_line._parser().parse_args(["dcgan", "--diff-augment", "--data", "DIR"])
+    assert args.diff_augment == []
+    words = command_of("dcgan", config).split()[3:]
+    assert config_from(command_line._parser().parse_args(words), DcganConfig) == config

@@ -227,7 +227,7 @@ def test_the_card_tells_which_checkpoint_and_the_time_of_the_whole_run(cats_dogs
     assert entry.metric["split"].endswith("; step 3 of 6, chosen by validation")
     recipe.publish(config, run, context, PublishOptions(weights_dir=weights, checkpoint="last.pt"))
     split = load_manifest(weights)["cats_dogs_finetune"].metric["split"]
-    assert split.endswith("; step 6 of 6, not chosen; read 1 times before for this run")
+    assert split.endswith("; step 6 of 6, not chosen; read once before for this run")
 
 
 def test_publishing_a_regression_makes_no_features_anew(cats_dogs: Path, tmp_path: Path) -> None:
