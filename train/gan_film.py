@@ -16,6 +16,7 @@ MAX_BYTES = 1_500_000
 FPS = 12
 
 _FRAMES = 240  # at most: 20 s
+_FEWEST_FRAMES = 120  # a film of few pictures shows each for longer, up to a second, to last 10 s
 _LAST_FRAMES = 24  # the last picture stands for 2 s
 _CRFS = (23, 26, 29, 32, 35, 40, 45, 51)  # tried in turn until the film is small enough
 _TEXT_PX = 20
@@ -60,10 +61,11 @@ def _spread(previews: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
 
 
 def _frames(previews: list[tuple[int, Path]], side_px: int) -> Iterator[ImageArray]:
+    held = min(FPS, max(1, round(_FEWEST_FRAMES / len(previews))))
     for number, (step, path) in enumerate(previews, 1):
         with Image.open(path) as picture:
             frame = _labelled(picture.convert("RGB").crop((0, 0, side_px, side_px)), step)
-        for _ in range(_LAST_FRAMES if number == len(previews) else 1):
+        for _ in range(_LAST_FRAMES if number == len(previews) else held):
             yield frame
 
 

@@ -163,10 +163,10 @@ def measure(generator: Generator, real: RealFeatures, context: Context) -> dict[
     Args:
         generator: in eval mode, on the context's device.
         real: of the pictures it was trained on.
-        context: `pictures` is the n of generated, of reference and of other real pictures; half of the data where they
-            are fewer than 2 n.
+        context: `pictures` is the n of generated and of other real pictures, at most half of the data; they are held
+            against 10,000 real ones, or what is left.
     """
-    quality = SampleQuality(real, context.pictures, context.pictures)
+    quality = SampleQuality(real, context.pictures)
     fakes = generated(generator, quality.samples, _MEASURE_SEED, context.device)
     return {
         **rounded(quality.of(fakes)),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from train import gan_film
-from train.gan_film import training_film
+from train.gan_film import FPS, training_film
 
 
 def previews(run: Path, steps: range, noise: bool = False) -> None:
@@ -32,21 +32,27 @@ def test_the_film_shows_the_previews_in_order_and_stands_at_the_end(tmp_path: Pa
     shown = frames(training_film(tmp_path, tmp_path / "film.mp4", 16, last_step=200))
     assert shown[0].shape == (36, 16, 3)
     values = [round(float(frame[:14].mean())) for frame in shown]
-    assert values[:5] == pytest.approx([0, 50, 100, 150, 200], abs=4)
-    assert len(shown) == 4 + 24 and values[-1] == pytest.approx(200, abs=4)
+    assert values[: 5 * FPS : FPS] == pytest.approx([0, 50, 100, 150, 200], abs=4)  # a second each, for they are few
+    assert len(shown) == 4 * FPS + 24 and values[-1] == pytest.approx(200, abs=4)
     assert shown[0][20:].min() < 150 < shown[0][20:].max()  # the step below
 
 
 def test_later_previews_are_left_out(tmp_path: Path) -> None:
     previews(tmp_path, range(0, 250, 50))
-    assert len(frames(training_film(tmp_path, tmp_path / "film.mp4", 16, last_step=120))) == 2 + 24
+    assert len(frames(training_film(tmp_path, tmp_path / "film.mp4", 16, last_step=120))) == 2 * FPS + 24
 
 
 def test_long_runs_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gan_film, "_FRAMES", 3)
     previews(tmp_path, range(0, 250, 50))
     values = [frame[:14].mean() for frame in frames(training_film(tmp_path, tmp_path / "film.mp4", 16, last_step=999))]
-    assert values[:3] == pytest.approx([0, 100, 200], abs=4)
+    assert values[: 3 * FPS : FPS] == pytest.approx([0, 100, 200], abs=4)
+
+
+@pytest.mark.parametrize(("count", "total"), [(61, 60 * 2 + 24), (200, 199 + 24)])
+def test_a_film_of_many_pictures_shows_each_for_less(count: int, total: int, tmp_path: Path) -> None:
+    previews(tmp_path, range(count))
+    assert len(frames(training_film(tmp_path, tmp_path / "film.mp4", 16, last_step=999))) == total
 
 
 def test_a_film_that_is_too_large_gets_coarser(tmp_path: Path) -> None:
