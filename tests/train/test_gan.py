@@ -1,7 +1,7 @@
 """Training of a DCGAN: every option takes steps, what is averaged is measured, and a stop changes nothing."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.weights import WeightEntry
+from tests.train.test_publish import put
 from tests.train.tiny import same_run
 from train import gan
 from train.checkpoint import BEST, LAST, load
@@ -212,13 +212,16 @@ def test_pictures_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 def test_a_run_starts_from_another_or_from_a_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task, _ = first_step(replace(TINY, lr_generator=1e-2, lr_discriminator=1e-2))
     checkpoint = tmp_path / "last.pt"
-    torch.save({"networks": {name: network.state_dict() for name, network in task.networks.items()}}, checkpoint)
+    networks = {name: network.state_dict() for name, network in task.networks.items()}
+    torch.save({"networks": networks, "config": asdict(TINY), "seconds": 60.0, "command": "before"}, checkpoint)
     started = GanTask(replace(TINY, start=str(checkpoint)), noise_pictures(), CPU, False)
     for name in ("generator", "discriminator"):
         pairs = zip(started.networks[name].parameters(), task.networks[name].parameters(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
+    assert [run["command"] for run in started.earlier] == ["before"]
 
-    monkeypatch.setattr(gan, "load_manifest", lambda: dict.fromkeys(["dcgan_tiny"], WeightEntry))
+    put(tmp_path / "weights", "dcgan_tiny")
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path / "weights")
     monkeypatch.setattr(gan, "load_state_dict", lambda name: task.generator.state_dict())
     from_weight = GanTask(replace(TINY, start="dcgan_tiny"), noise_pictures(), CPU, False)
     fresh = GanTask(TINY, noise_pictures(), CPU, False)
