@@ -188,6 +188,16 @@ def test_the_recorded_set5_figures_stay_above_the_floor(name: str, floor_db: flo
     assert load_manifest()[name].metric["value"]["set5"] >= floor_db
 
 
+@pytest.mark.parametrize("name", [f"srcnn{kind}_x{scale}" for kind in ("", "_fast") for scale in (2, 3, 4)])
+def test_the_super_resolution_figures_stand_in_the_readme(name: str) -> None:
+    value = load_manifest()[name].metric["value"]
+    readme = (WEIGHTS_DIR.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+    for data in ("set5", "set14"):
+        assert f"| {value[data]:.2f}, {value[f'{data}_ssim']:.4f} |" in row
+    assert f"| {value['set5_bicubic']:.2f}, {value['set14_bicubic']:.2f} |" in row
+
+
 @pytest.mark.parametrize(
     ("name", "goal"),
     [
