@@ -21,8 +21,8 @@ from train.gan_recipe import GanSpec
 _NOTES = """
 Draws 64-px anime faces from Gaussian latents of length 128, for the Sample tab. Two in a batch are rarely alike, but
 eyes differ in size and colour within a face, hair dissolves at the picture's edge, and nothing can be asked for but a
-seed. Plain DCGAN of the same width has FD-Lite0 389.0 and KID-Lite0 0.802 after as many steps, measured the same way: this
-one has 56 % of that FD-Lite0, where 40 % was the goal. The convolutions are stored in float16 and run in float32.
+seed. Plain DCGAN of the same width has FD-Lite0 389.0 and KID-Lite0 0.802 after as many steps, measured the same way:
+this one has 56 % of that FD-Lite0, where 40 % was the goal. The convolutions are stored in float16 and run in float32.
 """
 
 
