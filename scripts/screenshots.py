@@ -45,7 +45,7 @@ def press_run(slug: str) -> Callable[[Page], None]:
 def explore_samples(page: Page) -> None:
     """Draws pictures, picks three, and fills the parts for the way between and for the sum."""
     press_run("sample")(page)
-    for number, slot in ((7, "A"), (10, "B"), (6, "C")):
+    for number, slot in ((9, "A"), (14, "B"), (5, "C")):
         page.locator("#sample-result .thumbnail-lg").nth(number - 1).click()
         expect(page.locator("#sample-pick-name")).to_contain_text(f"Picture {number} of", timeout=PATIENCE_MS)
         page.click(f"#sample-use-{slot}")
