@@ -75,6 +75,14 @@ def test_accuracy_is_read_from_a_number_or_a_table(
     assert accuracy(metric, rank) == expected
 
 
+def test_an_ensemble_shows_no_accuracy_once_a_member_was_published_anew(folder: Path, tmp_path: Path) -> None:
+    assert list_choices(folder)["cifar10_ensemble"].title.endswith("%")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["weights"]["cifar10_mini"]["sha256"] = "0" * 64
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert list_choices(tmp_path)["cifar10_ensemble"].title.endswith("ensemble of 2")
+
+
 def test_an_ensemble_of_what_is_not_there_is_refused(folder: Path, tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["ensembles"]["cifar10_ensemble"]["members"] = ["cifar10", "gone"]

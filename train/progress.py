@@ -56,7 +56,7 @@ class Progress:
         self.stream.flush()
 
     def counter(self, note: str) -> Callable[[int], None]:
-        """`update` with a fixed note, as those that pack and fetch call it."""
+        """`update` with a fixed note, as those that pack pictures call it."""
         return lambda done: self.update(done, note)
 
     def close(self) -> None:
