@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cvdemo.mirror import mirrored
 from cvdemo.resample import axis_taps
 
 REACH_PX = 3  # on either side of a pixel; the outer taps of some phases weigh nothing
@@ -33,10 +34,9 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
 
 def _enlarge_axis(image: Tensor, dim: int, scale: int) -> Tensor:
     length = image.shape[dim]
-    near = torch.arange(-REACH_PX, length + REACH_PX, device=image.device) % (2 * length)
-    mirrored = image.index_select(dim, torch.where(near < length, near, 2 * length - 1 - near))  # ..cba abc cba..
+    near = mirrored(image, dim, -REACH_PX, length + REACH_PX)
     phases = [
-        _mixture([mirrored.narrow(dim, REACH_PX + offset, length) for offset in taps], list(taps.values()))
+        _mixture([near.narrow(dim, REACH_PX + offset, length) for offset in taps], list(taps.values()))
         for taps in _phase_taps(scale)
     ]
     return torch.stack(phases, dim + 1).flatten(dim, dim + 1)

@@ -14,6 +14,8 @@ import math
 import torch
 from torch import Tensor
 
+from cvdemo.mirror import mirror_index
+
 # Rows of MATLAB's rgb2ycbcr for R, G, B in [0, 1], in units of 1/255; ITU-R BT.601-7, section 3.5.
 _YCBCR_FROM_RGB = (
     (65.481, 128.553, 24.966),
@@ -84,8 +86,7 @@ def axis_taps(in_size: int, out_size: int, factor: float, antialias: bool) -> tu
     positions = left[:, None] + offsets  # (out_size, taps)
     weights = _cubic(widen * (centre[:, None] - positions))
     weights /= weights.sum(dim=1, keepdim=True)
-    mirrored = torch.remainder(positions.long(), 2 * in_size)  # abc -> ..cba abc cba..
-    indices = torch.where(mirrored < in_size, mirrored, 2 * in_size - 1 - mirrored)
+    indices = mirror_index(positions.long(), in_size)
     used = (weights != 0).any(dim=0)
     return indices[:, used], weights[:, used]
 

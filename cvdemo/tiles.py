@@ -1,9 +1,9 @@
 """Pictures cut into tiles that carry their surroundings."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.images import ImageArray
+from cvdemo.mirror import mirrored
 
 Place = tuple[slice, slice]  # rows and columns in px
 
@@ -33,15 +33,7 @@ def window(image: ImageArray, place: Place, reach_px: int) -> tuple[ImageArray, 
 
 
 def with_margin(pixels: Tensor, place: Place, margin_px: int) -> Tensor:
-    """The place and exactly `margin_px` round it, of (B, C, H, W); beyond its edges the outermost pixels go on."""
-    (top, bottom, above, below), (left, right, before, after) = (
-        _clipped(span, length, margin_px) for span, length in zip(place, pixels.shape[-2:], strict=True)
-    )
-    return F.pad(pixels[..., top:bottom, left:right], (before, after, above, below), mode="replicate")
-
-
-def _clipped(span: slice, length: int, margin_px: int) -> tuple[int, int, int, int]:
-    """Start and stop of the span with its margin inside [0, length], and how much of this lies before and after."""
-    start, stop = span.start - margin_px, span.stop + margin_px
-    inside_start, inside_stop = max(0, start), min(length, stop)
-    return inside_start, inside_stop, inside_start - start, stop - inside_stop
+    """The place and exactly `margin_px` round it, of (B, C, H, W), which goes on beyond its edges as its mirror image."""
+    for dim, span in enumerate(place, start=2):
+        pixels = mirrored(pixels, dim, span.start - margin_px, span.stop + margin_px)
+    return pixels

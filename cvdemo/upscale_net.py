@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from cvdemo.mirror import with_border
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.onnx_graph import Engine, onnx_engine
@@ -61,14 +61,10 @@ class DetailNetwork:
         return self.run(enlarged) - enlarged[..., inner, inner]
 
     def restore(self, low_res: Tensor, enlarged: Tensor) -> Tensor:
-        """The restored luminance of a whole picture, not clipped; beyond its edges the outermost pixels go on."""
+        """The restored luminance of a whole picture, not clipped."""
         low_res, enlarged = low_res.to(self.device), enlarged.to(self.device)
-        padded = _replicated(low_res, self.low_res_halo_px), _replicated(enlarged, self.enlarged_halo_px)
+        padded = with_border(low_res, self.low_res_halo_px), with_border(enlarged, self.enlarged_halo_px)
         return enlarged + self.detail(*padded)
-
-
-def _replicated(luminance: Tensor, margin_px: int) -> Tensor:
-    return F.pad(luminance, (margin_px,) * 4, mode="replicate")
 
 
 def make_network(spec: Mapping[str, Any]) -> Net:

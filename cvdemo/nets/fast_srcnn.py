@@ -5,8 +5,8 @@ sees the small picture (C. Dong, C. C. Loy and X. Tang, "Accelerating the Super-
 Network", ECCV 2016), the last one gives `scale` x `scale` values for each of its pixels (W. Shi et al., "Real-Time
 Single Image and Video Super-Resolution Using an Efficient Sub-Pixel CNN", CVPR 2016), and what is learned is the
 difference from bicubic (J. Kim, J. K. Lee and K. M. Lee, "Accurate Image Super-Resolution Using Very Deep
-Convolutional Networks", CVPR 2016). Ours: the sizes, and convolutions without padding on a picture that is replicated
-at its edges once, so that a tile that carries its halo gives exactly the pixels of the whole picture.
+Convolutional Networks", CVPR 2016). Ours: the sizes, and convolutions without padding on a picture that is mirrored at
+its edges once, so that a tile that carries its halo gives exactly the pixels of the whole picture.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from cvdemo.mirror import with_border
 
 LEAK = 0.1  # slope of the activation below zero; one learned for each channel would cost a third of the time
 _FIRST_KERNEL_PX = 5
@@ -48,7 +50,7 @@ class FastSRCNN(nn.Module):
         return _FIRST_KERNEL_PX // 2 + (len(self.hidden) + 1) * (_KERNEL_PX // 2)
 
     def forward(self, low_res: Tensor) -> Tensor:
-        return self.detail_inner(F.pad(low_res, (self.halo_px,) * 4, mode="replicate"))
+        return self.detail_inner(with_border(low_res, self.halo_px))
 
     def detail_inner(self, low_res: Tensor) -> Tensor:
         """(B, 1, H + 2 halo, W + 2 halo) -> (B, 1, H * scale, W * scale), for what has its surroundings."""

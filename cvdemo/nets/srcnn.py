@@ -1,7 +1,7 @@
 """SRCNN: three convolutions that sharpen a bicubically enlarged luminance picture.
 
 Dong, Loy, He, Tang: "Image Super-Resolution Using Deep Convolutional Networks", TPAMI 2016 (9-1-5 and
-9-5-5, 64 and 32 channels). Departures: the picture is replicated by `halo_px` at its edges once and
+9-5-5, 64 and 32 channels). Departures: the picture is mirrored by `halo_px` at its edges once and
 the convolutions are then without padding, so a tile that carries its halo gives exactly the pixels
 of the whole picture; and the weights start as the identity, so that training starts at bicubic.
 """
@@ -14,6 +14,8 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from cvdemo.mirror import with_border
 
 
 class SRCNN(nn.Module):
@@ -45,7 +47,7 @@ class SRCNN(nn.Module):
         return sum(k // 2 for k in self.kernels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.restore_inner(F.pad(x, (self.halo_px,) * 4, mode="replicate"))
+        return self.restore_inner(with_border(x, self.halo_px))
 
     def restore_inner(self, x: Tensor) -> Tensor:
         """(B, 1, H + 2 halo, W + 2 halo) -> (B, 1, H, W): restores what has its whole surroundings in `x`."""

@@ -61,30 +61,53 @@ def save_noise(folder: Path, count: int, size_wh: tuple[int, int] = (90, 80)) ->
         Image.fromarray(pixels).save(folder / f"{index:02}.png")
 
 
-@BOTH
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_what_is_restored_in_a_crop_is_what_the_whole_picture_gets(config: SuperResolutionConfig, scale: int) -> None:
-    config = replace(config, scale=scale, batch_size=1)
-    patches = noise_patches(1, 84, seed=3)
-    task = SuperResolutionTask(config, patches, {}, CPU, False)
+def loud_task(config: SuperResolutionConfig) -> SuperResolutionTask:
+    """With random weights, so that wrong surroundings show."""
+    task = SuperResolutionTask(replace(config, batch_size=1), noise_patches(1, 84, seed=3), {}, CPU, False)
     with torch.no_grad():
         for parameter in task.network.parameters():
             parameter.uniform_(-0.2, 0.2)
-    whole = torch.from_numpy(patches.read(np.array([0])))[:, None].float() / 255
-    top_left = scale * (1 if task.side_px + scale <= 84 else 0)
-    crop = whole[..., top_left : top_left + task.side_px, top_left : top_left + task.side_px]
-    with torch.no_grad():
-        restored = task._restored(*task.degrade(crop))
+    return task
+
+
+def whole_restored(task: SuperResolutionTask, whole: torch.Tensor) -> torch.Tensor:
+    """What `measure` gets of a whole picture (1, 1, H, W)."""
     seen = []
 
     def restore(low_res: torch.Tensor, enlarged: torch.Tensor) -> torch.Tensor:
         seen.append(restorer(task.network, CPU)(low_res, enlarged))
         return enlarged
 
-    measure({"a": whole}, scale, restore)
+    measure({"a": whole}, task.config.scale, restore)
+    return seen[0]
+
+
+@BOTH
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_corner_of_a_picture_is_restored_as_crops_of_mirrored_patches_are(
+    config: SuperResolutionConfig, scale: int
+) -> None:
+    task = loud_task(replace(config, scale=scale))
+    whole = torch.from_numpy(noise_patches(1, 84, seed=3).read(np.array([0])))[:, None].float() / 255
+    margin = (task.side_px - 24) // 2
+    mirrored = torch.from_numpy(np.pad(whole[0, 0], margin, mode="symmetric"))[None, None]
+    with torch.no_grad():
+        restored = task._restored(*task.degrade(mirrored[..., : task.side_px, : task.side_px]))
+    torch.testing.assert_close(restored, whole_restored(task, whole)[..., :24, :24], rtol=0, atol=1e-5)
+
+
+@BOTH
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_what_is_restored_in_a_crop_is_what_the_whole_picture_gets(config: SuperResolutionConfig, scale: int) -> None:
+    task = loud_task(replace(config, scale=scale))
+    whole = torch.from_numpy(noise_patches(1, 84, seed=3).read(np.array([0])))[:, None].float() / 255
+    top_left = scale * (1 if task.side_px + scale <= 84 else 0)
+    crop = whole[..., top_left : top_left + task.side_px, top_left : top_left + task.side_px]
+    with torch.no_grad():
+        restored = task._restored(*task.degrade(crop))
     margin = top_left + (task.side_px - 24) // 2
     inside = slice(margin, margin + 24)
-    torch.testing.assert_close(restored, seen[0][..., inside, inside], rtol=0, atol=1e-5)
+    torch.testing.assert_close(restored, whole_restored(task, whole)[..., inside, inside], rtol=0, atol=1e-5)
 
 
 @BOTH
