@@ -1,23 +1,25 @@
-"""Transparent pictures made ready for enlarging: colour for the pixels that nobody sees."""
+"""Transparent pictures made ready for enlarging: colour for the pixels that hardly anybody sees."""
 
 import cv2
 import numpy as np
 
 from cvdemo.images import ImageArray
 
+VISIBLE_ALPHA = 16  # of 255; premultiplied, fewer than 16 steps of colour are left below it
+
 
 def fill_hidden(image: ImageArray) -> ImageArray:
-    """uint8 (H, W, 4) RGBA with the colour of the nearest visible pixel under every one whose alpha is 0.
+    """uint8 (H, W, 4) RGBA with the colour of the nearest visible pixel under every one whose alpha is below 16 of 255.
 
-    Editors leave black there, or anything. Bicubic and convolutions would draw it into the edge of what is visible,
-    as a dark fringe. Alpha is as it was; a picture with nothing visible comes back as it is.
+    Editors leave black there, or what rounding made of the colour. Bicubic and convolutions would draw it into the
+    edge of what is visible, as a dark fringe. Alpha is as it was; a picture with nothing visible comes back as it is.
 
     Raises:
         ValueError: no alpha.
     """
     if image.ndim != 3 or image.shape[2] != 4:
         raise ValueError(f"need (H, W, 4), got {image.shape}")
-    visible = image[..., 3] > 0
+    visible = image[..., 3] >= VISIBLE_ALPHA
     if visible.all() or not visible.any():
         return image
     hidden = (~visible).astype(np.uint8)

@@ -98,7 +98,12 @@ def _looks_like_svg(data: bytes) -> bool:
 def _to_rgb_or_rgba(picture: Image.Image) -> Image.Image:
     """8 bits of any Pillow mode, with alpha where it has some."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        picture = _to_8_bit(picture)
+        transparent = picture.info.get("transparency")  # a grey of 16 bits
+        if transparent is None:
+            return _to_8_bit(picture).convert("RGB")
+        alpha = Image.fromarray(np.where(np.asarray(picture) == transparent, 0, 255).astype(np.uint8))
+        picture = _to_8_bit(picture).convert("RGB")
+        picture.putalpha(alpha)
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 

@@ -194,5 +194,5 @@ TASKS = {
         presets=_by_slug(style.PRESETS),
         default_preset=_slug(next(iter(style.PRESETS))),
     ),
-    "upscale": Task("enlarge with SRCNN", UpscaleConfig, prepare_upscale, keep_alpha=True),
+    "upscale": Task("enlarge with a super-resolution network", UpscaleConfig, prepare_upscale, keep_alpha=True),
 }

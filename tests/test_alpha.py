@@ -37,6 +37,13 @@ def test_a_transparent_palette_colour_is_alpha(kind: str) -> None:
     assert image[0, 0, 3] == 0 and image[0, 1].tolist() == [40, 50, 60, 255]
 
 
+def test_a_transparent_grey_of_16_bits_is_alpha() -> None:
+    values = np.array([[0, 30000], [65535, 30001]], np.uint16)
+    image = read_image(encoded(Image.fromarray(values), transparency=30000), keep_alpha=True)
+    assert image[..., 3].tolist() == [[255, 0], [255, 255]]
+    assert image[1, 0].tolist() == [255, 255, 255, 255]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "I;16"])
 def test_what_has_no_alpha_has_three_channels(mode: str) -> None:
     data = encoded(Image.new(mode, (3, 2)))
@@ -58,7 +65,8 @@ def test_an_opaque_picture_needs_no_white() -> None:
 def test_the_hidden_take_the_colour_of_the_nearest_visible() -> None:
     image = np.zeros((4, 9, 4), np.uint8)
     image[:, :2] = (200, 10, 0, 255)
-    image[:, 8] = (0, 0, 90, 1)
+    image[:, 7] = (0, 0, 0, 15)
+    image[:, 8] = (0, 0, 90, 16)
     before = image.copy()
     filled = fill_hidden(image)
     np.testing.assert_array_equal(image, before)
@@ -68,8 +76,9 @@ def test_the_hidden_take_the_colour_of_the_nearest_visible() -> None:
 
 def test_each_visible_pixel_keeps_its_colour() -> None:
     image = np.random.default_rng(3).integers(0, 256, (60, 50, 4), dtype=np.uint8)
-    image[..., 3] //= 128
-    visible = image[..., 3] > 0
+    visible = image[..., 3] >= 128
+    image[~visible, 3] //= 16
+    assert image[~visible, 3].max() < 16
     filled = fill_hidden(image)
     np.testing.assert_array_equal(filled[visible], image[visible])
     seen = {tuple(colour) for colour in image[visible, :3]}

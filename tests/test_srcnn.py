@@ -130,7 +130,7 @@ def test_grey_stays_grey(noise: ImageArray, make: Make) -> None:
 
 
 def test_alpha_is_enlarged_by_bicubic_and_the_colour_is_restored(noise: ImageArray, make: Make) -> None:
-    alpha = np.random.default_rng(1).integers(1, 256, noise.shape[:2], dtype=np.uint8)
+    alpha = np.random.default_rng(1).integers(16, 256, noise.shape[:2], dtype=np.uint8)
     ready, config = prepared(make(2), 2), UpscaleConfig(tile_px=64)
     result = upscale(np.dstack([noise, alpha]), ready, config)
     opaque = upscale(noise, ready, config)
@@ -148,6 +148,17 @@ def test_what_is_hidden_leaves_no_fringe(identity: SRCNN) -> None:
     result = upscale(disc, prepared(identity, 2), UpscaleConfig())
     seen = result.image[result.image[..., 3] > 0]
     assert len(seen) > 1200 and np.abs(seen[:, :3].astype(int) - (200, 40, 90)).max() <= 1
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 15])
+def test_what_is_hardly_seen_leaves_no_fringe_either(make: Make, alpha: int) -> None:
+    halves = np.full((20, 40, 4), (200, 40, 90, 255), np.uint8)
+    halves[:, 20:] = (0, 0, 0, alpha)
+    clean = np.full((20, 40, 3), (200, 40, 90), np.uint8)
+    ready, config = prepared(make(2), 2), UpscaleConfig()
+    result, expected = upscale(halves, ready, config), upscale(clean, ready, config)
+    np.testing.assert_array_equal(result.image[..., :3], expected.image)
+    np.testing.assert_array_equal(result.bicubic[..., :3], expected.bicubic)
 
 
 def test_a_network_for_another_scale_is_refused(noise: ImageArray, network: DetailNetwork) -> None:
@@ -251,8 +262,19 @@ def test_quality_by_strips_is_that_of_the_whole() -> None:
 
 
 def test_a_known_psnr() -> None:
+    black, colour = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), (51, 51, 50), np.uint8)
+    y = (51 * (65.481 + 128.553) + 50 * 24.966) / 255**2
+    assert luma_quality(black, colour, 0).psnr == pytest.approx(-20 * math.log10(y), abs=1e-4)
+
+
+def test_greys_are_measured_as_they_are() -> None:
     black, grey = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 51, np.uint8)
-    assert luma_quality(black, grey, 0).psnr == pytest.approx(-20 * math.log10(51 / 255 * 219 / 255), abs=1e-4)
+    assert luma_quality(black, grey, 0).psnr == pytest.approx(-20 * math.log10(51 / 255), abs=1e-4)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 40, 30), dtype=np.uint8)
+    pair = [torch.from_numpy(values)[None, None] / 255 for values in noise]
+    measured = luma_quality(*(values[..., None].repeat(3, axis=2) for values in noise), border_px=2)
+    assert measured.psnr == pytest.approx(psnr(*pair, border_px=2).item(), abs=1e-4)
+    assert measured.ssim == pytest.approx(ssim(*pair, border_px=2).item(), abs=1e-6)
 
 
 def test_quality_refuses_what_cannot_be_compared() -> None:

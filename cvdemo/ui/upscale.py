@@ -43,7 +43,7 @@ from cvdemo.upscale_choices import AUTO, CHOICES, FAST, SCALES, network_named, n
 
 NOTE = (
     "A network restores the brightness that bicubic enlargement has blurred; colour stays bicubic. SRCNN, three "
-    "convolutions on the enlarged picture, is the classic that began learned upscaling "
+    "convolutions on the enlarged picture, is the classic that began upscaling by deep networks "
     "([Dong et al. 2016](https://arxiv.org/abs/1501.00092)). {fast}Such networks invent nothing: to restore a bad "
     "photo you would pick [Real-ESRGAN](https://github.com/xinntao/Real-ESRGAN) today."
 )
@@ -51,7 +51,7 @@ FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
-TIME_LIMIT_S = 150.0  # 40 megapixels take 45 s of CPU time with 9-5-5
+TIME_LIMIT_S = 150.0  # for the tiles; 40 megapixels take 52 s of CPU time with 9-5-5
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
 CLOSEUP_HW = (120, 180)  # px of the result that the close-up shows
 CLOSEUP_ZOOM = 4  # screen pixels for one of the result
@@ -126,7 +126,7 @@ def _save(result: Upscaled, path: str | None, scale: int) -> str:
 def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
     """The picture enlarged: bicubic and a network's as a pair (at most 1600 px a side), and the latter's full-size PNG.
 
-    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes the best network for the scale.
+    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes fast, where the scale has it.
     """
     picture, config = load_picture(image, keep_alpha=True), UpscaleConfig(scale=scale, network=network)
     check_result_size(picture.shape[0], picture.shape[1], config.scale)
