@@ -183,9 +183,20 @@ def test_ensembles_were_measured_on_the_weights_that_are_there() -> None:
         assert ensemble.sha256 == {member: manifest[member].sha256 for member in ensemble.members}, name
 
 
-@pytest.mark.parametrize(("name", "floor_db"), [("srcnn_x2", 36.0), ("srcnn_x3", 32.1), ("srcnn_x4", 29.8)])
-def test_the_recorded_set5_figures_stay_above_the_floor(name: str, floor_db: float) -> None:
-    assert load_manifest()[name].metric["value"]["set5"] >= floor_db
+@pytest.mark.parametrize(
+    ("name", "set5", "set14"),
+    [
+        ("srcnn_x2", 36.66, 32.42),
+        ("srcnn_x3", 32.75 - 0.02, 29.28 - 0.03),  # short of the paper by so much, see train/LOG.md
+        ("srcnn_x4", 30.48 - 0.04, 27.49 - 0.05),
+        ("srcnn_fast_x2", 37.10, 32.65),
+        ("srcnn_fast_x3", 33.20, 29.45),
+        ("srcnn_fast_x4", 30.75, 27.60),
+    ],
+)
+def test_the_recorded_figures_in_db_reach_their_goals(name: str, set5: float, set14: float) -> None:
+    value = load_manifest()[name].metric["value"]
+    assert value["set5"] >= set5 - 1e-9 and value["set14"] >= set14 - 1e-9
 
 
 @pytest.mark.parametrize("name", [f"srcnn{kind}_x{scale}" for kind in ("", "_fast") for scale in (2, 3, 4)])

@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_recipe(parser: argparse.ArgumentParser, recipe: Recipe) -> None:
-    parser.description = f"Data: {recipe.dataset}. Goal: {recipe.goal}."
+    where = f" {recipe.where}." if recipe.where else ""
+    parser.description = f"Data: {recipe.dataset}.{where} Goal: {recipe.goal}."
     parser.add_argument("--data", type=Path, help="folder or HDF5 file to train on")
     parser.add_argument("--out", type=Path, help="folder of the run: checkpoints, metrics, curves, previews")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")

@@ -103,7 +103,7 @@ def _download(recipe: Recipe, args: argparse.Namespace) -> None:
     if not args.download:
         return
     if recipe.download is None:
-        raise SystemExit(f"{recipe.name}: {recipe.dataset} has no address to be fetched from; give --data")
+        raise SystemExit(f"{recipe.name}: its data are not fetched for you; give --data. {recipe.where}".rstrip())
     recipe.download(args.data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -43,8 +44,15 @@ def read_luminance(path: Path) -> Tensor:
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
-    """Luminance by file name of every picture below `folder`."""
-    return {path.name: read_luminance(path) for path in picture_files(folder)}
+    """Luminance by file name of every picture below `folder`.
+
+    Raises:
+        ValueError: two files have the same name, as where low-resolution copies lie beside the originals.
+    """
+    files = picture_files(folder)
+    if repeated := [name for name, count in Counter(path.name for path in files).items() if count > 1]:
+        raise ValueError(f"{folder} holds several pictures named {repeated[0]}: name the folder of the originals")
+    return {path.name: read_luminance(path) for path in files}
 
 
 def modcrop(high_res: Tensor, scale: int) -> Tensor:

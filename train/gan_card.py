@@ -15,9 +15,8 @@ from train.gan import PREVIEW_SIDE, GanTask, square_grid, to_uint8
 from train.gan_film import training_film
 from train.hdf5 import Pictures
 from train.lite0 import RealFeatures
-from train.monitor import METRICS_FILE, curves, read_records
+from train.monitor import draw_run
 from train.neighbours import contact_sheet, find_neighbours
-from train.plot import draw
 from train.publish import write_atomically
 
 CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples
@@ -43,7 +42,7 @@ def write_pictures(name: str, folder: Path, generator: Generator, real: RealFeat
     folder.mkdir(parents=True, exist_ok=True)
     side = min(PREVIEW_SIDE, max(1, _FILM_PX // generator.size)) * generator.size
     training_film(run, folder / f"{name}_film.mp4", side, last_step)
-    draw(curves(read_records(run / METRICS_FILE), GanTask.metric, False), folder / f"{name}_curves.png")
+    draw_run(run, GanTask.metric, False, folder / f"{name}_curves.png")
     samples = card_samples(generator, _SIDE**2)
     found = find_neighbours(samples[:_COMPARED], real)
     _store(square_grid(samples), folder / f"{name}_grid.png")

@@ -201,6 +201,11 @@ def as_csv(rows: Sequence[Record]) -> str:
     return text.getvalue()
 
 
+def draw_run(run: Path, metric: str, higher_is_better: bool, target: Path) -> None:
+    """The curves of a run's folder as a PNG elsewhere."""
+    draw(curves(read_records(run / METRICS_FILE), metric, higher_is_better), target)
+
+
 def curves(records: Sequence[Record], metric: str, higher_is_better: bool) -> list[Panel]:
     """One panel for each group of quantities that share a word: losses, ranks, logits, PSNRs.
 

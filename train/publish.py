@@ -136,6 +136,7 @@ def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
         "Recipe": f"`{entry.recipe}`, seed {entry.seed}, {entry.hardware}, {hours} h",
         **({"Before it": "<br>".join(map(_told, entry.earlier))} if entry.earlier else {}),
         "Command": f"`{entry.command}`",
+        **({"Made again by": f"`python -m train refresh {name} --data DIR --out DIR`"} if entry.settings else {}),
         "Measured": f"{metric['name']}: {_inline(metric['value'])}",
         "Protocol": f"{metric['protocol']}; split: {metric['split']}; n = {metric['n']}",
         "Measured by": f"`{metric['command']}`" if metric["command"] else "see the protocol",

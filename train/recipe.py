@@ -68,6 +68,7 @@ class Recipe:
         evaluate: measures a published weight by name; returns a JSON-ready dict.
         test: of a classifier: its test split.
         predict: of a classifier: logits (N, K) of a network on that split, and labels (N,).
+        where: what --data holds and where it comes from, a sentence for people.
         download: fetches the data set into a folder, if it has a public address.
         load_run: of a classifier: the averaged network in a checkpoint, for `predict`.
         load_weight: likewise a published weight by name.
@@ -86,6 +87,7 @@ class Recipe:
     predict: Callable[[nn.Module, Any, Context], tuple[Tensor, Tensor]] | None = None
     load_run: Callable[[Path], nn.Module] | None = None
     load_weight: Callable[[str], nn.Module] | None = None
+    where: str = ""
     download: Callable[[Path], None] | None = None
 
 

@@ -47,7 +47,7 @@ class SuperResolutionConfig(LoopConfig):
     bsds: bool = True  # BSDS500 train and test beside T91
     loss: Literal["l2", "charbonnier", "l1"] = "l2"
     lr: float = 1e-3
-    warmup_steps: int = 200
+    warmup_steps: int = 200  # or a tenth of the steps, where that is less
     float32_steps: int = 1000  # at the end, without bfloat16
     start: str = ""  # weight of the manifest, or checkpoint file, to start from, at whatever scale; empty: bicubic
 
@@ -109,7 +109,9 @@ class SuperResolutionTask(Task):
         self.degrade = CropDegradation(self.side_px, config.scale, device)
 
     def lr_factor(self, step: int) -> float:
-        return lr_factor("cosine", step, self.config.steps, self.config.warmup_steps / self.config.steps)
+        """Warm-up, of a tenth of the steps at most, then a cosine."""
+        warmup_steps = min(self.config.warmup_steps, self.config.steps // 10)
+        return lr_factor("cosine", step, self.config.steps, warmup_steps / self.config.steps)
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One Adam step on a batch of crops."""

@@ -1,10 +1,8 @@
 """A `Recipe` for a super-resolution network: its data, the measure on Set5 and Set14, and publishing.
 
 `--data DIR` holds folders of pictures: `t91`; `bsds`, with `train` and `test` in it or as BSDS500 unpacks (--no-bsds
-does without); and `set5` and `set14` to measure on. T91, Set5 and Set14 are what the authors of SRCNN give out with
-their code, at mmlab.ie.cuhk.edu.hk/projects/SRCNN.html; BSDS500 is at
-www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping. Its `val` pictures are the test set B100: they are never
-read. Patches are cut once, into `DIR/patches_240.h5`, which all scales and networks share.
+does without); and `set5` and `set14` to measure on. `WHERE` tells where they come from. The `val` pictures of BSDS500
+are the test set B100: they are never read. Patches are cut once, into `DIR/patches_240.h5`, which all scales and networks share.
 """
 
 from __future__ import annotations
@@ -17,23 +15,28 @@ from typing import Any
 import torch
 
 from cvdemo.upscale_net import make_network
-from cvdemo.weights import load_manifest, load_state_dict
+from cvdemo.weights import WEIGHTS_DIR, load_manifest, load_state_dict
 from train.checkpoint import LAST, load
 from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.files import drop_repeated, picture_files
 from train.hdf5 import Hdf5Dataset
 from train.lineage import changed_on_the_way, settings_of
+from train.monitor import draw_run
 from train.patches import noise_patches, packed_patches
 from train.progress import Progress
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.super_resolution import Network, SuperResolutionConfig, SuperResolutionTask, restorer
 
-T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010)"
-BSDS = "the 400 train and test pictures of BSDS500 (Arbelaez et al. 2011)"
+T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010), without every 15th, which are held out"
+BSDS = "train and test of BSDS500 (Arbelaez et al. 2011), without 302003, which Set5's woman is cut from"
+WHERE = (
+    "DIR holds the folders t91, bsds, set5 and set14; T91, Set5 and Set14 come with the authors' code, "
+    "mmlab.ie.cuhk.edu.hk/projects/SRCNN.html; BSDS500: www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping"
+)
 
 _HELD_OUT_EVERY = 15  # every 15th picture of T91 by name chooses the checkpoint: 7 of 91
-_IN_A_TEST_SET = {"302003.jpg"}  # of BSDS500 train: the photograph that Set5's woman.png is cut from
+_IN_A_TEST_SET = {"302003"}  # of BSDS500 train: the photograph that Set5's woman.png is cut from
 _INPUTS = {
     "srcnn": "Y of BT.601 in [16, 235] / 255, enlarged by MATLAB's bicubic",
     "fast_srcnn": "Y of BT.601 in [16, 235] / 255, low resolution; what comes out is added to MATLAB's bicubic",
@@ -50,9 +53,7 @@ def folder_of(data: Path, *names: str) -> Path:
         for folder in (data, *sorted(data.iterdir())):
             if folder.name.lower() in names and folder.is_dir():
                 return folder
-    raise FileNotFoundError(
-        f"{data} holds no folder {names[0]!r}: --data takes the folder that t91, bsds, set5 and set14 lie in"
-    )
+    raise FileNotFoundError(f"{data} holds no folder {names[0]!r}. {WHERE}")
 
 
 def bsds_folders(data: Path) -> list[Path]:
@@ -82,7 +83,7 @@ def training_files(data: Path, *, bsds: bool) -> tuple[dict[str, list[Path]], li
     if bsds:
         for folder in bsds_folders(data):
             files = picture_files(folder)
-            sources[f"BSDS500 {folder.name}"] = [path for path in files if path.name not in _IN_A_TEST_SET]
+            sources[f"BSDS500 {folder.name}"] = [path for path in files if path.stem not in _IN_A_TEST_SET]
     return sources, held_out
 
 
@@ -152,7 +153,9 @@ class SuperResolution:
         network = make_network(config.network)
         network.load_state_dict(state["ema"])
         result = measure_on_test_sets(network.to(context.device), config.scale, context)
-        name = options.name or config.weight
+        name, folder = options.name or config.weight, options.weights_dir or WEIGHTS_DIR
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_run(out, SuperResolutionTask.metric, True, folder / f"{name}_curves.png")
         publish_weight(
             name,
             network.state_dict(),
@@ -171,7 +174,7 @@ class SuperResolution:
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result),
-            notes=f"{self.notes.strip()}\n\n{changed_on_the_way(state)}",
+            notes=f"{self.notes.strip()}\n\n{changed_on_the_way(state)}\n\n![Curves of the training]({name}_curves.png)",
             weights_dir=options.weights_dir,
         )
         return name
@@ -188,6 +191,7 @@ class SuperResolution:
             build=build,
             publish=self.publish,
             evaluate=evaluate,
+            where=WHERE,
         )
 
 
@@ -201,7 +205,8 @@ def _metric(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
         "name": "PSNR on Y, dB; ssim: SSIM",
         "value": value,
         "protocol": PROTOCOL,
-        "split": f"{' and '.join(sets)}; the checkpoint was chosen on pictures held out of T91",
+        "split": f"{' and '.join(sets)}; the checkpoint was chosen on pictures held out of T91, "
+        "which of several runs is published by these sets too",
         "n": sum(result[key]["n"] for key in sets),
         "command": f"python -m train evaluate {name} --data DIR --json",
     }

@@ -54,7 +54,7 @@ def test_the_tables(data: Path, any_data: list[int], capsys: pytest.CaptureFixtu
     printed = run(capsys, data).splitlines()
     assert set(any_data) == {2, 3, 4}
     assert printed[0] == "| set5, 2 pictures: PSNR (dB) / SSIM | x2 | x3 | x4 |"
-    assert "| published: SRCNN 9-5-5 (Dong et al. 2016) | 36.66 | 32.75 | 30.48 |" in printed
+    assert "| published: SRCNN 9-5-5 (Dong et al. 2016) | 36.66 / 0.9542 | 32.75 / 0.9090 | 30.48 / 0.8628 |" in printed
     assert "| published: FSRCNN (Dong et al. 2016) | 37.00 | 33.16 | 30.71 |" in printed
     assert "| published: SRCNN 9-5-5 (Dong et al. 2016) | 32.42 | 29.28 | 27.49 |" in printed
     (peer,) = (line for line in printed if line.startswith("| OpenCV INTER_CUBIC |"))

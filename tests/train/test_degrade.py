@@ -53,6 +53,10 @@ def test_luminance_is_8_bit_bt601(tmp_path: Path) -> None:
     assert luminance.shape == (1, 1, 4, 5)
     torch.testing.assert_close(luminance, torch.full((1, 1, 4, 5), 235 / 255))
     assert list(read_folder(tmp_path)) == ["white.png"]
+    (tmp_path / "LRx2").mkdir()
+    Image.new("RGB", (2, 2)).save(tmp_path / "LRx2" / "white.png")
+    with pytest.raises(ValueError, match="several pictures named white.png: name the folder of the originals"):
+        read_folder(tmp_path)
 
 
 def test_doing_nothing_measures_as_bicubic_and_a_prophet_is_perfect() -> None:

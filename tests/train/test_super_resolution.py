@@ -243,11 +243,12 @@ def test_every_fifteenth_picture_of_t91_is_held_out_and_val_is_never_read(tmp_pa
     assert list(training_files(tmp_path, bsds=False)[0]) == ["T91"]
 
 
-def test_the_photograph_of_a_test_picture_is_never_trained_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["302003.jpg", "302003.JPG", "302003.png"])
+def test_the_photograph_of_a_test_picture_is_never_trained_on(tmp_path: Path, file: str) -> None:
     save_noise(tmp_path / "t91", 2, (20, 20))
     for split in ("train", "test"):
         save_noise(tmp_path / "bsds" / split, 3, (20, 20))
-    (tmp_path / "bsds" / "train" / "01.png").rename(tmp_path / "bsds" / "train" / "302003.jpg")  # Set5's woman.png
+    (tmp_path / "bsds" / "train" / "01.png").rename(tmp_path / "bsds" / "train" / file)  # Set5's woman.png
     sources, _ = training_files(tmp_path, bsds=True)
     assert [path.name for path in sources["BSDS500 train"]] == ["00.png", "02.png"]
 
@@ -306,6 +307,8 @@ def test_what_is_published_loads_and_measures_the_same(
     entry = load_manifest(weights)[name]
     assert entry.network == config.network and entry.preprocessing["scale"] == 3
     assert "T91" in entry.dataset and "BSDS" not in entry.dataset
+    assert (weights / f"{name}_curves.png").read_bytes() == (tmp_path / "run" / "curves.png").read_bytes()
+    assert f"]({name}_curves.png)" in (weights / f"{name}.md").read_text()
     assert entry.metric["n"] == 3
     monkeypatch.setattr(super_resolution_recipe, "load_manifest", lambda: {name: entry})
     monkeypatch.setattr(super_resolution_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
@@ -323,7 +326,7 @@ def test_a_weight_says_that_bsds_was_used(tmp_path: Path, monkeypatch: pytest.Mo
     Trainer(build(config, context), config, tmp_path / "run").run()
     monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
     srcnn.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(name="t", weights_dir=tmp_path / "weights"))
-    assert "400 train and test pictures of BSDS500" in load_manifest(tmp_path / "weights")["t"].dataset
+    assert "train and test of BSDS500" in load_manifest(tmp_path / "weights")["t"].dataset
 
 
 def test_recipes_differ_in_what_they_say_and_nothing_else() -> None:
@@ -335,6 +338,16 @@ def test_recipes_differ_in_what_they_say_and_nothing_else() -> None:
     assert weights == [tuple(f"{stem}_x{scale}" for scale in (2, 3, 4)) for stem in stems]
     assert RECIPES["srcnn-9-1-5"].config().network["kernels"] == [9, 1, 5]
     assert SrcnnConfig(kernels=(9, 3, 5)).weight == "srcnn_935_x2"
+    assert [RECIPES[name].config().weight for name in modules] == [
+        "srcnn_x2", "srcnn_915_x3", "srcnn_935_x3", "srcnn_fast_x2"
+    ]
+
+
+@pytest.mark.parametrize(("steps", "warm"), [(10_000, 200), (100, 10), (5, 0)])
+def test_a_short_run_warms_up_for_a_tenth_of_its_steps(steps: int, warm: int) -> None:
+    task = task_of(replace(FAST_TINY, steps=steps, warmup_steps=200))
+    factors = [task.lr_factor(step) for step in range(min(steps, 400))]
+    assert factors.index(max(factors)) == max(0, warm - 1) and max(factors) == 1.0
 
 
 def test_the_recorded_command_names_what_differs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from train.recipes.srcnn import DRY_RUN, NOTES, SrcnnConfig
 from train.super_resolution_recipe import SuperResolution
@@ -10,8 +11,9 @@ from train.super_resolution_recipe import SuperResolution
 
 @dataclass(frozen=True, kw_only=True)
 class Srcnn935Config(SrcnnConfig):
-    """As 9-5-5 but for the second layer."""
+    """As 9-5-5 but for the second layer, and at x3, where the paper gives its figures."""
 
+    scale: Literal[2, 3, 4] = 3
     kernels: tuple[int, ...] = (9, 3, 5)
 
 
