@@ -25,8 +25,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cvdemo.dcgan import DEFAULT_GENERATOR, TASK, generate, latents
 from cvdemo.nets.dcgan import Generator
-from cvdemo.weights import load_manifest, load_state_dict
+from cvdemo.weights import WeightEntry, load_manifest, load_state_dict
 from train.device import channels_last
+from train.recipe import BASELINE
 
 Pictures = npt.NDArray[np.uint8]
 Engine = Callable[[Tensor], Pictures]
@@ -150,13 +151,19 @@ def table(rows: dict[str, tuple[float, float, int]], count: int) -> str:
 
 
 def quality(weights_dir: Path | None = None) -> str:
-    """Markdown: what the manifest says of every generator."""
-    lines = ["| generator | measured | n | command |", "|---|---|---:|---|"]
-    for name, entry in load_manifest(weights_dir).items():
-        if entry.task == TASK:
-            values = ", ".join(f"{key} {value}" for key, value in entry.metric["value"].items())
-            lines.append(f"| {name} | {values} | {entry.metric['n']:,} | `{entry.metric['command']}` |")
+    """Markdown: what the manifest says of every generator, and of the plain one of its recipe, where that is there."""
+    entries = {name: entry for name, entry in load_manifest(weights_dir).items() if entry.network["name"] == "dcgan"}
+    plain = {entry.recipe: _fd(entry) for entry in entries.values() if entry.task == BASELINE}
+    lines = ["| generator | measured | n | FD-Lite0 against plain | command |", "|---|---|---:|---:|---|"]
+    for name, entry in entries.items():
+        values = ", ".join(f"{key} {value}" for key, value in entry.metric["value"].items())
+        ratio = f"{_fd(entry) / plain[entry.recipe]:.0%}" if entry.recipe in plain else ""
+        lines.append(f"| {name} | {values} | {entry.metric['n']:,} | {ratio} | `{entry.metric['command']}` |")
     return "\n".join(lines)
+
+
+def _fd(entry: WeightEntry) -> float:
+    return float(entry.metric["value"]["fd_lite0"])
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -40,9 +40,9 @@ Resizer = Callable[[ImageArray], ImageArray]
 Figures = dict[str, dict[str, dict[int, dict[str, float]]]]  # set, method, scale: psnr in dB and ssim
 
 PEER = "OpenCV INTER_CUBIC"
-# PSNR in dB and SSIM at x2, x3, x4. PSNR from the papers named; SSIM from the tables of Kim et al., CVPR 2016 ("Accurate
-# Image Super-Resolution Using Very Deep Convolutional Networks"), and for FSRCNN of Ahn et al., ECCV 2018 ("Fast,
-# Accurate, and Lightweight Super-Resolution with Cascading Residual Network").
+# PSNR in dB and SSIM at x2, x3, x4. PSNR from the papers named; SSIM from the tables of Kim et al., CVPR 2016
+# ("Accurate Image Super-Resolution Using Very Deep Convolutional Networks"), and for FSRCNN of Ahn et al., ECCV 2018
+# ("Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network").
 PAPERS: dict[str, dict[str, tuple[tuple[float, float], ...]]] = {
     "set5": {
         "SRCNN 9-5-5 (Dong et al. 2016)": ((36.66, 0.9542), (32.75, 0.9090), (30.48, 0.8628)),
@@ -149,7 +149,8 @@ def quality_tables(found: Figures, counts: Mapping[str, int]) -> Iterator[str]:
             ]
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
         for paper, published in PAPERS.get(name, {}).items():
-            lines.append(f"| published: {paper} | " + " | ".join(f"{psnr:.2f} / {ssim:.4f}" for psnr, ssim in published) + " |")
+            cells = [f"{psnr:.2f} / {ssim:.4f}" for psnr, ssim in published]
+            lines.append(f"| published: {paper} | " + " | ".join(cells) + " |")
         yield "\n".join(lines)
 
 

@@ -1,10 +1,11 @@
-"""Sampling: 64x64 pictures that a DCGAN generator makes of Gaussian latents.
+"""Sampling: small pictures that a DCGAN generator makes of Gaussian latents.
 
 A. Radford, L. Metz and S. Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative
-Adversarial Networks", ICLR 2016. Truncation trades variety for typical pictures, as the truncation trick of
-T. Karras et al., "A Style-Based Generator Architecture", CVPR 2019, appendix B: latents are pulled towards their mean,
-here zero, by a factor. So a sample keeps its identity while the factor changes. (Brock et al., "Large Scale GAN
-Training", ICLR 2019, resample large values instead.)
+Adversarial Networks", ICLR 2016. Truncation is that of T. Karras et al., "A Style-Based Generator Architecture", CVPR
+2019, appendix B: latents are pulled towards their mean, here zero, by a factor, so a sample keeps its identity while
+the factor changes. (Brock et al., "Large Scale GAN Training", ICLR 2019, resample large values instead.) In a DCGAN it
+costs contrast: the first layer is linear and the norms after it have fixed statistics, so smaller latents are smaller
+activations, and pictures fade towards the average one.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ class SampleConfig(Config):
     count: int = setting(16, "Pictures", minimum=1, maximum=COUNT_MAX, step=1)
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="The same seed gives the same pictures.")
     truncation: float = setting(
-        1.0, "Truncation", minimum=0.1, maximum=1.0, step=0.05, help="Lower: more typical, less varied. 1 is off."
+        1.0, "Truncation", minimum=0.1, maximum=1.0, step=0.05, help="Lower: less varied, paler. 1 is off."
     )
 
 

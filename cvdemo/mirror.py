@@ -1,4 +1,4 @@
-"""Pictures that go on beyond their edges as their own mirror image: `..cba abc cba..`, as MATLAB's `imresize` has it."""
+"""Pictures that go on beyond their edges as their own mirror image, `..cba abc cba..`, as in MATLAB's `imresize`."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def window(image: ImageArray, place: Place, reach_px: int) -> tuple[ImageArray, 
 
 
 def with_margin(pixels: Tensor, place: Place, margin_px: int) -> Tensor:
-    """The place and exactly `margin_px` round it, of (B, C, H, W), which goes on beyond its edges as its mirror image."""
+    """The place and exactly `margin_px` round it, of (B, C, H, W), which goes on beyond its edges as its mirror."""
     for dim, span in enumerate(place, start=2):
         pixels = mirrored(pixels, dim, span.start - margin_px, span.stop + margin_px)
     return pixels

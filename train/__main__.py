@@ -96,6 +96,7 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     publish.add_argument("--checkpoint", default=BEST, help=f"file in it, default {BEST}")
     publish.add_argument("--name", default="", help="in the manifest; default: the recipe's own")
     publish.add_argument("--weights-dir", type=Path, help="write there instead of weights/")
+    publish.add_argument("--baseline", action="store_true", help="to compare with: the page does not offer it")
 
     joint = subparsers.add_parser("ensemble", help="averages classifiers; prints members, mean and ensemble")
     ensemble.add_options(joint)

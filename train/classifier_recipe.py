@@ -210,7 +210,7 @@ class ClassifierSpec:
             "hours": round(last["seconds"] / 3600, 2),
         }
         result["split"] = f"{result['split']}; {told(state, path.name, readings)}"
-        publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options.weights_dir)
+        publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options)
         return name
 
     def _preprocessing(self) -> dict[str, Any]:
@@ -280,7 +280,7 @@ def publish_classifier(
     test: Labelled,
     labels_file: str,
     notes: str,
-    weights_dir: Path | None = None,
+    options: PublishOptions,
 ) -> None:
     """Writes a measured classifier: weight, manifest entry, card, class names, and its confusion matrix as PNG.
 
@@ -292,7 +292,7 @@ def publish_classifier(
     """
     if not name.isidentifier():
         raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
-    folder = weights_dir or WEIGHTS_DIR
+    folder = options.weights_dir or WEIGHTS_DIR
     (folder / "labels").mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "labels" / labels_file, "".join(f"{n}\n" for n in test.class_names).encode())
     counts = confusion_matrix(logits, torch.from_numpy(test.labels))
@@ -303,7 +303,7 @@ def publish_classifier(
     publish_weight(
         name,
         stored,
-        task="classify",
+        task=options.task("classify"),
         labels=labels_file,
         metric={
             "name": "accuracy, %",
@@ -314,6 +314,6 @@ def publish_classifier(
             "command": f"python -m train evaluate {name} --data DIR --json",
         },
         notes=f"{notes.strip()}\n\nMeasured in {result['seconds']} s ({pace}).\n\n{drawing}",
-        weights_dir=weights_dir,
+        weights_dir=options.weights_dir,
         **fields,
     )

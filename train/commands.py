@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def train(args: argparse.Namespace) -> None:
         if not finished:
             print("stopped; the same command with --resume goes on")
         elif args.publish:
-            _publish_run(recipe, args.out, BEST, "", None, args)
+            _publish_run(recipe, args.out, PublishOptions(), args)
         else:
             print(f"done; next: python -m train publish {recipe.name} --out {args.out} --data {args.data}")
     distributed.leave()
@@ -93,7 +93,7 @@ def refresh(args: argparse.Namespace) -> None:
         before = out
     else:
         if args.publish and distributed.is_main():
-            _publish_run(recipe, out, BEST, args.name, None, args)
+            _publish_run(recipe, out, PublishOptions(name=args.name), args)
         elif not args.publish:
             say(f"done; next: python -m train publish {recipe.name} --out {out} --data {args.data} --name {args.name}")
     distributed.leave()
@@ -146,18 +146,16 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def publish(args: argparse.Namespace) -> None:
     """Measures a run's network and puts it into the weights folder."""
-    _publish_run(RECIPES[args.recipe], args.out, args.checkpoint, args.name, args.weights_dir, args)
+    options = PublishOptions(args.checkpoint, args.name, args.weights_dir, args.baseline)
+    _publish_run(RECIPES[args.recipe], args.out, options, args)
 
 
-def _publish_run(
-    recipe: Recipe, out: Path, checkpoint: str, name: str, weights_dir: Path | None, args: argparse.Namespace
-) -> None:
-    if not (out / checkpoint).exists() and checkpoint == BEST:
-        checkpoint = LAST  # a run without validation has no best one
-    config = config_of(load(out / checkpoint)["config"], recipe.config)
-    options = PublishOptions(checkpoint=checkpoint, name=name, weights_dir=weights_dir)
+def _publish_run(recipe: Recipe, out: Path, options: PublishOptions, args: argparse.Namespace) -> None:
+    if not (out / options.checkpoint).exists() and options.checkpoint == BEST:
+        options = replace(options, checkpoint=LAST)  # a run without validation has no best one
+    config = config_of(load(out / options.checkpoint)["config"], recipe.config)
     made = recipe.publish(config, out, _measuring(args), options)
-    metric = load_manifest(weights_dir)[made].metric
+    metric = load_manifest(options.weights_dir)[made].metric
     print(f"published {made}: {metric['name']} {metric['value']} (n = {metric['n']})")
 
 

@@ -39,7 +39,8 @@ class GanConfig(LoopConfig):
     """Hyper-parameters; sizes in px, learning rates of Adam."""
 
     size: int = 64  # px, 4 times a power of two
-    width: int = 32  # channels of G before its last layer and of D after its first
+    width: int = 32  # channels of G before its last layer, and of D after its first unless that is told apart
+    width_discriminator: int = 0  # channels of D after its first layer; 0: those of G
     latent_dim: int = 128
     loss: Loss = "bce"
     norm: Norm = "batch"  # of D
@@ -52,14 +53,16 @@ class GanConfig(LoopConfig):
     lr_generator: float = 2e-4
     lr_discriminator: float = 2e-4
     beta1: float = 0.5
-    decay_steps: int = 0  # the last ones, over which both learning rates fall linearly to 0
+    decay_steps: int = 0  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
     flips: bool = True  # show half of the real pictures mirrored
-    fd_pictures: int = 1000  # generated for each measure during training
+    fd_pictures: int = 1000  # >= 4, generated for each measure during training
     start: str = ""  # weight of the manifest, or checkpoint file of a run, to start from; empty: random weights
 
     def __post_init__(self) -> None:
-        if self.decay_steps < 0:
-            raise ValueError(f"need decay_steps of at least 0, got {self.decay_steps}")
+        if not 0 <= self.decay_steps <= (self.steps if not self.epochs else float("inf")):
+            raise ValueError(f"need decay_steps from 0 to the {self.steps} steps, got {self.decay_steps}")
+        if self.fd_pictures < 4:  # of which the kernel distance takes two subsets
+            raise ValueError(f"need fd_pictures of at least 4, got {self.fd_pictures}")
         if self.loss == "hinge" and (self.label_smoothing or self.label_noise):
             raise ValueError(
                 "label smoothing and noise need --loss bce: the hinge loss has no labels; give --label-smoothing 0"
@@ -71,6 +74,11 @@ class GanConfig(LoopConfig):
             )
         if self.r1_gamma < 0 or self.r1_every < 1:
             raise ValueError(f"need r1_gamma >= 0 and r1_every >= 1, got {self.r1_gamma}, {self.r1_every}")
+        if self.label_smoothing + 2 * self.label_noise >= 1:
+            raise ValueError(
+                "need label_smoothing + 2 * label_noise < 1, or the targets of real and generated pictures meet: got "
+                f"{self.label_smoothing}, {self.label_noise}"
+            )
         check_policies(self.diff_augment)
 
 
@@ -113,6 +121,7 @@ class GanTask(Task):
         }
         self.earlier = legs_of(config.start)
         self._quality: SampleQuality | None = None
+        self._r1: Tensor | None = None  # the last one, for the log
 
     def lr_factor(self, step: int) -> float:
         left = self.config.steps - step
@@ -131,7 +140,8 @@ class GanTask(Task):
         self.discriminator.requires_grad_(True)
         logits_real, logits_fake = self._judge(real, fake_for_d)
         loss_d = self._discriminator_loss(logits_real, logits_fake, generator)
-        self._update("discriminator", loss_d + self._penalty(step, real))
+        penalty = self._penalty(step, real)
+        self._update("discriminator", loss_d if penalty is None else loss_d + penalty)
 
         self.discriminator.requires_grad_(False)
         with autocast(self.device, self.amp):
@@ -143,6 +153,7 @@ class GanTask(Task):
             "loss_g": loss_g.detach(),
             "logit_real": logits_real.detach().mean(),
             "logit_fake": logits_fake.detach().mean(),
+            **({} if self._r1 is None else {"r1": self._r1}),
         }
 
     def _real_batch(self, step: int, generator: torch.Generator) -> Tensor:
@@ -177,12 +188,14 @@ class GanTask(Task):
         target_real = 1 - config.label_smoothing - shard(noise_real)
         return discriminator_bce(real, fake, target_real.to(self.device), shard(noise_fake).to(self.device))
 
-    def _penalty(self, step: int, real: Tensor) -> Tensor:
-        """R1 at every `r1_every`-th step, so many times as heavy; 0 at the others."""
+    def _penalty(self, step: int, real: Tensor) -> Tensor | None:
+        """R1 at every `r1_every`-th step, so many times as heavy; None at the others."""
         config = self.config
         if not config.r1_gamma or step % config.r1_every:
-            return torch.zeros((), device=self.device)
-        return config.r1_every * r1_penalty(self.discriminator, real, config.r1_gamma)
+            return None
+        penalty = r1_penalty(self.discriminator, real, config.r1_gamma)
+        self._r1 = penalty.detach()
+        return config.r1_every * penalty
 
     def _update(self, name: str, loss: Tensor) -> None:
         self.optimizers[name].zero_grad(set_to_none=True)
@@ -210,7 +223,8 @@ def new_networks(config: GanConfig, channels: int, device: torch.device) -> tupl
     """Both networks on the device, channels last: random, or from where `config.start` says."""
     torch.manual_seed(config.seed)
     generator = Generator(config.latent_dim, config.width, channels, config.size)
-    discriminator = Discriminator(config.width, channels, config.size, config.norm, config.dropout)
+    width = config.width_discriminator or config.width
+    discriminator = Discriminator(width, channels, config.size, config.norm, config.dropout)
     if config.start:
         load_start(config.start, generator, discriminator)
     return channels_last(generator.to(device)), channels_last(discriminator.to(device))
@@ -231,7 +245,9 @@ def load_start(start: str, generator: Generator, discriminator: Discriminator) -
             generator.load_state_dict(networks["generator"])
             discriminator.load_state_dict(networks["discriminator"])
     except (KeyError, RuntimeError) as error:  # load_state_dict's answer to other names or shapes
-        raise ValueError(f"{start} does not fit this configuration (size, width, latent_dim, norm): {error}") from error
+        raise ValueError(
+            f"{start} does not fit this configuration (size, widths, latent_dim, norm): {error}"
+        ) from error
 
 
 def to_signed(pictures: Pictures) -> Tensor:

@@ -19,7 +19,7 @@ from train.monitor import draw_run
 from train.neighbours import contact_sheet, find_neighbours
 from train.publish import write_atomically
 
-CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples
+CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples in the grid; those held against training pictures have 1
 
 _SIDE = 8  # of the grid
 _COMPARED = 16  # samples whose nearest training pictures are shown
@@ -43,15 +43,16 @@ def write_pictures(name: str, folder: Path, generator: Generator, real: RealFeat
     side = min(PREVIEW_SIDE, max(1, _FILM_PX // generator.size)) * generator.size
     training_film(run, folder / f"{name}_film.mp4", side, last_step)
     draw_run(run, GanTask.metric, False, folder / f"{name}_curves.png")
-    samples = card_samples(generator, _SIDE**2)
-    found = find_neighbours(samples[:_COMPARED], real)
+    samples = card_samples(generator, _SIDE**2, CARD_TRUNCATION)
     _store(square_grid(samples), folder / f"{name}_grid.png")
-    _store(contact_sheet(samples[:_COMPARED], real.pictures, found), folder / f"{name}_neighbours.png")
+    compared = card_samples(generator, _COMPARED, 1.0)
+    found = find_neighbours(compared, real)
+    _store(contact_sheet(compared, real.pictures, found), folder / f"{name}_neighbours.png")
     return (
         f"![{len(samples)} samples]({name}_grid.png)\n\n"
         f"{len(samples)} samples: seed {CARD_SEED}, truncation {CARD_TRUNCATION}, unpicked.\n\n"
         f"![Samples, each followed by its nearest training pictures]({name}_neighbours.png)\n\n"
-        f"The first {_COMPARED} of them, each with its nearest training pictures and their distances. "
+        f"The first {_COMPARED} of them at truncation 1, each with its nearest training pictures and their distances. "
         f"{found.sentence()} Mirrored copies count too.\n\n"
         f"![Curves of the training]({name}_curves.png)\n\n"
         f"[The training as a film]({name}_film.mp4): fixed latents, the step below. Measures in the curves are of "
@@ -60,9 +61,9 @@ def write_pictures(name: str, folder: Path, generator: Generator, real: RealFeat
 
 
 @torch.no_grad()
-def card_samples(generator: Generator, count: int) -> Pictures:
-    """The first pictures that the page draws of this seed and truncation, (count, size, size, C) uint8."""
-    points = latents(count, generator.latent_dim, CARD_SEED, CARD_TRUNCATION)
+def card_samples(generator: Generator, count: int, truncation: float) -> Pictures:
+    """The first pictures that the page draws of seed 0 at a truncation, (count, size, size, C) uint8."""
+    points = latents(count, generator.latent_dim, CARD_SEED, truncation)
     return to_uint8(generator(points.to(next(generator.parameters()).device)))
 
 

@@ -70,11 +70,18 @@ class GanSpec:
         return GanTask(config, pictures, context.device, context.amp, cache)
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
-        """FD-Lite0 and KID-Lite0 of a published generator with their floors; see `measure`."""
+        """FD-Lite0 and KID-Lite0 of a published generator with their floors; see `measure`.
+
+        The split tells where the pictures are not those that it was trained on.
+        """
         entry = load_manifest()[name]
         generator = Generator(**{key: value for key, value in entry.network.items() if key != "name"})
         generator.load_state_dict(load_state_dict(name))
-        return measure(generator.eval().to(context.device), self.real(generator.size, context), context)
+        real = self.real(generator.size, context)
+        result = measure(generator.eval().to(context.device), real, context)
+        if real.digest != entry.metric["pictures"]:
+            result["split"] = "other pictures than it was trained on"
+        return result
 
     def real(self, size: int, context: Context) -> RealFeatures:
         """Features of the context's pictures at `size` px.
@@ -94,11 +101,9 @@ class GanSpec:
             raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
         state = load(out / options.checkpoint)
         shape = {key: getattr(config, key) for key in ("latent_dim", "width", "size")} | {"channels": self.channels}
-        generator = Generator(**shape)
-        generator.load_state_dict(state["ema"])
-        stored = {key: t.half() if t.ndim == 4 else t for key, t in generator.state_dict().items()}
+        stored = {key: t.half() if t.ndim == 4 else t for key, t in state["ema"].items()}
+        generator = Generator(**shape).eval().to(context.device)
         generator.load_state_dict(stored)  # what is measured is what is stored
-        generator.eval().to(context.device)
         real = self.real(config.size, context)
         folder = options.weights_dir or WEIGHTS_DIR
         drawn = write_pictures(name, folder, generator, real, out, state["step"])
@@ -108,7 +113,7 @@ class GanSpec:
         publish_weight(
             name,
             stored,
-            task="sample",
+            task=options.task("sample"),
             network={"name": "dcgan", **shape},
             preprocessing={
                 "latents": "N(0, 1)", "range": [-1, 1], "colour": "RGB" if self.channels == 3 else "grey"
@@ -123,7 +128,7 @@ class GanSpec:
             hours=round(load(out / LAST)["seconds"] / 3600, 2),
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
-            metric=_metric(name, result),
+            metric=_metric(name, result) | {"pictures": real.digest},
             notes=f"{self.notes.strip()}\n\n{drawn}\n\n{changed_on_the_way(state)}",
             weights_dir=options.weights_dir,
         )  # fmt: skip

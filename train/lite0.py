@@ -23,6 +23,7 @@ from torch import Tensor
 from cvdemo.classify import load_classifier
 from cvdemo.images import Preprocessing, normalise, resize
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
+from cvdemo.weights import entry_of
 from train.device import autocast, channels_last, half_precision
 from train.hdf5 import Pictures
 from train.progress import Progress
@@ -119,11 +120,17 @@ class RealFeatures:
         new = lite0_features(batches, self.device, self.amp)
         self._held = torch.cat([self._held, new]) if had else new
 
-    def _key(self) -> str:
-        precision = half_precision(self.device) if self.amp else torch.float32
-        hasher = hashlib.blake2b(f"{FEATURES} {precision} {_ORDER_SEED} {self.pictures.shape}".encode(), digest_size=16)
+    @property
+    def digest(self) -> str:
+        """Names the pictures: a hash of their shape and bytes."""
+        hasher = hashlib.blake2b(str(self.pictures.shape).encode(), digest_size=16)
         hasher.update(np.ascontiguousarray(self.pictures).data)
         return hasher.hexdigest()
+
+    def _key(self) -> str:
+        precision = half_precision(self.device) if self.amp else torch.float32
+        network = entry_of("efficientnet_lite0").sha256
+        return f"{FEATURES}, {network}, {precision}, {_ORDER_SEED}, {self.digest}"
 
 
 def feature_cache(data: Path, size: int, amp: bool) -> Path | None:

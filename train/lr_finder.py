@@ -50,7 +50,14 @@ class LrSweep:
 
 
 def find_lr(
-    task: Task, *, seed: int, low: float = 1e-3, high: float = 1e3, steps: int = 100, loss: str = "", show: bool = False
+    task: Task,
+    *,
+    seed: int,
+    low: float = 1e-3,
+    high: float = 1e3,
+    steps: int = 100,
+    loss: str = "loss",
+    show: bool = False,
 ) -> LrSweep:
     """Losses while all rates of a task are multiplied by `low` to `high`, and the factor to choose.
 
@@ -60,20 +67,21 @@ def find_lr(
         seed: of the batches.
         low, high: first and last factor, 0 < low < high.
         steps: how many, at least 10.
-        loss: key in the task's logs; the first of them if empty.
+        loss: key in the task's logs.
         show: whether progress is shown on standard error.
 
     Raises:
-        ValueError: a range or number that cannot be swept, or a loss that never is finite long enough.
+        ValueError: a range or number that cannot be swept, no such loss, as in a GAN, whose two networks have one each
+            and pull against each other, or a loss that never is finite long enough.
     """
     if not 0 < low < high or steps < 10:
         raise ValueError(f"need 0 < low < high and steps >= 10, got {low=}, {high=}, {steps=}")
     factors = np.geomspace(low, high, steps).tolist()
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in task.optimizers.items()}
     progress = Progress(steps) if show else None
-    name, losses, smoothed, diverged = loss, list[float](), list[float](), False
+    losses, smoothed, diverged = list[float](), list[float](), False
     with _untouched(task):
-        for name, value in _sweep(task, factors, seed, loss):
+        for value in _sweep(task, factors, seed, loss):
             average = _moving_average([*losses, value])
             diverged = not math.isfinite(value) or average > _DIVERGED * min(smoothed, default=math.inf)
             if diverged:
@@ -81,7 +89,7 @@ def find_lr(
             losses.append(value)
             smoothed.append(average)
             if progress is not None:
-                progress.update(len(losses), f"factor {factors[len(losses) - 1]:.3g} {name} {value:.4g}")
+                progress.update(len(losses), f"factor {factors[len(losses) - 1]:.3g} {loss} {value:.4g}")
     if progress is not None:
         progress.close()
     taken = factors[: len(losses)]
@@ -90,22 +98,23 @@ def find_lr(
         losses=tuple(losses),
         smoothed=tuple(smoothed),
         rates=rates,
-        loss=name,
+        loss=loss,
         suggestion=steepest(taken, smoothed, first=math.ceil(_BURN_IN * steps)),
         diverged=diverged,
     )
 
 
-def _sweep(task: Task, factors: list[float], seed: int, loss: str) -> Iterator[tuple[str, float]]:
-    """Takes a step at each factor; gives the name of the loss and its value."""
+def _sweep(task: Task, factors: list[float], seed: int, loss: str) -> Iterator[float]:
+    """Takes a step at each factor; gives the value of the loss."""
     base = {name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in task.optimizers.items()}
     for step, factor in enumerate(factors):
         for name, optimizer in task.optimizers.items():
             for group, lr in zip(optimizer.param_groups, base[name], strict=True):
                 group["lr"] = lr * factor
         logs = task.step(step, seeded("step", seed, step))
-        loss = loss or next(iter(logs))
-        yield loss, logs[loss].item()
+        if loss not in logs:
+            raise ValueError(f"a sweep needs one loss; this recipe has {', '.join(logs)}")
+        yield logs[loss].item()
 
 
 def _moving_average(values: list[float]) -> float:

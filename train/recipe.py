@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from train.engine import LoopConfig, Task
 from train.lineage import named_start
 
+BASELINE = "baseline"  # task of weights that others are compared with
+
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
@@ -36,7 +38,7 @@ class Context:
     pictures: int = 10_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PublishOptions:
     """What is published, and where to.
 
@@ -44,11 +46,17 @@ class PublishOptions:
         checkpoint: file in the run's folder.
         name: in the manifest; empty for the recipe's own.
         weights_dir: None for the project's own folder.
+        baseline: measured to be compared with: the page does not offer it.
     """
 
     checkpoint: str = "best.pt"
     name: str = ""
     weights_dir: Path | None = None
+    baseline: bool = False
+
+    def task(self, task: str) -> str:
+        """The manifest's `task` of a weight made for `task`."""
+        return BASELINE if self.baseline else task
 
 
 @dataclass(frozen=True, kw_only=True)

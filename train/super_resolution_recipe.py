@@ -2,7 +2,8 @@
 
 `--data DIR` holds folders of pictures: `t91`; `bsds`, with `train` and `test` in it or as BSDS500 unpacks (--no-bsds
 does without); and `set5` and `set14` to measure on. `WHERE` tells where they come from. The `val` pictures of BSDS500
-are the test set B100: they are never read. Patches are cut once, into `DIR/patches_240.h5`, which all scales and networks share.
+are the test set B100: they are never read. Patches are cut once, into `DIR/patches_240.h5`, which all scales and
+networks share.
 """
 
 from __future__ import annotations
@@ -153,13 +154,14 @@ class SuperResolution:
         network = make_network(config.network)
         network.load_state_dict(state["ema"])
         result = measure_on_test_sets(network.to(context.device), config.scale, context)
+        curves = "![Curves of the training]"
         name, folder = options.name or config.weight, options.weights_dir or WEIGHTS_DIR
         folder.mkdir(parents=True, exist_ok=True)
         draw_run(out, SuperResolutionTask.metric, True, folder / f"{name}_curves.png")
         publish_weight(
             name,
             network.state_dict(),
-            task="upscale",
+            task=options.task("upscale"),
             network=config.network,
             preprocessing={"scale": config.scale, "input": _INPUTS[config.network["name"]]},
             labels=None,
@@ -174,7 +176,7 @@ class SuperResolution:
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result),
-            notes=f"{self.notes.strip()}\n\n{changed_on_the_way(state)}\n\n![Curves of the training]({name}_curves.png)",
+            notes=f"{self.notes.strip()}\n\n{changed_on_the_way(state)}\n\n{curves}({name}_curves.png)",
             weights_dir=options.weights_dir,
         )
         return name

@@ -243,9 +243,7 @@ class TransferSpec:
             "hardware": state["hardware"],
             "hours": round(seconds / 3600, 2),
         }
-        publish_classifier(
-            name, stored, fields, result, logits, _labelled(test), self.data.labels, notes, options.weights_dir
-        )
+        publish_classifier(name, stored, fields, result, logits, _labelled(test), self.data.labels, notes, options)
         return name
 
     def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:

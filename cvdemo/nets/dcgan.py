@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 Norm = Literal["batch", "spectral", "none"]
 
-_KERNEL_PX = 4  # divisible by the stride of 2: every output pixel sees as many taps, no checkerboard
+_KERNEL_PX = 4  # divisible by the stride of 2: every output pixel sees as many taps, which at least invites no checks
 _LEAK = 0.2
 
 

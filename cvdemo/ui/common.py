@@ -99,9 +99,11 @@ def seed_control(value: int = 0, elem_id: str | None = None) -> tuple[gr.Number,
 
 
 def whole_number(value: float | None, name: str) -> int:
-    """The value of a number field; `InputError` where the visitor has emptied it."""
+    """The value of a number field; `InputError` where the visitor has emptied it, or it has a fraction."""
     if value is None:
         raise InputError(f"{name} is empty; please enter a whole number.")
+    if value != int(value):
+        raise InputError(f"{name} must be a whole number, not {value:g}.")
     return int(value)
 
 
@@ -256,7 +258,7 @@ def endpoint(
 def light(
     triggers: Sequence[Any], function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
 ) -> Any:
-    """Wires a handler that answers at once (no network runs): guarded, private, outside the heavy queue."""
+    """Wires a handler that answers at once (at most one small picture is generated): guarded, private, not queued."""
     return gr.on(
         list(triggers),
         guarded(function),

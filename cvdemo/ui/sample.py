@@ -31,19 +31,22 @@ NOTE = (
     "A generator of transposed convolutions turns random numbers into small pictures; it learned that against "
     "a second network that tells its pictures from real ones "
     "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Truncation pulls the random numbers towards their "
-    "mean, for more typical and less varied pictures."
+    "mean: pictures vary less and fade towards the average one."
 )
 EXAMPLES = [[16, 1.0, 7], [64, 1.0, 2024], [36, 0.7, 99], [9, 0.9, 12345]]  # count, truncation, seed
 
 
 def sample_endpoint(generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = 1.0) -> Any:
-    """Pictures of 64 x 64 pixels as PNG; number i of a seed is the same whatever the count."""
+    """Small pictures as PNG; number i of a seed is the same whatever the count."""
     return _draw(_config(generator, count, seed, truncation))
 
 
 def _config(generator: str, count: float, seed: float | None, truncation: float) -> SampleConfig:
     return SampleConfig(
-        generator=generator, count=int(count), seed=whole_number(seed, "The seed"), truncation=truncation
+        generator=generator,
+        count=whole_number(count, "The count"),
+        seed=whole_number(seed, "The seed"),
+        truncation=truncation,
     )
 
 

@@ -10,7 +10,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import Deadline
-from cvdemo.ui.common import download_path
+from cvdemo.ui.common import download_path, whole_number
 from cvdemo.walk import WalkConfig, film_steps
 
 BETWEEN = 8  # pictures of an interpolation
@@ -36,7 +36,7 @@ def interpolate_endpoint(
         Pick(generator=generator, seed=seed, index=index, truncation=truncation)
         for seed, index in ((seed_a, index_a), (seed_b, index_b))
     )
-    return interpolate(load_generator(generator), [a, b], int(count))
+    return interpolate(load_generator(generator), [a, b], whole_number(count, "The count"))
 
 
 def arithmetic_endpoint(

@@ -63,11 +63,16 @@ def test_the_table_names_the_ratio_to_the_peer() -> None:
 def test_generators_are_told_with_their_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     fields = {field.name: "" for field in dataclasses.fields(WeightEntry)}
     metric = {"value": {"fd_lite0": 300.5, "fd_floor": 36.4}, "n": 10_000, "command": "measure"}
-    generator = WeightEntry(**{**fields, "task": "sample", "metric": metric})
-    other = WeightEntry(**{**fields, "task": "classify"})
-    monkeypatch.setattr(sample, "load_manifest", lambda folder: {"dcgan_a": generator, "lenet": other})
+    ours = fields | {"network": {"name": "dcgan"}, "recipe": "dcgan"}
+    generator = WeightEntry(**{**ours, "task": "sample", "metric": metric})
+    plain = WeightEntry(**{**ours, "task": "baseline", "metric": metric | {"value": {"fd_lite0": 601.0}}})
+    other = WeightEntry(**{**fields, "task": "classify", "network": {"name": "lenet"}})
+    manifest = {"dcgan_a": generator, "lenet": other}
+    monkeypatch.setattr(sample, "load_manifest", lambda folder: manifest)
     lines = sample.quality().splitlines()
-    assert lines[2:] == ["| dcgan_a | fd_lite0 300.5, fd_floor 36.4 | 10,000 | `measure` |"]
+    assert lines[2:] == ["| dcgan_a | fd_lite0 300.5, fd_floor 36.4 | 10,000 |  | `measure` |"]
+    manifest["dcgan_plain"] = plain
+    assert [line.split(" | ")[3] for line in sample.quality().splitlines()[2:]] == ["50%", "100%"]
     for name in ("lenet", "absent"):
         with pytest.raises(ValueError, match=f"no generator '{name}'"):
             sample.load(name, Path())

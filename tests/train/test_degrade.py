@@ -55,7 +55,7 @@ def test_luminance_is_8_bit_bt601(tmp_path: Path) -> None:
     assert list(read_folder(tmp_path)) == ["white.png"]
     (tmp_path / "LRx2").mkdir()
     Image.new("RGB", (2, 2)).save(tmp_path / "LRx2" / "white.png")
-    with pytest.raises(ValueError, match="several pictures named white.png: name the folder of the originals"):
+    with pytest.raises(ValueError, match=r"several pictures named white\.png: name the folder of the originals"):
         read_folder(tmp_path)
 
 

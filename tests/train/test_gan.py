@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,10 +93,36 @@ def test_r1_comes_every_few_steps_and_weighs_accordingly() -> None:
     config = replace(TINY, norm="none", r1_gamma=2.0, r1_every=4)
     task = GanTask(config, noise_pictures(), CPU, False)
     real = to_signed(noise_pictures(8))
-    penalties = [task._penalty(step, real).item() for step in range(5)]
-    assert penalties[1:4] == [0, 0, 0]
-    assert penalties[0] == penalties[4] == pytest.approx(4 * r1_penalty(task.discriminator, real, 2.0).item())
-    assert GanTask(replace(config, r1_gamma=0.0), noise_pictures(), CPU, False)._penalty(0, real).item() == 0
+    penalties = [task._penalty(step, real) for step in range(5)]
+    assert penalties[1:4] == [None, None, None]
+    for penalty in (penalties[0], penalties[4]):
+        assert penalty.item() == pytest.approx(4 * r1_penalty(task.discriminator, real, 2.0).item())
+    assert GanTask(replace(config, r1_gamma=0.0), noise_pictures(), CPU, False)._penalty(0, real) is None
+    logs = [task.step(step, seeded("step", 0, step)) for step in range(6)]
+    assert logs[0]["r1"] == logs[3]["r1"] != logs[4]["r1"] == logs[5]["r1"]  # the last one taken
+
+
+def test_the_discriminator_may_be_wider() -> None:
+    task = GanTask(replace(TINY, width_discriminator=6), noise_pictures(), CPU, False)
+    assert next(task.discriminator.parameters()).shape[0] == 6
+    assert GanTask(TINY, noise_pictures(), CPU, False).discriminator.state_dict().keys() == (
+        task.discriminator.state_dict().keys()
+    )
+    last = [layer for layer in task.generator.modules() if isinstance(layer, torch.nn.ConvTranspose2d)][-1]
+    assert last.in_channels == TINY.width
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"decay_steps": 4}, "need decay_steps from 0 to the 3 steps, got 4"),
+        ({"fd_pictures": 3}, "need fd_pictures of at least 4, got 3"),
+        ({"label_smoothing": 0.5, "label_noise": 0.25}, "targets of real and generated pictures meet"),
+    ],
+)
+def test_settings_that_undo_themselves_are_refused_at_once(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        replace(TINY, **wrong)
 
 
 def test_r1_flattens_the_discriminator_at_real_pictures() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.dcgan import generate, latents
+from cvdemo.dcgan import generate, generators, latents
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import load_manifest, load_state_dict
 from train import gan_recipe
@@ -60,10 +60,21 @@ def test_what_is_published_loads_and_measures_the_same(tmp_path: Path, monkeypat
     monkeypatch.setattr(gan_recipe, "load_manifest", lambda: {"dcgan_test": entry})
     monkeypatch.setattr(gan_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
     again = dcgan.RECIPE.evaluate("dcgan_test", context)
+    assert again["split"] == "training pictures"
     assert {key: again[key] for key in entry.metric["value"]} == entry.metric["value"]
     assert (again["n"], again["n_real"]) == (8, 12)
     assert json.loads(json.dumps(again)) == again
+    other = Context(data=noise_folder(tmp_path / "cars", count=30), device=CPU, amp=False, pictures=8)
+    assert dcgan.RECIPE.evaluate("dcgan_test", other)["split"] == "other pictures than it was trained on"
     assert (tmp_path / "faces_16.h5").exists() and (tmp_path / "faces_16_lite0.safetensors").exists()
+
+
+def test_a_baseline_is_measured_and_not_offered(tmp_path: Path) -> None:
+    context, config = published(tmp_path)
+    options = PublishOptions(weights_dir=tmp_path / "weights", name="plain", baseline=True)
+    dcgan.RECIPE.publish(config, tmp_path / "run", context, options)
+    assert load_manifest(tmp_path / "weights")["plain"].task == "baseline"
+    assert list(generators(tmp_path / "weights")) == ["dcgan_test"]
 
 
 def test_the_card_shows_grid_neighbours_curves_and_film(tmp_path: Path) -> None:
@@ -85,7 +96,7 @@ def test_samples_in_the_card_are_those_of_the_page() -> None:
     torch.manual_seed(0)
     generator = Generator(4, 4, 3, 16).eval()
     wanted = generate(generator, latents(20, 4, CARD_SEED, CARD_TRUNCATION))
-    assert np.array_equal(card_samples(generator, 20), np.stack(wanted))
+    assert np.array_equal(card_samples(generator, 20, CARD_TRUNCATION), np.stack(wanted))
 
 
 def test_without_data_there_is_nothing_to_measure_against() -> None:

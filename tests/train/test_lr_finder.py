@@ -112,6 +112,15 @@ def test_a_sweep_that_cannot_be_is_refused() -> None:
         find_lr(TinyTask(diverge_at=0), seed=0)
 
 
+def test_a_gan_has_no_one_loss_to_sweep() -> None:
+    class TwoLosses(PlainTask):
+        def step(self, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+            return {"loss_d": torch.zeros(()), "loss_g": torch.zeros(())}
+
+    with pytest.raises(ValueError, match="a sweep needs one loss; this recipe has loss_d, loss_g"):
+        find_lr(TwoLosses(LoopConfig()), seed=0)
+
+
 SWEEP = LrSweep(
     factors=(0.1, 1.0, 10.0),
     losses=(3.0, 1.0, 2.0),

@@ -339,7 +339,10 @@ def test_recipes_differ_in_what_they_say_and_nothing_else() -> None:
     assert RECIPES["srcnn-9-1-5"].config().network["kernels"] == [9, 1, 5]
     assert SrcnnConfig(kernels=(9, 3, 5)).weight == "srcnn_935_x2"
     assert [RECIPES[name].config().weight for name in modules] == [
-        "srcnn_x2", "srcnn_915_x3", "srcnn_935_x3", "srcnn_fast_x2"
+        "srcnn_x2",
+        "srcnn_915_x3",
+        "srcnn_935_x3",
+        "srcnn_fast_x2",
     ]
 
 

@@ -1,7 +1,8 @@
 """Cars of 64 px from Gaussian latents: central squares of 16,178 pictures of 180 x 100 px.
 
 `--data DIR` is a folder of JPEGs; the central 100 px of each are taken and shrunk, so a car seen from its side loses
-both ends. With a quarter of the pictures that the faces have D learns them by heart sooner, hence DiffAugment.
+both ends. With a quarter of the pictures that the faces have D learns them by heart sooner, hence DiffAugment. It has
+not been run yet.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class DcganCarsConfig(GanConfig):
     preview_every: int = 250
     label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
     lr_generator: float = 3e-4
-    decay_steps: int = 5000  # the last ones, over which both learning rates fall linearly to 0
+    decay_steps: int = 5000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
     diff_augment: tuple[str, ...] = ("color", "translation", "cutout")  # what D sees is changed so; none: nothing
 
 
@@ -40,5 +41,5 @@ SPEC = GanSpec(
 )
 RECIPE = SPEC.as_recipe(
     goal="cars at 64 px; FD-Lite0 as low as the hours allow",
-    dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16},
+    dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )
