@@ -1,10 +1,8 @@
 """The super-resolution networks as ONNX graphs, built node by node from their tensors, and run by ONNX Runtime.
 
 No exporter: the networks are short, and a graph without padding, with height and width left open, is what tiles that
-carry their halo need. Measured on one core of an x86 CPU with AVX-512, a tile of 384 x 384 px of the result, median
-of seven interleaved runs, ONNX Runtime 1.31 against torch 2.11 in its faster memory layout: 9-5-5 in 0.14 s against
-0.25 s (1.8 times faster), `FastSRCNN` of 32 channels at x2, x3, x4 in 36, 16, 10 ms against 49, 22, 13 ms (1.4 times).
-So ONNX Runtime is the engine on the CPU for both.
+carry their halo need. On the CPU ONNX Runtime takes two thirds of torch's time for 9-5-5 and a little less than torch's
+for `FastSRCNN` (`python -m bench.upscale`; the README has a table), so it is the engine there for both.
 """
 
 from collections.abc import Callable

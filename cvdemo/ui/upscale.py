@@ -113,12 +113,6 @@ def _decibels(psnr: float) -> str:
     return f"{psnr:.2f}" if math.isfinite(psnr) else "identical"
 
 
-def _measured(result: Upscaled, original: ImageArray, scale: int, title: str) -> str:
-    """The table, on brightness without a border of `scale` px, as papers do."""
-    bicubic, restored = (luma_quality(image, original, scale) for image in (result.bicubic, result.image))
-    return quality_table(bicubic, restored, title)
-
-
 def _save(result: Upscaled, path: str | None, scale: int) -> str:
     return str(save_png(result.image, download_path(f"{Path(path or 'picture').stem}_x{scale}.png")))
 
@@ -137,8 +131,12 @@ def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> 
 def _upscale_on_page(
     path: str | None, scale: int, network: str, shrink_first: bool, tile_px: int
 ) -> Iterator[tuple[Any, ...]]:
-    """Slider, close-up, table, download and status; while tiles are worked on, only the status changes."""
+    """Slider, close-up, table, download and status; while tiles are worked on, only the status changes.
+
+    What an earlier picture left goes first, so that nothing of it stays beside this one's error.
+    """
     deadline = Deadline(TIME_LIMIT_S)
+    yield None, None, gr.Markdown(visible=False), gr.DownloadButton(visible=False), ""
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
     low_res, original = shrink(picture, scale) if shrink_first else (picture, None)
@@ -146,9 +144,13 @@ def _upscale_on_page(
     for step in upscale_steps(low_res, load_srcnn(scale, network=network), config, deadline):
         yield *[gr.skip()] * 4, f"Tile {step.done} of {step.total}"
     result, title = finished(step), network_named(scale, network).title
+    table = ""
     if original is not None:
-        yield *[gr.skip()] * 4, "Measuring"
-    table = "" if original is None else _measured(result, original, scale, title)
+        yield *[gr.skip()] * 4, "Measuring bicubic"
+        bicubic = luma_quality(result.bicubic, original, scale)  # without a border of `scale` px, as papers do
+        yield *[gr.skip()] * 4, f"Measuring {title}"
+        table = quality_table(bicubic, luma_quality(result.image, original, scale), title)
+    yield *[gr.skip()] * 4, "Saving the PNG"
     height, width = result.image.shape[:2]
     status = took(deadline.elapsed_ms, f"{title}: {low_res.shape[1]} × {low_res.shape[0]} → {width} × {height} pixels")
     download = gr.DownloadButton(value=_save(result, path, scale), visible=True)

@@ -213,6 +213,21 @@ def test_cancelling_stops_and_the_next_run_works(tab: Page, tmp_path: Path) -> N
     expect(status).to_contain_text("902 × 600 pixels in")
 
 
+def test_nothing_of_the_picture_before_stays_beside_an_error(tab: Page, tmp_path: Path) -> None:
+    tab.locator("#UpscaleConfig-shrink_first input").check()
+    load(tab, example_picture("chelsea"))
+    expect(tab.locator("#upscale-quality table")).to_be_visible()
+    expect(tab.locator("#upscale-download")).to_be_visible()
+    tab.locator("#UpscaleConfig-shrink_first input").uncheck()
+    tab.locator("#upscale-image button[aria-label='Clear']").click()
+    load(tab, save_png(np.zeros((3001, 4000, 3), np.uint8), tmp_path / "large.png"))
+    expect(tab.locator(".toast-body.error")).to_contain_text("the limit is 40")
+    expect(tab.locator("#upscale-quality table")).to_have_count(0)
+    expect(tab.locator("#upscale-download")).to_be_hidden()
+    expect(tab.locator("#upscale-result img")).to_have_count(0)
+    expect(tab.locator("#upscale-status")).not_to_contain_text("pixels in")
+
+
 def test_running_without_a_picture_says_what_to_do(tab: Page) -> None:
     tab.click("#upscale-run")
     expect(tab.locator(".toast-body.error")).to_contain_text("Please choose a picture first.")
