@@ -16,6 +16,7 @@ from safetensors.torch import save
 
 from cvdemo.errors import WeightsError
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_ensembles, load_labels, load_manifest, load_state_dict
+from train.publish import model_card
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 CONTENT = save({"w": torch.arange(4.0)})
@@ -175,6 +176,12 @@ def test_the_shipped_weights_are_those_of_the_manifest() -> None:
     listed = {entry.file for entry in manifest.values()}
     assert {path.name for path in WEIGHTS_DIR.glob("*.safetensors")} == listed
     assert sum(entry.bytes for entry in manifest.values()) < 80e6
+
+
+@pytest.mark.parametrize("name", load_manifest())
+def test_each_card_tells_what_the_manifest_tells(name: str) -> None:
+    card = (WEIGHTS_DIR / f"{name}.md").read_text(encoding="utf-8")
+    assert card.startswith(model_card(name, load_manifest()[name]))
 
 
 def test_ensembles_were_measured_on_the_weights_that_are_there() -> None:

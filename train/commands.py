@@ -17,6 +17,7 @@ from train import refresh as again
 from train.checkpoint import BEST, LAST, has_checkpoint, load
 from train.device import amp_is_fast, pick_device
 from train.engine import LoopConfig, Task, Trainer
+from train.lineage import recipe_in
 from train.recipe import Context, PublishOptions, Recipe, command_of, config_from, config_of
 from train.recipes import RECIPES
 
@@ -153,7 +154,10 @@ def publish(args: argparse.Namespace) -> None:
 def _publish_run(recipe: Recipe, out: Path, options: PublishOptions, args: argparse.Namespace) -> None:
     if not (out / options.checkpoint).exists() and options.checkpoint == BEST:
         options = replace(options, checkpoint=LAST)  # a run without validation has no best one
-    config = config_of(load(out / options.checkpoint)["config"], recipe.config)
+    state = load(out / options.checkpoint)
+    if recipe_in(state.get("command", "")) not in ("", recipe.name):
+        raise SystemExit(f"{out} holds a run of {recipe_in(state['command'])}, not of {recipe.name}")
+    config = config_of(state["config"], recipe.config)
     made = recipe.publish(config, out, _measuring(args), options)
     metric = load_manifest(options.weights_dir)[made].metric
     print(f"published {made}: {metric['name']} {metric['value']} (n = {metric['n']})")

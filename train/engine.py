@@ -35,6 +35,7 @@ from train.device import (
     set_rng_state,
 )
 from train.ema import Ema
+from train.lineage import recipe_in
 from train.monitor import METRICS_FILE, Monitor
 from train.task import LoopConfig as LoopConfig
 from train.task import Task as Task
@@ -79,9 +80,12 @@ class Trainer:
     Raises:
         FileExistsError: `out` holds a run and `resume` is False.
         FileNotFoundError: `resume` is True and there is nothing readable.
+        ValueError: no steps to take, or `out` holds a run of another recipe.
     """
 
     def __init__(self, task: Task, config: LoopConfig, out: Path, *, resume: bool = False) -> None:
+        if config.steps < 1:
+            raise ValueError(f"a run takes one step or more, got {config.steps}")
         self.task = task
         self.config = config
         self.out = out
@@ -229,13 +233,22 @@ class Trainer:
         }
 
     def _restore(self, state: State) -> None:
+        made_by, asked_for = recipe_in(state.get("command", "")), recipe_in(self.task.command)
+        if made_by and asked_for and made_by != asked_for:
+            raise ValueError(f"{self.out} holds a run of {made_by}, not of {asked_for}")
         if distributed.is_main():
             given = {**asdict(self.config), "amp": self.task.amp}
             _warn_of_changes({**state["config"], "amp": state.get("amp", self.task.amp)}, given)
         for name, network in self.task.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.task.optimizers.items():
+            # decay, momentum and so on are those given now, as the configuration that is recorded says
+            groups = [
+                {key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups
+            ]
             optimizer.load_state_dict(state["optimizers"][name])
+            for group, options in zip(optimizer.param_groups, groups, strict=True):
+                group.update(options)
         if state["scaler"]:
             self.task.scaler.load_state_dict(state["scaler"])
         self.ema.network.load_state_dict(state["ema"])

@@ -89,7 +89,9 @@ def hold_out_last(labels: Labels, per_class: int) -> tuple[Labels, Labels]:
 
 
 def class_weights(labels: Labels, num_classes: int) -> npt.NDArray[np.float32]:
-    """Weights (num_classes,) for a loss on unbalanced classes: one over the class's frequency, with mean 1.
+    """Weights (num_classes,) for a loss on unbalanced classes: one over the class's frequency.
+
+    Their mean over the samples is 1, so the loss, and with it the step, is as large as without them.
 
     Raises:
         ValueError: a class has no samples.
@@ -97,7 +99,7 @@ def class_weights(labels: Labels, num_classes: int) -> npt.NDArray[np.float32]:
     sizes = np.bincount(labels, minlength=num_classes)
     if len(sizes) > num_classes or not sizes.all():
         raise ValueError(f"need samples of the {num_classes} classes and no other, got {sizes.tolist()}")
-    weights: npt.NDArray[np.float32] = (1 / sizes / np.mean(1 / sizes)).astype(np.float32)
+    weights: npt.NDArray[np.float32] = (len(labels) / (num_classes * sizes)).astype(np.float32)
     return weights
 
 
@@ -120,7 +122,7 @@ class SealedSplit(Generic[T]):
         return sum(len(record.read_text(encoding="utf-8").splitlines()) for record in found)
 
     def read(self, purpose: str) -> T:
-        """What `load` returns; the purpose and the time go into the records before it is called.
+        """What `load` returns; the purpose and the time go into the records.
 
         Raises:
             RuntimeError: this object was read before.
@@ -129,9 +131,10 @@ class SealedSplit(Generic[T]):
             raise RuntimeError(
                 f"the test split was read for {self._opened_for!r}; it is read once, not for {purpose!r}"
             )
+        loaded = self._load()  # where nothing can be loaded, nothing was read
         self._opened_for = purpose
         line = {"purpose": purpose, "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         for record in self._records:
             with record.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-        return self._load()
+        return loaded

@@ -15,6 +15,12 @@ from cvdemo.weights import load_manifest
 from train.checkpoint import LAST, State, load
 
 
+def recipe_in(command: str) -> str:
+    """The recipe's name in a command line of training; empty where it is none."""
+    words = command.split()
+    return words[3] if words[:3] == ["python", "-m", "train"] and len(words) > 3 else ""
+
+
 def leg(command: str, settings: dict[str, Any] | None, hours: float | None) -> dict[str, Any]:
     """One run among those that made a network."""
     return {"command": command, "settings": settings, "hours": None if hours is None else round(hours, 2)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,6 +65,7 @@ class Monitor:
         self.progress = Progress(steps, start=start)
         self.board = _tensorboard(out, start)
         self.summarised = 0  # records that table and curves show
+        self.epochs_shown = start // batches if batches else 0
 
     def describe(self, about: Mapping[str, Any]) -> None:
         """Writes what the run is, its configuration and hardware, to `run.json`."""
@@ -75,6 +77,9 @@ class Monitor:
         record = self._stamp(step, seconds) | {TRAIN + name.removeprefix(TRAIN): v for name, v in values.items()}
         self._append(record if lr is None else record | {"lr": lr})
         self.progress.update(step, _as_words(values))
+        if self.batches and step // self.batches > self.epochs_shown and not any(map(is_evaluation, self.records)):
+            self.epochs_shown = step // self.batches
+            self.write_summaries()  # a run that measures nothing is summarised after each epoch all the same
 
     def evaluation(self, step: int, seconds: float, values: Mapping[str, float], *, best: bool = False) -> None:
         """Records one evaluation, prints it, and rewrites table and curves."""
@@ -177,18 +182,34 @@ def is_evaluation(record: Record) -> bool:
 
 
 def table(records: Sequence[Record]) -> list[Record]:
-    """One row for each evaluation, with the mean of the training lines since the one before."""
+    """One row for each evaluation, with the mean of the training lines since the one before.
+
+    Without any evaluation: one for each epoch.
+    """
+    if not any(map(is_evaluation, records)):
+        return _by_epoch(records)
     rows: list[Record] = []
     since: list[Record] = []
     for record in records:
         if not is_evaluation(record):
             since.append(record)
             continue
-        names = dict.fromkeys(name for line in since for name in line if name not in _NOT_DRAWN)
-        means = {name: fmean(line[name] for line in since if name in line) for name in names}
-        rows.append(record | means)
+        rows.append(record | _means(since))
         since = []
     return rows
+
+
+def _by_epoch(records: Sequence[Record]) -> list[Record]:
+    epochs: dict[int, list[Record]] = {}
+    for record in records:
+        if "epoch" in record:
+            epochs.setdefault(math.ceil(record["epoch"]), []).append(record)
+    return [{key: lines[-1][key] for key in ("step", "epoch", "seconds")} | _means(lines) for lines in epochs.values()]
+
+
+def _means(lines: Sequence[Record]) -> Record:
+    names = dict.fromkeys(name for line in lines for name in line if name not in _NOT_DRAWN)
+    return {name: fmean(line[name] for line in lines if name in line) for name in names}
 
 
 def as_csv(rows: Sequence[Record]) -> str:

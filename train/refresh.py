@@ -8,7 +8,6 @@ networks, its published half being no discriminator.
 from __future__ import annotations
 
 import argparse
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from cvdemo.weights import WeightEntry
 from train.checkpoint import BEST, LAST, has_checkpoint, load_last
 from train.engine import LoopConfig
+from train.lineage import recipe_in
 from train.recipe import Recipe, config_of
 from train.recipes import RECIPES
 
@@ -38,8 +38,7 @@ def legs(name: str, entry: WeightEntry) -> list[tuple[Recipe, LoopConfig]]:
     for command, settings in [(run["command"], run["settings"]) for run in entry.earlier] + [
         (entry.command, entry.settings)
     ]:
-        words = shlex.split(command)
-        recipe = RECIPES.get(words[3]) if words[:3] == ["python", "-m", "train"] and len(words) > 3 else None
+        recipe = RECIPES.get(recipe_in(command))
         if recipe is None or settings is None:
             raise ValueError(f"{name} was not trained with recorded settings; `{command}` made it")
         found.append((recipe, _config(recipe, settings)))

@@ -39,18 +39,23 @@ C = TypeVar("C", bound=LoopConfig)
 def with_steps(config: C, pictures: int) -> C:
     """The config with `epochs` turned into steps over that many pictures, and a measure after each epoch.
 
-    Measures stay off where `evaluate_every` is 0. Without `epochs` the config comes back as it is.
+    Measures stay off where `evaluate_every` is 0. Without `epochs` the config comes back as it is, but for a recipe
+    that measures after each epoch by default: it still does.
 
     Raises:
         ValueError: fewer pictures than one batch, or steps given beside epochs that come to another number.
     """
+    batches, default = pictures // config.batch_size, type(config)()
     if not config.epochs:
-        return config
-    batches = pictures // config.batch_size
+        each_epoch = default.epochs and config.evaluate_every == default.evaluate_every
+        return replace(config, evaluate_every=max(1, batches)) if each_epoch else config
     if batches == 0:
         raise ValueError(f"need at least one batch of {config.batch_size} pictures, got {pictures}")
-    if config.steps not in (0, type(config)().steps, config.epochs * batches):
-        raise ValueError(f"give steps or epochs: {config.epochs} epochs are {config.epochs * batches} steps")
+    if config.steps not in (0, default.steps, config.epochs * batches):
+        raise ValueError(
+            f"give steps or epochs: {config.epochs} epochs are {config.epochs * batches} steps; "
+            "with --epochs 0 the steps count"
+        )
     return replace(config, steps=config.epochs * batches, evaluate_every=batches if config.evaluate_every else 0)
 
 

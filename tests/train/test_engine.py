@@ -12,6 +12,7 @@ from train import task as task_module
 from train.checkpoint import BEST, LAST, PREVIOUS, load
 from train.engine import LoopConfig, Trainer, epoch_indices, seeded, with_steps
 from train.monitor import METRICS_FILE, read_records
+from train.recipes import RECIPES
 
 SHORT = replace(CONFIG, steps=3, evaluate_every=0)
 
@@ -95,6 +96,33 @@ def test_a_run_is_not_overwritten(whole: Path) -> None:
         Trainer(TinyTask(), CONFIG, whole)
 
 
+def test_a_resumed_run_takes_the_options_given_now(tmp_path: Path) -> None:
+    Trainer(TinyTask(), SHORT, tmp_path).run()
+    task = TinyTask()
+    group = task.optimizers["network"].param_groups[0]
+    group |= {"weight_decay": 0.25, "eps": 1e-3}
+    before = {key: value for key, value in group.items() if key != "params"}
+    Trainer(task, SHORT, tmp_path, resume=True)
+    group = task.optimizers["network"].param_groups[0]
+    assert {key: value for key, value in group.items() if key != "params"} == before
+    assert task.optimizers["network"].state_dict()["state"]  # moments come from the checkpoint
+
+
+def test_a_run_of_another_recipe_is_not_resumed(tmp_path: Path) -> None:
+    task = TinyTask()
+    task.command = "python -m train srcnn --data DIR --out DIR"
+    Trainer(task, SHORT, tmp_path).run()
+    other = TinyTask()
+    other.command = "python -m train dcgan --data DIR --out DIR"
+    with pytest.raises(ValueError, match="holds a run of srcnn, not of dcgan"):
+        Trainer(other, SHORT, tmp_path, resume=True)
+
+
+def test_a_run_without_steps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a run takes one step or more, got 0"):
+        Trainer(TinyTask(), replace(SHORT, steps=0), tmp_path)
+
+
 def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no readable checkpoint"):
         Trainer(TinyTask(), CONFIG, tmp_path, resume=True)
@@ -121,6 +149,10 @@ def test_epochs_become_steps() -> None:
     config = LoopConfig(epochs=3, batch_size=4)
     assert (with_steps(config, 11).steps, with_steps(config, 11).evaluate_every) == (6, 2)
     assert with_steps(replace(config, evaluate_every=0), 11).evaluate_every == 0
+    lenet = RECIPES["lenet-fashion-mnist"].config(epochs=0, steps=100, batch_size=5)
+    assert (with_steps(lenet, 11).steps, with_steps(lenet, 11).evaluate_every) == (100, 2)  # still after each epoch
+    with pytest.raises(ValueError, match="with --epochs 0 the steps count"):
+        with_steps(replace(lenet, epochs=3), 11)
     assert with_steps(LoopConfig(steps=5), 1) == LoopConfig(steps=5)
     with pytest.raises(ValueError, match="at least one batch of 4 pictures, got 3"):
         with_steps(config, 3)

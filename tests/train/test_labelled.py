@@ -45,7 +45,8 @@ def test_the_last_of_each_class_are_held_out() -> None:
 
 def test_rare_classes_weigh_more() -> None:
     weights = class_weights(np.repeat([0, 1, 2], [10, 20, 40]), 3)
-    assert weights.dtype == np.float32 and weights.mean() == pytest.approx(1)
+    labels = np.repeat([0, 1, 2], [10, 20, 40])
+    assert weights.dtype == np.float32 and weights[labels].mean() == pytest.approx(1)
     assert weights / weights[2] == pytest.approx([4, 2, 1])
     assert class_weights(np.arange(6) % 3, 3).tolist() == pytest.approx([1, 1, 1])
 
@@ -65,6 +66,14 @@ def test_the_test_split_is_read_once(tmp_path: Path) -> None:
     ):
         split.read("another look")
     assert loaded == ["read"]
+
+
+def test_what_could_not_be_loaded_was_not_read(tmp_path: Path) -> None:
+    record = tmp_path / "test_readings.jsonl"
+    split = SealedSplit(lambda: (tmp_path / "absent").read_text(), record)
+    with pytest.raises(FileNotFoundError):
+        split.read("publishing")
+    assert not record.exists() and split.readings == 0
 
 
 def test_readings_of_earlier_runs_are_on_record(tmp_path: Path) -> None:

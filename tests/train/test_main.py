@@ -162,5 +162,5 @@ def test_a_dry_run_tries_the_options_that_were_given(capsys: pytest.CaptureFixtu
 
 
 def test_data_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"holds no folder 't91': --data takes the folder"):
+    with pytest.raises(SystemExit, match=r"holds no folder 't91'. DIR holds the folders t91, bsds"):
         command_line.main(["srcnn", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--device", "cpu"])

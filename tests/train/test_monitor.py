@@ -96,6 +96,16 @@ def test_a_run_without_evaluations_has_curves_at_its_end(tmp_path: Path) -> None
     assert not (tmp_path / TABLE_FILE).exists()
 
 
+def test_a_run_without_evaluations_is_summarised_after_each_epoch(tmp_path: Path) -> None:
+    monitor = Monitor(tmp_path, steps=6, batches=2)
+    monitor.training(1, 0.5, {"loss": 4.0})
+    assert not (tmp_path / CURVES_FILE).exists()
+    for step, loss in ((2, 2.0), (3, 1.5), (4, 0.5)):
+        monitor.training(step, step / 2, {"loss": loss})
+    assert (tmp_path / CURVES_FILE).exists()
+    assert (tmp_path / TABLE_FILE).read_text() == "step,epoch,seconds,train_loss\n2,1.0,1.0,3.0\n4,2.0,2.0,1.0\n"
+
+
 def test_quantities_that_share_a_word_share_a_panel() -> None:
     training = {"train_loss_d": 1.0, "train_loss_g": 1.0, "train_rank1": 10.0, "train_batch_psnr": 30.0, "lr": 0.1}
     measured = {"rank1": 9.0, "rank5": 20.0, "psnr": 31.0, "bicubic_psnr": 29.0, "ssim": 0.9, "bicubic_ssim": 0.8}
