@@ -194,8 +194,8 @@ def test_ensembles_were_measured_on_the_weights_that_are_there() -> None:
     ("name", "set5", "set14"),
     [
         ("srcnn_x2", 36.66, 32.42),
-        ("srcnn_x3", 32.75 - 0.02, 29.28),  # short of the paper by so much, see train/LOG.md
-        ("srcnn_x4", 30.48 - 0.04, 27.49 - 0.04),
+        ("srcnn_x3", 32.75, 29.28),
+        ("srcnn_x4", 30.48, 27.49),
         ("srcnn_fast_x2", 37.10, 32.65),
         ("srcnn_fast_x3", 33.20, 29.45),
         ("srcnn_fast_x4", 30.75, 27.60),

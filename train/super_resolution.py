@@ -1,13 +1,13 @@
 """Super-resolution as a task: patches in, crops restored; and what its networks have in common.
 
-Luminance only. Beyond the paper (Dong et al. 2016): Adam with a cosine instead of SGD, an average of the weights,
-larger crops that carry their surroundings, mirrored and turned. The last steps run in float32, because bfloat16's
-8 bits of mantissa cost hundredths of a dB.
+Luminance only. Beyond the paper (Dong et al. 2016): Adam or SOAP with a cosine instead of SGD, an average of the
+weights, larger crops that carry their surroundings, mirrored and turned. The last steps run in float32, because
+bfloat16's 8 bits of mantissa cost hundredths of a dB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,9 +26,11 @@ from train.engine import LoopConfig, Task, with_steps
 from train.lineage import file_to_start_from, legs_of, read_start
 from train.optim import lr_factor
 from train.patches import PatchSource, turned
+from train.soap import Soap
 
 Network = SRCNN | FastSRCNN
 
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "soap": Soap}
 _CHARBONNIER_EPSILON = 1e-3  # Lai et al. 2017, "Deep Laplacian Pyramid Networks", section 3.3
 
 
@@ -46,6 +48,7 @@ class SuperResolutionConfig(LoopConfig):
     shrink: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6)  # copies of each picture, (0, 1]
     bsds: bool = True  # BSDS500 train and test beside T91
     loss: Literal["l2", "charbonnier", "l1"] = "l2"
+    optimizer: Literal["adam", "soap"] = "adam"
     lr: float = 1e-3
     warmup_steps: int = 200  # or a tenth of the steps, where that is less
     float32_steps: int = 1000  # at the end, without bfloat16
@@ -98,7 +101,7 @@ class SuperResolutionTask(Task):
         channels_last(self.network.to(device))
         self.networks: dict[str, nn.Module] = {"network": self.network}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "network": torch.optim.Adam(self.network.parameters(), config.lr)
+            "network": _OPTIMIZERS[config.optimizer](self.network.parameters(), lr=config.lr)
         }
         self.side_px = config.crop_px + 2 * (_context_px(self.network, config.scale) + REACH_PX) * config.scale
         if config.crop_px % config.scale or self.side_px > config.patch_px:
@@ -114,7 +117,7 @@ class SuperResolutionTask(Task):
         return lr_factor("cosine", step, self.config.steps, warmup_steps / self.config.steps)
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """One Adam step on a batch of crops."""
+        """One step on a batch of crops."""
         high_res = self._crops(generator).to(self.device)
         low_res, enlarged = self.degrade(high_res)
         target = _centre(high_res, self.config.crop_px)
