@@ -51,9 +51,10 @@ class ClassifierConfig(LoopConfig, AugmentConfig):
     grow_until: float = 0.85  # (0, 1], share of all steps after which pictures have their full side
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         augment.check(self)
-        if min(self.batch_size, self.micro_batch) < 1 or min(self.steps, self.epochs, self.validation) < 0:
-            raise ValueError("need batch_size and micro_batch >= 1, and steps, epochs and validation >= 0")
+        if self.micro_batch < 1 or self.validation < 0:
+            raise ValueError(f"need micro_batch >= 1 and validation >= 0, got {self.micro_batch}, {self.validation}")
         if not (0 <= self.label_smoothing < 1 and 0 <= self.warmup_fraction < 1):
             raise ValueError(f"need {self.label_smoothing=} and {self.warmup_fraction=} in [0, 1)".replace("self.", ""))
         if self.first_px % _GROWTH_PX or self.first_px < 0 or not 0 < self.grow_until <= 1:

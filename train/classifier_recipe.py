@@ -45,6 +45,7 @@ class Source:
         normalisation: of its pixels.
         test_split: what "test" is, in words.
         dark_ground: whether things are bright on black, so that other pictures must be inverted for the network.
+        where: what the folder holds and where it comes from, a sentence for people.
         official: its name in `train.download`, if it has a public address.
     """
 
@@ -58,6 +59,7 @@ class Source:
     test_split: str
     channels: int = 3
     dark_ground: bool = False
+    where: str = ""
     official: str = ""
 
     def download(self, folder: Path) -> None:
@@ -241,6 +243,7 @@ class ClassifierSpec:
             predict=self.predict,
             load_run=self.load_run,
             load_weight=self.load_weight,
+            where=self.source.where,
             download=self.source.download if self.source.official else None,
         )
 

@@ -51,6 +51,14 @@ class FineTuneConfig(LoopConfig):
     weight_decay: float = 0.01
     label_smoothing: float = 0.1  # [0, 1)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 <= self.label_smoothing < 1 and 0 < self.min_area <= 1 and 1 <= self.first_block <= 15):
+            raise ValueError(
+                "need label_smoothing in [0, 1), min_area in (0, 1] and first_block from 1 to 15, got "
+                f"{self.label_smoothing}, {self.min_area}, {self.first_block}"
+            )
+
 
 class FineTuneTask(Task):
     """Cross-entropy on random crops, on the backbone with a classifier of its own.

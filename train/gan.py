@@ -59,6 +59,7 @@ class GanConfig(LoopConfig):
     start: str = ""  # weight of the manifest, or checkpoint file of a run, to start from; empty: random weights
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.decay_steps <= (self.steps if not self.epochs else float("inf")):
             raise ValueError(f"need decay_steps from 0 to the {self.steps} steps, got {self.decay_steps}")
         if self.fd_pictures < 4:  # of which the kernel distance takes two subsets

@@ -32,6 +32,15 @@ class LoopConfig:
     preview_every: int = 500  # steps; 0: never
     checkpoint_seconds: float = 180.0
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or min(self.steps, self.epochs) < 0 or self.log_every < 1:
+            raise ValueError(
+                "need batch_size and log_every >= 1 and steps and epochs >= 0, got "
+                f"{self.batch_size}, {self.log_every}, {self.steps}, {self.epochs}"
+            )
+        if not 0 <= self.ema_decay < 1 or self.clip_norm < 0:
+            raise ValueError(f"need ema_decay in [0, 1) and clip_norm >= 0, got {self.ema_decay}, {self.clip_norm}")
+
 
 C = TypeVar("C", bound=LoopConfig)
 

@@ -68,6 +68,7 @@ class TransferData:
         labels: file in weights/labels. classes: K.
         test_split: what "test" is, in words.
         ten_crop: whether the accuracy with ten crops is measured too, which doubles the time.
+        where: what the folder holds and where it comes from, a sentence for people.
         official: its name in `train.download`, if it has a public address.
     """
 
@@ -78,6 +79,7 @@ class TransferData:
     classes: int
     test_split: str
     ten_crop: bool
+    where: str = ""
     official: str = ""
 
     def download(self, folder: Path) -> None:
@@ -262,6 +264,7 @@ class TransferSpec:
             predict=self.predict,
             load_run=self.load_run,
             load_weight=self.load_weight,
+            where=self.data.where,
             download=self.data.download if self.data.official else None,
         )
 

@@ -35,3 +35,5 @@ _RECIPES = (
     dcgan_cars.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
+if len(RECIPES) < len(_RECIPES):
+    raise ValueError(f"two recipes have the same name: {[recipe.name for recipe in _RECIPES]}")

@@ -39,6 +39,7 @@ CATS_DOGS = TransferData(
     classes=2,
     test_split="2,500 pictures, half of them cats, drawn with seed 0 and kept apart from training and choosing",
     ten_crop=True,
+    where="DIR holds cat.N.jpg and dog.N.jpg, or a folder train with them: train.zip of kaggle.com/c/dogs-vs-cats/data",
 )
 
 

@@ -3,7 +3,7 @@
 The head is trained first, so that its random start does not spoil the body; the first blocks, the most general
 (Yosinski et al. 2014, "How transferable are features in deep neural networks?", arXiv:1411.1792), stay as they are.
 
-`--data DIR` as for cats-dogs-features.
+`--data DIR` as for cats-dogs-features; `--help` says where the pictures come from.
 """
 
 from __future__ import annotations

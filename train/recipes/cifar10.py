@@ -35,6 +35,7 @@ CIFAR10 = Source(
     num_classes=10,
     normalisation=Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     test_split="10,000 test pictures",
+    where="DIR holds cifar-10-batches-py, which --download fetches, or folders train and test with one for each class",
     official="cifar10",
 )
 _NOTES = """

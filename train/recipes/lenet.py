@@ -27,6 +27,7 @@ FASHION_MNIST = Source(
     num_classes=10,
     normalisation=Normalisation((0.2860,), (0.3530,)),
     test_split="10,000 test pictures",
+    where="DIR holds the four files *-ubyte.gz; --download fetches them",
     official="fashion-mnist",
 )
 _NOTES = """

@@ -26,6 +26,7 @@ TINY_IMAGENET = Source(
     num_classes=200,
     normalisation=Normalisation((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
     test_split="10,000 official validation pictures",
+    where="DIR is or holds tiny-imagenet-200 as Stanford publishes it; --download fetches it",
     official="tiny-imagenet",
 )
 _NOTES = """

@@ -43,6 +43,7 @@ TINY_IMAGENET = TransferData(
     classes=200,
     test_split="the 10,000 pictures of val",
     ten_crop=False,
+    where="DIR is or holds tiny-imagenet-200 as Stanford publishes it; --download fetches it",
     official="tiny-imagenet",
 )
 
