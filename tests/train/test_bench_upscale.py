@@ -55,8 +55,8 @@ def test_the_tables(data: Path, any_data: list[int], capsys: pytest.CaptureFixtu
     assert set(any_data) == {2, 3, 4}
     assert printed[0] == "| set5, 2 pictures: PSNR (dB) / SSIM | x2 | x3 | x4 |"
     assert "| published: SRCNN 9-5-5 (Dong et al. 2016) | 36.66 / 0.9542 | 32.75 / 0.9090 | 30.48 / 0.8628 |" in printed
-    assert "| published: FSRCNN (Dong et al. 2016) | 37.00 | 33.16 | 30.71 |" in printed
-    assert "| published: SRCNN 9-5-5 (Dong et al. 2016) | 32.42 | 29.28 | 27.49 |" in printed
+    assert "| published: FSRCNN (Dong et al. 2016) | 37.00 / 0.9558 | 33.16 / 0.9140 | 30.71 / 0.8657 |" in printed
+    assert "| published: SRCNN 9-5-5 (Dong et al. 2016) | 32.42 / 0.9063 | 29.28 / 0.8209 | 27.49 / 0.7503 |" in printed
     (peer,) = (line for line in printed if line.startswith("| OpenCV INTER_CUBIC |"))
     assert peer.count("(1.0x)") == 3
     assert printed[-1].startswith("Time: results of 48 x 48 px, median of 1 interleaved rounds, one thread; torch ")

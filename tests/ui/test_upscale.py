@@ -219,7 +219,7 @@ def test_nothing_of_the_picture_before_stays_beside_an_error(tab: Page, tmp_path
     expect(tab.locator("#upscale-quality table")).to_be_visible()
     expect(tab.locator("#upscale-download")).to_be_visible()
     tab.locator("#UpscaleConfig-shrink_first input").uncheck()
-    tab.locator("#upscale-image button[aria-label='Clear']").click()
+    tab.locator("#upscale-image button[aria-label='Remove Image']").click()
     load(tab, save_png(np.zeros((3001, 4000, 3), np.uint8), tmp_path / "large.png"))
     expect(tab.locator(".toast-body.error")).to_contain_text("the limit is 40")
     expect(tab.locator("#upscale-quality table")).to_have_count(0)
