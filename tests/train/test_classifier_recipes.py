@@ -119,7 +119,7 @@ def test_every_recipe_of_the_table_is_there() -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"batch_size": 0}, "batch_size and micro_batch >= 1"),
+        ({"batch_size": 0}, "need batch_size and log_every >= 1"),
         ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
         ({"rotate_deg": 200.0}, "rotate_deg=200"),
     ],
