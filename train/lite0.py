@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +120,7 @@ class RealFeatures:
         new = lite0_features(batches, self.device, self.amp)
         self._held = torch.cat([self._held, new]) if had else new
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Names the pictures: a hash of their shape and bytes."""
         hasher = hashlib.blake2b(str(self.pictures.shape).encode(), digest_size=16)
