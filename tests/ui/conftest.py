@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
@@ -126,6 +126,20 @@ def open_page(browser: Browser, server: str, width: int, height: int) -> Iterato
     yield page
     context.close()
     assert not errors, errors
+
+
+def type_number(field: Locator, value: float) -> None:
+    """Types into a number field, again where the page puts the value back that it had before.
+
+    A part that is just being opened may do so once, faster than a person can type.
+    """
+    for _ in range(5):
+        field.fill(str(value))
+        field.press("Enter")
+        field.page.wait_for_timeout(500)
+        if field.input_value() == str(value):
+            return
+    raise AssertionError(f"{value} was typed five times, and the field still holds {field.input_value()}")
 
 
 @pytest.fixture

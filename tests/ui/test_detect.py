@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from cvdemo.ui import detect as tab_module
 from cvdemo.ui.common import example_picture
+from tests.ui.conftest import type_number
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 502 x 343 px
 
@@ -33,9 +34,7 @@ def detect(page: Page, name: str) -> None:
 
 def slide(page: Page, name: str, value: float) -> None:
     """Types a value into the number field of a slider."""
-    field = page.locator(f"#DetectConfig-{name} input[type=number]")
-    field.fill(str(value))
-    field.press("Enter")
+    type_number(page.locator(f"#DetectConfig-{name} input[type=number]"), value)
 
 
 def rows(page: Page) -> Any:

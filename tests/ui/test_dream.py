@@ -15,6 +15,7 @@ from cvdemo.deepdream import DEFAULT_PRESET, PRESETS
 from cvdemo.ui import dream as tab
 from cvdemo.ui.common import example_picture
 from cvdemo.ui.dream import CUSTOM, config_of
+from tests.ui.conftest import type_number
 
 SMALL = {"size_px": 128, "octaves": 1, "steps": 2}
 CHELSEA = example_picture("chelsea")
@@ -83,9 +84,7 @@ def test_a_preset_sets_the_controls_and_a_moved_control_makes_it_custom(page: Pa
     expect(page.locator("#DreamConfig-layer input")).to_have_value("block9")
     channel = page.locator("#DreamConfig-channel input[type=number]")
     expect(channel).to_have_value("41")
-    page.wait_for_timeout(1000)  # what a person needs to type; sooner, the opening part may put the preset's value back
-    channel.fill("42")
-    channel.press("Enter")
+    type_number(channel, 42)
     expect(page.get_by_role("radio", name="Custom", exact=True)).to_be_checked()
     expect(channel).to_have_value("42")
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from cvdemo.dcgan import Pick, SampleConfig, combine, interpolate, latents, load_generator, sample
 from cvdemo.images import ImageArray, read_image
+from tests.ui.conftest import type_number
 
 THUMBNAILS = "#sample-result .thumbnail-lg img"
 
@@ -126,8 +127,7 @@ def test_picks_outlive_a_new_drawing_and_are_interpolated(tab: Page) -> None:
 
 def test_a_walk_loops_and_plays_without_picks_and_through_them(tab: Page) -> None:
     unfold(tab, "walk")
-    tab.locator("#WalkConfig-seconds input[type=number]").fill("2")
-    tab.locator("#WalkConfig-seconds input[type=number]").press("Tab")
+    type_number(tab.locator("#WalkConfig-seconds input[type=number]"), 2)
     tab.click("#sample-walk-run")
     expect(tab.locator("#sample-walk-status")).to_contain_text("48 frames through 6 random points of seed 0 in")
     first = film(tab)
@@ -146,8 +146,7 @@ def test_a_walk_loops_and_plays_without_picks_and_through_them(tab: Page) -> Non
 
 def test_a_walk_can_be_cancelled(tab: Page) -> None:
     unfold(tab, "walk")
-    tab.locator("#WalkConfig-seconds input[type=number]").fill("30")
-    tab.locator("#WalkConfig-seconds input[type=number]").press("Tab")
+    type_number(tab.locator("#WalkConfig-seconds input[type=number]"), 30)
     tab.click("#sample-walk-run")
     expect(tab.locator("#sample-walk-status")).to_contain_text("of 720")
     tab.click("#sample-walk-cancel")
