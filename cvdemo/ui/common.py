@@ -27,6 +27,7 @@ from cvdemo.images import ImageArray, read_image
 HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
 SEED_MAX = 2**31 - 1
+PREVIEW_STAYS = "Cancelled; the last preview stays."
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,18 @@ def on_page(
     if cancel is not None:
         cancel.click(None, cancels=events, api_visibility="private")
     return events
+
+
+def say_cancelled(cancel: gr.Button, status: Component, running: Sequence[str], told: str = "Cancelled.") -> None:
+    """A click on `cancel` puts `told` in the place of a status that begins with one of `running`.
+
+    A second later, because what was under way when it was pressed may still change the status.
+    """
+    script = f"""async (text) => {{
+        await new Promise(resolve => setTimeout(resolve, 1000));
+        return {json.dumps(list(running))}.some(word => text?.startsWith(word)) ? {json.dumps(told)} : text;
+    }}"""
+    cancel.click(None, status, status, js=script, api_visibility="private")
 
 
 def _reveal(elem_id: str | None) -> str | None:

@@ -19,6 +19,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
 from cvdemo.ui.common import (
+    PREVIEW_STAYS,
     Tab,
     control,
     endpoint,
@@ -29,6 +30,7 @@ from cvdemo.ui.common import (
     on_page,
     picture_input,
     picture_output,
+    say_cancelled,
     seed_control,
     share_button,
     took,
@@ -192,8 +194,7 @@ def build() -> dict[str, Component]:
     _wire_presets(preset, controls)
     inputs = [image, seed, *controls.values()]
     on_page([run.click], _dream_on_page, inputs, [result, status], examples=pictures, cancel=cancel)
-    stopped = "(text) => text?.startsWith('Dreaming') ? 'Cancelled; the last preview stays.' : text"
-    cancel.click(None, status, status, js=stopped, api_visibility="private")
+    say_cancelled(cancel, status, ["Dreaming"], PREVIEW_STAYS)
     endpoint("dream", dream_endpoint, [image, preset, *_api_inputs()], [result])
     return settings
 

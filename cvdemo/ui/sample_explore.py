@@ -25,7 +25,17 @@ from cvdemo.images import ImageArray, save_png
 from cvdemo.latents import angle
 from cvdemo.runtime import Deadline
 from cvdemo.srcnn import SCALES, UpscaleConfig, load_srcnn, upscale
-from cvdemo.ui.common import control, download_path, endpoint, numbers_only, on_page, picture_output, took, whole_number
+from cvdemo.ui.common import (
+    control,
+    download_path,
+    endpoint,
+    numbers_only,
+    on_page,
+    picture_output,
+    say_cancelled,
+    took,
+    whole_number,
+)
 from cvdemo.ui.sample_api import (
     BETWEEN,
     TIME_LIMIT_S,
@@ -53,11 +63,6 @@ WALK_NOTE = (
     "of the seed above."
 )
 UPSCALE_NOTE = "The picture that you clicked last, enlarged by the network of the Upscale tab, beside plain bicubic."
-# A second later, because frames that were under way when it was pressed still change the text.
-CANCELLED = """async (text) => {
-    await new Promise(resolve => setTimeout(resolve, 1000));
-    return text?.startsWith('Frame') ? 'Cancelled.' : text;
-}"""
 
 
 @dataclass(frozen=True)
@@ -211,7 +216,7 @@ def _build_walk(panel: PickPanel, source: Source) -> None:
     settings: list[Component] = [source.generator, source.seed, source.truncation]
     inputs, outputs = [panel.slots, *settings, *controls], [film, status]
     on_page([run.click], _walk_on_page, inputs, outputs, cancel=cancel, show_progress_on=film)
-    cancel.click(None, status, status, js=CANCELLED, api_visibility="private")
+    say_cancelled(cancel, status, ["Frame"])
     through = gr.JSON(value=None, visible=False, label="Through")
     endpoint("walk", walk_endpoint, [*settings, through, *controls], [film])
 

@@ -12,6 +12,7 @@ from cvdemo.images import ImageArray, resize, to_image, to_tensor
 from cvdemo.runtime import Deadline
 from cvdemo.style import PRESETS, StyleConfig, StyleStep, load_style_network, scale_sizes, stylize
 from cvdemo.ui.common import (
+    PREVIEW_STAYS,
     Tab,
     control,
     endpoint,
@@ -22,6 +23,7 @@ from cvdemo.ui.common import (
     on_page,
     picture_input,
     picture_output,
+    say_cancelled,
     seed_control,
     share_button,
     took,
@@ -211,6 +213,7 @@ def build() -> dict[str, Component]:
     inputs, outputs = [content, style, *controls.values()], [result, status, plot]
     on_page([run.click, content.upload], _stylize_on_page, inputs, outputs, examples=pictures, cancel=cancel)
     on_page([style.upload], _with_new_style, inputs, outputs, examples=styles, cancel=cancel)
+    say_cancelled(cancel, status, ["Step"], PREVIEW_STAYS)
     endpoint("stylize", stylize_endpoint, [content, style, *(controls[name] for name in ENDPOINT_FIELDS)], [result])
     return controls
 

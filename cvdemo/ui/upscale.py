@@ -36,6 +36,7 @@ from cvdemo.ui.common import (
     method_note,
     on_page,
     picture_input,
+    say_cancelled,
     share_button,
     took,
 )
@@ -217,6 +218,7 @@ def build() -> dict[str, Component]:
     inputs = [image, scale, network, shrink_first, tile_px]
     outputs = [pair, detail, table, download, status]
     on_page([run.click, image.upload], _upscale_on_page, inputs, outputs, examples=pictures, cancel=cancel)
+    say_cancelled(cancel, status, ["Tile", "Measuring", "Saving"])
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
     png = gr.File(visible=False, label="PNG")
     endpoint("upscale", upscale_endpoint, [image, scale, any_network], [pair, png])
