@@ -73,16 +73,20 @@ def _add_recipe(parser: argparse.ArgumentParser, recipe: Recipe) -> None:
     parser.add_argument("--data", type=Path, help="folder or HDF5 file to train on")
     parser.add_argument("--out", type=Path, help="folder of the run: checkpoints, metrics, curves, previews")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
+    parser.add_argument("--dry-run", action="store_true", help="two steps of a tiny network on generated data")
+    _add_training(parser)
+    add_config_options(parser, recipe.config)
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--download", action="store_true", help="fetch the data set into --data first, if not there")
     parser.add_argument("--publish", action="store_true", help="at the end measure and put it into weights/")
-    parser.add_argument("--dry-run", action="store_true", help="two steps of a tiny network on generated data")
     parser.add_argument(
         "--amp",
         action=argparse.BooleanOptionalAction,
         help="16-bit convolutions; by default where the hardware has them",
     )
     _add_place(parser)
-    add_config_options(parser, recipe.config)
 
 
 def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -103,7 +107,7 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
 
     again = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
     refresh.add_options(again)
-    _add_place(again)
+    _add_training(again)
 
     for command in (evaluate, publish, joint):
         command.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")

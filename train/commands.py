@@ -48,8 +48,7 @@ def train(args: argparse.Namespace) -> None:
         return
     if args.data is None or args.out is None:
         raise SystemExit(f"{recipe.name}: give --data and --out, or --dry-run")
-    device = distributed.init_from_environment(pick_device(args.device))
-    context = Context(data=args.data, device=device, amp=amp_is_fast(device) if args.amp is None else args.amp)
+    context = _context(args)
     with distributed.main_first():  # who fetches and packs the data
         _download(recipe, args)
         task = _task(recipe, config_from(args, recipe.config), context)
@@ -68,6 +67,12 @@ def train(args: argparse.Namespace) -> None:
     distributed.leave()
 
 
+def _context(args: argparse.Namespace) -> Context:
+    """Where and in which precision this process trains, as one of several where `torchrun` started it."""
+    device = distributed.init_from_environment(pick_device(args.device))
+    return Context(data=args.data, device=device, amp=amp_is_fast(device) if args.amp is None else args.amp)
+
+
 def _task(recipe: Recipe, config: LoopConfig, context: Context) -> Task:
     """The task of a recipe, which knows the command that trains it."""
     task = recipe.build(config, context)
@@ -78,13 +83,13 @@ def _task(recipe: Recipe, config: LoopConfig, context: Context) -> Task:
 def refresh(args: argparse.Namespace) -> None:
     """Makes a weight of the manifest again, run by run; stopped and given again, it goes on where it was."""
     runs = again.legs(args.name, entry_of(args.name))
-    device = distributed.init_from_environment(pick_device(args.device))
-    context = Context(data=args.data, device=device, amp=amp_is_fast(device))
+    context = _context(args)
     say = print if distributed.is_main() else lambda *_: None
     before: Path | None = None
     for number, (recipe, config) in enumerate(runs, start=1):
         out = args.out / str(number)
         with distributed.main_first():
+            _download(recipe, args)
             task = _task(recipe, again.started_from(config, before), context)
         say(f"{number} of {len(runs)}: {task.command}")
         again.refuse_another_run(out, task.config)

@@ -21,11 +21,10 @@ from train.recipes import RECIPES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `python -m train refresh`, but for that of the device."""
+    """The options that `python -m train refresh` has beside those of any training."""
     parser.add_argument("name", help="name in the manifest")
     parser.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to train on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs: 1, 2 and so on")
-    parser.add_argument("--publish", action="store_true", help="at the end measure and put it into weights/")
 
 
 def legs(name: str, entry: WeightEntry) -> list[tuple[Recipe, LoopConfig]]:

@@ -1,7 +1,7 @@
 """What a network came from: recorded through `--start`, told in the manifest, and run again by `refresh`."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,24 @@ def test_refresh_goes_on_and_refuses_another_run(folder: Path) -> None:
     put(folder, "made", recipe="srcnn", **recorded(SrcnnConfig(steps=1, seed=4, **TINY)))
     with pytest.raises(SystemExit, match=r"runs/1 holds another run .*'seed': \(0, 4\)"):
         refresh(folder)
+
+
+def test_refresh_fetches_the_data_and_takes_a_precision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="its data are not fetched for you"):
+        refresh(folder, "--download")
+    fetched: list[Path] = []
+    precisions: list[bool] = []
+
+    def stopped(trainer: Trainer) -> bool:
+        precisions.append(trainer.task.amp)
+        return False
+
+    monkeypatch.setitem(RECIPES, "srcnn", replace(RECIPES["srcnn"], download=fetched.append))
+    monkeypatch.setattr(commands.Trainer, "run", stopped)
+    refresh(folder, "--download", "--no-amp")
+    refresh(folder, "--amp")
+    assert fetched == [folder.parent / "data"]
+    assert precisions == [False, True]
 
 
 def test_a_stopped_run_ends_the_refresh(
