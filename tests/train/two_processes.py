@@ -47,7 +47,15 @@ def main(out: Path) -> None:
     else:
         raise AssertionError("three rows were shared by two")
     (out / f"rank{distributed.rank()}.txt").write_text("done")
+    assert gloo_threads(), "that none is left says nothing if none is seen here"
     distributed.leave()
+    assert not gloo_threads(), "the group is gone: no thread is left to need the interpreter while it ends"
+
+
+def gloo_threads() -> list[str]:
+    """Names of this process's threads that run gloo's work (Linux)."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
 
 
 if __name__ == "__main__":
