@@ -44,6 +44,7 @@ class GanConfig(LoopConfig):
     latent_dim: int = 128
     loss: Loss = "bce"
     norm: Norm = "batch"  # of D
+    mixed_batches: bool = False  # D's BatchNorm sees real and generated pictures as one batch, not each kind apart
     dropout: float = 0.0  # [0, 1), in D (Chollet)
     label_smoothing: float = 0.0  # [0, 0.5], real targets become 1 - this; bce only
     label_noise: float = 0.0  # [0, 0.5], targets move inward by up to this, at random; bce only (Chollet: 0.05)
@@ -73,6 +74,8 @@ class GanConfig(LoopConfig):
                 "need label_smoothing and label_noise in [0, 0.5] and dropout in [0, 1), got "
                 f"{self.label_smoothing}, {self.label_noise}, {self.dropout}"
             )
+        if self.mixed_batches and self.norm != "batch":
+            raise ValueError(f"mixed_batches needs --norm batch: with {self.norm!r} no picture sees another")
         if self.r1_gamma < 0 or self.r1_every < 1:
             raise ValueError(f"need r1_gamma >= 0 and r1_every >= 1, got {self.r1_gamma}, {self.r1_every}")
         if self.label_smoothing + 2 * self.label_noise >= 1:
@@ -145,9 +148,12 @@ class GanTask(Task):
         self._update("discriminator", loss_d if penalty is None else loss_d + penalty)
 
         self.discriminator.requires_grad_(False)
-        with autocast(self.device, self.amp):
-            logits = self.discriminator(fake_for_g)
-        loss_g = generator_loss(logits.float(), config.loss)
+        if config.mixed_batches:
+            _, logits = self._judge(real, fake_for_g)
+        else:
+            with autocast(self.device, self.amp):
+                logits = self.discriminator(fake_for_g).float()
+        loss_g = generator_loss(logits, config.loss)
         self._update("generator", loss_g)
         return {
             "loss_d": loss_d.detach(),
@@ -174,9 +180,13 @@ class GanTask(Task):
         return diff_augment(pictures, self.config.diff_augment, shard(draw(self.config.batch_size, generator)))
 
     def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B,) of both; batch norm must see them apart, else one pass is cheaper."""
+        """Logits (B,) of both, in one pass unless BatchNorm shall see each kind apart.
+
+        Apart, it shifts and scales each kind to the same mean and spread, and D cannot tell that the generated ones are
+        darker or less varied than the real ones; together, it can.
+        """
         with autocast(self.device, self.amp):
-            if self.config.norm == "batch":
+            if self.config.norm == "batch" and not self.config.mixed_batches:
                 return self.discriminator(real).float(), self.discriminator(fake).float()
             logits_real, logits_fake = self.discriminator(torch.cat([real, fake])).float().chunk(2)
         return logits_real, logits_fake

@@ -117,12 +117,34 @@ def test_the_discriminator_may_be_wider() -> None:
     [
         ({"decay_steps": 4}, "need decay_steps from 0 to the 3 steps, got 4"),
         ({"fd_pictures": 3}, "need fd_pictures of at least 4, got 3"),
+        ({"mixed_batches": True, "norm": "spectral"}, "mixed_batches needs --norm batch"),
         ({"label_smoothing": 0.5, "label_noise": 0.25}, "targets of real and generated pictures meet"),
     ],
 )
 def test_settings_that_undo_themselves_are_refused_at_once(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         replace(TINY, **wrong)
+
+
+def test_only_in_mixed_batches_the_discriminator_sees_how_much_pictures_vary() -> None:
+    varied = 300 * to_signed(noise_pictures(8))  # far above BatchNorm's epsilon; the first layer has no norm, no bias yet
+    alike = varied / 3
+    apart, mixed = (
+        GanTask(replace(TINY, mixed_batches=mixed), noise_pictures(), CPU, False)._judge(varied, alike)
+        for mixed in (False, True)
+    )
+    torch.testing.assert_close(*apart, rtol=1e-3, atol=1e-4)
+    assert mixed[1].std() < 0.5 * mixed[0].std()
+
+
+@pytest.mark.parametrize(("mixed", "sizes"), [(False, [8, 8, 8]), (True, [16, 16])])
+def test_mixed_batches_hold_real_and_generated_pictures_for_both_networks(mixed: bool, sizes: list[int]) -> None:
+    task = GanTask(replace(TINY, mixed_batches=mixed), noise_pictures(), CPU, False)
+    seen: list[int] = []
+    task.discriminator.register_forward_pre_hook(lambda _, pictures: seen.append(len(pictures[0])))
+    logs = task.step(0, seeded("step", 0, 0))
+    assert seen == sizes
+    assert torch.isfinite(logs["loss_g"]) and all(p.grad is not None for p in task.generator.parameters())
 
 
 def test_r1_flattens_the_discriminator_at_real_pictures() -> None:
