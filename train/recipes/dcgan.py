@@ -1,16 +1,18 @@
 """Anime faces of 64 px from Gaussian latents, by Radford's rules with what was found to help since.
 
 `--data DIR` is a folder of pictures, github.com/xiaohuiduan/cgan_anime_face's `faces` for the weight in the manifest.
-The defaults are what that was trained with: width 32, batch 64, 0.3 s a step of one CPU core. DiffAugment, label
-smoothing, an average of G, rates twice those of the paper and their fall to zero at the end go together here; what
-options gave at equal steps is in `train/LOG.md`. Plain DCGAN drifts when trained on (StudioGAN: CIFAR-10 FID 49 at 42k
-steps, 137 at 200k; here it collapsed within 30k), so the best checkpoint by FD-Lite0 is kept.
+The defaults are what that was trained with: width 32, batch 64, 0.33 s a step of one CPU core. DiffAugment, label
+smoothing, an average of G, real and generated pictures in one batch of D, rates twice those of the paper and their fall
+to zero at the end go together here; what options gave at equal steps is in `train/LOG.md`. Plain DCGAN drifts when
+trained on (StudioGAN: CIFAR-10 FID 49 at 42k steps, 137 at 200k; here it collapsed within 30k), so the best checkpoint
+by FD-Lite0 is kept.
 
 On a GPU, the full recipe: `--width 64 --batch-size 128 --steps 60000 --decay-steps 20000 --evaluate-every 2000
 --preview-every 500 --fd-pictures 5000 --ema-decay 0.9995`; it has not been run.
 
-The losses, norms and rates of the paper, and nothing else: `--label-smoothing 0 --diff-augment --ema-decay 0
---decay-steps 0 --lr-generator 2e-4 --lr-discriminator 2e-4` (its G was four times as wide: `--width 128`).
+The losses, norms and rates of the paper, and nothing else: `--no-mixed-batches --label-smoothing 0
+--diff-augment --ema-decay 0 --decay-steps 0 --lr-generator 2e-4 --lr-discriminator 2e-4` (its G was four times as wide:
+`--width 128`).
 """
 
 from __future__ import annotations
@@ -31,10 +33,11 @@ seed. The convolutions are stored in float16 and run in float32.
 class DcganConfig(GanConfig):
     """Hyper-parameters; each is an option on the command line."""
 
-    steps: int = 30_000  # 2.5 h of one CPU thread
+    steps: int = 30_000  # 2.7 h of one CPU thread
     evaluate_every: int = 3000
-    preview_every: int = 1000
+    preview_every: int = 500
     fd_pictures: int = 2500  # generated for each measure during training
+    mixed_batches: bool = True  # D's BatchNorm sees real and generated pictures as one batch, not each kind apart
     label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
     diff_augment: tuple[str, ...] = ("color", "translation", "cutout")  # what D sees is changed so; none: nothing
     lr_generator: float = 4e-4  # Radford: 2e-4, of batches of 128
