@@ -33,7 +33,7 @@ seed. The convolutions are stored in float16 and run in float32.
 class DcganConfig(GanConfig):
     """Hyper-parameters; each is an option on the command line."""
 
-    steps: int = 30_000  # 2.7 h of one CPU thread
+    steps: int = 27_000  # 2.5 h of one CPU thread
     evaluate_every: int = 3000
     preview_every: int = 500
     fd_pictures: int = 2500  # generated for each measure during training
@@ -42,7 +42,7 @@ class DcganConfig(GanConfig):
     diff_augment: tuple[str, ...] = ("color", "translation", "cutout")  # what D sees is changed so; none: nothing
     lr_generator: float = 4e-4  # Radford: 2e-4, of batches of 128
     lr_discriminator: float = 4e-4
-    decay_steps: int = 12_000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
+    decay_steps: int = 9_000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
 
 
 SPEC = GanSpec(
