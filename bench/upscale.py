@@ -200,8 +200,12 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     names = dict.fromkeys(name.lower() for name in ["set5", *args.sets])
-    sets = {name: read_folder(folder_of(args.data, name)) for name in names}
-    found, counts = figures(sets), {name: len(pictures) for name, pictures in sets.items()}
+    try:
+        sets = {name: read_folder(folder_of(args.data, name)) for name in names}
+        found = figures(sets)
+    except (ValueError, OSError) as error:
+        raise SystemExit(str(error)) from error
+    counts = {name: len(pictures) for name, pictures in sets.items()}
     times = {
         scale: seconds_per_megapixel(resizers(scale), timed_picture(args.side_px // scale), args.rounds)
         for scale in SCALES

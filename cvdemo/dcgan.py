@@ -71,6 +71,15 @@ def generators(weights_dir: Path | None = None) -> dict[str, str]:
     return {name: LABELS.get(name, name.removeprefix("dcgan_").replace("_", " ").capitalize()) for name in names}
 
 
+def generators_or_default() -> dict[str, str]:
+    """`generators`, or the default one alone where there are none or the manifest cannot be read: using it says why."""
+    default = {DEFAULT_GENERATOR: LABELS[DEFAULT_GENERATOR]}
+    try:
+        return generators() or default
+    except WeightsError:
+        return default
+
+
 @load_once
 def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Generator:
     """The generator of that name in the manifest in eval mode, loaded on first use and shared.

@@ -19,6 +19,7 @@ from cvdemo.dcgan import (
     generate,
     generator_of,
     generators,
+    generators_or_default,
     grid,
     interpolate,
     latents,
@@ -208,6 +209,13 @@ def test_a_grid_refuses_what_does_not_fit(sizes: list[int], columns: int) -> Non
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (4, 2), (5, 3), (16, 4), (64, 8)])
 def test_columns_of_a_near_square(count: int, columns: int) -> None:
     assert columns_for(count) == columns
+
+
+def test_the_page_opens_without_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
+    assert list(generators_or_default()) == ["dcgan_anime"]
+    (tmp_path / "manifest.json").write_text('{"weights": {}}', encoding="utf-8")
+    assert list(generators_or_default()) == ["dcgan_anime"]
 
 
 def test_generators_come_from_the_manifest(tiny: Generator, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from train.checkpoint import BEST, LAST, has_checkpoint, load
 from train.device import amp_is_fast, pick_device
 from train.engine import LoopConfig, Task, Trainer
 from train.lineage import recipe_in
-from train.recipe import Context, PublishOptions, Recipe, command_of, config_from, config_of
+from train.recipe import BASELINE, Context, PublishOptions, Recipe, command_of, config_from, config_of
 from train.recipes import RECIPES
 
 _DRY_RUN = {"steps": 2, "epochs": 0, "log_every": 1, "evaluate_every": 0, "preview_every": 0}
@@ -82,7 +82,8 @@ def _task(recipe: Recipe, config: LoopConfig, context: Context) -> Task:
 
 def refresh(args: argparse.Namespace) -> None:
     """Makes a weight of the manifest again, run by run; stopped and given again, it goes on where it was."""
-    runs = again.legs(args.name, entry_of(args.name))
+    entry = entry_of(args.name)
+    runs, baseline = again.legs(args.name, entry), entry.task == BASELINE
     context = _context(args)
     say = print if distributed.is_main() else lambda *_: None
     before: Path | None = None
@@ -99,9 +100,10 @@ def refresh(args: argparse.Namespace) -> None:
         before = out
     else:
         if args.publish and distributed.is_main():
-            _publish_run(recipe, out, PublishOptions(name=args.name), args)
+            _publish_run(recipe, out, PublishOptions(name=args.name, baseline=baseline), args)
         elif not args.publish:
-            say(f"done; next: python -m train publish {recipe.name} --out {out} --data {args.data} --name {args.name}")
+            words = f"--out {out} --data {args.data} --name {args.name}{' --baseline' if baseline else ''}"
+            say(f"done; next: python -m train publish {recipe.name} {words}")
     distributed.leave()
 
 

@@ -78,6 +78,8 @@ class GanConfig(LoopConfig):
             raise ValueError(f"mixed_batches needs --norm batch: with {self.norm!r} no picture sees another")
         if self.r1_gamma < 0 or self.r1_every < 1:
             raise ValueError(f"need r1_gamma >= 0 and r1_every >= 1, got {self.r1_gamma}, {self.r1_every}")
+        if self.r1_gamma and self.mixed_batches:  # R1 is taken at real pictures by themselves
+            raise ValueError("R1 and mixed_batches do not go together: give --no-mixed-batches or --r1-gamma 0")
         if self.label_smoothing + 2 * self.label_noise >= 1:
             raise ValueError(
                 "need label_smoothing + 2 * label_noise < 1, or the targets of real and generated pictures meet: got "
@@ -96,7 +98,7 @@ class GanTask(Task):
         feature_cache: file for the features of real pictures, see `RealFeatures`.
 
     Raises:
-        ValueError: pictures of another size.
+        ValueError: pictures of another size, or more `decay_steps` than the epochs have steps.
     """
 
     product = "generator"
@@ -114,6 +116,9 @@ class GanTask(Task):
         if pictures.shape[1:3] != (config.size, config.size) or pictures.shape[3] not in (1, 3):
             raise ValueError(f"need pictures of {config.size} px with 3 channels or 1, got {pictures.shape[1:]}")
         self.config: GanConfig = with_steps(config, len(pictures))
+        if self.config.decay_steps > self.config.steps:
+            words = f"{self.config.steps} steps of {config.epochs} epochs"
+            raise ValueError(f"need decay_steps up to the {words}, got {config.decay_steps}")
         self.pictures, self.device, self.amp = pictures, device, amp
         self.feature_cache = feature_cache
         self.generator, self.discriminator = new_networks(config, pictures.shape[3], device)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cvdemo.nets.dcgan import Generator
-from cvdemo.weights import WEIGHTS_DIR, load_manifest, load_state_dict
+from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
 from train.checkpoint import BEST, LAST, load
 from train.gan import GanConfig, GanTask, generated
 from train.gan_card import write_pictures
@@ -74,7 +74,7 @@ class GanSpec:
 
         The split tells where the pictures are not those that it was trained on.
         """
-        entry = load_manifest()[name]
+        entry = entry_of(name)
         generator = Generator(**{key: value for key, value in entry.network.items() if key != "name"})
         generator.load_state_dict(load_state_dict(name))
         real = self.real(generator.size, context)

@@ -8,7 +8,7 @@ networks, its published half being no discriminator.
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,13 @@ def legs(name: str, entry: WeightEntry) -> list[tuple[Recipe, LoopConfig]]:
 
 def _config(recipe: Recipe, settings: dict[str, Any]) -> LoopConfig:
     try:
-        return config_of(settings, recipe.config)
+        config = config_of(settings, recipe.config)
     except TypeError as error:  # a setting that there is no more
         raise ValueError(f"{recipe.name}: {error}") from error
+    missing = {field.name for field in fields(config)} - settings.keys()
+    if missing:  # settings that came later: their defaults need not be what the run did
+        raise ValueError(f"{recipe.name}: the manifest does not tell {', '.join(sorted(missing))}")
+    return config
 
 
 def started_from(config: LoopConfig, before: Path | None) -> LoopConfig:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from cvdemo.upscale_net import make_network
-from cvdemo.weights import WEIGHTS_DIR, load_manifest, load_state_dict
+from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
 from train.checkpoint import LAST, load
 from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.files import drop_repeated, picture_files
@@ -108,7 +108,7 @@ def evaluate(name: str, context: Context) -> dict[str, Any]:
         ValueError: no data, or bicubic misses the published figure of a set: then nothing is compared.
         FileNotFoundError: no folder `set5`.
     """
-    entry = load_manifest()[name]
+    entry = entry_of(name)
     network = make_network(entry.network)
     network.load_state_dict(load_state_dict(name))
     return measure_on_test_sets(network.to(context.device), int(entry.preprocessing["scale"]), context)

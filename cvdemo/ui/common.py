@@ -271,7 +271,7 @@ def endpoint(
 def light(
     triggers: Sequence[Any], function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
 ) -> Any:
-    """Wires a handler that answers at once (at most one small picture is generated): guarded, private, not queued."""
+    """Wires a handler that answers at once (at most one small picture is generated): guarded and private."""
     return gr.on(
         list(triggers),
         guarded(function),

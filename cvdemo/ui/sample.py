@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from cvdemo.dcgan import SampleConfig, columns_for, generators, grid, load_generator, sample
+from cvdemo.dcgan import SampleConfig, columns_for, generators_or_default, grid, load_generator, sample
 from cvdemo.images import ImageArray, save_png
 from cvdemo.ui.common import (
     Tab,
@@ -86,7 +86,7 @@ def build() -> dict[str, Component]:
     drawn = gr.State(None)
     with gr.Row():
         with gr.Column(min_width=260, scale=3):
-            choices = [(label, name) for name, label in generators().items()]
+            choices = [(label, name) for name, label in generators_or_default().items()]
             generator = gr.Dropdown(choices, label="Generator", elem_id="sample-generator")
             count = _slider("count")
             seed, _ = seed_control(elem_id="sample-seed")

@@ -114,6 +114,7 @@ def _walk_on_page(
     picks = filled(slots)
     network, points, words = walk_stops(picks, source, config)
     target = download_path(f"{picks[0].generator if picks else generator}_walk.mp4")
+    yield None, ""  # an earlier film is of other settings
     for step in film_steps(target, network, points, config, deadline):
         yield gr.skip(), f"Frame {step.done} of {step.total}"
     yield str(target), took(deadline.elapsed_ms, f"{config.frames} frames {words}")

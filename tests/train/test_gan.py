@@ -118,6 +118,7 @@ def test_the_discriminator_may_be_wider() -> None:
         ({"decay_steps": 4}, "need decay_steps from 0 to the 3 steps, got 4"),
         ({"fd_pictures": 3}, "need fd_pictures of at least 4, got 3"),
         ({"mixed_batches": True, "norm": "spectral"}, "mixed_batches needs --norm batch"),
+        ({"mixed_batches": True, "r1_gamma": 1.0}, "R1 and mixed_batches do not go together"),
         ({"label_smoothing": 0.5, "label_noise": 0.25}, "targets of real and generated pictures meet"),
     ],
 )
@@ -127,8 +128,8 @@ def test_settings_that_undo_themselves_are_refused_at_once(wrong: dict[str, Any]
 
 
 def test_only_in_mixed_batches_the_discriminator_sees_how_much_pictures_vary() -> None:
-    varied = 300 * to_signed(noise_pictures(8))  # far above BatchNorm's epsilon; the first layer has no norm, no bias yet
-    alike = varied / 3
+    varied = 300 * to_signed(noise_pictures(8))  # far above BatchNorm's epsilon
+    alike = varied / 3  # the first layer has no norm, and no bias yet
     apart, mixed = (
         GanTask(replace(TINY, mixed_batches=mixed), noise_pictures(), CPU, False)._judge(varied, alike)
         for mixed in (False, True)
@@ -236,8 +237,11 @@ def test_both_measures_and_their_floors_are_recorded(tmp_path: Path) -> None:
 
 
 def test_epochs_become_steps() -> None:
-    task = GanTask(replace(TINY, steps=0, epochs=2), noise_pictures(), CPU, False)
+    task = GanTask(replace(TINY, steps=0, epochs=2, decay_steps=8), noise_pictures(), CPU, False)
     assert task.config.steps == 8
+    assert [task.lr_factor(step) for step in (0, 4)] == [1.0, 0.5]
+    with pytest.raises(ValueError, match="need decay_steps up to the 8 steps of 2 epochs, got 9"):
+        GanTask(replace(TINY, steps=0, epochs=2, decay_steps=9), noise_pictures(), CPU, False)
 
 
 def test_values_that_do_not_go_together_are_refused() -> None:

@@ -57,7 +57,7 @@ def test_what_is_published_loads_and_measures_the_same(tmp_path: Path, monkeypat
     assert entry.metric["n"] == 8 and entry.metric["value"]["fd_lite0"] > 0 and entry.task == "sample"
     stored, averaged = load_state_dict("dcgan_test", weights), load(tmp_path / "run" / BEST)["ema"]
     assert all(torch.equal(t, averaged[key].half() if t.ndim == 4 else averaged[key]) for key, t in stored.items())
-    monkeypatch.setattr(gan_recipe, "load_manifest", lambda: {"dcgan_test": entry})
+    monkeypatch.setattr(gan_recipe, "entry_of", lambda name: load_manifest(weights)[name])
     monkeypatch.setattr(gan_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
     again = dcgan.RECIPE.evaluate("dcgan_test", context)
     assert again["split"] == "training pictures"

@@ -18,7 +18,7 @@ from train.checkpoint import BEST, LAST, load
 from train.engine import Trainer
 from train.lineage import legs_of
 from train.publish import model_card, publish
-from train.recipe import command_of, config_from
+from train.recipe import BASELINE, PublishOptions, command_of, config_from
 from train.recipes import RECIPES
 from train.recipes.dcgan import DcganConfig
 from train.recipes.srcnn import SrcnnConfig
@@ -132,6 +132,18 @@ def test_refresh_fetches_the_data_and_takes_a_precision(folder: Path, monkeypatc
     assert precisions == [False, True]
 
 
+def test_a_baseline_stays_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(folder, "made", recipe="srcnn", task=BASELINE, **recorded(FIRST))
+    refresh(folder)
+    assert capsys.readouterr().out.endswith(" --name made --baseline\n")
+    options: list[PublishOptions] = []
+    monkeypatch.setattr(commands, "_publish_run", lambda recipe, out, given, args: options.append(given))
+    refresh(folder, "--publish")
+    assert options == [PublishOptions(name="made", baseline=True)]
+
+
 def test_a_stopped_run_ends_the_refresh(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +161,7 @@ def test_a_stopped_run_ends_the_refresh(
         (recorded(SECOND), "does not tell every run that made made"),
         ({**recorded(FIRST), "earlier": (recorded(FIRST),)}, "does not tell every run"),
         ({"settings": {"stride": 3}}, "unexpected keyword argument 'stride'"),
+        ({"settings": {k: v for k, v in asdict(FIRST).items() if k != "bsds"}}, "the manifest does not tell bsds"),
     ],
 )
 def test_nothing_is_run_where_a_run_is_not_known(folder: Path, changes: dict[str, Any], message: str) -> None:

@@ -310,7 +310,7 @@ def test_what_is_published_loads_and_measures_the_same(
     assert (weights / f"{name}_curves.png").read_bytes() == (tmp_path / "run" / "curves.png").read_bytes()
     assert f"]({name}_curves.png)" in (weights / f"{name}.md").read_text()
     assert entry.metric["n"] == 3
-    monkeypatch.setattr(super_resolution_recipe, "load_manifest", lambda: {name: entry})
+    monkeypatch.setattr(super_resolution_recipe, "entry_of", lambda name: load_manifest(weights)[name])
     monkeypatch.setattr(super_resolution_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
     again = recipe.RECIPE.evaluate(name, context)
     for key in ("set5", "set14"):
