@@ -35,7 +35,6 @@ class DcganFashionConfig(GanConfig):
     latent_dim: int = 64
     width: int = 32  # channels of G before its last layer and of D after its first
     ema_decay: float = 0.998
-    mixed_batches: bool = True  # D's BatchNorm sees real and generated pictures as one batch, not each kind apart
     flips: bool = False  # shoes all point to the left
     label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
     lr_generator: float = 3e-4
