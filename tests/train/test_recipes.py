@@ -15,8 +15,8 @@ from train.recipes.srcnn import SrcnnConfig
         ("dcgan", DcganConfig(flips=False), "--no-flips"),
         (
             "dcgan",
-            DcganConfig(diff_augment=("color", "cutout"), r1_gamma=0.1),
-            "--r1-gamma 0.1 --diff-augment color cutout",
+            DcganConfig(diff_augment=("color", "cutout"), r1_gamma=0.1, mixed_batches=False),
+            "--no-mixed-batches --r1-gamma 0.1 --diff-augment color cutout",
         ),
     ],
 )
