@@ -1,4 +1,4 @@
-"""Train your first generator: clothes of Fashion-MNIST at 32 px, grey, in ten minutes on two cores.
+"""Train your first generator: clothes of Fashion-MNIST at 32 px, grey, in ten minutes on two cores or less.
 
 This file is the one to copy for a generator of your own: name the data, how they are read and the numbers, and add
 the recipe to `RECIPES` in `train/recipes/__init__.py`. `--data DIR` holds the four `*-ubyte.gz` files of Fashion-MNIST
