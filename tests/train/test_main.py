@@ -116,7 +116,7 @@ def test_evaluate_prints_one_json_object(
     monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
     network = {"name": "srcnn", "kernels": [9, 5, 5], "channels": [64, 32]}
     entry = type("Entry", (), {"network": network, "preprocessing": {"scale": 2}})
-    monkeypatch.setattr(super_resolution_recipe, "load_manifest", lambda: {"srcnn_x2": entry})
+    monkeypatch.setattr(super_resolution_recipe, "entry_of", lambda name: {"srcnn_x2": entry}[name])
     monkeypatch.setattr(super_resolution_recipe, "read_folder", lambda folder: {"a.png": torch.rand(1, 1, 32, 32)})
     (tmp_path / "set5").mkdir()
     command_line.main(["evaluate", "srcnn_x2", "--data", str(tmp_path), "--json", "--device", "cpu"])
