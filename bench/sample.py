@@ -23,9 +23,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cvdemo.dcgan import DEFAULT_GENERATOR, TASK, generate, latents
+from cvdemo.dcgan import DEFAULT_GENERATOR, generate, latents, load_generator
+from cvdemo.errors import WeightsError
 from cvdemo.nets.dcgan import Generator
-from cvdemo.weights import WeightEntry, load_manifest, load_state_dict
+from cvdemo.weights import WeightEntry, load_manifest
 from train.device import channels_last
 from train.recipe import BASELINE
 
@@ -34,20 +35,6 @@ Engine = Callable[[Tensor], Pictures]
 
 PEER = "torch, float32"
 _OPSET, _IR_VERSION = 17, 8  # of 2022: every ONNX Runtime since 1.12 reads them
-
-
-def load(name: str, weights_dir: Path | None = None) -> Generator:
-    """The generator of that name in the manifest, in eval mode.
-
-    Raises:
-        ValueError: there is none.
-    """
-    entry = load_manifest(weights_dir).get(name)
-    if entry is None or entry.task != TASK:
-        raise ValueError(f"no generator {name!r} in the manifest")
-    generator = Generator(**{key: value for key, value in entry.network.items() if key != "name"})
-    generator.load_state_dict(load_state_dict(name, weights_dir))
-    return generator.eval().requires_grad_(False)
 
 
 def engines(generator: Generator) -> dict[str, Engine]:
@@ -154,7 +141,7 @@ def quality(weights_dir: Path | None = None) -> str:
     """Markdown: what the manifest says of every generator, and of the plain one of its recipe, where that is there."""
     entries = {name: entry for name, entry in load_manifest(weights_dir).items() if entry.network["name"] == "dcgan"}
     plain = {entry.recipe: _fd(entry) for entry in entries.values() if entry.task == BASELINE}
-    lines = ["| generator | measured | n | FD-Lite0 against plain | command |", "|---|---|---:|---:|---|"]
+    lines = ["| generator | measured | n | FD-Lite0 against the best of plain | command |", "|---|---|---:|---:|---|"]
     for name, entry in entries.items():
         values = ", ".join(f"{key} {value}" for key, value in entry.metric["value"].items())
         ratio = f"{_fd(entry) / plain[entry.recipe]:.0%}" if entry.recipe in plain else ""
@@ -175,7 +162,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    generator = load(args.generator)
+    try:
+        generator = load_generator(args.generator, "cpu")
+    except WeightsError as error:
+        parser.error(str(error))
     points = latents(args.count, generator.latent_dim, 0)
     print(table(measured(engines(generator), points, args.rounds), args.count))
     print(

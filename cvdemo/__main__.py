@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from cvdemo.config import Config, Setting, default_of, settings_of
+from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.dcgan import SampleConfig
 from cvdemo.errors import DemoError, InputError
 from cvdemo.runtime import resolve_device
@@ -85,7 +85,7 @@ def _help(described: Setting, default: Any) -> str:
 
 
 def _has_useful_range(described: Setting) -> bool:
-    return described.minimum is not None and described.maximum is not None and described.maximum < 2**31 - 1
+    return described.minimum is not None and described.maximum is not None and described.maximum < SEED_MAX
 
 
 def config_from(args: argparse.Namespace, base: C) -> C:

@@ -12,6 +12,7 @@ from typing import Any
 from cvdemo.errors import InputError
 
 SETTING_KEY = "cvdemo"
+SEED_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)

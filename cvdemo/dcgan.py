@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvdemo.config import Config, setting
+from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, to_image
 from cvdemo.latents import arithmetic, path
@@ -28,7 +28,6 @@ DEFAULT_GENERATOR = "dcgan_anime"
 LABELS = {"dcgan_anime": "Anime faces", "dcgan_fashion": "Clothes"}  # others are called after their weight
 TASK = "sample"  # of generators, in the manifest
 BATCH = 16
-SEED_MAX = 2**31 - 1
 COUNT_MAX = 64  # pictures of one seed
 GRID_GAP_PX = 2
 
@@ -89,10 +88,21 @@ def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Gener
     """
     if name not in generators():
         raise WeightsError(f"There is no generator named {name!r}; there is {', '.join(generators()) or 'none yet'}.")
-    shape = {key: value for key, value in entry_of(name).network.items() if key != "name"}
+    return read_generator(name).requires_grad_(False).to(resolve_device(device))
+
+
+def read_generator(name: str, weights_dir: Path | None = None) -> Generator:
+    """The generator of that name in a manifest, be it only there to compare with, in eval mode on the CPU, read anew.
+
+    Raises:
+        WeightsError: there is no such weight, it is no generator, or its file is missing or altered.
+    """
+    shape = dict(entry_of(name, weights_dir).network)
+    if shape.pop("name") != "dcgan":
+        raise WeightsError(f"{name} is not a generator.")
     generator = Generator(**shape)
-    generator.load_state_dict(load_state_dict(name))
-    return generator.eval().requires_grad_(False).to(resolve_device(device))
+    generator.load_state_dict(load_state_dict(name, weights_dir))
+    return generator.eval()
 
 
 def latents(count: int, dim: int, seed: int, truncation: float = 1.0) -> Tensor:

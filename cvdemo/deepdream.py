@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.config import Config, setting
+from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES
@@ -66,7 +66,7 @@ class DreamConfig(Config):
     size_px: int = setting(
         512, "Size", unit="px", minimum=128, maximum=1024, step=32, help="Longer side of the result."
     )
-    seed: int = setting(0, "Seed", minimum=0, maximum=2**31 - 1, step=1)
+    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
 
 
 PRESETS = {  # named for what they were seen to draw, on faces, animals and night skies alike

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.classify import CHOICES, Classifier, Member, prepare
-from cvdemo.config import Config, setting
+from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.images import ImageArray, center_crop, normalise, to_image
 
 HeatMap = npt.NDArray[np.float32]
@@ -44,7 +44,7 @@ class ExplainConfig(Config):
     noise: float = setting(
         0.15, "Noise", minimum=0.0, maximum=0.5, step=0.01, help="Standard deviation, as a share of the pixels' range."
     )
-    seed: int = setting(0, "Seed", minimum=0, maximum=2**31 - 1, step=1)
+    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
 
 
 @dataclass(frozen=True)

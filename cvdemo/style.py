@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.colour_match import ColourReference, colour_loss, match_colours
-from cvdemo.config import Config, setting
+from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
@@ -88,7 +88,7 @@ class StyleConfig(Config):
     start: str = setting(
         "content", "Start from", choices=("content", "noise"), help="Noise with content weight 0 gives pure texture."
     )
-    seed: int = setting(0, "Seed", minimum=0, maximum=2**31 - 1, step=1)
+    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
 
 
 PRESETS = {

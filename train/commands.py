@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,10 @@ def _publish_run(recipe: Recipe, out: Path, options: PublishOptions, args: argpa
     state = load(out / options.checkpoint)
     if recipe_in(state.get("command", "")) not in ("", recipe.name):
         raise SystemExit(f"{out} holds a run of {recipe_in(state['command'])}, not of {recipe.name}")
+    unlike = state["config"].keys() ^ {field.name for field in fields(recipe.config)}
+    if unlike:  # what is published says how it was made, so it cannot be guessed
+        names = ", ".join(sorted(unlike))
+        raise SystemExit(f"{out} was trained by a version with other settings ({names}): publish it with that one")
     config = config_of(state["config"], recipe.config)
     made = recipe.publish(config, out, _measuring(args), options)
     metric = load_manifest(options.weights_dir)[made].metric

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from PIL import Image
@@ -17,7 +18,6 @@ from train.hdf5 import Pictures
 from train.lite0 import RealFeatures
 from train.monitor import draw_run
 from train.neighbours import contact_sheet, find_neighbours
-from train.publish import write_atomically
 
 CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples in the grid; those held against training pictures have 1
 
@@ -26,8 +26,10 @@ _COMPARED = 16  # samples whose nearest training pictures are shown
 _FILM_PX = 384  # of the square of previews in the film, at most
 
 
-def write_pictures(name: str, folder: Path, generator: Generator, real: RealFeatures, run: Path, last_step: int) -> str:
-    """Writes film, curves, grid and neighbours of a generator into a folder; returns Markdown that shows them.
+def card_pictures(
+    name: str, generator: Generator, real: RealFeatures, run: Path, last_step: int
+) -> tuple[str, dict[str, bytes]]:
+    """Film, curves, grid and neighbours of a generator: Markdown that shows them, and the files by name.
 
     Args:
         name: of the weight; the files are called after it.
@@ -39,16 +41,17 @@ def write_pictures(name: str, folder: Path, generator: Generator, real: RealFeat
     Raises:
         FileNotFoundError: the run has no previews.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     side = min(PREVIEW_SIDE, max(1, _FILM_PX // generator.size)) * generator.size
-    training_film(run, folder / f"{name}_film.mp4", side, last_step)
-    draw_run(run, GanTask.metric, False, folder / f"{name}_curves.png")
     samples = card_samples(generator, _SIDE**2, CARD_TRUNCATION)
-    _store(square_grid(samples), folder / f"{name}_grid.png")
     compared = card_samples(generator, _COMPARED, 1.0)
     found = find_neighbours(compared, real)
-    _store(contact_sheet(compared, real.pictures, found), folder / f"{name}_neighbours.png")
-    return (
+    with TemporaryDirectory() as folder:
+        film = training_film(run, Path(folder) / "film.mp4", side, last_step)
+        curves = draw_run(run, GanTask.metric, False, Path(folder) / "curves.png")
+        files = {f"{name}_film.mp4": film.read_bytes(), f"{name}_curves.png": curves.read_bytes()}
+    files[f"{name}_grid.png"] = _as_png(square_grid(samples))
+    files[f"{name}_neighbours.png"] = _as_png(contact_sheet(compared, real.pictures, found))
+    text = (
         f"![{len(samples)} samples]({name}_grid.png)\n\n"
         f"{len(samples)} samples: seed {CARD_SEED}, truncation {CARD_TRUNCATION}, unpicked.\n\n"
         f"![Samples, each followed by its nearest training pictures]({name}_neighbours.png)\n\n"
@@ -58,6 +61,7 @@ def write_pictures(name: str, folder: Path, generator: Generator, real: RealFeat
         f"[The training as a film]({name}_film.mp4): fixed latents, the step below. Measures in the curves are of "
         "fewer pictures, and in the run's precision.\n"
     )
+    return text, files
 
 
 @torch.no_grad()
@@ -67,7 +71,7 @@ def card_samples(generator: Generator, count: int, truncation: float) -> Picture
     return to_uint8(generator(points.to(next(generator.parameters()).device)))
 
 
-def _store(image: ImageArray, path: Path) -> None:
+def _as_png(image: ImageArray) -> bytes:
     data = io.BytesIO()
     Image.fromarray(image).save(data, format="PNG", optimize=True)
-    write_atomically(path, data.getvalue())
+    return data.getvalue()

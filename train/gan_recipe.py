@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from cvdemo.dcgan import read_generator
 from cvdemo.nets.dcgan import Generator
-from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
+from cvdemo.weights import WEIGHTS_DIR, entry_of
 from train.checkpoint import BEST, LAST, load
 from train.gan import GanConfig, GanTask, generated
-from train.gan_card import write_pictures
+from train.gan_card import card_pictures
 from train.hdf5 import Pictures, packed_folder, read_pictures
 from train.lineage import changed_on_the_way, settings_of
 from train.lite0 import RealFeatures, feature_cache
 from train.progress import Progress
 from train.publish import publish as publish_weight
+from train.publish import write_atomically
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.sample_quality import PROTOCOL, SampleQuality, rounded
 
@@ -74,12 +76,10 @@ class GanSpec:
 
         The split tells where the pictures are not those that it was trained on.
         """
-        entry = entry_of(name)
-        generator = Generator(**{key: value for key, value in entry.network.items() if key != "name"})
-        generator.load_state_dict(load_state_dict(name))
+        generator = read_generator(name)
         real = self.real(generator.size, context)
-        result = measure(generator.eval().to(context.device), real, context)
-        if real.digest != entry.metric["pictures"]:
+        result = measure(generator.to(context.device), real, context)
+        if real.digest != entry_of(name).metric["pictures"]:
             result["split"] = "other pictures than it was trained on"
         return result
 
@@ -105,11 +105,14 @@ class GanSpec:
         generator = Generator(**shape).eval().to(context.device)
         generator.load_state_dict(stored)  # what is measured is what is stored
         real = self.real(config.size, context)
-        folder = options.weights_dir or WEIGHTS_DIR
-        drawn = write_pictures(name, folder, generator, real, out, state["step"])
+        drawn, pictures = card_pictures(name, generator, real, out, state["step"])
         result = measure(generator, real, context)
         chosen = f", chosen by FD-Lite0 of {config.fd_pictures:,}" if options.checkpoint == BEST else ""
         result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures{chosen}"
+        folder = options.weights_dir or WEIGHTS_DIR
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, data in pictures.items():  # only now, when nothing is left that takes time or may fail
+            write_atomically(folder / file, data)
         publish_weight(
             name,
             stored,

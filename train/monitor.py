@@ -222,9 +222,10 @@ def as_csv(rows: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def draw_run(run: Path, metric: str, higher_is_better: bool, target: Path) -> None:
-    """The curves of a run's folder as a PNG elsewhere."""
+def draw_run(run: Path, metric: str, higher_is_better: bool, target: Path) -> Path:
+    """Draws the curves of a run's folder as a PNG elsewhere, and returns its path."""
     draw(curves(read_records(run / METRICS_FILE), metric, higher_is_better), target)
+    return target
 
 
 def curves(records: Sequence[Record], metric: str, higher_is_better: bool) -> list[Panel]:

@@ -17,16 +17,16 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 from gradio.helpers import Examples
 from gradio.utils import get_upload_folder
 
-from cvdemo.config import Config, default_of, settings_of
+from cvdemo.config import SEED_MAX, Config, default_of, settings_of
 from cvdemo.errors import DemoError, InputError
 from cvdemo.images import ImageArray, read_image
 
 HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
-SEED_MAX = 2**31 - 1
 PREVIEW_STAYS = "Cancelled; the last preview stays."
 
 
@@ -88,15 +88,14 @@ def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
     return field
 
 
-def seed_control(value: int = 0, elem_id: str | None = None) -> tuple[gr.Number, gr.Button]:
-    """A seed field and a dice button that is already wired to it."""
+def seed_control(value: int = 0, elem_id: str | None = None) -> tuple[gr.Number, Dependency]:
+    """A seed field with a dice button beside it, and the event that the dice has filled the field."""
     with gr.Row(equal_height=True):
         seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=SEED_MAX, elem_id=elem_id, min_width=100)
         numbers_only(seed)
         dice = gr.Button("Roll", min_width=80, scale=0, elem_id=f"{elem_id}-dice" if elem_id else None)
     roll = f"() => Math.floor(Math.random() * {SEED_MAX})"
-    dice.click(None, outputs=seed, js=roll, api_visibility="private")
-    return seed, dice
+    return seed, dice.click(None, outputs=seed, js=roll, api_visibility="private")
 
 
 def whole_number(value: float | None, name: str) -> int:
@@ -201,6 +200,7 @@ def on_page(
     outputs: Sequence[Component],
     *,
     examples: Examples | None = None,
+    after: Sequence[Dependency] = (),
     cancel: gr.Button | None = None,
     **options: Any,
 ) -> list[Any]:
@@ -209,6 +209,7 @@ def on_page(
     Args:
         outputs: on a phone, where the result lies below the controls, the page scrolls to the first of these.
         examples: a click on one of these runs the handler too, once its inputs are filled.
+        after: events of the page after which the handler runs too.
         cancel: a button that stops the handler wherever it was started from.
 
     Returns:
@@ -224,9 +225,8 @@ def on_page(
         "js": _reveal(outputs[0].elem_id),
         **options,
     }
-    events = [gr.on(list(triggers), **wiring)]
-    if examples is not None:
-        events.append(examples.load_input_event.then(**wiring))
+    filled = [] if examples is None else [examples.load_input_event]
+    events = [gr.on(list(triggers), **wiring), *(event.then(**wiring) for event in (*filled, *after))]
     if cancel is not None:
         cancel.click(None, cancels=events, api_visibility="private")
     return events

@@ -26,6 +26,7 @@ from cvdemo.ui.common import (
 )
 from cvdemo.ui.sample_explore import Source, build_explore
 from cvdemo.ui.sample_picks import build_picks
+from cvdemo.ui.share import LINK
 
 NOTE = (
     "A generator of transposed convolutions turns random numbers into small pictures; it learned that against "
@@ -83,13 +84,13 @@ def write_zip(pictures: list[ImageArray], path: Path, name: str) -> Path:
 
 def build() -> dict[str, Component]:
     """Draws the tab; returns the settings that a shared link restores."""
-    drawn = gr.State(None)
+    drawn, link = gr.State(None), gr.Textbox(visible="hidden")
     with gr.Row():
         with gr.Column(min_width=260, scale=3):
             choices = [(label, name) for name, label in generators_or_default().items()]
             generator = gr.Dropdown(choices, label="Generator", elem_id="sample-generator")
             count = _slider("count")
-            seed, _ = seed_control(elem_id="sample-seed")
+            seed, rolled = seed_control(elem_id="sample-seed")
             truncation = _slider("truncation")
             with gr.Row():
                 run = gr.Button("Generate", variant="primary", elem_id="sample-run")
@@ -104,17 +105,18 @@ def build() -> dict[str, Component]:
         with gr.Column(min_width=260, scale=3):
             panel = build_picks(gallery, drawn)
     build_explore(panel, Source(generator, seed, truncation))
-    # The seed comes last: a link and an example fill the fields in this order, and a new seed starts the drawing.
     settings: dict[str, Component] = {"generator": generator, "count": count, "truncation": truncation, "seed": seed}
     inputs: list[Component] = [generator, count, seed, truncation]
     share_button("sample", settings)
     method_note(NOTE)
     outputs = [gallery, status, sheet, archive, drawn]
-    on_page([run.click], _sample_on_page, inputs, outputs, examples=presets, cancel=cancel)
-    changes = [generator.input, count.input, truncation.input, seed.change]
-    on_page(changes, _sample_on_page, inputs, outputs, cancel=cancel, js=None, trigger_mode="always_last")
+    on_page([run.click, link.change], _sample_on_page, inputs, outputs, examples=presets, cancel=cancel)
+    changes = [generator.input, count.input, truncation.input, seed.input]
+    on_page(
+        changes, _sample_on_page, inputs, outputs, after=[rolled], cancel=cancel, js=None, trigger_mode="always_last"
+    )
     endpoint("sample", sample_endpoint, inputs, [gallery])
-    return settings
+    return settings | {LINK: link}
 
 
 def _download(label: str, elem_id: str) -> gr.DownloadButton:

@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.config import SEED_MAX
 from cvdemo.dcgan import (
     COUNT_MAX,
-    SEED_MAX,
     Pick,
     combine,
     generator_of,

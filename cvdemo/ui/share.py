@@ -3,9 +3,12 @@
 import math
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 from gradio.components import Component
+
+LINK = "link"  # a setting of that name, a hidden text, changes once a link has restored its tab, and can start its work
 
 
 def restored_value(component: Component, text: str) -> Any:
@@ -40,8 +43,14 @@ def _on_step(value: float, component: gr.Slider | gr.Number) -> bool:
 
 
 def updates(query: Mapping[str, str], slug: str, settings: Mapping[str, Component]) -> list[Any]:
-    """One update for each setting of tab `slug`; what the link does not say, or says wrongly, stays as it is."""
+    """One update for each setting of tab `slug`; what the link does not say, or says wrongly, stays as it is.
+
+    A setting named `LINK` gets all that the link restores as text, if that is anything.
+    """
     if query.get("tab") != slug:
         return [gr.skip() for _ in settings]
-    values = [restored_value(component, query[name]) if name in query else None for name, component in settings.items()]
-    return [gr.skip() if value is None else value for value in values]
+    said = {name: restored_value(component, query[name]) for name, component in settings.items() if name in query}
+    restored = {name: value for name, value in said.items() if value is not None}
+    if restored:
+        restored[LINK] = urlencode(restored)
+    return [restored.get(name, gr.skip()) for name in settings]

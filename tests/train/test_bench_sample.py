@@ -1,7 +1,6 @@
 """The benchmark of samplers: all engines draw the same pictures, and the tables say how they compare."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,9 +72,13 @@ def test_generators_are_told_with_their_measures(monkeypatch: pytest.MonkeyPatch
     assert lines[2:] == ["| dcgan_a | fd_lite0 300.5, fd_floor 36.4 | 10,000 |  | `measure` |"]
     manifest["dcgan_plain"] = plain
     assert [line.split(" | ")[3] for line in sample.quality().splitlines()[2:]] == ["50%", "100%"]
-    for name in ("lenet", "absent"):
-        with pytest.raises(ValueError, match=f"no generator '{name}'"):
-            sample.load(name, Path())
+
+
+@pytest.mark.parametrize("name", ["lenet_fashion_mnist", "dcgan_plain", "absent"])
+def test_what_draws_nothing_is_refused_in_a_sentence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        sample.main(["--generator", name])
+    assert f"There is no generator named {name!r}; there is dcgan_anime" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.dcgan import generate, generators, latents
+from cvdemo.dcgan import generate, generators, latents, read_generator
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import load_manifest, load_state_dict
+from train import __main__ as command_line
 from train import gan_recipe
 from train.checkpoint import BEST, load
 from train.engine import Trainer
@@ -58,7 +59,7 @@ def test_what_is_published_loads_and_measures_the_same(tmp_path: Path, monkeypat
     stored, averaged = load_state_dict("dcgan_test", weights), load(tmp_path / "run" / BEST)["ema"]
     assert all(torch.equal(t, averaged[key].half() if t.ndim == 4 else averaged[key]) for key, t in stored.items())
     monkeypatch.setattr(gan_recipe, "entry_of", lambda name: load_manifest(weights)[name])
-    monkeypatch.setattr(gan_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
+    monkeypatch.setattr(gan_recipe, "read_generator", lambda name: read_generator(name, weights))
     again = dcgan.RECIPE.evaluate("dcgan_test", context)
     assert again["split"] == "training pictures"
     assert {key: again[key] for key in entry.metric["value"]} == entry.metric["value"]
@@ -118,6 +119,38 @@ def test_a_run_without_previews_fails_before_the_measure(tmp_path: Path, monkeyp
     options = PublishOptions(weights_dir=tmp_path / "weights", checkpoint="last.pt")
     with pytest.raises(FileNotFoundError, match="train with --preview-every"):
         dcgan.RECIPE.publish(config, tmp_path / "run", context, options)
+
+
+def test_a_measure_that_fails_leaves_the_card_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, config = published(tmp_path)
+    weights = tmp_path / "weights"
+    before = {path.name: path.read_bytes() for path in weights.iterdir()}
+    assert {"dcgan_test_film.mp4", "dcgan_test_grid.png"} < before.keys()
+    Trainer(dcgan.SPEC.build(replace(config, seed=7), context), replace(config, seed=7), tmp_path / "other").run()
+
+    def fail(*given: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(gan_recipe, "measure", fail)
+    options = PublishOptions(weights_dir=weights, name="dcgan_test")
+    with pytest.raises(MemoryError):
+        dcgan.RECIPE.publish(config, tmp_path / "other", context, options)
+    assert {path.name: path.read_bytes() for path in weights.iterdir()} == before
+
+
+def test_a_run_of_another_version_is_not_published(tmp_path: Path) -> None:
+    """Its settings would be recorded as they are by default now."""
+    _, _ = published(tmp_path)
+    for change in ({"mixed_batches": None}, {"gone": 1}):
+        state = load(tmp_path / "run" / BEST)
+        values = state["config"] | change
+        state["config"] = {key: value for key, value in values.items() if value is not None}
+        (tmp_path / "old").mkdir(exist_ok=True)
+        torch.save(state, tmp_path / "old" / BEST)
+        command = ["publish", "dcgan", "--out", str(tmp_path / "old"), "--data", str(tmp_path / "faces")]
+        with pytest.raises(SystemExit, match=rf"a version with other settings \({next(iter(change))}\)"):
+            command_line.main([*command, "--weights-dir", str(tmp_path / "nowhere")])
+    assert not (tmp_path / "nowhere").exists()
 
 
 def fashion_folder(folder: Path, count: int = 20) -> np.ndarray:

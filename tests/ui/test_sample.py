@@ -222,6 +222,22 @@ def test_a_link_restores_the_settings_and_draws(page: Page, server: str) -> None
     expect(page.locator("#sample-pick-name")).to_have_text("Picture 1 of seed 77, truncation 0.5")
 
 
+@pytest.mark.parametrize(("query", "count"), [("seed=0&generator=dcgan_anime", 16), ("count=4", 4)])
+def test_a_link_to_the_first_seed_draws_too(page: Page, server: str, query: str, count: int) -> None:
+    page.goto(f"{server}/?tab=sample&{query}")
+    generated(page, seed=0, count=count)
+
+
+def test_a_link_draws_once(page: Page, server: str) -> None:
+    """A link changes several fields, and each would start a drawing if the page took it for the visitor's."""
+    joins: list[str] = []
+    page.on("request", lambda request: joins.append(request.url) if "/queue/join" in request.url else None)
+    page.goto(f"{server}/?tab=sample&seed=77&count=4&truncation=0.5")
+    generated(page, seed=77, count=4)
+    page.wait_for_timeout(1500)
+    assert len(joins) == 2  # the link is read, and what it names is drawn
+
+
 def test_an_empty_seed_says_what_to_do(tab: Page) -> None:
     tab.locator("#sample-seed input").fill("")
     tab.click("#sample-run")
