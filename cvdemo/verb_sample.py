@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from cvdemo.config import settings_of
 from cvdemo.dcgan import (
     COUNT_MAX,
     Pick,
@@ -44,10 +45,12 @@ def run_sample(config: SampleConfig, walk: WalkConfig, args: argparse.Namespace)
     """Makes what OUT and the options ask for. Returns 0: no picture can fail.
 
     Raises:
-        InputError: a pick is no pick, or OUT cannot be written or has a suffix that says nothing.
+        InputError: a pick is no pick, an option would change nothing, or OUT cannot be written or has a suffix that
+            says nothing.
     """
     if args.output.suffix.lower() not in ("", ".png", FILM):
         raise InputError(f"OUT must end in .png or {FILM}, or be a folder without a suffix; it is {args.output}.")
+    _refuse_what_changes_nothing(args)
     generator = load_generator(config.generator, args.device)
     if args.output.suffix.lower() == FILM:
         line = _write_walk(generator, config, walk, args)
@@ -56,6 +59,24 @@ def run_sample(config: SampleConfig, walk: WalkConfig, args: argparse.Namespace)
         _write_pictures(pictures, name, args.output)
     print(f"{args.output}: {line}")
     return 0
+
+
+def _refuse_what_changes_nothing(args: argparse.Namespace) -> None:
+    """Raises `InputError` where an option is given that has nothing to do with what OUT and the picks ask for."""
+    if args.output.suffix.lower() == FILM:
+        if args.arithmetic:
+            raise InputError(f"A - B + C is one picture: OUT has to end in .png, or be a folder; it is {args.output}.")
+        unused, made = {"count"}, "a film"
+    else:
+        unused, made = set(settings_of(WalkConfig)), "pictures"
+    if args.arithmetic:
+        unused, made = unused | {"count", "seed"}, "A - B + C"
+    if args.through:
+        unused, made = unused | {"seed", "stops"}, f"{made} through picks"
+        if len(args.through) < 2:
+            raise InputError(f"A way or a walk needs two pictures or more; got {args.through[0]}.")
+    if given := sorted(unused & vars(args).keys()):
+        raise InputError(f"--{' and --'.join(given)} would change nothing in {made}: please leave it out.")
 
 
 def pick_from(text: str, config: SampleConfig) -> Pick:
@@ -98,10 +119,6 @@ def _write_pictures(pictures: Sequence[ImageArray], name: str, output: Path) -> 
 
 def _write_walk(generator: Generator, config: SampleConfig, walk: WalkConfig, args: argparse.Namespace) -> str:
     """Writes the film, with a bar on a terminal; returns what to say of it."""
-    if args.arithmetic:
-        raise InputError(f"A - B + C is one picture: OUT has to end in .png, or be a folder; it is {args.output}.")
-    if args.through and len(args.through) < 2:
-        raise InputError(f"A walk needs two pictures or more; got {args.through[0]}.")
     if args.through:
         stops = stops_of([pick_from(text, config) for text in args.through], generator.latent_dim)
         words = f"through {', '.join(args.through)}"

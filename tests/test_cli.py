@@ -195,7 +195,12 @@ def test_sample_walks(
         (["out", "--through", "7", "8:1"], "A picture is named SEED:NUMBER, such as 12:7; got '7'."),
         (["out", "--through", "7:0", "8:1"], "The pictures of a seed are numbered from 1 to 64; got '7:0'."),
         (["out.gif"], "OUT must end in .png or .mp4, or be a folder without a suffix; it is out.gif."),
-        (["out.mp4", "--through", "7:1"], "A walk needs two pictures or more; got 7:1."),
+        (["out.mp4", "--through", "7:1"], "A way or a walk needs two pictures or more; got 7:1."),
+        (["out", "--through", "7:1"], "A way or a walk needs two pictures or more; got 7:1."),
+        (["out.mp4", "--count", "4"], "--count would change nothing in a film: please leave it out."),
+        (["out", "--fps", "12", "--stops", "3"], "--fps and --stops would change nothing in pictures"),
+        (["out", "--through", "7:1", "7:2", "--seed", "3"], "--seed would change nothing in pictures through picks"),
+        (["out.png", "--arithmetic", "7:1", "7:2", "7:3", "--count", "4"], "--count would change nothing in A - B + C"),
         (["out", "--through", "7:1", "7:1"], "There is no way from a picture to itself: pick two different ones."),
         (
             ["out", "--through", "7:1", "7:2", "--count", "1"],

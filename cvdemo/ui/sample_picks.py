@@ -73,7 +73,9 @@ def latent_file(pick: Pick) -> Path:
     """A JSON file with the pick and its numbers, where the page serves files from."""
     numbers = pick.latent(load_generator(pick.generator).latent_dim).tolist()
     path = download_path(f"{pick.generator}_seed{pick.seed}_{pick.number:02d}.json")
-    path.write_text(json.dumps({**asdict(pick), "latent": numbers}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({**asdict(pick), "number": pick.number, "latent": numbers}, indent=1) + "\n", encoding="utf-8"
+    )
     return path
 
 

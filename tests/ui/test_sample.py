@@ -100,7 +100,7 @@ def test_a_click_shows_the_picture_its_seed_and_its_numbers(tab: Page, tmp_path:
     assert download.value.suggested_filename == "dcgan_anime_seed12_07.json"
     told = json.loads(Path(download.value.path()).read_text())
     numbers = told.pop("latent")
-    assert told == {"generator": "dcgan_anime", "seed": 12, "index": 6, "truncation": 1.0}
+    assert told == {"generator": "dcgan_anime", "seed": 12, "index": 6, "truncation": 1.0, "number": 7}
     np.testing.assert_allclose(numbers, latents(7, dim, seed=12)[6].numpy(), rtol=1e-6)
 
 
