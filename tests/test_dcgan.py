@@ -24,6 +24,7 @@ from cvdemo.dcgan import (
     interpolate,
     latents,
     load_generator,
+    read_generator,
     sample,
     stops_of,
 )
@@ -236,6 +237,13 @@ def test_a_second_generator_is_loaded_by_name(tiny: Generator, tmp_path: Path, m
     )
     with pytest.raises(WeightsError, match="no generator named 'lite'; there is dcgan_cats"):
         load("lite", "cpu")
+
+
+def test_only_a_generator_is_read_as_one() -> None:
+    plain = read_generator("dcgan_plain")
+    assert not plain.training and plain.size == 64  # there to compare with, so `load_generator` does not offer it
+    with pytest.raises(WeightsError, match="srcnn_x2 is not a generator"):
+        read_generator("srcnn_x2")
 
 
 def test_64_real_pictures_are_drawn_within_seconds_and_vary() -> None:

@@ -107,6 +107,8 @@ def test_training_needs_data_and_out() -> None:
 def test_evaluate_knows_its_weights(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no recipe measures 'efficientnet_lite0'"):
         command_line.main(["evaluate", "efficientnet_lite0", "--data", str(tmp_path)])
+    with pytest.raises(SystemExit, match="python -m train: There is no weight named 'dcgan_cars'; the manifest has"):
+        command_line.main(["evaluate", "dcgan_cars", "--data", str(tmp_path)])
 
 
 def test_evaluate_prints_one_json_object(

@@ -144,8 +144,11 @@ def test_a_walk_loops_and_plays_without_picks_and_through_them(tab: Page) -> Non
     assert film(tab)["source"] != first["source"]
 
 
-def test_a_walk_can_be_cancelled(tab: Page) -> None:
+def test_a_walk_clears_the_film_before_it_and_can_be_cancelled(tab: Page) -> None:
     unfold(tab, "walk")
+    type_number(tab.locator("#WalkConfig-seconds input[type=number]"), 2)
+    tab.click("#sample-walk-run")
+    assert film(tab)["duration"] == 2
     type_number(tab.locator("#WalkConfig-seconds input[type=number]"), 30)
     tab.click("#sample-walk-run")
     expect(tab.locator("#sample-walk-status")).to_contain_text("of 720")
