@@ -12,7 +12,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cvdemo.dcgan import DEFAULT_GENERATOR, generate, latents, load_generator
+from cvdemo.dcgan import DEFAULT_GENERATOR, generate, latents, read_generator
 from cvdemo.errors import WeightsError
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import WeightEntry, load_manifest
@@ -137,9 +136,9 @@ def table(rows: dict[str, tuple[float, float, int]], count: int) -> str:
     return "\n".join(lines)
 
 
-def quality(weights_dir: Path | None = None) -> str:
+def quality() -> str:
     """Markdown: what the manifest says of every generator, and of the plain one of its recipe, where that is there."""
-    entries = {name: entry for name, entry in load_manifest(weights_dir).items() if entry.network["name"] == "dcgan"}
+    entries = {name: entry for name, entry in load_manifest().items() if entry.network["name"] == "dcgan"}
     plain = {entry.recipe: _fd(entry) for entry in entries.values() if entry.task == BASELINE}
     lines = ["| generator | measured | n | FD-Lite0 against the best of plain | command |", "|---|---|---:|---:|---|"]
     for name, entry in entries.items():
@@ -163,7 +162,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     try:
-        generator = load_generator(args.generator, "cpu")
+        generator = read_generator(args.generator).requires_grad_(False)
     except WeightsError as error:
         parser.error(str(error))
     points = latents(args.count, generator.latent_dim, 0)

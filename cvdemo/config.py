@@ -12,7 +12,7 @@ from typing import Any
 from cvdemo.errors import InputError
 
 SETTING_KEY = "cvdemo"
-SEED_MAX = 2**31 - 1
+SEED_MAX = 2**31 - 1  # seeds stay whole numbers in every browser, and fit a C int
 
 
 @dataclass(frozen=True, kw_only=True)

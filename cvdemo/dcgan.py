@@ -92,14 +92,14 @@ def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Gener
 
 
 def read_generator(name: str, weights_dir: Path | None = None) -> Generator:
-    """The generator of that name in a manifest, be it only there to compare with, in eval mode on the CPU, read anew.
+    """A generator of a manifest by name, baselines included: in eval mode, on the CPU, not shared.
 
     Raises:
         WeightsError: there is no such weight, it is no generator, or its file is missing or altered.
     """
     shape = dict(entry_of(name, weights_dir).network)
     if shape.pop("name") != "dcgan":
-        raise WeightsError(f"{name} is not a generator.")
+        raise WeightsError(f"{name!r} is not a generator.")
     generator = Generator(**shape)
     generator.load_state_dict(load_state_dict(name, weights_dir))
     return generator.eval()

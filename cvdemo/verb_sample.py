@@ -45,12 +45,12 @@ def run_sample(config: SampleConfig, walk: WalkConfig, args: argparse.Namespace)
     """Makes what OUT and the options ask for. Returns 0: no picture can fail.
 
     Raises:
-        InputError: a pick is no pick, an option would change nothing, or OUT cannot be written or has a suffix that
+        InputError: a pick is no pick, picks or options do not fit OUT, or OUT cannot be written or has a suffix that
             says nothing.
     """
     if args.output.suffix.lower() not in ("", ".png", FILM):
         raise InputError(f"OUT must end in .png or {FILM}, or be a folder without a suffix; it is {args.output}.")
-    _refuse_what_changes_nothing(args)
+    _refuse_what_does_not_fit(args)
     generator = load_generator(config.generator, args.device)
     if args.output.suffix.lower() == FILM:
         line = _write_walk(generator, config, walk, args)
@@ -61,22 +61,21 @@ def run_sample(config: SampleConfig, walk: WalkConfig, args: argparse.Namespace)
     return 0
 
 
-def _refuse_what_changes_nothing(args: argparse.Namespace) -> None:
-    """Raises `InputError` where an option is given that has nothing to do with what OUT and the picks ask for."""
-    if args.output.suffix.lower() == FILM:
-        if args.arithmetic:
-            raise InputError(f"A - B + C is one picture: OUT has to end in .png, or be a folder; it is {args.output}.")
-        unused, made = {"count"}, "a film"
-    else:
-        unused, made = set(settings_of(WalkConfig)), "pictures"
+def _refuse_what_does_not_fit(args: argparse.Namespace) -> None:
+    """Raises `InputError` where the picks, or options that are given, have nothing to do with what OUT asks for."""
+    film = args.output.suffix.lower() == FILM
+    if args.arithmetic and film:
+        raise InputError(f"A - B + C is one picture: OUT has to end in .png, or be a folder; it is {args.output}.")
+    if args.through and len(args.through) < 2:
+        raise InputError(f"--through needs two pictures or more; got {args.through[0]}.")
+    idle = {"a film": {"count"}} if film else {"pictures": set(settings_of(WalkConfig))}
     if args.arithmetic:
-        unused, made = unused | {"count", "seed"}, "A - B + C"
+        idle["A - B + C"] = {"count", "seed"}
     if args.through:
-        unused, made = unused | {"seed", "stops"}, f"{made} through picks"
-        if len(args.through) < 2:
-            raise InputError(f"A way or a walk needs two pictures or more; got {args.through[0]}.")
-    if given := sorted(unused & vars(args).keys()):
-        raise InputError(f"--{' and --'.join(given)} would change nothing in {made}: please leave it out.")
+        idle["what goes through picks"] = {"seed", "stops"}
+    for made, names in idle.items():
+        for name in sorted(names & vars(args).keys()):
+            raise InputError(f"--{name.replace('_', '-')} changes nothing in {made}: please leave it out.")
 
 
 def pick_from(text: str, config: SampleConfig) -> Pick:

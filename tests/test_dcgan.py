@@ -242,7 +242,7 @@ def test_a_second_generator_is_loaded_by_name(tiny: Generator, tmp_path: Path, m
 def test_only_a_generator_is_read_as_one() -> None:
     plain = read_generator("dcgan_plain")
     assert not plain.training and plain.size == 64  # there to compare with, so `load_generator` does not offer it
-    with pytest.raises(WeightsError, match="srcnn_x2 is not a generator"):
+    with pytest.raises(WeightsError, match="'srcnn_x2' is not a generator"):
         read_generator("srcnn_x2")
 
 

@@ -87,3 +87,12 @@ def load_last(folder: Path) -> State:
             warnings.warn(f"resuming from {path} ({'; '.join(problems)})", stacklevel=2)
         return state
     raise FileNotFoundError(f"no readable checkpoint in {folder} ({'; '.join(problems)})")
+
+
+def hours_of(run: Path) -> float:
+    """How long a run has been training in all.
+
+    Raises:
+        FileNotFoundError: it has no readable checkpoint.
+    """
+    return round(float(load_last(run)["seconds"]) / 3600, 2)

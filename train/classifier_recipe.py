@@ -17,7 +17,7 @@ from cvdemo.classify import load_network
 from cvdemo.nets.build import build_network
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
 from train.augment import tta_views
-from train.checkpoint import BEST, LAST, load
+from train.checkpoint import BEST, hours_of, load
 from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, to_pixels
 from train.download import fetch
 from train.lineage import changed_on_the_way, settings_of
@@ -189,7 +189,7 @@ class ClassifierSpec:
     def publish(self, config: ClassifierConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged network, its convolutions in float16, on the test split; then stores it."""
         path = out / options.checkpoint
-        state, last = load(path), load(out / LAST)
+        state, hours = load(path), hours_of(out)
         network = self.load_run(path)
         stored = {key: t.half() if t.ndim == 4 else t for key, t in network.state_dict().items()}
         network.load_state_dict(stored)  # what is measured is what is stored
@@ -209,7 +209,7 @@ class ClassifierSpec:
             "licence": self.source.licence,
             "seed": config.seed,
             "hardware": state["hardware"],
-            "hours": round(last["seconds"] / 3600, 2),
+            "hours": hours,
         }
         result["split"] = f"{result['split']}; {told(state, path.name, readings)}"
         publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from train.checkpoint import BEST, LAST, has_checkpoint, load
 from train.device import amp_is_fast, pick_device
 from train.engine import LoopConfig, Task, Trainer
 from train.lineage import recipe_in
-from train.recipe import BASELINE, Context, PublishOptions, Recipe, command_of, config_from, config_of
+from train.recipe import BASELINE, Context, PublishOptions, Recipe, command_of, config_from, config_of, recorded_config
 from train.recipes import RECIPES
 
 _DRY_RUN = {"steps": 2, "epochs": 0, "log_every": 1, "evaluate_every": 0, "preview_every": 0}
@@ -164,11 +164,7 @@ def _publish_run(recipe: Recipe, out: Path, options: PublishOptions, args: argpa
     state = load(out / options.checkpoint)
     if recipe_in(state.get("command", "")) not in ("", recipe.name):
         raise SystemExit(f"{out} holds a run of {recipe_in(state['command'])}, not of {recipe.name}")
-    unlike = state["config"].keys() ^ {field.name for field in fields(recipe.config)}
-    if unlike:  # what is published says how it was made, so it cannot be guessed
-        names = ", ".join(sorted(unlike))
-        raise SystemExit(f"{out} was trained by a version with other settings ({names}): publish it with that one")
-    config = config_of(state["config"], recipe.config)
+    config = recorded_config(state["config"], recipe.config, str(out))
     made = recipe.publish(config, out, _measuring(args), options)
     metric = load_manifest(options.weights_dir)[made].metric
     print(f"published {made}: {metric['name']} {metric['value']} (n = {metric['n']})")

@@ -16,7 +16,7 @@ from train.gan import PREVIEW_SIDE, GanTask, square_grid, to_uint8
 from train.gan_film import training_film
 from train.hdf5 import Pictures
 from train.lite0 import RealFeatures
-from train.monitor import draw_run
+from train.monitor import curves_of
 from train.neighbours import contact_sheet, find_neighbours
 
 CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples in the grid; those held against training pictures have 1
@@ -40,17 +40,20 @@ def card_pictures(
 
     Raises:
         FileNotFoundError: the run has no previews.
+        ValueError: the film is too large, see `training_film`.
     """
     side = min(PREVIEW_SIDE, max(1, _FILM_PX // generator.size)) * generator.size
+    with TemporaryDirectory() as folder:  # first, because it may fail and neighbours take minutes
+        film = training_film(run, Path(folder) / "film.mp4", side, last_step).read_bytes()
     samples = card_samples(generator, _SIDE**2, CARD_TRUNCATION)
     compared = card_samples(generator, _COMPARED, 1.0)
     found = find_neighbours(compared, real)
-    with TemporaryDirectory() as folder:
-        film = training_film(run, Path(folder) / "film.mp4", side, last_step)
-        curves = draw_run(run, GanTask.metric, False, Path(folder) / "curves.png")
-        files = {f"{name}_film.mp4": film.read_bytes(), f"{name}_curves.png": curves.read_bytes()}
-    files[f"{name}_grid.png"] = _as_png(square_grid(samples))
-    files[f"{name}_neighbours.png"] = _as_png(contact_sheet(compared, real.pictures, found))
+    files = {
+        f"{name}_film.mp4": film,
+        f"{name}_curves.png": curves_of(run, GanTask.metric, False),
+        f"{name}_grid.png": _as_png(square_grid(samples)),
+        f"{name}_neighbours.png": _as_png(contact_sheet(compared, real.pictures, found)),
+    }
     text = (
         f"![{len(samples)} samples]({name}_grid.png)\n\n"
         f"{len(samples)} samples: seed {CARD_SEED}, truncation {CARD_TRUNCATION}, unpicked.\n\n"

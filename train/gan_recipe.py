@@ -11,16 +11,16 @@ import numpy as np
 
 from cvdemo.dcgan import read_generator
 from cvdemo.nets.dcgan import Generator
-from cvdemo.weights import WEIGHTS_DIR, entry_of
-from train.checkpoint import BEST, LAST, load
+from cvdemo.weights import entry_of
+from train.checkpoint import BEST, hours_of, load
 from train.gan import GanConfig, GanTask, generated
 from train.gan_card import card_pictures
 from train.hdf5 import Pictures, packed_folder, read_pictures
 from train.lineage import changed_on_the_way, settings_of
 from train.lite0 import RealFeatures, feature_cache
 from train.progress import Progress
+from train.publish import paragraphs
 from train.publish import publish as publish_weight
-from train.publish import write_atomically
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.sample_quality import PROTOCOL, SampleQuality, rounded
 
@@ -99,7 +99,7 @@ class GanSpec:
         name = options.name or self.weight
         if not name.isidentifier():
             raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
-        state = load(out / options.checkpoint)
+        state, hours = load(out / options.checkpoint), hours_of(out)
         shape = {key: getattr(config, key) for key in ("latent_dim", "width", "size")} | {"channels": self.channels}
         stored = {key: t.half() if t.ndim == 4 else t for key, t in state["ema"].items()}
         generator = Generator(**shape).eval().to(context.device)
@@ -109,10 +109,6 @@ class GanSpec:
         result = measure(generator, real, context)
         chosen = f", chosen by FD-Lite0 of {config.fd_pictures:,}" if options.checkpoint == BEST else ""
         result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures{chosen}"
-        folder = options.weights_dir or WEIGHTS_DIR
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, data in pictures.items():  # only now, when nothing is left that takes time or may fail
-            write_atomically(folder / file, data)
         publish_weight(
             name,
             stored,
@@ -128,11 +124,12 @@ class GanSpec:
             licence=self.licence,
             seed=config.seed,
             hardware=state["hardware"],
-            hours=round(load(out / LAST)["seconds"] / 3600, 2),
+            hours=hours,
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result) | {"pictures": real.digest},
-            notes=f"{self.notes.strip()}\n\n{drawn}\n\n{changed_on_the_way(state)}",
+            notes=paragraphs(self.notes, drawn, changed_on_the_way(state)),
+            files=pictures,
             weights_dir=options.weights_dir,
         )  # fmt: skip
         return name

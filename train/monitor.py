@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from train.plot import Curve, Panel, Style, draw
@@ -222,10 +223,12 @@ def as_csv(rows: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def draw_run(run: Path, metric: str, higher_is_better: bool, target: Path) -> Path:
-    """Draws the curves of a run's folder as a PNG elsewhere, and returns its path."""
-    draw(curves(read_records(run / METRICS_FILE), metric, higher_is_better), target)
-    return target
+def curves_of(run: Path, metric: str, higher_is_better: bool) -> bytes:
+    """The curves of a run's folder as a PNG."""
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "curves.png"
+        draw(curves(read_records(run / METRICS_FILE), metric, higher_is_better), target)
+        return target.read_bytes()
 
 
 def curves(records: Sequence[Record], metric: str, higher_is_better: bool) -> list[Panel]:

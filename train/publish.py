@@ -52,6 +52,7 @@ def publish(
     state_dict: Mapping[str, Tensor],
     *,
     notes: str = "",
+    files: Mapping[str, bytes] | None = None,
     weights_dir: Path | None = None,
     **fields: Unpack[EntryFields],
 ) -> WeightEntry:
@@ -61,6 +62,7 @@ def publish(
         name: letters, digits and underscores.
         state_dict: tensors of any dtype; stored as they are.
         notes: Markdown for the card: what the weight is for and where it fails.
+        files: pictures that the card shows, by name.
         weights_dir: another folder than the project's, for tests and trials.
         fields: see `EntryFields`; sha256 and bytes are of the file written.
 
@@ -77,12 +79,14 @@ def publish(
     data = to_safetensors({key: tensor.detach().cpu().contiguous().clone() for key, tensor in state_dict.items()})
     digest = hashlib.sha256(data).hexdigest()
     entry = WeightEntry(file=f"{name}.safetensors", sha256=digest, bytes=len(data), **fields)
+    card = {f"{name}.md": model_card(name, entry, notes).encode(), **(files or {})}
     with _locked(folder):
         manifest = _read_manifest(folder / MANIFEST)
         manifest["weights"] = dict(sorted({**manifest["weights"], name: asdict(entry)}.items()))
         write_atomically(folder / entry.file, data)
         write_atomically(folder / MANIFEST, _as_json(manifest))
-        write_atomically(folder / f"{name}.md", model_card(name, entry, notes).encode())
+        for file, content in card.items():
+            write_atomically(folder / file, content)
     for ensemble, stale in load_ensembles(folder).items():
         if stale.sha256.get(name, digest) != digest:
             warnings.warn(
@@ -144,6 +148,11 @@ def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     text = f"# {name}\n\n| | |\n|---|---|\n{table}\n"
     return text + (f"\n{notes.strip()}\n" if notes else "")
+
+
+def paragraphs(*texts: str) -> str:
+    """Those that say anything, with an empty line between them."""
+    return "\n\n".join(text.strip() for text in texts if text.strip())
 
 
 def _told(leg: Mapping[str, Any]) -> str:

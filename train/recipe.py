@@ -145,6 +145,22 @@ def config_of(values: Mapping[str, Any], config: Callable[..., LoopConfig]) -> L
     return config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
+def recorded_config(settings: Mapping[str, Any], config: type[LoopConfig], whose: str) -> LoopConfig:
+    """The config of a run or a weight from what was recorded of it.
+
+    Args:
+        whose: the run or weight, for the error.
+
+    Raises:
+        ValueError: settings came or went since then; what one that is missing was cannot be guessed.
+    """
+    unlike = settings.keys() ^ {field.name for field in dataclasses.fields(config)}
+    if unlike:
+        names = ", ".join(sorted(unlike))
+        raise ValueError(f"{whose} was trained by a version whose settings differ from this one's ({names}): use that")
+    return config_of(settings, config)
+
+
 def command_of(recipe: str, config: LoopConfig) -> str:
     """The command line that trains with this config: only what differs from the defaults.
 

@@ -8,15 +8,14 @@ networks, its published half being no discriminator.
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from cvdemo.weights import WeightEntry
 from train.checkpoint import BEST, LAST, has_checkpoint, load_last
 from train.engine import LoopConfig
 from train.lineage import recipe_in
-from train.recipe import Recipe, config_of
+from train.recipe import Recipe, config_of, recorded_config
 from train.recipes import RECIPES
 
 
@@ -31,7 +30,8 @@ def legs(name: str, entry: WeightEntry) -> list[tuple[Recipe, LoopConfig]]:
     """Recipe and configuration of every run that made a weight, oldest first.
 
     Raises:
-        ValueError: a run's settings were not recorded, are none of its recipe now, or start where nothing was before.
+        ValueError: a run's settings were not recorded, are not those of its recipe now, or start where nothing was
+            before.
     """
     found = []
     for command, settings in [(run["command"], run["settings"]) for run in entry.earlier] + [
@@ -40,21 +40,10 @@ def legs(name: str, entry: WeightEntry) -> list[tuple[Recipe, LoopConfig]]:
         recipe = RECIPES.get(recipe_in(command))
         if recipe is None or settings is None:
             raise ValueError(f"{name} was not trained with recorded settings; `{command}` made it")
-        found.append((recipe, _config(recipe, settings)))
+        found.append((recipe, recorded_config(settings, recipe.config, name)))
         if bool(getattr(found[-1][1], "start", "")) != (len(found) > 1):
             raise ValueError(f"the manifest does not tell every run that made {name}: `{command}`")
     return found
-
-
-def _config(recipe: Recipe, settings: dict[str, Any]) -> LoopConfig:
-    try:
-        config = config_of(settings, recipe.config)
-    except TypeError as error:  # a setting that there is no more
-        raise ValueError(f"{recipe.name}: {error}") from error
-    missing = {field.name for field in fields(config)} - settings.keys()
-    if missing:  # settings that came later: their defaults need not be what the run did
-        raise ValueError(f"{recipe.name}: the manifest does not tell {', '.join(sorted(missing))}")
-    return config
 
 
 def started_from(config: LoopConfig, before: Path | None) -> LoopConfig:

@@ -16,15 +16,16 @@ from typing import Any
 import torch
 
 from cvdemo.upscale_net import make_network
-from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
-from train.checkpoint import LAST, load
+from cvdemo.weights import entry_of, load_state_dict
+from train.checkpoint import hours_of, load
 from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.files import drop_repeated, picture_files
 from train.hdf5 import Hdf5Dataset
 from train.lineage import changed_on_the_way, settings_of
-from train.monitor import draw_run
+from train.monitor import curves_of
 from train.patches import noise_patches, packed_patches
 from train.progress import Progress
+from train.publish import paragraphs
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.super_resolution import Network, SuperResolutionConfig, SuperResolutionTask, restorer
@@ -150,14 +151,12 @@ class SuperResolution:
 
     def publish(self, config: SuperResolutionConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged network on Set5 and Set14, then stores it."""
-        state = load(out / options.checkpoint)
+        state, hours = load(out / options.checkpoint), hours_of(out)
         network = make_network(config.network)
         network.load_state_dict(state["ema"])
         result = measure_on_test_sets(network.to(context.device), config.scale, context)
-        curves = "![Curves of the training]"
-        name, folder = options.name or config.weight, options.weights_dir or WEIGHTS_DIR
-        folder.mkdir(parents=True, exist_ok=True)
-        draw_run(out, SuperResolutionTask.metric, True, folder / f"{name}_curves.png")
+        name = options.name or config.weight
+        curves = f"![Curves of the training]({name}_curves.png)"
         publish_weight(
             name,
             network.state_dict(),
@@ -167,16 +166,16 @@ class SuperResolution:
             labels=None,
             recipe=self.recipe,
             command=command_of(self.recipe, config),
-            # runs made before BSDS500 was there do not say
-            dataset=f"{T91}, and {BSDS}" if state["config"].get("bsds") else T91,
+            dataset=f"{T91}, and {BSDS}" if config.bsds else T91,
             licence="Apache-2.0",
             seed=config.seed,
             hardware=state["hardware"],
-            hours=round(load(out / LAST)["seconds"] / 3600, 2),
+            hours=hours,
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result),
-            notes=f"{self.notes.strip()}\n\n{changed_on_the_way(state)}\n\n{curves}({name}_curves.png)",
+            notes=paragraphs(self.notes, changed_on_the_way(state), curves),
+            files={f"{name}_curves.png": curves_of(out, SuperResolutionTask.metric, True)},
             weights_dir=options.weights_dir,
         )
         return name

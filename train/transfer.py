@@ -21,7 +21,7 @@ from cvdemo.classify import load_network
 from cvdemo.images import Preprocessing
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of, load_labels
-from train.checkpoint import LAST, load
+from train.checkpoint import load, load_last
 from train.classifier_recipe import publish_classifier, told
 from train.device import channels_last
 from train.download import fetch
@@ -218,7 +218,7 @@ class TransferSpec:
     def publish(self, config: TransferConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures what will be stored, laid over the backbone, on the test split; then stores it."""
         path = out / options.checkpoint
-        state, seconds = load(path), load(out / LAST)["seconds"]
+        state, seconds = load(path), load_last(out)["seconds"]
         if context.data is not None and isinstance(config, FeatureConfig):
             files = [self._features_file(config, context.data, split) for split in ("train", "validation")]
             seconds += sum(map(seconds_of, files))

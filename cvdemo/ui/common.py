@@ -209,7 +209,7 @@ def on_page(
     Args:
         outputs: on a phone, where the result lies below the controls, the page scrolls to the first of these.
         examples: a click on one of these runs the handler too, once its inputs are filled.
-        after: events of the page after which the handler runs too.
+        after: events such as the dice's: once they are done, the handler runs too.
         cancel: a button that stops the handler wherever it was started from.
 
     Returns:

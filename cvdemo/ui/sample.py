@@ -116,7 +116,7 @@ def build() -> dict[str, Component]:
         changes, _sample_on_page, inputs, outputs, after=[rolled], cancel=cancel, js=None, trigger_mode="always_last"
     )
     endpoint("sample", sample_endpoint, inputs, [gallery])
-    return settings | {LINK: link}
+    return settings | {LINK: link}  # last: the other fields are filled when it starts the drawing
 
 
 def _download(label: str, elem_id: str) -> gr.DownloadButton:

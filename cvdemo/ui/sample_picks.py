@@ -70,7 +70,10 @@ def filled(slots: Picks) -> list[Pick]:
 
 
 def latent_file(pick: Pick) -> Path:
-    """A JSON file with the pick and its numbers, where the page serves files from."""
+    """A JSON file with the pick and its numbers, where the page serves files from.
+
+    It counts pictures both ways: `index` from 0, as the API does, `number` from 1, as the page and the command line do.
+    """
     numbers = pick.latent(load_generator(pick.generator).latent_dim).tolist()
     path = download_path(f"{pick.generator}_seed{pick.seed}_{pick.number:02d}.json")
     path.write_text(

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import gradio as gr
 from gradio.components import Component
 
-LINK = "link"  # a setting of that name, a hidden text, changes once a link has restored its tab, and can start its work
+LINK = "link"  # name of a hidden text among the settings of a tab: a link fills it, and its change can start the work
 
 
 def restored_value(component: Component, text: str) -> Any:
@@ -45,7 +45,8 @@ def _on_step(value: float, component: gr.Slider | gr.Number) -> bool:
 def updates(query: Mapping[str, str], slug: str, settings: Mapping[str, Component]) -> list[Any]:
     """One update for each setting of tab `slug`; what the link does not say, or says wrongly, stays as it is.
 
-    A setting named `LINK` gets all that the link restores as text, if that is anything.
+    A setting named `LINK` gets all that the link restores as text, if that is anything. It has to be the last one,
+    because the page fills the settings in their order.
     """
     if query.get("tab") != slug:
         return [gr.skip() for _ in settings]

@@ -15,8 +15,8 @@ from cvdemo.dcgan import generate, generators, latents, read_generator
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import load_manifest, load_state_dict
 from train import __main__ as command_line
-from train import gan_recipe
-from train.checkpoint import BEST, load
+from train import gan_card, gan_recipe
+from train.checkpoint import BEST, LAST, load
 from train.engine import Trainer
 from train.gan_card import CARD_SEED, CARD_TRUNCATION, card_samples
 from train.gan_recipe import GanSpec
@@ -113,6 +113,7 @@ def test_a_name_that_is_none_is_refused_before_the_measure(tmp_path: Path) -> No
 
 def test_a_run_without_previews_fails_before_the_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gan_recipe, "measure", lambda *given: pytest.fail("measured for nothing"))
+    monkeypatch.setattr(gan_card, "find_neighbours", lambda *given: pytest.fail("compared for nothing"))
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
     config = DcganConfig(**{**TINY, "preview_every": 0, "evaluate_every": 0})
     Trainer(dcgan.SPEC.build(config, context), config, tmp_path / "run").run()
@@ -127,28 +128,29 @@ def test_a_measure_that_fails_leaves_the_card_as_it_was(tmp_path: Path, monkeypa
     before = {path.name: path.read_bytes() for path in weights.iterdir()}
     assert {"dcgan_test_film.mp4", "dcgan_test_grid.png"} < before.keys()
     Trainer(dcgan.SPEC.build(replace(config, seed=7), context), replace(config, seed=7), tmp_path / "other").run()
+    (tmp_path / "other" / LAST).unlink()  # a kill while it is replaced leaves `PREVIOUS`, which is enough
 
     def fail(*given: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(gan_recipe, "measure", fail)
     options = PublishOptions(weights_dir=weights, name="dcgan_test")
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError), pytest.warns(UserWarning, match=r"last.pt: missing"):
         dcgan.RECIPE.publish(config, tmp_path / "other", context, options)
     assert {path.name: path.read_bytes() for path in weights.iterdir()} == before
 
 
 def test_a_run_of_another_version_is_not_published(tmp_path: Path) -> None:
-    """Its settings would be recorded as they are by default now."""
-    _, _ = published(tmp_path)
-    for change in ({"mixed_batches": None}, {"gone": 1}):
-        state = load(tmp_path / "run" / BEST)
-        values = state["config"] | change
-        state["config"] = {key: value for key, value in values.items() if value is not None}
-        (tmp_path / "old").mkdir(exist_ok=True)
-        torch.save(state, tmp_path / "old" / BEST)
-        command = ["publish", "dcgan", "--out", str(tmp_path / "old"), "--data", str(tmp_path / "faces")]
-        with pytest.raises(SystemExit, match=rf"a version with other settings \({next(iter(change))}\)"):
+    """A setting that its checkpoint lacks would be recorded with the default of now."""
+    published(tmp_path)
+    state = load(tmp_path / "run" / BEST)
+    settings = state["config"]
+    without = {key: value for key, value in settings.items() if key != "mixed_batches"}
+    (tmp_path / "old").mkdir()
+    command = ["publish", "dcgan", "--out", str(tmp_path / "old"), "--data", str(tmp_path / "faces")]
+    for other, name in ((without, "mixed_batches"), (settings | {"gone": 1}, "gone")):
+        torch.save(state | {"config": other}, tmp_path / "old" / BEST)
+        with pytest.raises(SystemExit, match=rf"old was trained by a version whose settings .* \({name}\)"):
             command_line.main([*command, "--weights-dir", str(tmp_path / "nowhere")])
     assert not (tmp_path / "nowhere").exists()
 

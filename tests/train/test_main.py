@@ -107,6 +107,11 @@ def test_training_needs_data_and_out() -> None:
 def test_evaluate_knows_its_weights(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no recipe measures 'efficientnet_lite0'"):
         command_line.main(["evaluate", "efficientnet_lite0", "--data", str(tmp_path)])
+
+
+def test_a_weight_that_was_not_published_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
+    (tmp_path / "manifest.json").write_text('{"weights": {}}', encoding="utf-8")
     with pytest.raises(SystemExit, match="python -m train: There is no weight named 'dcgan_cars'; the manifest has"):
         command_line.main(["evaluate", "dcgan_cars", "--data", str(tmp_path)])
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from cvdemo.dcgan import Pick, SampleConfig, combine, interpolate, latents, load_generator, sample
 from cvdemo.images import ImageArray, read_image
@@ -231,14 +231,26 @@ def test_a_link_to_the_first_seed_draws_too(page: Page, server: str, query: str,
     generated(page, seed=0, count=count)
 
 
-def test_a_link_draws_once(page: Page, server: str) -> None:
-    """A link changes several fields, and each would start a drawing if the page took it for the visitor's."""
-    joins: list[str] = []
-    page.on("request", lambda request: joins.append(request.url) if "/queue/join" in request.url else None)
+def test_a_link_an_example_and_the_dice_draw_once(page: Page, server: str) -> None:
+    """Each of them changes fields, and a change would start a drawing if the page took it for the visitor's."""
+    drawings: list[list[Any]] = []
+
+    def note(request: Request) -> None:
+        data = json.loads(request.post_data or "{}").get("data") if "/queue/join" in request.url else None
+        if data and data[0] == "dcgan_anime":
+            drawings.append(data)
+
+    page.on("request", note)
     page.goto(f"{server}/?tab=sample&seed=77&count=4&truncation=0.5")
     generated(page, seed=77, count=4)
+    page.locator("#tab-sample table tbody tr").nth(3).click()
+    generated(page, seed=12345, count=9)
+    page.click("#sample-seed-dice")
+    expect(page.locator("#sample-status")).not_to_contain_text("of seed 12345 ")
+    seed = int(page.locator("#sample-seed input").input_value())
+    generated(page, seed=seed, count=9)
     page.wait_for_timeout(1500)
-    assert len(joins) == 2  # the link is read, and what it names is drawn
+    assert [data[1:] for data in drawings] == [[4, 77, 0.5], [9, 12345, 0.9], [9, seed, 0.9]]
 
 
 def test_an_empty_seed_says_what_to_do(tab: Page) -> None:

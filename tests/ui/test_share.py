@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 from gradio.components import Component
 
-from cvdemo.ui.share import restored_value, updates
+from cvdemo.ui.share import LINK, restored_value, updates
 
 SLIDER = gr.Slider(0, 10, value=5, step=0.5)
 SEED = gr.Number(0, precision=0, minimum=0, maximum=99)
@@ -40,3 +40,10 @@ def test_a_link_sets_only_the_controls_of_its_tab() -> None:
     assert updates({"tab": "dream", "size": "3", "seed": "999"}, "dream", settings) == [3, gr.skip()]
     assert updates({"tab": "style", "size": "3"}, "dream", settings) == [gr.skip(), gr.skip()]
     assert updates({}, "dream", settings) == [gr.skip(), gr.skip()]
+
+
+def test_a_tab_is_told_what_a_link_restores_and_nothing_else() -> None:
+    settings = {"size": SLIDER, "seed": SEED, LINK: gr.Textbox()}
+    assert updates({"tab": "dream", "seed": "0"}, "dream", settings) == [gr.skip(), 0, "seed=0"]
+    for nothing in ({}, {"seed": "999"}, {LINK: "seed=5"}):
+        assert updates({"tab": "dream"} | nothing, "dream", settings) == [gr.skip()] * 3
