@@ -139,7 +139,7 @@ def _gallery() -> gr.Gallery:
 
 
 def _slider(name: str) -> gr.Slider:
-    slider = control(SampleConfig, name)
+    slider = control(SampleConfig, name, buttons=[])  # its reset is no input of the visitor's, and would draw nothing
     assert isinstance(slider, gr.Slider)
     return slider
 

@@ -46,6 +46,14 @@ def test_nothing_is_drawn_before_it_is_asked_for(tab: Page) -> None:
     expect(tab.locator("#sample-zip")).to_be_hidden()
 
 
+def test_every_way_to_set_a_slider_draws(tab: Page) -> None:
+    type_number(tab.locator("#SampleConfig-count input[type=number]"), 4)
+    generated(tab, seed=0, count=4)
+    tab.locator("#SampleConfig-count input[type=range]").press("ArrowRight")
+    generated(tab, seed=0, count=5)
+    expect(tab.locator("#SampleConfig-count button, #SampleConfig-truncation button")).to_have_count(0)
+
+
 def test_two_seeds_differ_and_one_repeats(tab: Page) -> None:
     tab.click("#sample-run")
     first = generated(tab, seed=0)
