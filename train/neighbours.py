@@ -26,7 +26,7 @@ YARDSTICK = 1000  # training pictures that are blurred, and whose nearest other 
 BLUR = 2 / 3  # of their size, to which they are shrunk
 
 _ROWS = 250  # of the matrix of distances held at a time
-_TEXT_PX, _GAP_PX, _COLUMNS = 14, 2, 2  # of the sheet
+_SHOWN_PX, _TEXT_PX, _GAP_PX, _COLUMNS = 64, 14, 2, 2  # of the sheet
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,16 @@ class Neighbours:
 
     def sentence(self) -> str:
         """What was found, for the card."""
-        nearest, near = self.distances[:, 0], self.copies.quantile(0.95)
+        nearest, near, apart = self.distances[:, 0], self.copies.quantile(0.95), self.real_to_real.median()
+        blind = " (blur takes these pictures farther than to the next one, so that proves nothing)"
         return (
             f"The nearest training picture of {len(nearest)} unpicked samples is at a cosine distance of "
             f"{nearest.min():.3f} to {nearest.max():.3f} (median {nearest.median():.3f}). Copies of "
             f"{len(self.copies):,} training pictures, blurred by shrinking them to {BLUR:.0%} and back, lie at a "
             f"median of {self.copies.median():.3f} from their originals, 95 % of them within {near:.3f}; "
-            f"{int(self.suspects.sum())} of the {len(nearest)} samples lie so near to a training picture. Training "
-            f"pictures have their nearest other one at a median of {self.real_to_real.median():.3f}."
+            f"{int(self.suspects.sum())} of the {len(nearest)} samples lie so near to a training picture"
+            f"{blind if self.copies.median() > apart else ''}. Half of the training pictures have their nearest other "
+            f"one within {apart:.3f}, {int((nearest <= apart).sum())} of the {len(nearest)} samples theirs."
         )
 
 
@@ -117,8 +119,12 @@ def nearest(views: Sequence[Tensor], real: Tensor, count: int, *, exclude_self: 
 
 
 def contact_sheet(samples: Pictures, real: Pictures, neighbours: Neighbours) -> ImageArray:
-    """A sheet with each sample followed by its nearest training pictures, their distances below; two samples a row."""
-    count, height, width, _ = samples.shape
+    """A sheet with each sample followed by its nearest training pictures, their distances below; two samples a row.
+
+    Pictures of less than 64 px are shown as many times as large as fit there. Samples are counted from 1.
+    """
+    times = max(1, _SHOWN_PX // samples.shape[2])
+    count, height, width = len(samples), samples.shape[1] * times, samples.shape[2] * times
     shown = neighbours.indices.shape[1]
     block = (shown + 1) * (width + _GAP_PX) + 6 * _GAP_PX
     rows = -(-count // _COLUMNS)
@@ -126,14 +132,15 @@ def contact_sheet(samples: Pictures, real: Pictures, neighbours: Neighbours) -> 
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
     for index in range(count):
         left, top = index % _COLUMNS * block, index // _COLUMNS * (height + _TEXT_PX)
-        sheet.paste(_picture(samples[index]), (left, top))
-        pen.text((left, top + height), f"sample {index}", "#1f2937", font)
+        sheet.paste(_picture(samples[index], times), (left, top))
+        pen.text((left, top + height), f"sample {index + 1}", "#1f2937", font)
         for place in range(shown):
             x = left + (place + 1) * (width + _GAP_PX) + 2 * _GAP_PX
-            sheet.paste(_picture(real[neighbours.indices[index, place]]), (x, top))
+            sheet.paste(_picture(real[neighbours.indices[index, place]], times), (x, top))
             pen.text((x, top + height), f"{neighbours.distances[index, place]:.3f}", "#1f2937", font)
     return np.asarray(sheet)
 
 
-def _picture(array: Pictures) -> Image.Image:
-    return Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array).convert("RGB")
+def _picture(array: Pictures, times: int) -> Image.Image:
+    larger = array.repeat(times, axis=0).repeat(times, axis=1)
+    return Image.fromarray(larger.squeeze(2) if array.shape[2] == 1 else larger).convert("RGB")

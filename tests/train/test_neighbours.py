@@ -74,7 +74,15 @@ def test_the_sentence_holds_samples_against_blurred_copies() -> None:
     assert found.suspects.tolist() == [True, False, False]
     text = found.sentence()
     assert "0.020 to 0.900 (median 0.500)" in text and "Copies of 100 training pictures" in text
-    assert "95 % of them within 0.095; 1 of the 3 samples" in text
+    assert "95 % of them within 0.095; 1 of the 3 samples lie so near to a training picture. Half" in text
+    assert text.endswith("have their nearest other one within 0.500, 2 of the 3 samples theirs.")
+
+
+def test_where_blur_goes_farther_than_the_next_picture_the_sentence_says_so() -> None:
+    real, copies = torch.arange(1, 101) / 1000, torch.arange(1, 101) / 100
+    text = Neighbours(torch.tensor([[0.02], [0.5]]), np.zeros((2, 1), np.int64), real, copies).sentence()
+    assert "2 of the 2 samples lie so near to a training picture (blur takes these pictures farther than" in text
+    assert text.endswith("within 0.050, 1 of the 2 samples theirs.")
 
 
 @pytest.mark.parametrize("channels", [3, 1])
@@ -85,7 +93,8 @@ def test_the_sheet_shows_samples_beside_their_neighbours(channels: int) -> None:
     found = Neighbours(torch.full((3, 2), 0.5), np.array([[4, 0], [0, 1], [2, 3]]), torch.ones(3), torch.ones(3))
     sheet = contact_sheet(samples, real, found)
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
-    assert (sheet == 10).all(axis=2).sum() >= 3 * 256
-    assert (sheet == 90).all(axis=2).sum() >= 256
-    assert (sheet == 200).all(axis=2).sum() >= 5 * 256
-    assert (sheet[:16, :16] == 10).all() and (sheet[:16, 22:38] == 90).all()
+    shown = 64 * 64  # 16 px four times as large
+    assert (sheet == 10).all(axis=2).sum() >= 3 * shown
+    assert (sheet == 90).all(axis=2).sum() >= shown
+    assert (sheet == 200).all(axis=2).sum() >= 5 * shown
+    assert (sheet[:64, :64] == 10).all() and (sheet[:64, 70:134] == 90).all()
