@@ -56,7 +56,8 @@ INTERPOLATE_NOTE = (
 )
 ARITHMETIC_NOTE = (
     "Give C what A has over B ([Radford et al. 2016](https://arxiv.org/abs/1511.06434), section 6.3.2): try A and B "
-    "that differ in one thing, such as the colour of the hair. With one picture each it is a game of chance."
+    "that differ in one thing, such as the colour of the hair or the sleeves. With one picture each it is a game of "
+    "chance."
 )
 WALK_NOTE = (
     "A film that goes from A to B to C and back to A without a seam. With nothing picked it goes through random points "

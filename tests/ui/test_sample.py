@@ -261,6 +261,25 @@ def test_a_link_an_example_and_the_dice_draw_once(page: Page, server: str) -> No
     assert [data[1:] for data in drawings] == [[4, 77, 0.5], [9, 12345, 0.9], [9, seed, 0.9]]
 
 
+def test_the_other_generator_draws_clothes_and_picks_do_not_mix(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=sample&generator=dcgan_fashion")
+    first = generated(page, seed=0)
+    assert len(set(first)) == 16
+    pick(page, 2, seed=0, slot="A")
+    clothes = shown_picture(page, "sample-pick")
+    assert clothes.shape == (32, 32, 3) and np.ptp(clothes, axis=2).max() == 0  # grey
+    page.locator("#sample-generator input").click()
+    page.get_by_role("option", name="Anime faces").click()
+    expect(page.locator(THUMBNAILS).first).not_to_have_attribute("src", str(first[0]))
+    pick(page, 2, seed=0, slot="B")
+    assert shown_picture(page, "sample-pick").shape == (64, 64, 3)
+    unfold(page, "interpolate")
+    page.click("#sample-interpolate-run")
+    expect(page.locator(".toast-body.error")).to_contain_text(
+        "The picks come from different generators, Anime faces and Clothes: pick all from one."
+    )
+
+
 def test_an_empty_seed_says_what_to_do(tab: Page) -> None:
     tab.locator("#sample-seed input").fill("")
     tab.click("#sample-run")
