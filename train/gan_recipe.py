@@ -25,6 +25,7 @@ from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.sample_quality import PROTOCOL, SampleQuality, rounded
 
 _MEASURE_SEED = 2026
+_BASELINE = "A generator to compare with; the page does not offer it."  # instead of a recipe's notes
 
 
 def folder_or_file(data: Path, size: int) -> Pictures:
@@ -46,6 +47,7 @@ class GanSpec:
         licence: of the weights, and what is known of that of the pictures.
         config: frozen dataclass of its hyper-parameters.
         notes: Markdown for the card: what it draws and where it fails.
+        where: what --data holds, a sentence for people.
         read: what is given with --data and a size in px -> (N, size, size, C) uint8.
         channels: C, 3 or 1.
         download: fetches the data set into a folder, if it has a public address.
@@ -57,6 +59,7 @@ class GanSpec:
     licence: str
     config: type[GanConfig]
     notes: str
+    where: str = "DIR is a folder of pictures, or an HDF5 file that one was packed into"
     read: Callable[[Path, int], Pictures] = folder_or_file
     channels: int = 3
     download: Callable[[Path], None] | None = None
@@ -128,7 +131,7 @@ class GanSpec:
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result) | {"pictures": real.digest},
-            notes=paragraphs(self.notes, drawn, changed_on_the_way(state)),
+            notes=paragraphs(_BASELINE if options.baseline else self.notes, drawn, changed_on_the_way(state)),
             files=pictures,
             weights_dir=options.weights_dir,
         )  # fmt: skip
@@ -139,6 +142,7 @@ class GanSpec:
         return Recipe(
             name=self.recipe,
             dataset=self.dataset,
+            where=self.where,
             goal=goal,
             weights=(self.weight,),
             config=self.config,

@@ -173,7 +173,7 @@ class SuperResolution:
             hours=hours,
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
-            metric=_metric(name, result),
+            metric=_metric(name, result, f"step {state['step']} of {config.steps}"),
             notes=paragraphs(self.notes, changed_on_the_way(state), curves),
             files={f"{name}_curves.png": curves_of(out, SuperResolutionTask.metric, True)},
             weights_dir=options.weights_dir,
@@ -196,8 +196,8 @@ class SuperResolution:
         )
 
 
-def _metric(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest's `metric` of a result of `measure_on_test_sets`."""
+def _metric(name: str, result: Mapping[str, Any], step: str) -> dict[str, Any]:
+    """The manifest's `metric` of a result of `measure_on_test_sets` at a step of the run."""
     sets = [key for key in ("set5", "set14") if key in result]
     value = {key: round(result[key]["psnr"], 2) for key in sets}
     value |= {f"{key}_bicubic": round(result[key]["bicubic_psnr"], 2) for key in sets}
@@ -206,8 +206,8 @@ def _metric(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
         "name": "PSNR on Y, dB; ssim: SSIM",
         "value": value,
         "protocol": PROTOCOL,
-        "split": f"{' and '.join(sets)}; the checkpoint was chosen on pictures held out of T91, "
-        "which of several runs is published by these sets too",
+        "split": f"{' and '.join(sets)}; {step}, chosen on pictures held out of T91; which of several runs is "
+        "published by these sets too",
         "n": sum(result[key]["n"] for key in sets),
         "command": f"python -m train evaluate {name} --data DIR --json",
     }

@@ -76,6 +76,8 @@ def test_a_baseline_is_measured_and_not_offered(tmp_path: Path) -> None:
     dcgan.RECIPE.publish(config, tmp_path / "run", context, options)
     assert load_manifest(tmp_path / "weights")["plain"].task == "baseline"
     assert list(generators(tmp_path / "weights")) == ["dcgan_test"]
+    ours, plain = ((tmp_path / "weights" / f"{name}.md").read_text() for name in ("dcgan_test", "plain"))
+    assert "for the Sample tab" in ours and "for the Sample tab" not in plain and "to compare with" in plain
 
 
 def test_the_card_shows_grid_neighbours_curves_and_film(tmp_path: Path) -> None:

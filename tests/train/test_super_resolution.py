@@ -309,7 +309,7 @@ def test_what_is_published_loads_and_measures_the_same(
     assert "T91" in entry.dataset and "BSDS" not in entry.dataset
     assert (weights / f"{name}_curves.png").read_bytes() == (tmp_path / "run" / "curves.png").read_bytes()
     assert f"]({name}_curves.png)" in (weights / f"{name}.md").read_text()
-    assert entry.metric["n"] == 3
+    assert entry.metric["n"] == 3 and "set5 and set14; step 2 of 2, chosen on" in entry.metric["split"]
     monkeypatch.setattr(super_resolution_recipe, "entry_of", lambda name: load_manifest(weights)[name])
     monkeypatch.setattr(super_resolution_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
     again = recipe.RECIPE.evaluate(name, context)

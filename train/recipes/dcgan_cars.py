@@ -1,8 +1,8 @@
 """Cars of 64 px from Gaussian latents: central squares of 16,178 pictures of 180 x 100 px.
 
-`--data DIR` is a folder of JPEGs; the central 100 px of each are taken and shrunk, so a car seen from its side loses
-both ends. With a quarter of the pictures that the faces have D learns them by heart sooner, hence DiffAugment. It has
-not been run yet.
+`--data DIR` is a folder of JPEGs, github.com/matan-chan/cars_DCGAN's `data`; the central 100 px of each are taken and
+shrunk, so a car seen from its side loses both ends. With a quarter of the pictures that the faces have D learns them by
+heart sooner, hence DiffAugment. It has not been run yet.
 """
 
 from __future__ import annotations

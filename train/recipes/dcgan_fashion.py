@@ -60,6 +60,7 @@ SPEC = GanSpec(
     weight="dcgan_fashion",
     dataset=FASHION_MNIST.name,
     licence=FASHION_MNIST.licence,
+    where=FASHION_MNIST.where,
     config=DcganFashionConfig,
     notes=_NOTES,
     read=read,
