@@ -29,7 +29,7 @@ DRY_RUN: dict[str, Any] = {
 class SrcnnConfig(SuperResolutionConfig):
     """SRCNN's layers; the published names tell kernels other than 9-5-5."""
 
-    steps: int = 20_000  # half an hour of one AMX core at x2
+    steps: int = 20_000  # 40 minutes of one AMX core at x2
     evaluate_every: int = 2000
     crop_px: int = 60
     kernels: tuple[int, ...] = (9, 5, 5)  # px, first layer to last

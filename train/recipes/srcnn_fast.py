@@ -22,7 +22,7 @@ texture: for photographs from phones and the web, use Real-ESRGAN.
 class FastSrcnnConfig(SuperResolutionConfig):
     """FastSRCNN's layers."""
 
-    steps: int = 14_000  # 25 minutes of one AMX core at x2
+    steps: int = 14_000  # a quarter of an hour of one AMX core at x2
     evaluate_every: int = 1000
     crop_px: int = 96
     width: int = 32  # channels of the hidden layers
