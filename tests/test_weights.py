@@ -216,6 +216,20 @@ def test_the_super_resolution_figures_stand_in_the_readme(name: str) -> None:
     assert f"| {value['set5_bicubic']:.2f}, {value['set14_bicubic']:.2f} |" in row
 
 
+@pytest.mark.parametrize("name", ["dcgan_anime", "dcgan_plain", "dcgan_fashion"])
+def test_the_figures_of_generators_stand_in_the_readme(name: str) -> None:
+    value = load_manifest()[name].metric["value"]
+    readme = (WEIGHTS_DIR.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+    assert f"FD-Lite0 {value['fd_lite0']:.1f}, KID-Lite0 {value['kid_lite0']:.3f}" in row
+
+
+def test_faces_are_within_40_percent_of_the_plain_recipes() -> None:
+    ours, plain = (load_manifest()[name].metric for name in ("dcgan_anime", "dcgan_plain"))
+    assert ours["n"] == plain["n"] == 10_000 and ours["pictures"] == plain["pictures"]
+    assert ours["value"]["fd_lite0"] <= 0.4 * plain["value"]["fd_lite0"]
+
+
 @pytest.mark.parametrize(
     ("name", "goal"),
     [

@@ -84,13 +84,13 @@ def load_last(folder: Path) -> State:
             problems.append(f"{name}: {type(error).__name__}")
             continue
         if problems:
-            warnings.warn(f"resuming from {path} ({'; '.join(problems)})", stacklevel=2)
+            warnings.warn(f"the newest readable checkpoint is {path} ({'; '.join(problems)})", stacklevel=2)
         return state
     raise FileNotFoundError(f"no readable checkpoint in {folder} ({'; '.join(problems)})")
 
 
 def hours_of(run: Path) -> float:
-    """How long a run has been training in all.
+    """How many hours a run has been training in all, to two digits.
 
     Raises:
         FileNotFoundError: it has no readable checkpoint.

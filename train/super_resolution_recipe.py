@@ -17,7 +17,7 @@ import torch
 
 from cvdemo.upscale_net import make_network
 from cvdemo.weights import entry_of, load_state_dict
-from train.checkpoint import hours_of, load
+from train.checkpoint import BEST, hours_of, load
 from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.files import drop_repeated, picture_files
 from train.hdf5 import Hdf5Dataset
@@ -156,6 +156,8 @@ class SuperResolution:
         network.load_state_dict(state["ema"])
         result = measure_on_test_sets(network.to(context.device), config.scale, context)
         name = options.name or config.weight
+        chosen = f"step {state['step']} of {config.steps}"
+        chosen += ", chosen on pictures held out of T91" if options.checkpoint == BEST else ""
         curves = f"![Curves of the training]({name}_curves.png)"
         publish_weight(
             name,
@@ -173,7 +175,7 @@ class SuperResolution:
             hours=hours,
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
-            metric=_metric(name, result, f"step {state['step']} of {config.steps}"),
+            metric=_metric(name, result, chosen),
             notes=paragraphs(self.notes, changed_on_the_way(state), curves),
             files={f"{name}_curves.png": curves_of(out, SuperResolutionTask.metric, True)},
             weights_dir=options.weights_dir,
@@ -196,8 +198,8 @@ class SuperResolution:
         )
 
 
-def _metric(name: str, result: Mapping[str, Any], step: str) -> dict[str, Any]:
-    """The manifest's `metric` of a result of `measure_on_test_sets` at a step of the run."""
+def _metric(name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+    """The manifest's `metric` of a result of `measure_on_test_sets`; `chosen` tells the step, and by what."""
     sets = [key for key in ("set5", "set14") if key in result]
     value = {key: round(result[key]["psnr"], 2) for key in sets}
     value |= {f"{key}_bicubic": round(result[key]["bicubic_psnr"], 2) for key in sets}
@@ -206,8 +208,7 @@ def _metric(name: str, result: Mapping[str, Any], step: str) -> dict[str, Any]:
         "name": "PSNR on Y, dB; ssim: SSIM",
         "value": value,
         "protocol": PROTOCOL,
-        "split": f"{' and '.join(sets)}; {step}, chosen on pictures held out of T91; which of several runs is "
-        "published by these sets too",
+        "split": f"{' and '.join(sets)}; {chosen}; which of several runs is published by these sets too",
         "n": sum(result[key]["n"] for key in sets),
         "command": f"python -m train evaluate {name} --data DIR --json",
     }

@@ -101,7 +101,9 @@ def build() -> dict[str, Component]:
     share_button("classify", settings)
     method_note(NOTE)
     inputs, outputs = [image, model, ten_crop, parts["method"]], [label, status, *(parts[name] for name in FRESH)]
-    on_page([run.click, image.upload], _classify_on_page, inputs, outputs, examples=pictures, cancel=cancel)
+    on_page(
+        [run.click, image.upload], _classify_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel
+    )
     on_page([model.input, ten_crop.input], _classify_again, inputs, outputs, js=None)
     endpoint("classify", classify_endpoint, [image, model, ten_crop], [label])
     return settings

@@ -18,7 +18,6 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
-from gradio.helpers import Examples
 from gradio.utils import get_upload_folder
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
@@ -199,7 +198,6 @@ def on_page(
     inputs: Sequence[Component],
     outputs: Sequence[Component],
     *,
-    examples: Examples | None = None,
     after: Sequence[Dependency] = (),
     cancel: gr.Button | None = None,
     **options: Any,
@@ -208,8 +206,7 @@ def on_page(
 
     Args:
         outputs: on a phone, where the result lies below the controls, the page scrolls to the first of these.
-        examples: a click on one of these runs the handler too, once its inputs are filled.
-        after: events such as the dice's: once they are done, the handler runs too.
+        after: events that fill inputs, such as those of examples and the dice: the handler runs once they are done.
         cancel: a button that stops the handler wherever it was started from.
 
     Returns:
@@ -225,8 +222,7 @@ def on_page(
         "js": _reveal(outputs[0].elem_id),
         **options,
     }
-    filled = [] if examples is None else [examples.load_input_event]
-    events = [gr.on(list(triggers), **wiring), *(event.then(**wiring) for event in (*filled, *after))]
+    events = [gr.on(list(triggers), **wiring), *(event.then(**wiring) for event in after)]
     if cancel is not None:
         cancel.click(None, cancels=events, api_visibility="private")
     return events

@@ -242,7 +242,7 @@ def _wire(
     shown = [parts[name] for name in ("result", "status", "table", "json", "csv")]
     inputs = [image, *(parts[name] for name in ("detector", *LIVE, *SEARCH))]
     outputs = [*shown, session, parts["only"]]
-    events = on_page(triggers, _detect_on_page, inputs, outputs, examples=pictures, cancel=cancel)
+    events = on_page(triggers, _detect_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:
         event.success(_show, [session, *touched], shown, api_visibility="private", show_progress="hidden")

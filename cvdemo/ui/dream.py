@@ -193,7 +193,7 @@ def build() -> dict[str, Component]:
             method_note(NOTE)
     _wire_presets(preset, controls)
     inputs = [image, seed, *controls.values()]
-    on_page([run.click], _dream_on_page, inputs, [result, status], examples=pictures, cancel=cancel)
+    on_page([run.click], _dream_on_page, inputs, [result, status], after=[pictures.load_input_event], cancel=cancel)
     say_cancelled(cancel, status, ["Dreaming"], PREVIEW_STAYS)
     endpoint("dream", dream_endpoint, [image, preset, *_api_inputs()], [result])
     return settings

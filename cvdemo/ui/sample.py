@@ -110,7 +110,7 @@ def build() -> dict[str, Component]:
     share_button("sample", settings)
     method_note(NOTE)
     outputs = [gallery, status, sheet, archive, drawn]
-    on_page([run.click, link.change], _sample_on_page, inputs, outputs, examples=presets, cancel=cancel)
+    on_page([run.click, link.change], _sample_on_page, inputs, outputs, after=[presets.load_input_event], cancel=cancel)
     changes = [generator.input, count.input, truncation.input, seed.input]
     on_page(
         changes, _sample_on_page, inputs, outputs, after=[rolled], cancel=cancel, js=None, trigger_mode="always_last"

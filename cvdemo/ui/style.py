@@ -211,8 +211,10 @@ def build() -> dict[str, Component]:
     method_note(NOTE)
     light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])
     inputs, outputs = [content, style, *controls.values()], [result, status, plot]
-    on_page([run.click, content.upload], _stylize_on_page, inputs, outputs, examples=pictures, cancel=cancel)
-    on_page([style.upload], _with_new_style, inputs, outputs, examples=styles, cancel=cancel)
+    on_page(
+        [run.click, content.upload], _stylize_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel
+    )
+    on_page([style.upload], _with_new_style, inputs, outputs, after=[styles.load_input_event], cancel=cancel)
     say_cancelled(cancel, status, ["Step"], PREVIEW_STAYS)
     endpoint("stylize", stylize_endpoint, [content, style, *(controls[name] for name in ENDPOINT_FIELDS)], [result])
     return controls

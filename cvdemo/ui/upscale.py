@@ -217,7 +217,9 @@ def build() -> dict[str, Component]:
     method_note(NOTE.format(fast=FAST_NOTE if FAST in CHOICES else ""))
     inputs = [image, scale, network, shrink_first, tile_px]
     outputs = [pair, detail, table, download, status]
-    on_page([run.click, image.upload], _upscale_on_page, inputs, outputs, examples=pictures, cancel=cancel)
+    on_page(
+        [run.click, image.upload], _upscale_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel
+    )
     say_cancelled(cancel, status, ["Tile", "Measuring", "Saving"])
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
     png = gr.File(visible=False, label="PNG")
