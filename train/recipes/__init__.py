@@ -16,6 +16,7 @@ from train.recipes import (
     srcnn_fast,
     tiny_imagenet,
     tiny_imagenet_features,
+    tiny_imagenet_finetune,
 )
 
 _RECIPES = (
@@ -25,6 +26,7 @@ _RECIPES = (
     cats_dogs_features.RECIPE,
     cats_dogs_finetune.RECIPE,
     tiny_imagenet_features.RECIPE,
+    tiny_imagenet_finetune.RECIPE,
     tiny_imagenet.RECIPE,
     srcnn.RECIPE,
     srcnn_915.RECIPE,
