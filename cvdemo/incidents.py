@@ -1,0 +1,32 @@
+"""What nobody foresaw: logged with its trace under a short number, and told in one sentence with that number.
+
+For the two places where errors become sentences, the page and the command line. What a visitor can mend is a
+`DemoError` and does not come here.
+"""
+
+import logging
+import secrets
+import traceback
+
+MAX_TRACE_CHARS = 20_000  # a message may carry a whole request of 40 MB; a deep trace has some 10,000 characters
+
+logger = logging.getLogger(__name__)
+
+
+def report_unexpected(error: BaseException) -> str:
+    """The sentence for whoever waits; the log gets the trace under the number that the sentence tells.
+
+    Nothing of the error itself is in the sentence: it may name paths of the machine.
+    """
+    number = secrets.token_hex(3)
+    logger.error("Number %s: %s", number, _trace_of(error))
+    return f"Something unexpected went wrong; it is logged under number {number}."
+
+
+def _trace_of(error: BaseException) -> str:
+    """The trace as text that any log can hold: cut in the middle where it is long, no lone surrogates."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+    if len(text) > MAX_TRACE_CHARS:
+        half = MAX_TRACE_CHARS // 2
+        text = f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
