@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvdemo.errors import WeightsError
+from cvdemo.errors import WeightsError, brief
 from cvdemo.nets.build import TITLES
 from cvdemo.weights import WeightEntry, load_ensembles, load_labels, load_manifest
 
@@ -58,7 +58,7 @@ def list_choices(weights_dir: Path | None = None) -> dict[str, Choice]:
     for name, ensemble in load_ensembles(weights_dir).items():
         others = [member for member in ensemble.members if member not in entries]
         if others:
-            raise WeightsError(f"The ensemble {name!r} has members that do not classify: {others}.")
+            raise WeightsError(f"The ensemble {brief(name)} has members that do not classify: {others}.")
         title = f"{_dataset(entries[ensemble.members[0]])}, ensemble of {len(ensemble.members)}"
         measured = all(ensemble.sha256.get(member) == entries[member].sha256 for member in ensemble.members)
         found.append(_choice(name, title, ensemble.members, ensemble.metric if measured else {}))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cvdemo.choices import choices_or_default, list_choices
 from cvdemo.config import Config, setting
-from cvdemo.errors import InputError, WeightsError
+from cvdemo.errors import InputError, WeightsError, brief
 from cvdemo.images import (
     ImageArray,
     Preprocessing,
@@ -87,8 +87,9 @@ class Classifier:
         wanted = label.strip().lower()
         if wanted in lower:
             return lower.index(wanted)
-        similar = get_close_matches(wanted, lower, n=3, cutoff=0.5) or lower[:3]
-        raise InputError(f"This network has no class named {label.strip()!r}; it has {', '.join(similar)} and others.")
+        similar = get_close_matches(wanted[:80], lower, n=3, cutoff=0.5) or lower[:3]
+        named = brief(label.strip())
+        raise InputError(f"This network has no class named {named}; it has {', '.join(similar)} and others.")
 
     def logits(self, crops: Tensor) -> Tensor:
         """(B, C, input_px, input_px) in [0, 1] -> (members, B, num_classes)."""
@@ -143,7 +144,7 @@ def load_classifier(model: str = "imagenet", device: str = "auto", weights_dir: 
     """
     choices = CHOICES if weights_dir is None else list_choices(weights_dir)
     if model not in choices:
-        raise ValueError(f"model must be one of {list(choices)}, got {model!r}")
+        raise ValueError(f"model must be one of {list(choices)}, got {brief(model)}")
     names = choices[model].members
     target = resolve_device(device)
     labels = load_labels(names[0], weights_dir)

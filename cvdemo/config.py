@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cvdemo.errors import InputError
+from cvdemo.errors import InputError, brief
 
 SETTING_KEY = "cvdemo"
 SEED_MAX = 2**31 - 1  # seeds stay whole numbers in every browser, and fit a C int
@@ -87,27 +87,27 @@ def _checked(name: str, value: Any, default: Any, described: Setting) -> Any:
     """The value as the field's own type."""
     if described.choices is not None:
         if isinstance(value, bool | list) or value not in described.choices:
-            raise SettingError(f"{name} must be one of {list(described.choices)}, got {value!r}")
+            raise SettingError(f"{name} must be one of {list(described.choices)}, got {brief(value)}")
         return described.choices[described.choices.index(value)]
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise SettingError(f"{name} must be true or false, got {value!r}")
+            raise SettingError(f"{name} must be true or false, got {brief(value)}")
         return value
     if isinstance(default, str):
         if not isinstance(value, str):
-            raise SettingError(f"{name} must be a text, got {value!r}")
+            raise SettingError(f"{name} must be a text, got {brief(value)}")
         return value
     if value is None and default is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise SettingError(f"{name} must be a number, got {value!r}")
+        raise SettingError(f"{name} must be a number, got {brief(value)}")
     low, high = described.minimum, described.maximum
     if low is not None and not low <= value:
-        raise SettingError(f"{name} must be at least {low}, got {value!r}")
+        raise SettingError(f"{name} must be at least {low}, got {brief(value)}")
     if high is not None and not value <= high:
-        raise SettingError(f"{name} must be at most {high}, got {value!r}")
+        raise SettingError(f"{name} must be at most {high}, got {brief(value)}")
     if isinstance(default, int):
         if value != int(value):
-            raise SettingError(f"{name} must be a whole number, got {value!r}")
+            raise SettingError(f"{name} must be a whole number, got {brief(value)}")
         return int(value)
     return value

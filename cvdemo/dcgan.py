@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cvdemo.config import SEED_MAX, Config, setting
-from cvdemo.errors import InputError, WeightsError
+from cvdemo.errors import InputError, WeightsError, brief
 from cvdemo.images import ImageArray, to_image
 from cvdemo.latents import arithmetic, path
 from cvdemo.nets.dcgan import Generator
@@ -87,7 +87,7 @@ def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Gener
         WeightsError: there is no such generator, or its file is missing or altered.
     """
     if name not in generators():
-        raise WeightsError(f"There is no generator named {name!r}; there is {', '.join(generators()) or 'none yet'}.")
+        raise WeightsError(f"There is no generator named {brief(name)}; there is {', '.join(generators()) or 'none yet'}.")
     return read_generator(name).requires_grad_(False).to(resolve_device(device))
 
 
@@ -99,7 +99,7 @@ def read_generator(name: str, weights_dir: Path | None = None) -> Generator:
     """
     shape = dict(entry_of(name, weights_dir).network)
     if shape.pop("name") != "dcgan":
-        raise WeightsError(f"{name!r} is not a generator.")
+        raise WeightsError(f"{brief(name)} is not a generator.")
     generator = Generator(**shape)
     generator.load_state_dict(load_state_dict(name, weights_dir))
     return generator.eval()

@@ -16,6 +16,7 @@ import numpy as np
 from cvdemo.boxes import FloatArray, IntArray, class_wise_nms, nms
 from cvdemo.classify import load_classifier
 from cvdemo.config import setting
+from cvdemo.errors import brief
 from cvdemo.images import ImageArray
 from cvdemo.nets.efficientnet_lite import fold_batch_norm
 from cvdemo.nets.window_net import lite_windows
@@ -43,7 +44,7 @@ def load_detector(detector: str = "imagenet", device: str = "auto") -> Detector:
         WeightsError: its file is missing or altered.
     """
     if detector not in DETECTORS:
-        raise ValueError(f"detector must be one of {list(DETECTORS)}, got {detector!r}")
+        raise ValueError(f"detector must be one of {list(DETECTORS)}, got {brief(detector)}")
     return DETECTORS[detector](device)
 
 

@@ -3,7 +3,9 @@
 import inspect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -26,8 +28,27 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     return resolved
 
 
+_stop_asked: ContextVar[Callable[[], bool]] = ContextVar("stop_asked", default=lambda: False)
+
+
+@contextmanager
+def stopping_when(asked: Callable[[], bool]) -> Iterator[None]:
+    """Every `Deadline` that is made within the block expires too as soon as `asked()` is true.
+
+    The page gives each job a question of its own: whether its visitor has left or cancelled. So plain functions end
+    within one step, as generators do. Threads that are started with a copy of the context take it along.
+    """
+    token = _stop_asked.set(asked)
+    try:
+        yield
+    finally:
+        _stop_asked.reset(token)
+
+
 class Deadline:
     """A moment after which long work stops at its next step and returns what it has.
+
+    It comes earlier where nobody waits for the result any more; see `stopping_when`.
 
     Args:
         seconds: from now; None never expires.
@@ -36,14 +57,21 @@ class Deadline:
     def __init__(self, seconds: float | None = None) -> None:
         self.started = time.monotonic()
         self.seconds = seconds
+        self._stop_asked = _stop_asked.get()
 
     @property
     def elapsed_ms(self) -> float:
         return (time.monotonic() - self.started) * 1000
 
     @property
+    def abandoned(self) -> bool:
+        """Whether the one who asked for the work has left or cancelled it."""
+        return self._stop_asked()
+
+    @property
     def expired(self) -> bool:
-        return self.seconds is not None and time.monotonic() - self.started >= self.seconds
+        late = self.seconds is not None and time.monotonic() - self.started >= self.seconds
+        return late or self.abandoned
 
 
 def load_once(loader: Callable[..., T]) -> Callable[..., T]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvdemo.errors import InputError, WeightsError
+from cvdemo.errors import InputError, WeightsError, brief
 from cvdemo.weights import WeightEntry, load_manifest
 
 SCALES = (2, 3, 4)
@@ -44,7 +44,7 @@ def list_networks(scale: int, weights_dir: Path | None = None) -> dict[str, Upsc
         WeightsError: the manifest is missing or damaged.
     """
     if scale not in SCALES:
-        raise ValueError(f"scale must be one of {list(SCALES)}, got {scale!r}")
+        raise ValueError(f"scale must be one of {list(SCALES)}, got {brief(scale)}")
     found = [
         _choice(name, entry)
         for name, entry in load_manifest(weights_dir).items()
@@ -71,7 +71,7 @@ def network_named(scale: int, value: str = AUTO, weights_dir: Path | None = None
         return next(iter(networks.values()))
     if value not in networks:
         raise InputError(
-            f"For scale {scale} the networks are {', '.join(networks)}, not {value!r}: choose one of them."
+            f"For scale {scale} the networks are {', '.join(networks)}, not {brief(value)}: choose one of them."
         )
     return networks[value]
 

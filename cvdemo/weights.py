@@ -16,7 +16,7 @@ from typing import Any
 from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
-from cvdemo.errors import WeightsError
+from cvdemo.errors import WeightsError, brief
 
 WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or Path(__file__).resolve().parent.parent / "weights")
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")
@@ -116,7 +116,7 @@ def load_ensembles(weights_dir: Path | None = None) -> dict[str, EnsembleEntry]:
     for name, ensemble in found.items():
         missing = [member for member in ensemble.members if member not in weights]
         if missing or not ensemble.members:
-            raise WeightsError(f"The ensemble {name!r} needs weights that the manifest does not list: {missing}.")
+            raise WeightsError(f"The ensemble {brief(name)} needs weights that the manifest does not list: {missing}.")
     return found
 
 
@@ -136,7 +136,7 @@ def entry_of(name: str, weights_dir: Path | None = None) -> WeightEntry:
     """
     entries = load_manifest(weights_dir)
     if name not in entries:
-        raise WeightsError(f"There is no weight named {name!r}; the manifest has {', '.join(entries)}.")
+        raise WeightsError(f"There is no weight named {brief(name)}; the manifest has {', '.join(entries)}.")
     return entries[name]
 
 
@@ -145,7 +145,7 @@ def load_labels(name: str, weights_dir: Path | None = None) -> list[str]:
     folder = weights_dir or WEIGHTS_DIR
     file = entry_of(name, folder).labels
     if file is None:
-        raise ValueError(f"weight {name!r} has no labels")
+        raise ValueError(f"weight {brief(name)} has no labels")
     try:
         return (folder / "labels" / file).read_text(encoding="utf-8").splitlines()
     except OSError as error:

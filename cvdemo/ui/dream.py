@@ -15,7 +15,7 @@ from PIL import Image
 from cvdemo.classify import Classifier, load_classifier
 from cvdemo.config import default_of, settings_of
 from cvdemo.deepdream import DEFAULT_PRESET, PRESETS, DreamConfig, DreamStep, dream, fit, measure
-from cvdemo.errors import InputError
+from cvdemo.errors import InputError, brief
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
 from cvdemo.ui.common import (
@@ -65,7 +65,7 @@ def config_of(preset: str, chosen: dict[str, Any]) -> DreamConfig:
         InputError: no such preset; "Custom" is the default config.
     """
     if preset != CUSTOM and preset not in PRESETS:
-        raise InputError(f"There is no preset {preset!r}; choose from {', '.join([*PRESETS, CUSTOM])}.")
+        raise InputError(f"There is no preset {brief(preset)}; choose from {', '.join([*PRESETS, CUSTOM])}.")
     given = {name: type(default_of(DreamConfig, name))(value) for name, value in chosen.items() if value is not None}
     return replace(PRESETS.get(preset, DreamConfig()), **given)
 
