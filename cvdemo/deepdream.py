@@ -23,6 +23,7 @@ from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES
+from cvdemo.pace import Pace
 from cvdemo.runtime import Deadline
 
 LAYERS = tuple(name for name in LAYER_NAMES if name.startswith("block"))
@@ -89,16 +90,20 @@ class DreamStep:
     """The state after one gradient step.
 
     Attributes:
-        octave, step: 0-based; the last step of the last octave ends the dream.
-        done, total: gradient steps so far, and of the whole dream; `done` < `total` at the end means a deadline.
-        image: uint8 (h, w, 3), at the size of the octave; of the last step yielded, always at the full size.
+        octave, step: 0-based.
+        octaves, done, total: octaves and gradient steps of the whole dream, and steps so far, as planned by the speed
+            measured so far.
+        wanted: steps that the config asks for; more than `total` where a deadline leaves no time for all.
+        image: uint8 (h, w, 3), at the size of the octave; of the last step of a dream, at the full size.
         objective: of the picture just before this step, jittered; comparable within an octave only.
     """
 
     octave: int
+    octaves: int
     step: int
     done: int
     total: int
+    wanted: int
     image: ImageArray
     objective: float
 
@@ -234,7 +239,9 @@ def dream(
     Args:
         image: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
         network: on `device`, in eval mode, its parameters without gradients.
-        deadline: when it passes, the remaining steps are skipped and the picture so far is brought to the full size.
+        deadline: each octave gets fewer steps where the measured speed asks for it, so that the full size is dreamed
+            in time. When the deadline is there the full size gets one step; when nobody waits any more the step under
+            way is the last one.
 
     Raises:
         InputError: the layer has no such channel.
@@ -244,19 +251,24 @@ def dream(
     original = fit(image, config.size_px, device)
     full_hw = (original.shape[-2], original.shape[-1])
     sizes = octave_sizes(full_hw, config.octaves, config.octave_scale)
-    total, done, pixels = len(sizes) * config.steps, 0, resize(original, sizes[0])
+    pace, pixels = Pace(deadline, [height * width for height, width in sizes], config.steps), resize(original, sizes[0])
     for octave, size_hw in enumerate(sizes):
+        if deadline.expired and 0 < octave < len(sizes) - 1:
+            continue
+        pace.begin(octave)
         if octave > 0:
             pixels = grow_octave(pixels, original, size_hw, config.detail)
-        for step in range(config.steps):
-            if deadline.expired:
-                break
+        pace.prepared()
+        while True:
             pixels, value = ascend(pixels, network, preprocessing, config, generator)
-            done += 1
-            yield DreamStep(octave, step, done, total, to_image(pixels), value)
-    if done < total:
-        value = float(measure(pixels, network, preprocessing, config))
-        yield DreamStep(len(sizes) - 1, config.steps - 1, done, total, to_image(pixels), value)
+            pace.step_done()
+            steps = pace.done[octave] - 1, sum(pace.done), pace.total, len(sizes) * config.steps
+            enough = pace.size_done
+            yield DreamStep(octave, len(sizes), *steps, to_image(pixels), value)
+            if deadline.abandoned:
+                return
+            if enough or deadline.expired:
+                break
 
 
 def dream_image(

@@ -20,6 +20,7 @@ from torch import Tensor
 from cvdemo.classify import CHOICES, Classifier, Member, prepare
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.images import ImageArray, center_crop, normalise, to_image
+from cvdemo.runtime import Deadline
 
 HeatMap = npt.NDArray[np.float32]
 Number = TypeVar("Number", bound=np.generic)
@@ -74,13 +75,19 @@ def crop_of(image: ImageArray, classifier: Classifier) -> Tensor:
     return center_crop(prepare(image, preprocessing, classifier.device), preprocessing.input_px)
 
 
-def explain(image: ImageArray, classifier: Classifier, class_index: int, config: ExplainConfig) -> Explanation:
+def explain(
+    image: ImageArray,
+    classifier: Classifier,
+    class_index: int,
+    config: ExplainConfig,
+    deadline: Deadline | None = None,
+) -> Explanation:
     """The explanation of one class by the method of `config`; its `model` and `class_name` are the caller's concern."""
     crop = crop_of(image, classifier)
     if config.method == "grad_cam":
         heat = grad_cam(crop, classifier, class_index)
     else:
-        heat = saliency(crop, classifier, class_index, config)
+        heat = saliency(crop, classifier, class_index, config, deadline)
     return Explanation(to_image(crop), heat, config.method)
 
 
@@ -93,8 +100,17 @@ def pixel_gradient(crops: Tensor, classifier: Classifier, class_index: int) -> T
     return gradient
 
 
-def smooth_gradient(crop: Tensor, classifier: Classifier, class_index: int, config: ExplainConfig) -> Tensor:
-    """SmoothGrad, (1, C, h, w): the mean of `pixel_gradient` over noisy copies; of the crop itself if there is one."""
+def smooth_gradient(
+    crop: Tensor,
+    classifier: Classifier,
+    class_index: int,
+    config: ExplainConfig,
+    deadline: Deadline | None = None,
+) -> Tensor:
+    """SmoothGrad, (1, C, h, w): the mean of `pixel_gradient` over noisy copies; of the crop itself if there is one.
+
+    When the deadline comes, the copies so far are averaged.
+    """
     if config.samples == 1:
         return pixel_gradient(crop, classifier, class_index)
     generator = torch.Generator().manual_seed(config.seed)
@@ -104,12 +120,20 @@ def smooth_gradient(crop: Tensor, classifier: Classifier, class_index: int, conf
         copies = min(BATCH, config.samples - start)
         noise = torch.randn(copies, *crop.shape[1:], generator=generator).to(crop.device)
         total += pixel_gradient(crop + deviation * noise, classifier, class_index).sum(dim=0, keepdim=True)
+        if deadline is not None and deadline.expired:
+            return total / (start + copies)
     return total / config.samples
 
 
-def saliency(crop: Tensor, classifier: Classifier, class_index: int, config: ExplainConfig) -> HeatMap:
+def saliency(
+    crop: Tensor,
+    classifier: Classifier,
+    class_index: int,
+    config: ExplainConfig,
+    deadline: Deadline | None = None,
+) -> HeatMap:
     """How much the class's logit hangs on each pixel of a crop (1, C, h, w): (h, w) in [0, 1], 1 at the cap."""
-    strength = smooth_gradient(crop, classifier, class_index, config).abs().amax(dim=1)[0].cpu().numpy()
+    strength = smooth_gradient(crop, classifier, class_index, config, deadline).abs().amax(dim=1)[0].cpu().numpy()
     cap = np.percentile(strength, CAP_PERCENTILE)
     heat: HeatMap = np.clip(strength / cap, 0, 1).astype(np.float32) if cap > 0 else np.zeros_like(strength)
     return heat

@@ -166,9 +166,9 @@ def resize_to_fit(image: ImageArray, max_side_px: int) -> ImageArray:
     return np.array(Image.fromarray(image).resize(size_wh, Image.Resampling.LANCZOS))
 
 
-def save_png(image: ImageArray, path: str | os.PathLike[str]) -> Path:
-    """Writes the picture losslessly and returns the path."""
-    Image.fromarray(image).save(path, format="PNG")
+def save_png(image: ImageArray, path: str | os.PathLike[str], compress_level: int = 6) -> Path:
+    """Writes the picture losslessly and returns the path; level 1 takes less than half the time of 6."""
+    Image.fromarray(image).save(path, format="PNG", compress_level=compress_level)
     return Path(path)
 
 

@@ -20,6 +20,7 @@ of 384 x 255 px takes 31 to 37 s of CPU time, 384 x 384 41 s (two cores shared w
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,7 @@ from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
+from cvdemo.pace import Pace
 from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.style_losses import content_loss, gram_matrix, style_loss, total_variation
 from cvdemo.weights import entry_of, load_state_dict
@@ -120,7 +122,8 @@ class StyleStep:
 
     Attributes:
         scale: 0 is the coarsest. step: within the scale, from 1.
-        done, total: steps of all scales together.
+        done, total: steps of all scales together, as planned by the speed measured so far.
+        wanted: steps that the config asks for; more than `total` where a deadline leaves no time for all.
         image: the averaged picture so far, uint8 (H, W, 3), of this scale's size.
         content_loss, style_loss, tv_loss: before their weights.
     """
@@ -129,6 +132,7 @@ class StyleStep:
     step: int
     done: int
     total: int
+    wanted: int
     image: ImageArray
     content_loss: float
     style_loss: float
@@ -188,10 +192,12 @@ def shifted(pixels: Tensor, shift_yx: tuple[int, int]) -> Tensor:
 
 
 @torch.no_grad()
-def make_targets(content: Tensor, style: Tensor, network: StyleNetwork, generator: torch.Generator) -> Targets:
-    """Content activations for each of `SHIFTS` random shifts, and the style's Gram matrices."""
+def make_targets(
+    content: Tensor, style: Tensor, network: StyleNetwork, generator: torch.Generator, views: int = SHIFTS
+) -> Targets:
+    """Content activations for the first `views` of `SHIFTS` random shifts, and the style's Gram matrices."""
     drawn = torch.randint(0, SHIFT_PX + 1, (SHIFTS, 2), generator=generator).tolist()
-    shifts = [(y, x) for y, x in drawn]
+    shifts = [(y, x) for y, x in drawn[:views]]
     activations = [network.features(shifted(content, shift), [CONTENT_LAYER])[CONTENT_LAYER] for shift in shifts]
     grams = {name: gram_matrix(found) for name, found in network.features(style, list(STYLE_LAYERS)).items()}
     return Targets(shifts, activations, grams, ColourReference.of(style))
@@ -247,11 +253,11 @@ def start_picture(content: Tensor, style: Tensor, config: StyleConfig, generator
 def paint_scale(
     pixels: Tensor, targets: Targets, network: StyleNetwork, config: StyleConfig, step_size: float
 ) -> Iterator[tuple[Tensor, tuple[float, float, float]]]:
-    """Adam at one scale: after each step the averaged picture, and the losses that the step saw."""
+    """Adam at one scale, without end: after each step the averaged picture, and the losses that the step saw."""
     pixels = pixels.clone().requires_grad_()
     optimiser = torch.optim.Adam([pixels], lr=step_size, betas=ADAM_BETAS)
     average = IterateAverage(AVERAGE_DECAY)
-    for step in range(config.steps):
+    for step in count():
         with torch.enable_grad():
             content, style, variation = losses(pixels, targets, step, network)
             total = config.content_weight * content + config.style_weight * style + config.tv_weight * variation
@@ -288,7 +294,9 @@ def stylize(
 
     Args:
         content, style: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
-        deadline: when it expires the step under way is the last one, at whatever scale it is.
+        deadline: each scale gets fewer steps where the measured speed asks for it, so that the finest is painted
+            in time. When the deadline is there the finest scale gets the one step that it needs; when nobody waits any
+            more the step under way is the last one.
 
     Raises:
         InputError: a picture is too narrow.
@@ -297,17 +305,25 @@ def stylize(
     sizes = scale_sizes(content.shape[:2], config.size, config.scales)
     generator = torch.Generator().manual_seed(config.seed)
     source, reference = matched_pair(content, style, config, network.device)
+    pace = Pace(deadline, [height * width for height, width in sizes], config.steps)
     pixels: Tensor | None = None
-    done, total = 0, len(sizes) * config.steps
     for scale, size_hw in enumerate(sizes):
+        if deadline.expired and 0 < scale < len(sizes) - 1:
+            continue
+        pace.begin(scale)
         fitted = resize(source, size_hw)
         strokes = resize(reference, scale_sizes(style.shape[:2], round(max(size_hw) * config.style_scale), 1)[0])
         pixels = start_picture(fitted, strokes, config, generator) if pixels is None else resize(pixels, size_hw)
-        targets = make_targets(fitted, strokes, network, generator)
+        targets = make_targets(fitted, strokes, network, generator, min(SHIFTS, pace.planned))
         step_size = config.step_size * SCALE_RATIO ** (len(sizes) - 1 - scale)
+        pace.prepared()
         painting = paint_scale(pixels, targets, network, config, step_size)
-        for step, (pixels, found) in enumerate(painting, start=1):
-            done += 1
-            yield StyleStep(scale, step, done, total, to_image(pixels), *found)
-            if deadline.expired:
+        for pixels, found in painting:
+            pace.step_done()
+            steps = pace.done[scale], sum(pace.done), pace.total, len(sizes) * config.steps
+            enough = pace.size_done
+            yield StyleStep(scale, *steps, to_image(pixels), *found)
+            if deadline.abandoned:
                 return
+            if enough or deadline.expired:
+                break

@@ -3,6 +3,8 @@
 import os
 
 os.environ.update(HF_HUB_OFFLINE="1", GRADIO_ANALYTICS_ENABLED="False", TOKENIZERS_PARALLELISM="false")
+# Threads of OpenMP wait for one another in loops: beside a busy process two of them take up to 40 times as long as one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ from cvdemo.deepdream import (
 )
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, resize, to_tensor
-from cvdemo.runtime import Deadline
+from cvdemo.runtime import Deadline, stopping_when
+from tests.clocks import set_clock
 
 PLAIN = Preprocessing(input_px=32, resize_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 SMALL = DreamConfig(size_px=128, octaves=2, steps=3, layer="block1", jitter_px=8)
@@ -215,18 +217,42 @@ def test_the_global_generator_is_left_alone(network: TinyNetwork, noise: ImageAr
 
 
 def test_a_passed_deadline_still_gives_the_full_size(network: TinyNetwork, noise: ImageArray) -> None:
-    (only,) = run(noise, network, SMALL, seconds=0.0)
-    assert (only.done, only.total) == (0, 6)
-    assert only.image.shape == (96, 128, 3)
+    steps = run(noise, network, replace(SMALL, octaves=3), seconds=0.0)
+    assert [(s.octave, s.done, s.wanted) for s in steps] == [(0, 1, 9), (2, 2, 9)]
+    assert steps[-1].image.shape == (96, 128, 3)
 
 
-def test_a_deadline_in_the_middle_stops_at_the_next_step(network: TinyNetwork, noise: ImageArray) -> None:
+def test_a_deadline_in_the_middle_leaves_one_step_for_the_full_size(network: TinyNetwork, noise: ImageArray) -> None:
     deadline = Deadline(1000.0)
     steps = dream(noise, network, PLAIN, SMALL, deadline=deadline)
     next(steps)
     deadline.seconds = 0.0
     (last,) = steps
-    assert last.done == 1 and last.image.shape == (96, 128, 3)
+    assert last.done == 2 and last.image.shape == (96, 128, 3)
+
+
+def test_on_a_slow_machine_the_full_size_is_dreamed_in_time(
+    network: TinyNetwork, noise: ImageArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, ascend = set_clock(monkeypatch), deepdream.ascend
+
+    def slow(pixels: torch.Tensor, *others: Any) -> Any:
+        clock.passes(pixels.numel() * 1e-4)  # 1.9 to 3.7 s a step
+        return ascend(pixels, *others)
+
+    monkeypatch.setattr(deepdream, "ascend", slow)
+    steps = run(noise, network, replace(SMALL, steps=30), seconds=60.0)
+    taken = [sum(step.octave == octave for step in steps) for octave in (0, 1)]
+    assert steps[-1].image.shape == (96, 128, 3)
+    assert min(taken) > 5 and max(taken) - min(taken) <= 1
+    assert steps[-1].done == steps[-1].total == sum(taken) < steps[-1].wanted == 60
+    assert clock.now <= 60
+
+
+def test_where_nobody_waits_the_step_under_way_is_the_last(network: TinyNetwork, noise: ImageArray) -> None:
+    with stopping_when(lambda: True):
+        (only,) = run(noise, network, SMALL, seconds=60.0)
+    assert only.done == 1
 
 
 def test_a_one_pixel_picture_dreams(network: TinyNetwork) -> None:

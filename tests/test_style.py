@@ -1,6 +1,7 @@
 """Style transfer: scales, shifts, the average, and runs on a random and on the real network."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from cvdemo import style
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit, to_tensor
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from cvdemo.runtime import Deadline
+from cvdemo.runtime import Deadline, stopping_when
 from cvdemo.style import (
     PRESETS,
     IterateAverage,
@@ -23,6 +24,7 @@ from cvdemo.style import (
     stylize,
 )
 from cvdemo.ui.common import example_picture
+from tests.clocks import set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
 
@@ -124,9 +126,36 @@ def test_inputs_are_left_as_they_were(random_network: StyleNetwork) -> None:
     np.testing.assert_array_equal(style, before[1])
 
 
-def test_an_expired_deadline_ends_after_one_step(random_network: StyleNetwork) -> None:
-    steps = run(random_network, deadline=Deadline(0))
-    assert [s.done for s in steps] == [1]
+def test_an_expired_deadline_leaves_one_step_for_the_coarsest_and_the_finest_scale(
+    random_network: StyleNetwork,
+) -> None:
+    steps = run(random_network, replace(QUICK, scales=3, size=192), Deadline(0))
+    assert [(s.scale, s.step, s.done, s.wanted) for s in steps] == [(0, 1, 1, 9), (2, 1, 2, 9)]
+    assert max(steps[-1].image.shape) == 192
+
+
+def test_where_nobody_waits_the_step_under_way_is_the_last(random_network: StyleNetwork) -> None:
+    with stopping_when(lambda: True):
+        steps = run(random_network, deadline=Deadline(60))
+    assert [(s.scale, s.done) for s in steps] == [(0, 1)]
+
+
+def test_on_a_slow_machine_the_finest_scale_is_painted_in_time(
+    random_network: StyleNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, losses = set_clock(monkeypatch), style.losses
+
+    def slow(pixels: torch.Tensor, *others: Any) -> Any:
+        clock.passes(pixels.numel() * 1e-4)  # 2 to 3.3 s a step
+        return losses(pixels, *others)
+
+    monkeypatch.setattr(style, "losses", slow)
+    steps = run(random_network, replace(QUICK, steps=40), Deadline(60))
+    taken = [sum(step.scale == scale for step in steps) for scale in (0, 1)]
+    assert max(steps[-1].image.shape) == QUICK.size
+    assert min(taken) > 5 and max(taken) - min(taken) <= 1
+    assert steps[-1].done == steps[-1].total == sum(taken) < steps[-1].wanted == 80
+    assert clock.now <= 60
 
 
 def test_large_pictures_are_reduced_before_they_become_floats(

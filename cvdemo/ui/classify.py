@@ -18,12 +18,12 @@ from cvdemo.ui.common import (
     light,
     load_picture,
     method_note,
-    on_page,
     picture_input,
     share_button,
     took,
 )
-from cvdemo.ui.explain import FRESH, build_fool, build_heat, fresh
+from cvdemo.ui.explain import FRESH, NOTHING, build_fool, build_heat, fresh
+from cvdemo.ui.parts import Part, wire
 
 NOTE = (
     "A convolutional network gives each of its classes a probability; the one for 1,000 ImageNet classes is "
@@ -57,11 +57,6 @@ def _classify_on_page(path: str | None, model: str, ten_crop: bool, method: str)
     return _confidences(prediction), took((time.monotonic() - started) * 1000), *explained
 
 
-def _classify_again(path: str | None, *settings: Any) -> tuple[Any, ...]:
-    """After another network or setting was chosen: a new answer, if there is a picture."""
-    return (gr.skip(),) * (2 + len(FRESH)) if path is None else _classify_on_page(path, *settings)
-
-
 def _about(model: str) -> str:
     """What the network may answer and how often it is right; where that cannot be read, the reason."""
     try:
@@ -91,20 +86,26 @@ def build() -> dict[str, Component]:
                 cancel = gr.Button("Cancel", elem_id="classify-cancel", min_width=80, scale=0)
             model = _model_control()
             ten_crop: Any = control(ClassifyConfig, "ten_crop")
-            pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
         with gr.Column(min_width=300):
             label = gr.Label(num_top_classes=5, label="The five best", elem_id="classify-result")
             status = gr.Markdown(elem_id="classify-status", elem_classes="status")
-            parts = build_heat(image, model)
-    parts |= build_fool(image, model)
+            parts, heat = build_heat(image, model)
+    fooled, fool = build_fool(image, model)
+    parts |= fooled
     settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop, "method": parts["method"]}
     share_button("classify", settings)
     method_note(NOTE)
-    inputs, outputs = [image, model, ten_crop, parts["method"]], [label, status, *(parts[name] for name in FRESH)]
-    on_page(
-        [run.click, image.upload], _classify_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel
+    part = Part(
+        name="classify",
+        inputs=[image, model, ten_crop, parts["method"]],
+        needs=[image],
+        outputs=[label, status, *(parts[name] for name in FRESH)],
+        empty={parts[name]: value for name, value in NOTHING.items()},
+        status=status,
+        children=[heat, fool],
     )
-    on_page([model.input, ten_crop.input], _classify_again, inputs, outputs, js=None)
+    wire(part, _classify_on_page, run=[run.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
     endpoint("classify", classify_endpoint, [image, model, ten_crop], [label])
     return settings
 

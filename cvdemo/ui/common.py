@@ -4,29 +4,27 @@ A handler on the page may have as many outputs as the tab wants and is private; 
 registered beside it with `endpoint`, with exactly the inputs and outputs that API clients rely on.
 """
 
-import functools
 import html
 import inspect
 import json
 import math
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
-from cvdemo.errors import DemoError, InputError
+from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
+from cvdemo.ui.guard import guarded
+from cvdemo.ui.parts import HEAVY, awaited
 
-HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
-PREVIEW_STAYS = "Cancelled; the last preview stays."
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,15 @@ def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
     return field
 
 
-def seed_control(value: int = 0, elem_id: str | None = None) -> tuple[gr.Number, Dependency]:
-    """A seed field with a dice button beside it, and the event that the dice has filled the field."""
+def seed_control(value: int = 0, elem_id: str | None = None) -> gr.Number:
+    """A seed field with a dice button beside it."""
     with gr.Row(equal_height=True):
         seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=SEED_MAX, elem_id=elem_id, min_width=100)
         numbers_only(seed)
         dice = gr.Button("Roll", min_width=80, scale=0, elem_id=f"{elem_id}-dice" if elem_id else None)
     roll = f"() => Math.floor(Math.random() * {SEED_MAX})"
-    return seed, dice.click(None, outputs=seed, js=roll, api_visibility="private")
+    dice.click(None, outputs=seed, js=roll, api_visibility="private")
+    return seed
 
 
 def whole_number(value: float | None, name: str) -> int:
@@ -165,95 +164,12 @@ def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool 
     return read_image(path, keep_alpha=keep_alpha)
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The handler with `DemoError` turned into the visible `gr.Error`; the one place where that happens."""
-    if inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            try:
-                yield from function(*args, **kwargs)
-            except DemoError as error:
-                raise _visible(error) from error
-
-        return stream
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except DemoError as error:
-            raise _visible(error) from error
-
-    return call
-
-
-def _visible(error: DemoError) -> gr.Error:
-    return gr.Error(html.escape(str(error), quote=False), title="Sorry", print_exception=False)
-
-
-def on_page(
-    triggers: Sequence[Any],
-    function: Callable[..., Any],
-    inputs: Sequence[Component],
-    outputs: Sequence[Component],
-    *,
-    after: Sequence[Dependency] = (),
-    cancel: gr.Button | None = None,
-    **options: Any,
-) -> list[Any]:
-    """Wires a heavy handler of the page: guarded, private to the page, in the one heavy queue, cancellable.
-
-    Args:
-        outputs: on a phone, where the result lies below the controls, the page scrolls to the first of these.
-        after: events that fill inputs, such as those of examples and the dice: the handler runs once they are done.
-        cancel: a button that stops the handler wherever it was started from.
-
-    Returns:
-        The events, for a `then` of the caller's.
-    """
-    wiring: dict[str, Any] = {
-        "fn": guarded(function),
-        "inputs": list(inputs),
-        "outputs": list(outputs),
-        "api_visibility": "private",
-        "concurrency_id": HEAVY,
-        "concurrency_limit": 1,
-        "js": _reveal(outputs[0].elem_id),
-        **options,
-    }
-    events = [gr.on(list(triggers), **wiring), *(event.then(**wiring) for event in after)]
-    if cancel is not None:
-        cancel.click(None, cancels=events, api_visibility="private")
-    return events
-
-
-def say_cancelled(cancel: gr.Button, status: Component, running: Sequence[str], told: str = "Cancelled.") -> None:
-    """A click on `cancel` puts `told` in the place of a status that begins with one of `running`.
-
-    A second later, because what was under way when it was pressed may still change the status.
-    """
-    script = f"""async (text) => {{
-        await new Promise(resolve => setTimeout(resolve, 1000));
-        return {json.dumps(list(running))}.some(word => text?.startsWith(word)) ? {json.dumps(told)} : text;
-    }}"""
-    cancel.click(None, status, status, js=script, api_visibility="private")
-
-
-def _reveal(elem_id: str | None) -> str | None:
-    if elem_id is None:
-        return None
-    found = f"document.getElementById({json.dumps(elem_id)})"
-    scroll = f"{found}?.scrollIntoView({{behavior: 'smooth', block: 'start'}})"
-    return f"(...inputs) => {{ if (window.innerWidth < 700) {scroll}; return inputs; }}"
-
-
 def endpoint(
     name: str, function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
 ) -> None:
     """Registers the public API endpoint `/name`; its parameters are named as those of `function`."""
     gr.Button(visible=False).click(
-        guarded(function),
+        guarded(awaited(function)),
         list(inputs),
         list(outputs),
         api_name=name,

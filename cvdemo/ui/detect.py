@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.helpers import Examples
 from PIL import Image
 
 from cvdemo.annotate import canvas, draw_detections, draw_score_map, draw_windows, score_map
@@ -25,11 +24,11 @@ from cvdemo.ui.common import (
     light,
     load_picture,
     method_note,
-    on_page,
     picture_input,
     picture_output,
     share_button,
 )
+from cvdemo.ui.parts import SETTLED_MS, Part, wire
 
 NOTE = (
     "A classifier becomes a detector: a window slides over the picture at several sizes, each window is named, and "
@@ -42,6 +41,7 @@ EXAMPLES = ("cheetah", "lion", "coffee", "astronaut", "chelsea")
 VIEWS = ("Boxes", "Score map", "Windows")
 TIME_LIMIT_S = 60.0
 STATE_TTL_S = 3600.0
+NO_FILE = gr.update(value=None, interactive=False)
 TABLE_HEADERS = ["Class", "Score", "x1, y1", "x2, y2"]
 LIVE = ("score_threshold", "nms_iou", "one_name", "fit_boxes")  # act on the kept candidates
 SEARCH = ("pyramid_factor", "max_upscale", "megapixels", "crop_by_crop")  # act on the next run
@@ -217,7 +217,7 @@ def build() -> dict[str, Component]:
             with gr.Row():
                 run = gr.Button("Detect", variant="primary", elem_id="detect-run")
                 cancel = gr.Button("Cancel", elem_id="detect-cancel", min_width=80, scale=0)
-            pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
             with gr.Accordion("More settings", open=False, elem_id="detect-more"):
                 controls = {name: control(DetectConfig, name) for name in LIVE[2:]}
                 gr.Markdown("For the next run:")
@@ -227,22 +227,28 @@ def build() -> dict[str, Component]:
     settings = {name: parts[name] for name in (*LIVE, *SEARCH, "detector", "view")}
     share_button("detect", settings)
     method_note(NOTE)
-    _wire(image, [run.click, image.upload], pictures, cancel, parts)
+    _wire(image, run, cancel, parts)
     interface = [image, parts["detector"], *(parts[name] for name in LIVE)]
     endpoint("detect", detect_endpoint, interface, [parts["result"], gr.JSON(visible=False)])
     return settings
 
 
-def _wire(
-    image: gr.Image, triggers: list[Any], pictures: Examples, cancel: gr.Button, parts: dict[str, Component]
-) -> None:
+def _wire(image: gr.Image, run: gr.Button, cancel: gr.Button, parts: dict[str, Component]) -> None:
     """The run; and after it, or at any touch of a live control, the view of what it kept."""
     session = gr.State(time_to_live=STATE_TTL_S)
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
     shown = [parts[name] for name in ("result", "status", "table", "json", "csv")]
-    inputs = [image, *(parts[name] for name in ("detector", *LIVE, *SEARCH))]
-    outputs = [*shown, session, parts["only"]]
-    events = on_page(triggers, _detect_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel)
+    part = Part(
+        name="detect",
+        inputs=[image, *(parts[name] for name in ("detector", *LIVE, *SEARCH))],
+        needs=[image],
+        outputs=[*shown, session, parts["only"]],
+        empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in ("json", "csv")}},
+        status=parts["status"],
+        told="Cancelled; what was found stays.",
+    )
+    watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
+    events = wire(part, _detect_on_page, run=[run.click], watch=watch, cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:
         event.success(_show, [session, *touched], shown, api_visibility="private", show_progress="hidden")

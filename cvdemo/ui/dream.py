@@ -19,7 +19,6 @@ from cvdemo.errors import InputError, brief
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
 from cvdemo.ui.common import (
-    PREVIEW_STAYS,
     Tab,
     control,
     endpoint,
@@ -27,15 +26,14 @@ from cvdemo.ui.common import (
     load_picture,
     method_note,
     numbers_only,
-    on_page,
     picture_input,
     picture_output,
-    say_cancelled,
     seed_control,
     share_button,
     took,
     whole_number,
 )
+from cvdemo.ui.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
 
 NOTE = (
     "DeepDream changes the picture, not the network: each step moves the pixels along the gradient of what one layer "
@@ -92,8 +90,8 @@ def dream_endpoint(
     chosen = {name: value for name, value in locals().items() if name not in ("image", "preset")}
     for step, picture, _ in _run(load_picture(image), config_of(preset, chosen)):  # noqa: B007
         yield picture
-    if step.done < step.total:  # the last one
-        gr.Warning(f"The dream was {_stopped(step)}; a smaller size or fewer steps get to the end.")
+    if step.done < step.wanted:  # the last one
+        gr.Warning(f"{_hurried(step)} A smaller size leaves time for more.")
 
 
 def _dream_on_page(path: str | None, seed: float | None, *values: Any) -> Iterator[tuple[ImageArray | str, str]]:
@@ -110,7 +108,7 @@ def _run(picture: ImageArray, config: DreamConfig) -> Iterator[tuple[DreamStep, 
     network, preprocessing = classifier.network, classifier.preprocessing
     for step in dream(picture, network, preprocessing, config, device=classifier.device, deadline=deadline):
         if time.monotonic() - shown >= PREVIEW_EVERY_S and step.done < step.total:
-            yield step, _preview(step.image, config), _so_far(step, config)
+            yield step, _preview(step.image, config), _so_far(step)
             shown = time.monotonic()
     after = _objective(step.image, classifier, config)
     yield step, step.image, _summary(step, before, after, deadline.elapsed_ms)
@@ -131,21 +129,20 @@ def _preview(picture: ImageArray, config: DreamConfig) -> str:
     return str(save_pil_to_cache(resized, get_upload_folder(), name="preview", format="jpeg"))
 
 
-def _so_far(step: DreamStep, config: DreamConfig) -> str:
-    octaves = step.total // config.steps
+def _so_far(step: DreamStep) -> str:
     return (
-        f"Dreaming: octave {step.octave + 1} of {octaves}, step {step.step + 1} of {config.steps} "
+        f"Dreaming: octave {step.octave + 1} of {step.octaves}, step {step.done} of {step.total} "
         f"({100 * step.done // step.total}\N{NO-BREAK SPACE}%)"
     )
 
 
 def _summary(step: DreamStep, before: float, after: float, elapsed_ms: float) -> str:
-    stopped = f" — {_stopped(step)}" if step.done < step.total else ""
-    return f"{took(elapsed_ms)}{stopped}. Objective: {before:.3g} → {after:.3g}"
+    hurried = f" {_hurried(step)}" if step.done < step.wanted else ""
+    return f"{took(elapsed_ms)}. Objective: {before:.3g} → {after:.3g}.{hurried}"
 
 
-def _stopped(step: DreamStep) -> str:
-    return f"stopped by the limit of {TIME_LIMIT_S:g} s after {step.done} of {step.total} steps"
+def _hurried(step: DreamStep) -> str:
+    return f"The limit of {TIME_LIMIT_S:g} s left time for {step.done} of {step.wanted} steps."
 
 
 def _wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> None:
@@ -181,8 +178,8 @@ def build() -> dict[str, Component]:
             with gr.Row():
                 run = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
-            pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
-            seed, _ = seed_control(elem_id="dream-seed")
+            gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            seed = seed_control(elem_id="dream-seed")
             with gr.Accordion("More settings", open=False, elem_id="dream-more"):
                 controls = {name: control(DreamConfig, name) for name in SETTINGS}
         with gr.Column(min_width=300):
@@ -192,9 +189,16 @@ def build() -> dict[str, Component]:
             share_button("dream", settings)
             method_note(NOTE)
     _wire_presets(preset, controls)
-    inputs = [image, seed, *controls.values()]
-    on_page([run.click], _dream_on_page, inputs, [result, status], after=[pictures.load_input_event], cancel=cancel)
-    say_cancelled(cancel, status, ["Dreaming"], PREVIEW_STAYS)
+    part = Part(
+        name="dream",
+        inputs=[image, seed, *controls.values()],
+        needs=[image],
+        outputs=[result, status],
+        status=status,
+        told=PREVIEW_STAYS,
+    )
+    watch = {image: 0} | dict.fromkeys([seed, *controls.values()], SETTLED_MS)
+    wire(part, _dream_on_page, run=[run.click], watch=watch, cancel=cancel)
     endpoint("dream", dream_endpoint, [image, preset, *_api_inputs()], [result])
     return settings
 

@@ -9,14 +9,19 @@ from gradio.components import Component
 from cvdemo.classify import Classifier, Prediction, load_classifier
 from cvdemo.config import default_of
 from cvdemo.explain import METHODS, ExplainConfig, crop_of, enlarge, explain
-from cvdemo.fool import FoolConfig, Fooled, fool_steps, succeeded
+from cvdemo.fool import FoolConfig, Fooled, FoolStep, fool_steps, succeeded
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
-from cvdemo.ui.common import endpoint, load_picture, on_page, picture_output, took
+from cvdemo.ui.common import endpoint, load_picture, picture_output, took
+from cvdemo.ui.parts import Part, wire
 
 TIME_LIMIT_S = 60.0
 FRESH = ("overlay", "explained", "target", "report", "before", "changed", "difference")  # what `fresh` fills
 NEAREST = -1  # in the choice of classes to turn the answer into
+NOTHING: dict[str, Any] = {  # what the choices of classes show while there is no answer
+    "explained": gr.update(choices=[], value=None, visible=False),
+    "target": gr.update(choices=[("the nearest", NEAREST)], value=NEAREST),
+}
 FOOL_NOTE = (
     "Changes the pixels that the network sees as little as it can, in whole grey levels, until the answer is another. "
     "To the eye the picture stays the same."
@@ -44,7 +49,8 @@ def explain_endpoint(
     """
     config = ExplainConfig(model=model, method=method, class_name=class_name)
     picture, classifier = load_picture(image), load_classifier(config.model)
-    return explain(picture, classifier, class_of(picture, classifier, config.class_name), config).picture()
+    index = class_of(picture, classifier, config.class_name)
+    return explain(picture, classifier, index, config, Deadline(TIME_LIMIT_S)).picture()
 
 
 def class_of(picture: ImageArray, classifier: Classifier, class_name: str) -> int:
@@ -101,26 +107,42 @@ def _explain_on_page(path: str | None, model: str, method: str, class_index: int
     picture, classifier = load_picture(path), load_classifier(model)
     if class_index is None or class_index >= len(classifier.labels):
         class_index = class_of(picture, classifier, "")
-    return explain(picture, classifier, class_index, config).picture()
+    return explain(picture, classifier, class_index, config, Deadline(TIME_LIMIT_S)).picture()
 
 
 def _fool_on_page(path: str | None, model: str, target: int | None) -> Iterator[tuple[Any, ...]]:
-    """Report, crop, changed crop and difference; while it is sought, the report says how far the search is."""
+    """Report, crop, changed crop and difference: of the first change that works, then of each smaller one.
+
+    Until there is one, and between them, only the report says how far the search is.
+    """
     deadline = Deadline(TIME_LIMIT_S)
     picture, classifier = load_picture(path), load_classifier(model)
     wanted = None if target in (None, NEAREST) or target >= len(classifier.labels) else target
+    best: Fooled | None = None
     for step in fool_steps(picture, classifier, FoolConfig(model=model), target=wanted, deadline=deadline):
-        size = "" if step.best is None else f"; smallest change so far: L2 norm {step.best.l2:.0f}"
-        share = f"{100 * step.probability:.0f}\N{NO-BREAK SPACE}%"
-        line = f"Step {step.done}: {classifier.labels[step.target]} {share}{size}"
-        yield line, *[gr.skip()] * 3
+        pictures = [gr.skip()] * 3 if step.best in (None, best) else _pictures(step.best)
+        best = step.best
+        yield _searching(step, classifier), *pictures
     found = succeeded(step, classifier, deadline)
-    shown = (found.crop, found.changed, found.difference_picture())
     stopped = f"; the limit of {TIME_LIMIT_S:g} s stopped the search for a smaller one" if deadline.expired else ""
-    yield f"{report(found)} {took(deadline.elapsed_ms, 'Found')}{stopped}.", *(enlarge(picture) for picture in shown)
+    yield f"{report(found)} {took(deadline.elapsed_ms, 'Found')}{stopped}.", *_pictures(found)
 
 
-def build_heat(image: gr.Image, model: gr.Dropdown) -> dict[str, Component]:
+def _searching(step: FoolStep, classifier: Classifier) -> str:
+    """One line on how far the search is; with a change found, what it does so far."""
+    if step.best is not None:
+        return f"{report(step.best)} Step {step.done}: looking for a smaller change."
+    share = f"{100 * step.probability:.0f}\N{NO-BREAK SPACE}%"
+    return f"Step {step.done}: {classifier.labels[step.target]} {share}"
+
+
+def _pictures(found: Fooled | None) -> list[Any]:
+    """The crop, the changed crop and the difference, large enough to be seen."""
+    assert found is not None
+    return [enlarge(picture) for picture in (found.crop, found.changed, found.difference_picture())]
+
+
+def build_heat(image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component], Part]:
     """The picture that explains an answer, by which method, and for which class; acts at once."""
     overlay = picture_output("Explained", elem_id="classify-overlay", height=320)
     method = gr.Radio(
@@ -130,13 +152,14 @@ def build_heat(image: gr.Image, model: gr.Dropdown) -> dict[str, Component]:
         elem_id="classify-method",
     )
     explained = gr.Radio([], label="Explain this class", visible=False, elem_id="classify-explain")
-    on_page([method.input, explained.input], _explain_on_page, [image, model, method, explained], [overlay])
+    part = Part(name="explain", inputs=[image, model, method, explained], needs=[image], outputs=[overlay])
+    wire(part, _explain_on_page, again=[method.input, explained.input])
     class_name = gr.Textbox("", visible=False, label="Class name")
     endpoint("explain", explain_endpoint, [image, model, method, class_name], [overlay])
-    return {"overlay": overlay, "method": method, "explained": explained}
+    return {"overlay": overlay, "method": method, "explained": explained}, part
 
 
-def build_fool(image: gr.Image, model: gr.Dropdown) -> dict[str, Component]:
+def build_fool(image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component], Part]:
     """What the network saw, the same changed just enough, and the difference; on request."""
     with gr.Accordion("Fool the network", open=False, elem_id="fool"):
         gr.Markdown(FOOL_NOTE)
@@ -149,8 +172,16 @@ def build_fool(image: gr.Image, model: gr.Dropdown) -> dict[str, Component]:
             before = picture_output("What the network sees", elem_id="fool-before", height=300, min_width=220)
             changed = picture_output("Changed", elem_id="fool-changed", height=300, min_width=220)
             difference = picture_output("Difference, amplified", elem_id="fool-difference", height=300, min_width=220)
-    outputs = [report, before, changed, difference]
-    on_page([run.click], _fool_on_page, [image, model, target], outputs, cancel=cancel)
+    part = Part(
+        name="fool",
+        inputs=[image, model, target],
+        needs=[image],
+        outputs=[report, before, changed, difference],
+        status=report,
+        told="Cancelled; the smallest change so far stays.",
+    )
+    wire(part, _fool_on_page, run=[run.click], watch={target: 0}, cancel=cancel, automatic=False)
     class_name = gr.Textbox("", visible=False, label="Class name")
     endpoint("fool", fool_endpoint, [image, model, class_name], [changed, difference, gr.JSON(visible=False)])
-    return {"target": target, "report": report, "before": before, "changed": changed, "difference": difference}
+    shown = {"target": target, "report": report, "before": before, "changed": changed, "difference": difference}
+    return shown, part

@@ -18,12 +18,12 @@ from cvdemo.ui.common import (
     download_path,
     endpoint,
     method_note,
-    on_page,
     seed_control,
     share_button,
     took,
     whole_number,
 )
+from cvdemo.ui.parts import SETTLED_MS, Part, wire
 from cvdemo.ui.sample_explore import Source, build_explore
 from cvdemo.ui.sample_picks import build_picks
 from cvdemo.ui.share import LINK
@@ -90,12 +90,12 @@ def build() -> dict[str, Component]:
             choices = [(label, name) for name, label in generators_or_default().items()]
             generator = gr.Dropdown(choices, label="Generator", elem_id="sample-generator")
             count = _slider("count")
-            seed, rolled = seed_control(elem_id="sample-seed")
+            seed = seed_control(elem_id="sample-seed")
             truncation = _slider("truncation")
             with gr.Row():
                 run = gr.Button("Generate", variant="primary", elem_id="sample-run")
                 cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
-            presets = gr.Examples(EXAMPLES, [count, truncation, seed], label="Try one of these")
+            gr.Examples(EXAMPLES, [count, truncation, seed], label="Try one of these")
         with gr.Column(min_width=320, scale=5):
             gallery = _gallery()
             status = gr.Markdown(elem_id="sample-status", elem_classes="status")
@@ -106,15 +106,13 @@ def build() -> dict[str, Component]:
             panel = build_picks(gallery, drawn)
     build_explore(panel, Source(generator, seed, truncation))
     settings: dict[str, Component] = {"generator": generator, "count": count, "truncation": truncation, "seed": seed}
-    inputs: list[Component] = [generator, count, seed, truncation]
     share_button("sample", settings)
     method_note(NOTE)
+    inputs: list[Component] = [generator, count, seed, truncation]
     outputs = [gallery, status, sheet, archive, drawn]
-    on_page([run.click, link.change], _sample_on_page, inputs, outputs, after=[presets.load_input_event], cancel=cancel)
-    changes = [generator.input, count.input, truncation.input, seed.input]
-    on_page(
-        changes, _sample_on_page, inputs, outputs, after=[rolled], cancel=cancel, js=None, trigger_mode="always_last"
-    )
+    part = Part(name="sample", inputs=inputs, outputs=outputs, status=status)
+    watch = {generator: 0, count: SETTLED_MS, seed: SETTLED_MS, truncation: SETTLED_MS}
+    wire(part, _sample_on_page, run=[run.click, link.change], watch=watch, cancel=cancel)
     endpoint("sample", sample_endpoint, inputs, [gallery])
     return settings | {LINK: link}  # last: the other fields are filled when it starts the drawing
 

@@ -30,12 +30,11 @@ from cvdemo.ui.common import (
     download_path,
     endpoint,
     numbers_only,
-    on_page,
     picture_output,
-    say_cancelled,
     took,
     whole_number,
 )
+from cvdemo.ui.parts import SETTLED_MS, Part, wire
 from cvdemo.ui.sample_api import (
     BETWEEN,
     TIME_LIMIT_S,
@@ -115,7 +114,6 @@ def _walk_on_page(
     picks = filled(slots)
     network, points, words = walk_stops(picks, source, config)
     target = download_path(f"{picks[0].generator if picks else generator}_walk.mp4")
-    yield None, ""  # an earlier film is of other settings
     for step in film_steps(target, network, points, config, deadline):
         yield gr.skip(), f"Frame {step.done} of {step.total}"
     yield str(target), took(deadline.elapsed_ms, f"{config.frames} frames {words}")
@@ -132,11 +130,6 @@ def _upscale_on_page(pick: Pick | None, scale: int) -> tuple[ImageArray, gr.Imag
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
     restored = gr.Image(result.image, label=network_named(config.scale).title)
     return result.bicubic, restored, took((time.monotonic() - started) * 1000, sizes)
-
-
-def _upscale_again(pick: Pick | None, scale: int) -> tuple[Any, ...]:
-    """After another scale was chosen: the picture at that scale, if there is one."""
-    return (gr.skip(),) * 3 if pick is None else _upscale_on_page(pick, scale)
 
 
 def build_explore(panel: PickPanel, source: Source) -> None:
@@ -162,7 +155,9 @@ def _build_interpolate(panel: PickPanel, source: Source) -> None:
                 "Download the strip (PNG)", size="sm", visible=False, elem_id="sample-interpolate-file"
             )
     numbers_only(count)
-    on_page([run.click], _interpolate_on_page, [panel.slots, count], [gallery, strip, status], show_progress_on=gallery)
+    part = Part(name="sample-interpolate", inputs=[panel.slots, count], outputs=[gallery, strip, status], status=status)
+    explicit: dict[str, Any] = {"run": [run.click], "clears": [panel.slots.change], "automatic": False}
+    wire(part, _interpolate_on_page, watch={count: SETTLED_MS}, show_progress_on=gallery, **explicit)
     inputs = [source.generator, *_named("a", 0), *_named("b", 1), count, source.truncation]
     endpoint("interpolate", interpolate_endpoint, inputs, [gallery])
 
@@ -191,7 +186,8 @@ def _build_arithmetic(panel: PickPanel, source: Source) -> None:
             status = gr.Markdown(elem_id="sample-arithmetic-status", elem_classes="status")
         with gr.Column(min_width=240, scale=1):
             result = picture_output("The result", elem_id="sample-sum", height=240)
-    on_page([run.click], _calculate_on_page, [panel.slots], [left, result, status], show_progress_on=result)
+    part = Part(name="sample-arithmetic", inputs=[panel.slots], outputs=[left, result, status], status=status)
+    wire(part, _calculate_on_page, run=[run.click], clears=[panel.slots.change], show_progress_on=result)
     inputs = [source.generator, *_named("a", 0), *_named("b", 1), *_named("c", 2), source.truncation]
     endpoint("arithmetic", arithmetic_endpoint, inputs, [result])
 
@@ -216,9 +212,10 @@ def _build_walk(panel: PickPanel, source: Source) -> None:
             )
             status = gr.Markdown(elem_id="sample-walk-status", elem_classes="status")
     settings: list[Component] = [source.generator, source.seed, source.truncation]
-    inputs, outputs = [panel.slots, *settings, *controls], [film, status]
-    on_page([run.click], _walk_on_page, inputs, outputs, cancel=cancel, show_progress_on=film)
-    say_cancelled(cancel, status, ["Frame"])
+    part = Part(name="sample-walk", inputs=[panel.slots, *settings, *controls], outputs=[film, status], status=status)
+    explicit: dict[str, Any] = {"run": [run.click], "clears": [panel.slots.change], "automatic": False}
+    watch = dict.fromkeys([*settings, *controls], SETTLED_MS)
+    wire(part, _walk_on_page, watch=watch, cancel=cancel, show_progress_on=film, **explicit)
     through = gr.JSON(value=None, visible=False, label="Through")
     endpoint("walk", walk_endpoint, [*settings, through, *controls], [film])
 
@@ -234,9 +231,10 @@ def _build_upscale(panel: PickPanel) -> None:
                 bicubic = picture_output("Bicubic", elem_id="sample-bicubic", min_width=140)
                 restored = picture_output("Restored", elem_id="sample-restored", min_width=140)
             status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
-    inputs, outputs = [panel.current, scale], [bicubic, restored, status]
-    on_page([run.click], _upscale_on_page, inputs, outputs, show_progress_on=restored)
-    on_page([scale.input], _upscale_again, inputs, outputs, js=None, show_progress_on=restored)
+    outputs: list[Component] = [bicubic, restored, status]
+    part = Part(name="sample-upscale", inputs=[panel.current, scale], outputs=outputs, status=status)
+    explicit: dict[str, Any] = {"run": [run.click], "clears": [panel.current.change], "automatic": False}
+    wire(part, _upscale_on_page, watch={scale: 0}, show_progress_on=restored, **explicit)
 
 
 def _named(letter: str, index: int) -> list[Component]:

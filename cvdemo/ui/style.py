@@ -12,7 +12,6 @@ from cvdemo.images import ImageArray, resize, to_image, to_tensor
 from cvdemo.runtime import Deadline
 from cvdemo.style import PRESETS, StyleConfig, StyleStep, load_style_network, scale_sizes, stylize
 from cvdemo.ui.common import (
-    PREVIEW_STAYS,
     Tab,
     control,
     endpoint,
@@ -20,16 +19,15 @@ from cvdemo.ui.common import (
     light,
     load_picture,
     method_note,
-    on_page,
     picture_input,
     picture_output,
-    say_cancelled,
     seed_control,
     share_button,
     took,
     whole_number,
 )
 from cvdemo.ui.loss_plot import loss_plot
+from cvdemo.ui.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
 
 NOTE = (
     "The picture is changed step by step until the correlations between a network's features, its Gram matrices, are "
@@ -67,6 +65,7 @@ class Progress:
     curves: dict[str, list[float]] = field(default_factory=lambda: {"content": [], "style": [], "variation": []})
     marks: list[int] = field(default_factory=list)
     shown_at: float = 0.0
+    finished: bool = False
 
     def add(self, step: StyleStep) -> None:
         for curve, value in zip(self.curves.values(), (step.content_loss, step.style_loss, step.tv_loss), strict=True):
@@ -102,6 +101,7 @@ def _previews(
         progress.add(step)
         if progress.due() and step.done < step.total:
             yield progress, step
+    progress.finished = True
     yield progress, step
 
 
@@ -134,8 +134,8 @@ def stylize_endpoint(
     )
     for progress, step in _previews(content, style, config, Deadline(TIME_LIMIT_S)):
         yield progress.picture(step)
-    if step.done < step.total:
-        gr.Warning(_stopped(f"step {step.done} of {step.total}"))
+    if step.done < step.wanted:
+        gr.Warning(_hurried(step))
 
 
 def _stylize_on_page(content: str | None, style: str | None, *values: Any) -> Iterator[tuple[ImageArray, str, str]]:
@@ -148,25 +148,24 @@ def _stylize_on_page(content: str | None, style: str | None, *values: Any) -> It
 
 
 def _status(step: StyleStep, config: StyleConfig, deadline: Deadline, progress: Progress) -> str:
-    at = f"step {step.done} of {step.total}, scale {step.scale + 1} of {step.total // config.steps}"
-    if step.done == step.total:
-        height, width = progress.size_hw
-        return took(deadline.elapsed_ms, f"{width} × {height} pixels, {step.total} steps")
-    if deadline.expired:
-        return _stopped(at)
-    return f"{at[0].upper()}{at[1:]}: {deadline.elapsed_ms / 1000:.0f} s so far"
+    if not progress.finished:
+        at = f"Step {step.done} of {step.total}, scale {step.scale + 1} of {step.wanted // config.steps}"
+        return f"{at}: {deadline.elapsed_ms / 1000:.0f} s so far"
+    height, width = progress.size_hw
+    hurried = f". {_hurried(step)}" if step.done < step.wanted else ""
+    return took(deadline.elapsed_ms, f"{width} × {height} pixels, {step.done} steps") + hurried
 
 
-def _stopped(at: str) -> str:
-    return f"Stopped at the time limit of {TIME_LIMIT_S:.0f} s: {at}. A smaller size gets further."
+def _hurried(step: StyleStep) -> str:
+    return (
+        f"The limit of {TIME_LIMIT_S:g} s left time for {step.done} of {step.wanted} steps. "
+        "A smaller size leaves time for more."
+    )
 
 
-def _with_new_style(content: str | None, style: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
-    """The same, for a visitor who has just picked a style; without a picture yet, it says what comes next."""
-    if content is None:
-        yield gr.skip(), "That is the style; now choose your picture.", gr.skip()
-        return
-    yield from _stylize_on_page(content, style, *values)
+def _what_comes_next(content: str | None, style: str | None) -> Any:
+    """A line for a visitor who has just picked a style and has no picture yet."""
+    return "That is the style; now choose your picture." if style and not content else gr.skip()
 
 
 def _preset_values(name: str) -> list[Any]:
@@ -180,7 +179,7 @@ def _controls() -> tuple[gr.Radio, dict[str, Component]]:
     made: dict[str, Component] = {"size": control(StyleConfig, "size")}
     with gr.Accordion("More settings", open=False, elem_id="style-more"):
         made |= {name: control(StyleConfig, name) for name in (*PRESET_FIELDS, *OTHER_FIELDS)}
-        made["seed"], _ = seed_control(elem_id="style-seed")
+        made["seed"] = seed_control(elem_id="style-seed")
     return preset, {name: made[name] for name in CONTROLS}
 
 
@@ -196,12 +195,10 @@ def build() -> dict[str, Component]:
             with gr.Row():
                 run = gr.Button("Stylize", variant="primary", elem_id="style-run")
                 cancel = gr.Button("Cancel", elem_id="style-cancel", min_width=80, scale=0)
-            pictures = gr.Examples(
+            gr.Examples(
                 [[example_picture(name)] for name in PICTURES], [content], label="Pictures", elem_id="style-pictures"
             )
-            styles = gr.Examples(
-                [[_style_picture(name)] for name in STYLES], [style], label="Styles", elem_id="style-styles"
-            )
+            gr.Examples([[_style_picture(name)] for name in STYLES], [style], label="Styles", elem_id="style-styles")
             preset, controls = _controls()
         with gr.Column(min_width=300, scale=1):
             result = picture_output("Result", elem_id="style-result")
@@ -210,12 +207,17 @@ def build() -> dict[str, Component]:
     share_button("style", controls)
     method_note(NOTE)
     light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])
-    inputs, outputs = [content, style, *controls.values()], [result, status, plot]
-    on_page(
-        [run.click, content.upload], _stylize_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel
+    part = Part(
+        name="style",
+        inputs=[content, style, *controls.values()],
+        needs=[content, style],
+        outputs=[result, status, plot],
+        status=status,
+        told=PREVIEW_STAYS,
     )
-    on_page([style.upload], _with_new_style, inputs, outputs, after=[styles.load_input_event], cancel=cancel)
-    say_cancelled(cancel, status, ["Step"], PREVIEW_STAYS)
+    watch = {content: 0, style: 0} | dict.fromkeys(controls.values(), SETTLED_MS)
+    wire(part, _stylize_on_page, run=[run.click], watch=watch, cancel=cancel)
+    light([style.change], _what_comes_next, [content, style], [status])
     endpoint("stylize", stylize_endpoint, [content, style, *(controls[name] for name in ENDPOINT_FIELDS)], [result])
     return controls
 

@@ -1,7 +1,10 @@
 """Colours, type and the few rules of CSS that make the page usable on a phone; no font is fetched from anywhere."""
 
+from pathlib import Path
+
 import gradio as gr
 
+STATIC = Path(__file__).parent / "static"
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -11,6 +14,7 @@ CSS = """
 #header h1 { margin: 0; font-size: 1.6rem; letter-spacing: -0.02em; }
 #header p { margin: 2px 0 6px; opacity: 0.75; }
 .method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
+.block .wrap > .error { display: none; } /* an error is told once, by its sentence */
 .status { min-height: 1.5em; padding: 0 4px; font-variant-numeric: tabular-nums; }
 .numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
 .numbers { font-variant-numeric: tabular-nums; }
@@ -46,8 +50,18 @@ CSS = """
 }
 """
 
-# Gradio confines the CSS above to the inside of the page's padding, so the padding itself is set from the head.
-HEAD = "<style>@media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }</style>"
+# Gradio confines the CSS above to the inside of the page's padding, so what lies outside of it is set from the head.
+_HEAD_CSS = """
+@media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }
+#refused {
+  position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; max-width: min(90vw, 480px);
+  padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
+}
+"""
+_SCRIPTS = ("parts.js", "refused.js")
+HEAD = f"<style>{_HEAD_CSS}</style>" + "".join(
+    f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in _SCRIPTS
+)
 
 
 def theme() -> gr.themes.Base:

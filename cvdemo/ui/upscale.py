@@ -34,12 +34,11 @@ from cvdemo.ui.common import (
     light,
     load_picture,
     method_note,
-    on_page,
     picture_input,
-    say_cancelled,
     share_button,
     took,
 )
+from cvdemo.ui.parts import SETTLED_MS, Part, wire
 from cvdemo.upscale_choices import AUTO, CHOICES, FAST, SCALES, network_named, networks_or_default
 
 NOTE = (
@@ -53,6 +52,7 @@ FAST_NOTE = (
 )
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
 TIME_LIMIT_S = 150.0  # for the tiles; 40 megapixels take 52 s of CPU time with 9-5-5
+QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: nothing can stop a PNG while it is packed
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
 CLOSEUP_HW = (120, 180)  # px of the result that the close-up shows
 CLOSEUP_ZOOM = 4  # screen pixels for one of the result
@@ -115,7 +115,8 @@ def _decibels(psnr: float) -> str:
 
 
 def _save(result: Upscaled, path: str | None, scale: int) -> str:
-    return str(save_png(result.image, download_path(f"{Path(path or 'picture').stem}_x{scale}.png")))
+    level = 1 if result.image[..., 0].size > QUICK_PNG_PIXELS else 6
+    return str(save_png(result.image, download_path(f"{Path(path or 'picture').stem}_x{scale}.png"), level))
 
 
 def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
@@ -132,12 +133,8 @@ def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> 
 def _upscale_on_page(
     path: str | None, scale: int, network: str, shrink_first: bool, tile_px: int
 ) -> Iterator[tuple[Any, ...]]:
-    """Slider, close-up, table, download and status; while tiles are worked on, only the status changes.
-
-    What an earlier picture left goes first, so that nothing of it stays beside this one's error.
-    """
+    """Slider, close-up, table, download and status; while tiles are worked on, only the status changes."""
     deadline = Deadline(TIME_LIMIT_S)
-    yield None, None, gr.Markdown(visible=False), gr.DownloadButton(visible=False), ""
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
     low_res, original = shrink(picture, scale) if shrink_first else (picture, None)
@@ -148,9 +145,11 @@ def _upscale_on_page(
     table = ""
     if original is not None:
         yield *[gr.skip()] * 4, "Measuring bicubic"
-        bicubic = luma_quality(result.bicubic, original, scale)  # without a border of `scale` px, as papers do
+        bicubic = luma_quality(
+            result.bicubic, original, scale, deadline
+        )  # without a border of `scale` px, as papers do
         yield *[gr.skip()] * 4, f"Measuring {title}"
-        table = quality_table(bicubic, luma_quality(result.image, original, scale), title)
+        table = quality_table(bicubic, luma_quality(result.image, original, scale, deadline), title)
     yield *[gr.skip()] * 4, "Saving the PNG"
     height, width = result.image.shape[:2]
     status = took(deadline.elapsed_ms, f"{title}: {low_res.shape[1]} × {low_res.shape[0]} → {width} × {height} pixels")
@@ -177,13 +176,13 @@ def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
     }
 
 
-def _scale_and_network() -> tuple[gr.Radio, gr.Radio]:
-    """The two choices; the networks are those of the scale."""
+def _scale_and_network() -> tuple[gr.Radio, gr.Radio, Any]:
+    """The two choices, and the event that the networks are those of a newly chosen scale."""
     start = default_of(UpscaleConfig, "scale")
     scale = gr.Radio([(f"×{scale}", scale) for scale in SCALES], value=start, label="Scale", elem_id="upscale-scale")
     network = gr.Radio(**_offer(start), label="Network", elem_id="UpscaleConfig-network")
-    light([scale.change], lambda scale, chosen: gr.Radio(**_offer(scale, chosen)), [scale, network], [network])
-    return scale, network
+    offer = light([scale.change], lambda scale, chosen: gr.Radio(**_offer(scale, chosen)), [scale, network], [network])
+    return scale, network, offer
 
 
 def build() -> dict[str, Component]:
@@ -194,11 +193,11 @@ def build() -> dict[str, Component]:
             with gr.Row():
                 run = gr.Button("Upscale", variant="primary", elem_id="upscale-run")
                 cancel = gr.Button("Cancel", elem_id="upscale-cancel", min_width=80, scale=0)
-            scale, network = _scale_and_network()
+            scale, network, offered = _scale_and_network()
             shrink_first = control(UpscaleConfig, "shrink_first")
             with gr.Accordion("More settings", open=False):
                 tile_px = control(UpscaleConfig, "tile_px")
-            pictures = gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
         with gr.Column(min_width=300, scale=2):
             pair = _slider("Bicubic on the left, the network on the right", "upscale-result", max_height=520)
             status = gr.Markdown(elem_id="upscale-status", elem_classes="status")
@@ -215,12 +214,16 @@ def build() -> dict[str, Component]:
     }
     share_button("upscale", settings)
     method_note(NOTE.format(fast=FAST_NOTE if FAST in CHOICES else ""))
-    inputs = [image, scale, network, shrink_first, tile_px]
-    outputs = [pair, detail, table, download, status]
-    on_page(
-        [run.click, image.upload], _upscale_on_page, inputs, outputs, after=[pictures.load_input_event], cancel=cancel
+    part = Part(
+        name="upscale",
+        inputs=[image, scale, network, shrink_first, tile_px],
+        needs=[image],
+        outputs=[pair, detail, table, download, status],
+        empty={table: gr.update(value="", visible=False)},
+        status=status,
     )
-    say_cancelled(cancel, status, ["Tile", "Measuring", "Saving"])
+    watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
+    wire(part, _upscale_on_page, run=[run.click], watch=watch, watch_after=[offered], cancel=cancel)
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
     png = gr.File(visible=False, label="PNG")
     endpoint("upscale", upscale_endpoint, [image, scale, any_network], [pair, png])

@@ -1,0 +1,76 @@
+"""How many steps each size still gets, so that the finest is worked on before the time is over.
+
+Styles and dreams go from coarse to fine. Where the machine is too slow for all steps, it is better to take fewer at
+every size than to stop before the finest, which would show an enlarged coarse picture. So the speed is measured from
+the first steps on, and all sizes that are left get the same, smaller number of steps.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from cvdemo.runtime import Deadline
+
+RECENT = 5  # steps whose median tells the speed: the first one also prepares the network's memory
+MARGIN = 0.95  # of the time that is planned with; the rest is for what comes after the last step
+
+
+class Pace:
+    """Plans the steps of sizes from coarse to fine by a deadline.
+
+    Args:
+        deadline: without seconds, every size gets all its steps.
+        costs: work of one step at each size in any unit, such as pixels; from coarse to fine.
+        steps: wanted at each size, at least 1.
+    """
+
+    def __init__(self, deadline: Deadline, costs: Sequence[float], steps: int) -> None:
+        self.deadline, self.costs, self.steps = deadline, list(costs), steps
+        self.size = 0  # the one that is worked on
+        self.done = [0] * len(self.costs)
+        self._seconds: deque[float] = deque(maxlen=RECENT)  # for one unit of work
+        self._preparation = 0.0  # seconds for one unit, before the first step of a size
+        self._began = time.monotonic()
+
+    def begin(self, size: int) -> None:
+        """What is done from now to the first step prepares this size."""
+        self.size = size
+        self._began = time.monotonic()
+
+    def prepared(self) -> None:
+        """The steps of the size begin."""
+        now = time.monotonic()
+        self._preparation = (now - self._began) / self.costs[self.size]
+        self._began = now
+
+    def step_done(self) -> None:
+        """One more step of the size is done, and whatever was done with its picture."""
+        now = time.monotonic()
+        self._seconds.append((now - self._began) / self.costs[self.size])
+        self.done[self.size] += 1
+        self._began = now
+
+    @property
+    def planned(self) -> int:
+        """Steps that the size under way gets in all: from 1 to those wanted."""
+        if self.deadline.seconds is None or not self._seconds:
+            return self.steps
+        speed = sorted(self._seconds)[len(self._seconds) // 2]
+        later = sum(self.costs[self.size + 1 :])
+        left_s = MARGIN * self.deadline.seconds - self.deadline.elapsed_ms / 1000 - self._preparation * later
+        # the same number n for this size and all later ones: (n - done) * cost + n * later = what is left
+        cost = self.costs[self.size]
+        affordable = (left_s / speed + self.done[self.size] * cost) / (cost + later)
+        return max(1, min(self.steps, int(affordable)))
+
+    @property
+    def total(self) -> int:
+        """Steps of all sizes together, as far as they are planned."""
+        planned = self.planned
+        here = max(planned, self.done[self.size])
+        return sum(self.done[: self.size]) + here + (len(self.costs) - self.size - 1) * planned
+
+    @property
+    def size_done(self) -> bool:
+        """Whether the size under way has had its steps."""
+        return self.done[self.size] >= self.planned

@@ -1,0 +1,38 @@
+/* What each part of the page ran with last, so that a change of its inputs, and only that, starts it again. */
+window.cvdemo = (() => {
+  const inputsOfRun = {};
+  const timers = {};
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+  /* A run begins: remembers its inputs. On a phone, where results lie below the controls, scrolls to them. */
+  function started([name, children, needs, scroll, target], inputs) {
+    clearTimeout(timers[name]);
+    const before = inputsOfRun[name];
+    inputsOfRun[name] = inputs;
+    children.forEach(forgotten);
+    const newPicture = needs.some((i) => inputs[i] !== null && !(before && same(before[i], inputs[i])));
+    if ((scroll || newPicture) && target && window.innerWidth < 700) {
+      document.getElementById(target)?.scrollIntoView({ behavior: "smooth", block: "start" });
+    }
+  }
+
+  /* The results of a part were taken away; no change starts it until it is asked for. */
+  function forgotten(name) {
+    clearTimeout(timers[name]);
+    delete inputsOfRun[name];
+  }
+
+  /* An input has changed: starts the part again once no other change comes for a while. */
+  function changed([name, waitMs, needs, numbers, automatic], inputs) {
+    clearTimeout(timers[name]);
+    timers[name] = setTimeout(() => {
+      const ran = name in inputsOfRun;
+      const missing = needs.some((i) => inputs[i] === null);
+      if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
+      if (numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
+      document.getElementById(`${name}-again`)?.click();
+    }, waitMs);
+  }
+
+  return { started, forgotten, changed };
+})();
