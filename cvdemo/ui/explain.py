@@ -120,7 +120,7 @@ def _fool_on_page(path: str | None, model: str, target: int | None) -> Iterator[
     wanted = None if target in (None, NEAREST) or target >= len(classifier.labels) else target
     best: Fooled | None = None
     for step in fool_steps(picture, classifier, FoolConfig(model=model), target=wanted, deadline=deadline):
-        pictures = [gr.skip()] * 3 if step.best in (None, best) else _pictures(step.best)
+        pictures = [gr.skip()] * 3 if step.best is None or step.best is best else _pictures(step.best)
         best = step.best
         yield _searching(step, classifier), *pictures
     found = succeeded(step, classifier, deadline)
@@ -136,9 +136,8 @@ def _searching(step: FoolStep, classifier: Classifier) -> str:
     return f"Step {step.done}: {classifier.labels[step.target]} {share}"
 
 
-def _pictures(found: Fooled | None) -> list[Any]:
+def _pictures(found: Fooled) -> list[Any]:
     """The crop, the changed crop and the difference, large enough to be seen."""
-    assert found is not None
     return [enlarge(picture) for picture in (found.crop, found.changed, found.difference_picture())]
 
 

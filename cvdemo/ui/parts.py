@@ -53,18 +53,25 @@ class Part:
     told: str = CANCELLED_TEXT
     functions: set[int] = field(default_factory=set)
 
-    def emptied(self) -> list[Any]:
+    def emptied(self) -> Any:
         """A value for each output: nothing to show."""
-        return [self.empty[output] if output in self.empty else empty_value(output) for output in self.outputs]
+        return _for_outputs(
+            [self.empty[output] if output in self.empty else empty_value(output) for output in self.outputs]
+        )
 
-    def cancelled(self, shown: bool) -> list[Any]:
+    def cancelled(self, shown: bool) -> Any:
         """A value for each output after "Cancel": only the status changes."""
         text = self.told if shown else CANCELLED_TEXT
-        return [text if output is self.status else gr.skip() for output in self.outputs]
+        return _for_outputs([text if output is self.status else gr.skip() for output in self.outputs])
 
     def all_functions(self) -> set[int]:
         """Ids of its own handlers and of its children's."""
         return self.functions.union(*(child.all_functions() for child in self.children))
+
+
+def _for_outputs(values: list[Any]) -> Any:
+    """The values as gradio takes them: a single one without its list."""
+    return values if len(values) > 1 else values[0]
 
 
 def empty_value(component: Component) -> Any:
@@ -140,7 +147,7 @@ def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: d
 def _begin(part: Part, triggers: Sequence[Any], *, scroll: bool, forgets: bool = False) -> Dependency:
     """The event before a run: ends the former one and empties the results, without a place in the queue."""
 
-    async def end_and_empty(*payloads: Any) -> list[Any]:
+    async def end_and_empty(*payloads: Any) -> Any:
         await stop(session_of_caller(), part.all_functions(), REPLACED)
         return part.emptied()
 

@@ -14,7 +14,7 @@ CSS = """
 #header h1 { margin: 0; font-size: 1.6rem; letter-spacing: -0.02em; }
 #header p { margin: 2px 0 6px; opacity: 0.75; }
 .method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
-.block .wrap > .error { display: none; } /* an error is told once, by its sentence */
+.block .wrap:has(> .error) { display: none; } /* an error is told once, by its sentence */
 .status { min-height: 1.5em; padding: 0 4px; font-variant-numeric: tabular-nums; }
 .numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
 .numbers { font-variant-numeric: tabular-nums; }

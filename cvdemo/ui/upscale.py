@@ -144,12 +144,11 @@ def _upscale_on_page(
     result, title = finished(step), network_named(scale, network).title
     table = ""
     if original is not None:
+        border_px = scale  # left out, as in the papers
         yield *[gr.skip()] * 4, "Measuring bicubic"
-        bicubic = luma_quality(
-            result.bicubic, original, scale, deadline
-        )  # without a border of `scale` px, as papers do
+        bicubic = luma_quality(result.bicubic, original, border_px, deadline)
         yield *[gr.skip()] * 4, f"Measuring {title}"
-        table = quality_table(bicubic, luma_quality(result.image, original, scale, deadline), title)
+        table = quality_table(bicubic, luma_quality(result.image, original, border_px, deadline), title)
     yield *[gr.skip()] * 4, "Saving the PNG"
     height, width = result.image.shape[:2]
     status = took(deadline.elapsed_ms, f"{title}: {low_res.shape[1]} × {low_res.shape[0]} → {width} × {height} pixels")

@@ -17,10 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from cvdemo.ui.common import example_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
@@ -140,6 +144,53 @@ def type_number(field: Locator, value: float) -> None:
         if field.input_value() == str(value):
             return
     raise AssertionError(f"{value} was typed five times, and the field still holds {field.input_value()}")
+
+
+def choose_picture(page: Page, tab: str, path: str | Path) -> None:
+    """Uploads a picture into the tab's field, in place of the one that is there."""
+    page.set_input_files(f"#{tab}-image input[type=file]", path)
+
+
+def remove_picture(page: Page, tab: str) -> None:
+    """Takes the picture away by the button in its corner."""
+    page.locator(f"#{tab}-image button[aria-label='Remove Image']").click()
+
+
+def upload(server: str, path: str | Path) -> dict[str, Any]:
+    """A picture on the server, as programs hand it to an endpoint."""
+    files = {"files": (Path(path).name, Path(path).read_bytes())}
+    stored = httpx.post(f"{server}/gradio_api/upload", files=files, timeout=60).json()[0]
+    return {"path": stored, "meta": {"_type": "gradio.FileData"}}
+
+
+class Visitor:
+    """Another visitor, whose job is under way until `leave`: it posts a call and reads its stream."""
+
+    def __init__(self, server: str, endpoint: str, data: list[Any]) -> None:
+        url = f"{server}/gradio_api/call/{endpoint}"
+        self._client = httpx.Client(timeout=None)
+        event_id = self._client.post(url, json={"data": data}).json()["event_id"]
+        self._context = self._client.stream("GET", f"{url}/{event_id}")
+        self.lines = self._context.__enter__().iter_lines()
+
+    def wait_for_a_preview(self) -> None:
+        """Until the job runs: its first result is there."""
+        next(line for line in self.lines if line.startswith("event: generating"))
+
+    def leave(self) -> None:
+        """Closes the stream, as a closed browser does."""
+        self._context.__exit__(None, None, None)
+        self._client.close()
+
+
+@pytest.fixture
+def busy(server: str) -> Iterator[Visitor]:
+    """Another visitor's style transfer of many minutes, which holds the one place at which jobs run."""
+    content, style = upload(server, example_picture("chelsea")), upload(server, example_picture("styles/mosaic"))
+    visitor = Visitor(server, "stylize", [content, style, 2.0, 10.0, 40.0, 384, 0, 1.0, False, "content", 1, 400])
+    visitor.wait_for_a_preview()
+    yield visitor
+    visitor.leave()
 
 
 @pytest.fixture
