@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cvdemo.incidents import TemporaryLog
+from cvdemo.incidents import TemporaryLog, report_unexpected
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -30,11 +30,13 @@ def _guarded(argv: Sequence[str] | None) -> int:
     try:  # loading takes seconds, in which Ctrl-C may come: the imports stand inside
         from cvdemo.cli_console import FAILED, OutputLost, discard_what_cannot_be_written, flush, say
         from cvdemo.cli_run import main
-        from cvdemo.incidents import report_unexpected
     except KeyboardInterrupt:
         return _stopped()
     except ModuleNotFoundError as error:
         _complain(f"The Python package {error.name} is missing: is the project's environment active?")
+        return 2
+    except Exception as error:  # an installation that is broken in a way nobody foresaw: logged, and one sentence
+        _complain(report_unexpected(error))
         return 2
     try:
         try:

@@ -149,6 +149,16 @@ def test_a_package_that_is_missing_is_named(here: Path) -> None:
     assert done.stderr == "The Python package torch is missing: is the project's environment active?\n"
 
 
+def test_a_broken_installation_is_one_sentence_with_a_log(here: Path) -> None:
+    code = WITHOUT_TORCH.format(error="ImportError('libgomp.so.1: cannot open shared object file')")
+    environment = {**ENVIRONMENT, "TMPDIR": str(here)}
+    done = subprocess.run(program(code), capture_output=True, env=environment, text=True, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    sentence, place = done.stderr.splitlines()
+    assert sentence.startswith("Something unexpected went wrong; it is logged under number ")
+    assert "ImportError: libgomp.so.1" in Path(place.removeprefix("The log is ").removesuffix(".")).read_text()
+
+
 def test_a_pipe_of_pictures(here: Path, noise: ImageArray) -> None:
     """The real program and network: a picture in, a picture out, and nothing else on standard output."""
     data = Path("in/0.png").read_bytes()
