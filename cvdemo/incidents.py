@@ -5,8 +5,11 @@ For the two places where errors become sentences, the page and the command line.
 """
 
 import logging
+import os
 import secrets
+import tempfile
 import traceback
+from pathlib import Path
 
 MAX_TRACE_CHARS = 20_000  # a message may carry a whole request of 40 MB; a deep trace has some 10,000 characters
 
@@ -30,3 +33,35 @@ def _trace_of(error: BaseException) -> str:
         half = MAX_TRACE_CHARS // 2
         text = f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class TemporaryLog(logging.Handler):
+    """A log for a program without one: a fresh file in the folder for temporary files, made when it is first needed.
+
+    As a context manager it listens from its beginning to its end.
+
+    Attributes:
+        path: of the file; None as long as there is nothing to tell.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.path: Path | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            if self.path is None:
+                number, name = tempfile.mkstemp(prefix="cvdemo-", suffix=".log")
+                os.close(number)
+                self.path = Path(name)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(self.format(record) + "\n")
+        except OSError:  # a full disk: without a log the sentence still stands
+            return
+
+    def __enter__(self) -> "TemporaryLog":
+        logger.addHandler(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        logger.removeHandler(self)

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,23 +13,25 @@ from typing import Any
 from cvdemo import deepdream, style
 from cvdemo.annotate import draw_detections
 from cvdemo.classify import ClassifyConfig, classify, load_classifier
+from cvdemo.cli_files import STDIO, read_picture
+from cvdemo.cli_output import SUFFIXES
 from cvdemo.config import Config
 from cvdemo.detect import DetectConfig, load_detector, select
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, on_white, read_image, save_png
+from cvdemo.images import ImageArray, on_white
 from cvdemo.scan import scan_steps
-from cvdemo.srcnn import Quality, UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
+from cvdemo.srcnn import UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
 
 Report = Callable[[int, int], None]  # steps done, of how many
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a task made of one picture: a line to print, and what is written beside it."""
+    """What a task made of one picture: a line to print, the picture to write, and what programs are told of it."""
 
     line: str
     image: ImageArray | None = None
-    data: dict[str, Any] | None = None
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 Work = Callable[[ImageArray, Report], Result]
@@ -44,7 +45,8 @@ class Task:
         help: one line for the list of tasks.
         config: its settings.
         prepare: loads the networks; returns what is done to each picture.
-        suffix: of the main file that it writes.
+        suffixes: what the main file that it writes may end in; the first is taken in folders.
+        has_data: whether, with a config, the data of its results is worth a file: .json, beside the picture.
         presets: configs by the name on the command line; options given take precedence.
         default_preset: the one taken when none is named.
         keep_alpha: whether pictures reach it with their alpha, see `cvdemo.images.read_image`.
@@ -53,10 +55,16 @@ class Task:
     help: str
     config: type[Config]
     prepare: Callable[[Any, argparse.Namespace], Work]
-    suffix: str = ".png"
+    suffixes: tuple[str, ...] = SUFFIXES
+    has_data: Callable[[Any], bool] = lambda config: False
     presets: Mapping[str, Config] = field(default_factory=dict)
     default_preset: str | None = None
     keep_alpha: bool = False
+
+    @property
+    def makes_pictures(self) -> bool:
+        """Whether its main file is a picture; else it is the data."""
+        return self.suffixes == SUFFIXES
 
 
 def prepare_classify(config: ClassifyConfig, args: argparse.Namespace) -> Work:
@@ -93,22 +101,35 @@ def prepare_dream(config: deepdream.DreamConfig, args: argparse.Namespace) -> Wo
     def work(image: ImageArray, report: Report) -> Result:
         for step in deepdream.dream(image, network, preprocessing, config, device=classifier.device):
             report(step.done, step.total)
-        return Result(_size(step.image), step.image)
+        return Result(_size(step.image), step.image, finite({"objective": step.objective}))
 
     return work
 
 
 def prepare_stylize(config: style.StyleConfig, args: argparse.Namespace) -> Work:
     """Each picture in the manner of `--style`."""
-    reference = read_picture(Path(args.style))
+    reference = read_style(args.style)
     network = style.load_style_network(args.device)
 
     def work(image: ImageArray, report: Report) -> Result:
         for step in style.stylize(image, reference, network, config):
             report(step.done, step.total)
-        return Result(_size(step.image), step.image)
+        losses = {"content_loss": step.content_loss, "style_loss": step.style_loss, "tv_loss": step.tv_loss}
+        return Result(_size(step.image), step.image, finite(losses))
 
     return work
+
+
+def read_style(source: str) -> ImageArray:
+    """The picture of `--style`, or standard input.
+
+    Raises:
+        InputError: it cannot be read or used; the sentence says that it is the style picture.
+    """
+    try:
+        return read_picture(None if source == STDIO else Path(source))
+    except InputError as error:
+        raise InputError(f"The style picture, {source}: {error}") from error
 
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
@@ -127,46 +148,22 @@ def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
             for name, picture in (("bicubic", result.bicubic), ("network", result.image))
         }
         line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
-        return Result(line, result.image, {name: _as_json(value) for name, value in quality.items()})
+        return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
 
     return work
 
 
-def _as_json(quality: Quality) -> dict[str, float | None]:
-    """PSNR and SSIM; the infinite PSNR of identical pictures, which JSON cannot say, is null."""
-    return {name: value if math.isfinite(value) else None for name, value in asdict(quality).items()}
-
-
-def read_picture(path: Path, *, keep_alpha: bool = False) -> ImageArray:
-    """`read_image`, with one sentence where there is no such file.
-
-    Raises:
-        InputError: there is no file, or it cannot be used.
-    """
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
-    return read_image(path, keep_alpha=keep_alpha)
-
-
-def write_result(result: Result, target: Path) -> None:
-    """Writes the picture as PNG and the data as JSON beside it.
-
-    Raises:
-        InputError: that cannot be done.
-    """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if result.image is not None:
-            save_png(result.image, target)
-        if result.data is not None:
-            text = json.dumps(result.data, indent=2, ensure_ascii=False, allow_nan=False)
-            target.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}.") from error
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """The values; null for what JSON cannot say, such as the infinite PSNR of identical pictures."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _size(image: ImageArray) -> str:
     return f"{image.shape[1]} x {image.shape[0]} px"
+
+
+def _always(config: Config) -> bool:
+    return True
 
 
 def _by_slug(presets: Mapping[str, Config]) -> dict[str, Config]:
@@ -178,8 +175,8 @@ def _slug(name: str) -> str:
 
 
 TASKS = {
-    "classify": Task("name what a picture shows", ClassifyConfig, prepare_classify, suffix=".json"),
-    "detect": Task("draw a box round each object", DetectConfig, prepare_detect),
+    "classify": Task("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
+    "detect": Task("draw a box round each object", DetectConfig, prepare_detect, has_data=_always),
     "dream": Task(
         "let a network draw what it looks for (DeepDream)",
         deepdream.DreamConfig,
@@ -194,5 +191,11 @@ TASKS = {
         presets=_by_slug(style.PRESETS),
         default_preset=_slug(next(iter(style.PRESETS))),
     ),
-    "upscale": Task("enlarge with a super-resolution network", UpscaleConfig, prepare_upscale, keep_alpha=True),
+    "upscale": Task(
+        "enlarge with a super-resolution network",
+        UpscaleConfig,
+        prepare_upscale,
+        has_data=lambda config: config.shrink_first,
+        keep_alpha=True,
+    ),
 }

@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.__main__ import main, make_parser
+from cvdemo.cli_parser import make_parser
+from cvdemo.cli_run import main
 from cvdemo.config import settings_of
 from cvdemo.dcgan import SampleConfig, generate, latents
 from cvdemo.images import ImageArray, read_image, save_png
@@ -86,7 +87,7 @@ def test_upscale_takes_the_network_that_is_named(
     monkeypatch.setattr("cvdemo.verbs.load_srcnn", load)
     save_png(noise, tmp_path / "in.png")
     for options in ([], ["--network", "9-5-5"]):
-        assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), *options]) == 0
+        assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--overwrite", *options]) == 0
     assert asked == ["auto", "9-5-5"]
 
 
@@ -98,7 +99,7 @@ def test_a_folder_gives_a_folder(
     assert {path.name: size_wh(path) for path in out.iterdir()} == {"a.png": (60, 40), "b.png": (128, 96)}
     printed = capsys.readouterr()
     assert printed.out.splitlines()[0] == f"a.JPG -> {out / 'a.png'}: 60 x 40 px"
-    assert printed.err == ""  # no bar where stderr is no terminal
+    assert printed.err == "Skipped, since they do not end like pictures: notes.txt.\n"  # and no bar: no terminal
 
 
 def test_a_terminal_gets_a_progress_bar(
@@ -118,8 +119,8 @@ def test_a_bad_picture_does_not_stop_the_folder(
     (folder / "aa.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
     assert main(["upscale", str(folder), str(tmp_path / "out")]) == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("aa.png: The") and line.endswith("accepted.")
+    _, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("aa.png: The ") and line.endswith(".")
 
 
 def test_pictures_of_one_name_keep_their_suffix(folder: Path, small_srcnn: SRCNN, tmp_path: Path) -> None:
@@ -194,7 +195,10 @@ def test_sample_walks(
     [
         (["out", "--through", "7", "8:1"], "A picture is named SEED:NUMBER, such as 12:7; got '7'."),
         (["out", "--through", "7:0", "8:1"], "The pictures of a seed are numbered from 1 to 64; got '7:0'."),
-        (["out.gif"], "OUT must end in .png or .mp4, or be a folder without a suffix; it is out.gif."),
+        (
+            ["out.gif"],
+            "OUT must end in .png, .jpg, .jpeg, .webp or .mp4, or be a folder without a suffix; it is out.gif.",
+        ),
         (["out.mp4", "--through", "7:1"], "--through needs two pictures or more; got 7:1."),
         (["out", "--through", "7:1"], "--through needs two pictures or more; got 7:1."),
         (["out.mp4", "--count", "4"], "--count changes nothing in a film: please leave it out."),
@@ -270,7 +274,7 @@ def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(
         TASKS, "stylize", type(task)(**{**vars(task), "prepare": lambda config, args: seen.append(config) or _nothing})
     )
-    common = ["stylize", example_picture("lion"), str(tmp_path / "out.png"), "--style", "x.png"]
+    common = ["stylize", example_picture("lion"), str(tmp_path / "out.png"), "--style", "x.png", "--overwrite"]
     assert main([*common, "--preset", "bold-strokes", "--style-weight", "3"]) == 0
     assert main(common) == 0
     bold, plain = seen
@@ -282,7 +286,7 @@ def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPa
 def _nothing(image: ImageArray, report: object) -> object:
     from cvdemo.verbs import Result
 
-    return Result("nothing")
+    return Result("nothing", image)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +294,10 @@ def _nothing(image: ImageArray, report: object) -> object:
     [
         (["upscale", "gone.png", "out.png"], "There is no file or folder gone.png."),
         (["upscale", "empty", "out"], "There is no picture in the folder empty."),
-        (["upscale", "a.png", "out.jpg"], "OUT has to end in .png, or be a folder that exists; it is out.jpg."),
+        (
+            ["upscale", "a.png", "out.gif"],
+            "OUT has to end in .png, .jpg, .jpeg or .webp, or be a folder (new ones end in /)",
+        ),
         (["upscale", "a.png", "a.png"], "The result would overwrite a.png: give another OUT."),
         (["upscale", "a.png", "a.png/out.png"], "cannot be written"),
         (["stylize", "a.png", "out.png", "--style", "gone.jpg"], "There is no file gone.jpg."),

@@ -1,12 +1,12 @@
 """The page: header, the tuple of tabs, what a shared link restores, and how it is launched."""
 
-import os
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
+from cvdemo.ui.address import address, ending_in_one_sentence
 from cvdemo.ui.server import MAX_UPLOAD, middleware, refuse_urls_as_files
 from cvdemo.ui.share import updates
 from cvdemo.ui.theme import CSS, HEAD, theme
@@ -49,10 +49,15 @@ def _restore_links(page: gr.Blocks, tabs: gr.Tabs, settings: dict[str, dict[str,
 
 
 def launch_options() -> dict[str, Any]:
-    """What `launch` gets: a public page that shows no stack trace and asks no other host for anything."""
+    """What `launch` gets: a public page that shows no stack trace and asks no other host for anything.
+
+    Raises:
+        InputError: HOST or PORT cannot be used, or is taken.
+    """
+    host, port = address()
     return {
-        "server_name": os.environ.get("HOST", "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"),
-        "server_port": int(os.environ.get("PORT", "7860")),
+        "server_name": host,
+        "server_port": port,
         "theme": theme(),
         "css": CSS,
         "head": HEAD,
@@ -70,4 +75,6 @@ def launch_options() -> dict[str, Any]:
 def main() -> None:
     """Serves the page; HOST and PORT in the environment say where (127.0.0.1:7860)."""
     refuse_urls_as_files()
-    build_page().launch(**launch_options())
+    with ending_in_one_sentence():
+        options = launch_options()  # before the page is built: what is wrong is said at once
+        build_page().launch(**options)

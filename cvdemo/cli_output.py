@@ -1,0 +1,74 @@
+"""Results as files: encoded by the ending of their name, written under a temporary name, renamed when whole."""
+
+import contextlib
+import io
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray, on_white
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+SUFFIXES = tuple(FORMATS)
+QUALITY: dict[str, dict[str, Any]] = {  # high: results have fine texture, and are small beside a camera's pictures
+    "PNG": {},
+    "JPEG": {"quality": 92, "subsampling": "4:4:4"},  # full colour: strokes and boxes have coloured edges
+    "WEBP": {"quality": 92},
+}
+MAX_SIDE_PX = {"JPEG": 65500, "WEBP": 16383}  # of libjpeg and of the WebP container
+
+
+def encoded(image: ImageArray, suffix: str) -> bytes:
+    """The picture, uint8 (H, W, 3) or (H, W, 4), as a file that ends in `suffix`; JPEG has its alpha laid on white.
+
+    Raises:
+        InputError: the format cannot hold a picture so large.
+    """
+    name = FORMATS[suffix.lower()]
+    height, width = image.shape[:2]
+    limit = MAX_SIDE_PX.get(name, max(height, width))
+    if max(height, width) > limit:
+        raise InputError(f"The result is {width} x {height} pixels; {name} ends at {limit} a side: choose PNG.")
+    file = io.BytesIO()
+    Image.fromarray(on_white(image) if name == "JPEG" else image).save(file, format=name, **QUALITY[name])
+    return file.getvalue()
+
+
+def json_bytes(data: Mapping[str, Any]) -> bytes:
+    """A JSON file for people and programs."""
+    return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def write_files(files: Mapping[Path, bytes], *, overwrite: bool) -> None:
+    """Writes all files or, where one cannot be written, none; folders are made. Links are followed, not replaced.
+
+    Raises:
+        InputError: one cannot be written, or exists and `overwrite` does not hold.
+    """
+    partial: dict[Path, Path] = {}
+    path = Path()
+    try:
+        for path, data in files.items():
+            final = Path(os.path.realpath(path))
+            final.parent.mkdir(parents=True, exist_ok=True)
+            temporary = final.with_name(f".cvdemo-{secrets.token_hex(8)}.part")
+            partial[temporary] = final
+            with temporary.open("xb") as file:
+                file.write(data)
+        for path in files:
+            if not overwrite and os.path.lexists(path):  # made by another program since `check_targets` looked
+                raise InputError(f"There is already {path}: give another OUT, or --overwrite.")
+        for temporary, final in partial.items():
+            temporary.replace(final)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        for temporary in partial:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
