@@ -1,4 +1,4 @@
-"""Where a classification recipe's pictures come from: what the data set is, how its splits are read, what may differ."""
+"""Where a classification recipe's pictures come from: the data set, how its splits are read, and what may differ."""
 
 from __future__ import annotations
 

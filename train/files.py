@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +65,7 @@ def read_resized(path: Path, size: int) -> Pictures:
     return np.asarray(picture.crop(box).resize((size, size), Image.Resampling.BICUBIC))
 
 
-def each_read(files: Sequence[Path], read: Callable[[Path], T]) -> Iterator[T]:
+def each_read(files: Collection[Any], read: Callable[[Any], T]) -> Iterator[T]:
     """What `read` makes of each file, in order, until one cannot be read; the others are then tried all the same.
 
     So whoever mends a folder learns of all its bad files at once.

@@ -125,14 +125,19 @@ class RealFeatures:
     @cached_property
     def digest(self) -> str:
         """Names the pictures: a hash of their shape and bytes."""
-        hasher = hashlib.blake2b(str(self.pictures.shape).encode(), digest_size=16)
-        hasher.update(np.ascontiguousarray(self.pictures).data)
-        return hasher.hexdigest()
+        return digest_of(self.pictures)
 
     def _key(self) -> str:
         precision = half_precision(self.device) if self.amp else torch.float32
         network = entry_of("efficientnet_lite0").sha256
         return f"{FEATURES}, {network}, {precision}, {_ORDER_SEED}, {self.digest}"
+
+
+def digest_of(pictures: Pictures) -> str:
+    """Names pictures: 32 hex digits that change with their shape and bytes."""
+    hasher = hashlib.blake2b(str(pictures.shape).encode(), digest_size=16)
+    hasher.update(np.ascontiguousarray(pictures).data)
+    return hasher.hexdigest()
 
 
 def feature_cache(data: Path, size: int, amp: bool, cache: Path | None = None) -> Path | None:

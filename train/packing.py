@@ -196,6 +196,11 @@ def packed_folder(folder: Path, target: Path, size: int, counter: Callable[[int]
     return target
 
 
+def folder_is_packed(folder: Path, target: Path, size: int) -> bool:
+    """Whether `packed_folder` would find its work done."""
+    return made_from(target, fingerprint(folder, picture_files(folder), size_px=size))
+
+
 def is_packed(root: Path, listing: Listing, target: Path, size_px: int | None) -> bool:
     """Whether `packed_listing` would find its work done."""
     return made_from(target, _mark(root, listing, size_px, jpeg=False))

@@ -108,8 +108,6 @@ def test_a_sweep_that_cannot_be_is_refused() -> None:
     for wrong in ({"low": 0.0}, {"low": 2.0, "high": 1.0}, {"steps": 9}):
         with pytest.raises(ValueError, match="need 0 < low < high and steps >= 10"):
             find_lr(PlainTask(LoopConfig()), seed=0, **wrong)
-    with pytest.raises(ValueError, match="did not fall"):  # not a number from the first step on
-        find_lr(TinyTask(diverge_at=0), seed=0)
 
 
 def test_a_gan_has_no_one_loss_to_sweep() -> None:

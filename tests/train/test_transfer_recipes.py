@@ -207,7 +207,9 @@ def test_the_two_ways_make_an_ensemble(
     for name, run in zip(members, runs, strict=True):
         assert logits[name].shape == (8, 2)
         torch.testing.assert_close(logits[run], logits[name], atol=0.05, rtol=0.05)  # one is stored in float16
-    (weights / "labels" / "cats_dogs.txt").write_text("dog\ncat\n")
+    (weights / "labels" / "cats_dogs.txt").write_text("dog\ncat\n")  # what the outputs stand for is turned round
+    assert cats_dogs_features.RECIPE.evaluate(members[0], context)["rank1"] == 0
+    (weights / "labels" / "cats_dogs.txt").write_text("cat\nfox\n")
     with pytest.raises(ValueError, match="the data have"):
         cats_dogs_features.RECIPE.evaluate(members[0], context)
     (weights / "labels" / "cats_dogs.txt").write_text("cat\ndog\n")
