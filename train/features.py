@@ -180,10 +180,15 @@ def extract(listing: Listing, target: Path, config: FeatureConfig, device: torch
         return target
     if not can_write_in(target.parent):
         raise PermissionError(f"features are kept in {target}, which cannot be written: give a copy of the data")
-    with _ended_by_sigterm():
-        shards = _extract_shards(listing, target, config, device, amp, mark)
-        write_features(shards, listing, target, config, mark)
-    shutil.rmtree(_shard_folder(target, mark))
+    folder = _shard_folder(target, mark)
+    try:
+        with _ended_by_sigterm():
+            shards = _extract_shards(listing, target, config, device, amp, mark)
+            write_features(shards, listing, target, config, mark)
+        shutil.rmtree(folder)
+    finally:
+        if not any(folder.glob("*.npz")):  # nothing to go on from
+            shutil.rmtree(folder, ignore_errors=True)
     return target
 
 

@@ -199,6 +199,7 @@ class TransferSpec:
         beside = context.data / f"features_{self.recipe}_{config.input_px}_{split}.h5"
         if context.cache is None or can_write_in(beside.parent):
             return beside
+        context.cache.mkdir(parents=True, exist_ok=True)
         kept = context.cache / beside.name
         current = made_from(beside, mark) if mark else beside.exists()
         return beside if current and not kept.exists() else kept

@@ -100,6 +100,8 @@ def kept_at(beside: Path, cache: Path | None) -> Path | None:
 
 def sentence(error: OSError) -> str:
     """What went wrong with a file, in one sentence that says what to do."""
+    if error.errno is None:  # said by this project
+        return str(error)
     path = error.filename or "a file"
     if error.errno in _FULL:
         return f"the disk is full, or a limit on its use is reached: {path} was not written; make room and try again"
