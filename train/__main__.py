@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from cvdemo.errors import WeightsError
+from cvdemo.errors import DemoError
 from train import commands, ensemble, import_backbone, refresh, show_augment
 from train.checkpoint import BEST
 from train.recipe import Recipe, add_config_options
 from train.recipes import RECIPES
+from train.writing import sentence
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": commands.evaluate,
@@ -23,7 +24,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "ensemble": commands.run_ensemble,
     "refresh": commands.refresh,
 }
-_FOR_PEOPLE = (FileNotFoundError, FileExistsError, PermissionError, FloatingPointError, ValueError, WeightsError)
+_FOR_PEOPLE = (OSError, FloatingPointError, ValueError, DemoError)
 _OWN_OPTIONS = {"import-backbone": import_backbone.main, "show-augment": show_augment.main}
 
 
@@ -31,12 +32,14 @@ def main(argv: list[str] | None = None) -> None:
     """Dispatches to a recipe or one of the commands.
 
     Raises:
-        SystemExit: data that are not there, a run that is, or values that do not go together; with one sentence.
+        SystemExit: data that are not there, a run that is, values that do not go together, a full disk or a folder
+            that cannot be written; with one sentence.
     """
     try:
         _dispatch(sys.argv[1:] if argv is None else argv)
     except _FOR_PEOPLE as error:
-        raise SystemExit(f"python -m train: {error}") from error
+        text = sentence(error) if isinstance(error, OSError) else str(error)
+        raise SystemExit(f"python -m train: {text}") from error
     except KeyboardInterrupt as error:  # a run saves and ends by itself; this came before it, or a second time
         raise SystemExit("python -m train: interrupted") from error
 
@@ -115,9 +118,18 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
+    _add_resize(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
     parser.add_argument(
         "--pictures", type=int, default=10_000, help="n of FD-Lite0, which draws samples; others ignore it"
+    )
+
+
+def _add_resize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--resize",
+        action="store_true",
+        help="bring pictures of other sizes to the recipe's: their central squares; others need none",
     )
 
 
@@ -129,7 +141,10 @@ def _add_tools(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         sweep.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to train on")
         sweep.add_argument("--out", type=Path, default=Path("lr_find.png"), help="PNG of the curve")
         sweep.add_argument("--sweep-steps", type=int, default=100, help="steps of the sweep")
+        sweep.add_argument("--sweep-low", type=float, default=1e-3, help="first factor, times the recipe's rates")
+        sweep.add_argument("--sweep-high", type=float, default=1e3, help="last factor, times the recipe's rates")
         sweep.add_argument("--device", default="auto", help="cpu, cuda or auto")
+        _add_resize(sweep)
         add_config_options(sweep, recipe.config)
 
     compare = subparsers.add_parser("compare", help="several runs side by side")

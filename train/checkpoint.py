@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from train.writing import as_bytes, write_whole
+
 State = dict[str, Any]
 
 LAST = "last.pt"
@@ -24,12 +26,7 @@ NEXT = "next.pt"
 def save_atomically(state: State, target: Path) -> None:
     """Writes `state` so that `target` is at every moment the old file or the whole new one."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
+    write_whole(target, as_bytes(state))
     _flush_names(target.parent)
 
 

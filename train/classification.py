@@ -132,6 +132,7 @@ class ClassifierTask(Task):
         self.networks: dict[str, nn.Module] = {"network": self.network}
         self.optimizers = optimizers
         self.data, self.validation, self.normalisation = data, validation, normalisation
+        self.class_names = data.class_names
         if config.first_px:  # most of its training pictures are smaller than those of validation
             self.gap = ("", "")
         self.mirrored_first = torch.rand(len(data), generator=seeded("flip", config.seed, 0)) < 0.5

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,62 +16,22 @@ from cvdemo.classify import load_network
 from cvdemo.nets.build import build_network
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
 from train.augment import tta_views
+from train.card_words import About, own_classes, split_words
 from train.checkpoint import BEST, hours_of, load
-from train.classification import ClassifierConfig, ClassifierTask, Normalisation, predict, to_pixels
-from train.download import fetch
+from train.classes import check_classes, in_order, order_of
+from train.classification import ClassifierConfig, ClassifierTask, predict, side_px, to_pixels
+from train.classifier_source import Source as Source
+from train.labelled import Labels
 from train.lineage import changed_on_the_way, settings_of
 from train.optim import optimizers_for
-from train.progress import Progress
+from train.publish import paragraphs, write_atomically
 from train.publish import publish as publish_weight
-from train.publish import write_atomically
 from train.recipe import Context, PublishOptions, Recipe, command_of, config_of
 from train.scores import confusion_matrix, draw_confusion, timed_result
 from train.sources import READINGS, Labelled, SealedSplit, hold_out_last
+from train.task import with_steps
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A data set of pictures of one size.
-
-    Attributes:
-        name: as in the manifest, with where it comes from.
-        licence: of the weights made from it.
-        read: the folder given with --data and "train" or "test" -> pictures.
-        labels: file in weights/labels.
-        size_px, channels: of a picture; num_classes: K.
-        normalisation: of its pixels.
-        test_split: what "test" is, in words.
-        dark_ground: whether things are bright on black, so that other pictures must be inverted for the network.
-        where: what the folder holds and where it comes from, a sentence for people.
-        official: its name in `train.download`, if it has a public address.
-    """
-
-    name: str
-    licence: str
-    read: Callable[[Path, Literal["train", "test"]], Labelled]
-    labels: str
-    size_px: int
-    num_classes: int
-    normalisation: Normalisation
-    test_split: str
-    channels: int = 3
-    dark_ground: bool = False
-    where: str = ""
-    official: str = ""
-
-    def download(self, folder: Path) -> None:
-        """Fetches it into a folder, unless it is there."""
-        bar = Progress(100)
-        fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
-
-    def generated(self, count: int, seed: int) -> Labelled:
-        """Noise pictures of every class, for --dry-run."""
-        rng = np.random.default_rng(seed)
-        pictures = rng.integers(0, 256, (count, self.size_px, self.size_px, self.channels), dtype=np.uint8)
-        names = [f"class {i}" for i in range(self.num_classes)]
-        return Labelled(pictures, np.arange(count, dtype=np.int64) % self.num_classes, names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +59,19 @@ class ClassifierSpec:
 
     def build(self, config: ClassifierConfig, context: Context) -> ClassifierTask:
         """The task on the training split, less the validation pictures; on noise without data."""
-        data, validation = self._training_pictures(config, context)
+        if context.data is not None:
+            self._refuse_early(config, context.data)
         torch.manual_seed(config.seed)
-        network = build_network(self.network(config))
+        build_network(self.network(config))  # settings are refused before pictures are packed
+        data, validation = self._training_pictures(config, context)
+        check_classes(data.class_names, str(context.data))
+        torch.manual_seed(config.seed)
+        network = build_network(self._network(config, len(data.class_names)))
         make = self.optimizers or default_optimizers
         if self.prepare:
             self.prepare(network, self._sample(data))
         network.to(context.device)  # before the optimisers take its weights
-        return ClassifierTask(
+        task = ClassifierTask(
             config,
             network,
             make(network, config),
@@ -117,16 +81,46 @@ class ClassifierSpec:
             context.device,
             context.amp,
         )
+        task.trained_on = {"train": len(data), "validation": len(validation or ()), "resize": context.resize}
+        return task
+
+    def _refuse_early(self, config: ClassifierConfig, data: Path) -> None:
+        """Refuses classes and settings by the names and numbers of picture files, before any is read or packed.
+
+        Raises:
+            ValueError: fewer than two classes, other ones in the test split, or settings that do not fit the numbers.
+        """
+        side_px(0, config.first_px, self.source.size_px)
+        train = self.source.found(data, "train")
+        if train is None:
+            return
+        _, labels, names = train.listing
+        check_classes(names, str(train.root))
+        kept, _ = self._parts(labels, names, config)
+        with_steps(config, len(kept))
+        if test := self.source.found(data, "test"):  # none is needed before something is measured
+            order_of(names, f"the training split {train.root}", test.listing.class_names, f"those in {test.root}")
+
+    def _parts(self, labels: Labels, names: Sequence[str], config: ClassifierConfig) -> tuple[Labels, Labels]:
+        """Indices of the pictures to train on and of those for validation."""
+        if config.validation % len(names):
+            raise ValueError(f"validation must be a multiple of {len(names)}, got {config.validation}")
+        try:
+            return hold_out_last(labels, config.validation // len(names))
+        except ValueError as error:
+            raise ValueError(f"{error}: give a smaller --validation, or 0") from error
+
+    def _network(self, config: Any, classes: int) -> dict[str, Any]:
+        """The manifest's `network` for data with so many classes."""
+        return self.network(config) | {"num_classes": classes}
 
     def _training_pictures(self, config: ClassifierConfig, context: Context) -> tuple[Labelled, Labelled | None]:
         if context.data is None:
             return self.source.generated(4 * config.batch_size, config.seed), self.source.generated(32, config.seed + 1)
-        full = self.source.read(context.data, "train")
+        full = self.source.pictures("train", context)
         if not config.validation:
             return full, None
-        if config.validation % self.source.num_classes:
-            raise ValueError(f"validation must be a multiple of {self.source.num_classes}, got {config.validation}")
-        kept, held_out = hold_out_last(full.labels, config.validation // self.source.num_classes)
+        kept, held_out = self._parts(full.labels, full.class_names, config)
         return full.take(kept), full.take(held_out)
 
     def _sample(self, data: Labelled, count: int = 5000) -> Tensor:
@@ -135,10 +129,12 @@ class ClassifierSpec:
         return self.source.normalisation(to_pixels(data.pictures[::every], torch.device("cpu")))
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
-        """The accuracy of a published weight on the test split, with and without test-time augmentation."""
-        test = self.test(context)
-        if test.class_names != load_labels(name):
-            raise ValueError(f"{name} knows the classes {load_labels(name)}, the data have {test.class_names}")
+        """The accuracy of a published weight on the test split, with and without test-time augmentation.
+
+        Raises:
+            ValueError: no data, or their classes are not those of the weight.
+        """
+        test = in_order(self.test(context), load_labels(name), name)
         return self._measured(self.load_weight(name).to(context.device), test, context)[0]
 
     def load_weight(self, name: str) -> nn.Module:
@@ -158,9 +154,17 @@ class ClassifierSpec:
         Raises:
             ValueError: no data.
         """
-        if context.data is None:
-            raise ValueError("accuracy needs the test pictures: give --data")
-        return self.source.read(context.data, "test")
+        return self.source.pictures("test", context)
+
+    def classes(self, context: Context) -> list[str]:
+        """The classes of the training split."""
+        found = self.source.found(context.data, "train") if context.data else None
+        return found.listing.class_names if found else self.source.pictures("train", context).class_names
+
+    def split(self, test: Labelled) -> str:
+        """A test split in words, with its number of pictures."""
+        own = self.source.is_own(test.class_names, {"test": len(test)})
+        return split_words(test.labels, test.class_names, "test pictures" if own else self.source.test_split)
 
     def _measured(self, network: nn.Module, test: Labelled, context: Context) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits that it comes from."""
@@ -172,7 +176,7 @@ class ClassifierSpec:
             network, test.pictures, self.source.normalisation, context.device, views=lambda x: _averaged(network, x)
         )
         result["tta_rank1"] = timed_result(averaged, labels, 1.0)["rank1"]
-        return result | {"split": self.source.test_split, "protocol": PROTOCOL}, logits
+        return result | {"split": self.split(test), "protocol": PROTOCOL}, logits
 
     def predict(self, network: nn.Module, test: Labelled, context: Context) -> tuple[Tensor, Tensor]:
         """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
@@ -182,12 +186,16 @@ class ClassifierSpec:
     def load_run(self, checkpoint: Path) -> nn.Module:
         """The averaged network of a run, on the CPU."""
         state = load(checkpoint)
-        network = build_network(self.network(config_of(state["config"], self.config)))
+        classes = len(state.get("class_names") or ()) or self.source.num_classes
+        network = build_network(self._network(config_of(state["config"], self.config), classes))
         network.load_state_dict(state["ema"])
         return network.eval()
 
     def publish(self, config: ClassifierConfig, out: Path, context: Context, options: PublishOptions) -> str:
-        """Measures the averaged network, its convolutions in float16, on the test split; then stores it."""
+        """Measures the averaged network, its convolutions in float16, on the test split; then stores it.
+
+        A checkpoint of an earlier version holds no class names: those of the training split of the data are taken.
+        """
         path = out / options.checkpoint
         state, hours = load(path), hours_of(out)
         network = self.load_run(path)
@@ -196,24 +204,35 @@ class ClassifierSpec:
         name = options.name or self.weight
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
-        test = sealed.read(f"publishing {name}")
+        names = state.get("class_names") or self.classes(context)
+        test = in_order(sealed.read(f"publishing {name}"), names, f"the run in {out}")
         result, logits = self._measured(network.to(context.device), test, context)
-        notes = f"{self.notes.strip()}\n\n{changed_on_the_way(state)}"
+        trained_on = dict(state.get("trained_on", {}))
+        about = self._about(names, trained_on, len(test))
         fields = {
-            "network": self.network(config),
+            "network": self._network(config, len(names)),
             "preprocessing": self._preprocessing(),
             "recipe": self.recipe,
-            "command": command_of(self.recipe, config),
+            "command": command_of(self.recipe, config, resize=trained_on.get("resize", False)),
             "settings": settings_of(asdict(config)),
-            "dataset": self.source.name,
-            "licence": self.source.licence,
+            "dataset": about.dataset,
+            "licence": about.licence,
             "seed": config.seed,
             "hardware": state["hardware"],
             "hours": hours,
         }
         result["split"] = f"{result['split']}; {told(state, path.name, readings)}"
+        notes = paragraphs(about.notes, changed_on_the_way(state))
         publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options)
         return name
+
+    def _about(self, names: Sequence[str], trained_on: Mapping[str, Any], tested: int) -> About:
+        """What the card tells of the data: the recipe's words, or those of other pictures."""
+        counts = {key: trained_on[key] for key in ("train", "validation") if trained_on.get(key)}
+        whole = {"train": sum(counts.values())} if counts else {}  # earlier checkpoints hold no numbers
+        if not self.source.is_own(names, whole | {"test": tested}):
+            return About(self.source.name, self.source.licence, self.notes)
+        return own_classes(names, {**counts, "test": tested}, self.source.size_px)
 
     def _preprocessing(self) -> dict[str, Any]:
         source = self.source
@@ -243,6 +262,8 @@ class ClassifierSpec:
             predict=self.predict,
             load_run=self.load_run,
             load_weight=self.load_weight,
+            classes=self.classes,
+            split=self.split,
             where=self.source.where,
             download=self.source.download if self.source.official else None,
         )
@@ -274,6 +295,14 @@ def default_optimizers(network: nn.Module, config: ClassifierConfig) -> dict[str
     )
 
 
+def labels_file_for(name: str, usual: str, class_names: Sequence[str], folder: Path) -> str:
+    """The file for a weight's class names: its own, where the recipe's usual one holds other classes for others."""
+    there = folder / usual
+    if there.exists() and there.read_text(encoding="utf-8").splitlines() != list(class_names):
+        return f"{name}.txt"
+    return usual
+
+
 def publish_classifier(
     name: str,
     stored: dict[str, Tensor],
@@ -297,6 +326,7 @@ def publish_classifier(
         raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
     folder = options.weights_dir or WEIGHTS_DIR
     (folder / "labels").mkdir(parents=True, exist_ok=True)
+    labels_file = labels_file_for(name, labels_file, test.class_names, folder / "labels")
     write_atomically(folder / "labels" / labels_file, "".join(f"{n}\n" for n in test.class_names).encode())
     counts = confusion_matrix(logits, torch.from_numpy(test.labels))
     draw_confusion(counts, test.class_names).save(folder / f"{name}_confusion.png", optimize=True)

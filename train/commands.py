@@ -14,9 +14,9 @@ from cvdemo.weights import entry_of, load_manifest
 from train import compare as comparison
 from train import distributed, ensemble, lr_finder
 from train import refresh as again
-from train.checkpoint import BEST, LAST, has_checkpoint, load
+from train.checkpoint import BEST, LAST, has_checkpoint, load, load_last
 from train.device import amp_is_fast, pick_device
-from train.engine import LoopConfig, Task, Trainer
+from train.engine import LoopConfig, Task, Trainer, check_out, refuse_other_run
 from train.lineage import recipe_in
 from train.recipe import BASELINE, Context, PublishOptions, Recipe, command_of, config_from, config_of, recorded_config
 from train.recipes import RECIPES
@@ -48,15 +48,20 @@ def train(args: argparse.Namespace) -> None:
         return
     if args.data is None or args.out is None:
         raise SystemExit(f"{recipe.name}: give --data and --out, or --dry-run")
+    config = config_from(args, recipe.config)
     context = _context(args)
-    with distributed.main_first():  # who fetches and packs the data
-        _download(recipe, args)
-        task = _task(recipe, config_from(args, recipe.config), context)
     # a run that was stopped while its data were made ready has nothing to resume from; all processes must agree
     (resume,) = distributed.any_of(args.resume and has_checkpoint(args.out))
+    refuse_early(recipe, config, args.out, resume=resume)
+    with distributed.main_first():  # who fetches and packs the data
+        _download(recipe, args)
+        task = _task(recipe, config, context)
     if args.resume and not resume and distributed.is_main():
         print(f"{args.out} holds no checkpoint yet: training begins at step 0")
-    finished = Trainer(task, task.config, args.out, resume=resume).run()
+    trainer = Trainer(task, task.config, args.out, resume=resume)
+    if trainer.nothing_left and distributed.is_main():
+        print(trainer.nothing_left)
+    finished = trainer.run()
     if distributed.is_main():
         if not finished:
             print("stopped; the same command with --resume goes on")
@@ -67,16 +72,30 @@ def train(args: argparse.Namespace) -> None:
     distributed.leave()
 
 
+def refuse_early(recipe: Recipe, config: LoopConfig, out: Path, *, resume: bool) -> None:
+    """Refuses a folder that cannot be written or holds another run, before data are fetched and packed.
+
+    Raises:
+        FileExistsError: it holds a run and `resume` is False.
+        ValueError: it holds a run of another recipe or batch size.
+        OSError: it cannot be written, or is a file.
+    """
+    check_out(out, resume=resume)
+    if resume:
+        refuse_other_run(out, load_last(out), config, command_of(recipe.name, config))
+
+
 def _context(args: argparse.Namespace) -> Context:
     """Where and in which precision this process trains, as one of several where `torchrun` started it."""
     device = distributed.init_from_environment(pick_device(args.device))
-    return Context(data=args.data, device=device, amp=amp_is_fast(device) if args.amp is None else args.amp)
+    amp = amp_is_fast(device) if args.amp is None else args.amp
+    return Context(data=args.data, device=device, amp=amp, resize=args.resize, cache=args.out)
 
 
 def _task(recipe: Recipe, config: LoopConfig, context: Context) -> Task:
     """The task of a recipe, which knows the command that trains it."""
     task = recipe.build(config, context)
-    task.command = command_of(recipe.name, task.config)
+    task.command = command_of(recipe.name, task.config, resize=context.resize)
     return task
 
 
@@ -89,6 +108,7 @@ def refresh(args: argparse.Namespace) -> None:
     before: Path | None = None
     for number, (recipe, config) in enumerate(runs, start=1):
         out = args.out / str(number)
+        check_out(out, resume=has_checkpoint(out))
         with distributed.main_first():
             _download(recipe, args)
             task = _task(recipe, again.started_from(config, before), context)
@@ -171,18 +191,37 @@ def _publish_run(recipe: Recipe, out: Path, options: PublishOptions, args: argpa
 
 
 def _measuring(args: argparse.Namespace) -> Context:
-    return Context(data=args.data, device=pick_device(args.device), amp=False, pictures=args.pictures)
+    out: Path | None = getattr(args, "out", None)
+    return Context(
+        data=args.data,
+        device=pick_device(args.device),
+        amp=False,
+        pictures=args.pictures,
+        resize=args.resize,
+        cache=out if out is not None and out.is_dir() else None,
+    )
 
 
 def find_lr(args: argparse.Namespace) -> None:
-    """Sweeps the learning rate of a recipe and prints the suggestion."""
+    """Sweeps the learning rate of a recipe, draws the curve and prints the suggestion.
+
+    Raises:
+        SystemExit: there is none; the sentence says whether the loss exploded at once or did not move.
+    """
     recipe = RECIPES[args.recipe]
+    swept = {"low": args.sweep_low, "high": args.sweep_high, "steps": args.sweep_steps}
+    lr_finder.check_sweep(recipe.losses, **swept)
+    lr_finder.check_target(args.out)
     device = pick_device(args.device)
-    context = Context(data=args.data, device=device, amp=amp_is_fast(device))
+    cache = args.out.parent
+    context = Context(data=args.data, device=device, amp=amp_is_fast(device), resize=args.resize, cache=cache)
     task = recipe.build(config_from(args, recipe.config), context)
-    sweep = lr_finder.find_lr(task, seed=task.config.seed, steps=args.sweep_steps, show=True)
+    sweep = lr_finder.find_lr(task, seed=task.config.seed, show=True, **swept)
     lr_finder.plot_sweep(sweep, args.out)
-    print(f"{lr_finder.describe(sweep)}; curve in {args.out}")
+    text = f"{lr_finder.describe(sweep)}; curve in {args.out}"
+    if sweep.suggestion is None:
+        raise SystemExit(f"python -m train: {text}")
+    print(text)
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -196,5 +235,5 @@ def compare(args: argparse.Namespace) -> None:
 def run_ensemble(args: argparse.Namespace) -> None:
     """Averages several classifiers and prints members, mean and ensemble."""
     device = pick_device(args.device)
-    training = Context(data=args.data, device=device, amp=amp_is_fast(device))
+    training = Context(data=args.data, device=device, amp=amp_is_fast(device), resize=args.resize, cache=args.out)
     print(ensemble.run(args, RECIPES, training, _measuring(args)))

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cvdemo.images import read_image, to_tensor
+from cvdemo.images import to_tensor
 from cvdemo.quality import psnr, ssim
 from cvdemo.resample import bicubic_resize, rgb_to_ycbcr
-from train.hdf5 import picture_files
+from train.files import each_read, picture_files, read_rgb
 
 PROTOCOL = (
     "MATLAB bicubic with antialiasing, Y of BT.601 in [16, 235] (a grey file as it is), 8-bit rounding of Y and of the "
@@ -36,7 +36,7 @@ def read_luminance(path: Path) -> Tensor:
     A grey file is taken as it is, in [0, 255] / 255, as the papers' scripts do: Set14 has one, and squeezing it into
     [16, 235] would add 1.3 dB to it.
     """
-    rgb = to_tensor(read_image(path))
+    rgb = to_tensor(read_rgb(path))
     with Image.open(path) as picture:
         if picture.mode == "L":
             return rgb[:, :1]
@@ -47,12 +47,13 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
     """Luminance by file name of every picture below `folder`.
 
     Raises:
-        ValueError: two files have the same name, as where low-resolution copies lie beside the originals.
+        ValueError: two files have the same name, as where low-resolution copies lie beside the originals; or files
+            cannot be read.
     """
     files = picture_files(folder)
     if repeated := [name for name, count in Counter(path.name for path in files).items() if count > 1]:
         raise ValueError(f"{folder} holds several pictures named {repeated[0]}: name the folder of the originals")
-    return {path.name: read_luminance(path) for path in files}
+    return {path.name: read for path, read in zip(files, each_read(files, read_luminance), strict=True)}
 
 
 def modcrop(high_res: Tensor, scale: int) -> Tensor:

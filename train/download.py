@@ -21,6 +21,8 @@ from typing import Any
 
 from torchvision.datasets import CIFAR10, FashionMNIST
 
+from train.writing import DISK, named
+
 _BLOCK_BYTES = 1 << 20
 _TIMEOUT_S = 60.0  # without a byte
 
@@ -104,6 +106,8 @@ def download(
         try:
             _receive(url, partial, progress)
         except (OSError, HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in DISK:  # a full disk is not the network's
+                raise named(error, target) from error
             raise FileNotFoundError(f"cannot fetch {url} ({error}); bring it to {target} by hand") from error
         if (found := _digest(partial, algorithm)) != wanted:
             raise ValueError(f"{url} has {algorithm} {found}, expected {wanted}")

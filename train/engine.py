@@ -25,6 +25,7 @@ from torch import Tensor
 
 from train import distributed
 from train.checkpoint import BEST, State, has_checkpoint, load_last, save_atomically, save_last
+from train.classes import order_of, shown
 from train.device import (
     describe_hardware,
     half_precision,
@@ -40,6 +41,7 @@ from train.monitor import METRICS_FILE, Monitor
 from train.task import LoopConfig as LoopConfig
 from train.task import Task as Task
 from train.task import with_steps as with_steps
+from train.writing import make_folder
 
 
 def seeded(purpose: str, seed: int, number: int) -> torch.Generator:
@@ -80,12 +82,14 @@ class Trainer:
     Raises:
         FileExistsError: `out` holds a run and `resume` is False.
         FileNotFoundError: `resume` is True and there is nothing readable.
-        ValueError: no steps to take, or `out` holds a run of another recipe.
+        ValueError: no steps to take, or `out` holds a run of another recipe, of another batch size or other classes.
+        OSError: `out` cannot be written.
     """
 
     def __init__(self, task: Task, config: LoopConfig, out: Path, *, resume: bool = False) -> None:
         if config.steps < 1:
             raise ValueError(f"a run takes one step or more, got {config.steps}")
+        check_out(out, resume=resume)
         self.task = task
         self.config = config
         self.out = out
@@ -99,9 +103,6 @@ class Trainer:
         self.changed: list[dict[str, Any]] = []  # commands before the last, where it was resumed with another
         self.monitor: Monitor | None = None
         self.stop_requested = False
-        out.mkdir(parents=True, exist_ok=True)
-        if not resume and (has_checkpoint(out) or (out / METRICS_FILE).exists()):
-            raise FileExistsError(f"{out} already holds a run: give --resume or another --out")
         seed_everything(hashed_seed("run", config.seed, distributed.rank()))
         distributed.broadcast_networks(task.networks.values())
         self.ema = Ema(task.networks[task.product], config.ema_decay)
@@ -109,7 +110,14 @@ class Trainer:
             self._restore(load_last(out))
 
     def run(self) -> bool:
-        """Trains until done or told to stop by SIGTERM or SIGINT; True if all steps were taken."""
+        """Trains until done or told to stop by SIGTERM or SIGINT; True if all steps were taken.
+
+        Where nothing is left to do nothing is saved either; a kill may have cost table and curves: they are drawn.
+        """
+        if self.step >= self.config.steps:
+            if distributed.is_main():
+                self._new_monitor().close()
+            return True
         if self.step == 0:
             self._save()  # from here on there is something to resume from
         if distributed.is_main():
@@ -134,19 +142,28 @@ class Trainer:
         distributed.wait()
         return self.step >= self.config.steps
 
+    @property
+    def nothing_left(self) -> str:
+        """A sentence, where the run has taken all its steps or more; else nothing."""
+        if self.step < self.config.steps:
+            return ""
+        return f"nothing left to do: {self.out} is at step {self.step}, and {self.config.steps} were asked for"
+
     def _open_monitor(self) -> Monitor:
-        task, config = self.task, self.config
-        monitor = Monitor(
+        monitor = self._new_monitor()
+        monitor.describe({"config": asdict(self.config), "hardware": self._hardware})
+        return monitor
+
+    def _new_monitor(self) -> Monitor:
+        return Monitor(
             self.out,
-            steps=config.steps,
+            steps=self.config.steps,
             start=self.step,
-            metric=task.metric,
-            higher_is_better=task.higher_is_better,
-            gap=task.gap,
+            metric=self.task.metric,
+            higher_is_better=self.task.higher_is_better,
+            gap=self.task.gap,
             batches=self._batches,
         )
-        monitor.describe({"config": asdict(config), "hardware": self._hardware})
-        return monitor
 
     @property
     def _batches(self) -> int:
@@ -223,6 +240,8 @@ class Trainer:
             "command": self.task.command,
             "earlier": list(self.task.earlier),
             "changed": self.changed,
+            "class_names": list(self.task.class_names),
+            "trained_on": dict(self.task.trained_on),
             "amp": self.task.amp,
             "networks": {name: network.state_dict() for name, network in self.task.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.task.optimizers.items()},
@@ -233,9 +252,12 @@ class Trainer:
         }
 
     def _restore(self, state: State) -> None:
-        made_by, asked_for = recipe_in(state.get("command", "")), recipe_in(self.task.command)
-        if made_by and asked_for and made_by != asked_for:
-            raise ValueError(f"{self.out} holds a run of {made_by}, not of {asked_for}")
+        refuse_other_run(self.out, state, self.config, self.task.command)
+        if names := state.get("class_names"):  # those of earlier versions hold none
+            whose = f"the run in {self.out}"
+            order_of(names, whose, self.task.class_names)
+            if list(names) != list(self.task.class_names):
+                raise ValueError(f"{whose} has its classes in another order: {shown(names)}")
         if distributed.is_main():
             given = {**asdict(self.config), "amp": self.task.amp}
             _warn_of_changes({**state["config"], "amp": state.get("amp", self.task.amp)}, given)
@@ -281,6 +303,39 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def check_out(out: Path, *, resume: bool) -> None:
+    """Makes the folder of a run, and makes sure that one can begin there or, with `resume`, go on.
+
+    Raises:
+        FileExistsError: it holds a run and `resume` is False.
+        OSError: it cannot be written, or is a file.
+    """
+    make_folder(out)
+    if not resume and (has_checkpoint(out) or (out / METRICS_FILE).exists()):
+        raise FileExistsError(f"{out} already holds a run: give --resume or another --out")
+
+
+def refuse_other_run(out: Path, state: Mapping[str, Any], config: LoopConfig, command: str) -> None:
+    """Lets only a run of this recipe and batch size go on.
+
+    Schedule, records, previews and the checkpoint that was chosen are counted in steps: with another batch size a step
+    would be another number of pictures, and half of a run would be told as if it were the whole.
+
+    Raises:
+        ValueError: the state in `out` is of another.
+    """
+    made_by, asked_for = recipe_in(state.get("command", "")), recipe_in(command)
+    if made_by and asked_for and made_by != asked_for:
+        raise ValueError(f"{out} holds a run of {made_by}, not of {asked_for}")
+    size, step = state["config"].get("batch_size", config.batch_size), state["step"]
+    if step and size != config.batch_size:
+        raise ValueError(
+            f"{out} holds a run in batches of {size}, {step * size:,} pictures and {step} steps into its schedule; "
+            f"with batches of {config.batch_size} its steps would mean something else. Give --batch-size {size} to go "
+            "on, or another --out to begin anew"
+        )
 
 
 def _finite(values: dict[str, float], step: int) -> dict[str, float]:

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from cvdemo.weights import WEIGHTS_DIR, load_labels, load_manifest
-from train.checkpoint import BEST, LAST, has_checkpoint
+from train.checkpoint import BEST, LAST, has_checkpoint, load
+from train.classes import columns_in_order, order_of
 from train.engine import Trainer
 from train.publish import publish_ensemble
 from train.recipe import Context, Recipe, command_of
@@ -33,7 +34,7 @@ class EnsembleScores:
 
     Attributes:
         members: of each network by name. mean: of these. ensemble: of the averaged probabilities.
-        ensemble_rank5: likewise. n: pictures.
+        ensemble_rank5: likewise. n: pictures. split: what they are, in words.
     """
 
     members: dict[str, float]
@@ -41,6 +42,7 @@ class EnsembleScores:
     ensemble: float
     ensemble_rank5: float
     n: int
+    split: str = ""
 
 
 def average_probabilities(logits: Sequence[Tensor]) -> Tensor:
@@ -54,11 +56,12 @@ def average_probabilities(logits: Sequence[Tensor]) -> Tensor:
     return torch.stack([member.softmax(dim=1) for member in logits]).mean(dim=0).log()
 
 
-def score(logits: dict[str, Tensor], labels: Tensor) -> EnsembleScores:
-    """Each member's rank-1, their mean, and the ensemble's."""
+def score(logits: dict[str, Tensor], labels: Tensor, split: str = "") -> EnsembleScores:
+    """Each member's rank-1, their mean, and the ensemble's, on a split in words."""
     members = {name: measure(member, labels)["rank1"] for name, member in logits.items()}
     joint = measure(average_probabilities(list(logits.values())), labels)
-    return EnsembleScores(members, sum(members.values()) / len(members), joint["rank1"], joint["rank5"], len(labels))
+    mean = sum(members.values()) / len(members)
+    return EnsembleScores(members, mean, joint["rank1"], joint["rank5"], len(labels), split)
 
 
 def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: Context) -> list[Path]:
@@ -74,7 +77,7 @@ def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: C
     for seed in range(config.seed, config.seed + count):
         folder = out / f"seed_{seed}"
         task = recipe.build(replace(config, seed=seed), context)
-        task.command = command_of(recipe.name, task.config)
+        task.command = command_of(recipe.name, task.config, resize=context.resize)
         if not Trainer(task, task.config, folder, resume=has_checkpoint(folder)).run():
             raise SystemExit(f"stopped while training {folder}; the same command goes on")
         folders.append(folder)
@@ -82,7 +85,14 @@ def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: C
 
 
 def member_logits(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor]:
+    """Logits (N, K) of every member and labels (N,) on the test split, see `measured_members`."""
+    return measured_members(members, recipe, context)[:2]
+
+
+def measured_members(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor, str]:
     """Logits (N, K) of every member and labels (N,) on the test split, which is read once for all of them.
+
+    Classes are matched by name; the split is told in words too.
 
     Args:
         members: weights of the manifest, or folders of runs; that their test split was read goes into their records.
@@ -90,26 +100,29 @@ def member_logits(members: Sequence[str], recipe: Recipe, context: Context) -> t
     Raises:
         ValueError: the recipe makes no classifier, a member is neither a weight nor a run, or has other classes.
     """
-    if not (recipe.test and recipe.predict and recipe.load_run and recipe.load_weight):
+    if not (recipe.test and recipe.predict and recipe.load_run and recipe.load_weight and recipe.classes):
         raise ValueError(f"{recipe.name} makes no classifier")
     networks, runs, known = {}, [], load_manifest()
+    classes: dict[str, list[str]] = {}
     for member in members:
         if member in known:
-            networks[member] = recipe.load_weight(member)
+            networks[member], classes[member] = recipe.load_weight(member), load_labels(member)
             continue
         runs.append(Path(member))
         if not has_checkpoint(runs[-1]):
             raise ValueError(f"{member!r} is neither a run's folder nor a weight; there are {', '.join(known)}")
-        networks[member] = recipe.load_run(runs[-1] / (BEST if (runs[-1] / BEST).exists() else LAST))
+        checkpoint = runs[-1] / (BEST if (runs[-1] / BEST).exists() else LAST)
+        networks[member] = recipe.load_run(checkpoint)
+        classes[member] = load(checkpoint).get("class_names") or recipe.classes(context)  # earlier ones hold none
     sealed = SealedSplit(partial(recipe.test, context), *(run / READINGS for run in runs))
     test = sealed.read(f"an ensemble of {', '.join(members)}")
     for member in members:
-        if member in known and test.class_names != load_labels(member):
-            raise ValueError(f"{member} knows the classes {load_labels(member)}, the data have {test.class_names}")
+        order_of(classes[member], member, test.class_names)  # refused before minutes of measuring
     logits: dict[str, Tensor] = {}
     for member, network in networks.items():
-        logits[member], labels = recipe.predict(network.to(context.device), test, context)
-    return logits, labels
+        found, labels = recipe.predict(network.to(context.device), test, context)
+        logits[member] = columns_in_order(found, classes[member], member, test.class_names)
+    return logits, labels, recipe.split(test) if recipe.split else f"{len(labels):,} test pictures"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +156,7 @@ def run(args: argparse.Namespace, recipes: dict[str, Recipe], training: Context,
         raise ValueError(f"an ensemble needs two members or more, got {members}")
     if len(set(members)) < len(members):
         raise ValueError(f"an ensemble takes each member once, got {members}")
-    scores = score(*member_logits(members, recipe, measuring))
+    scores = score(*measured_members(members, recipe, measuring))
     if args.publish:
         publish_scores(args.publish, members, scores, recipe, WEIGHTS_DIR)
     return json.dumps(vars(scores)) if args.json else _as_lines(scores)
@@ -166,7 +179,7 @@ def publish_scores(name: str, members: list[str], scores: EnsembleScores, recipe
             "mean_of_members_rank1": round(scores.mean, 2),
         },
         "protocol": "mean probability of the members, one view a picture, float32",
-        "split": f"the test split of {recipe.dataset}",
+        "split": scores.split or f"{scores.n:,} test pictures",
         "n": scores.n,
         "command": f"python -m train ensemble {recipe.name} {' '.join(members)} --data DIR --json",
     }

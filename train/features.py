@@ -9,11 +9,13 @@ the backbone and nothing else.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +23,6 @@ from itertools import islice
 from pathlib import Path
 from types import FrameType
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -35,13 +36,16 @@ from cvdemo.weights import entry_of
 from train.device import autocast, channels_last
 from train.distributed import shard
 from train.engine import LoopConfig, Task, epoch_indices, with_steps
-from train.files import Listing, Pictures, fingerprint, read_rgb
-from train.hdf5 import Hdf5Dataset, Hdf5Writer
+from train.files import Listing, Pictures, each_read, fingerprint, read_rgb
+from train.hdf5 import Hdf5Dataset, Hdf5Writer, opened
 from train.optim import lr_factor
+from train.packing import made_from
 from train.progress import Progress
 from train.scores import measure
+from train.writing import can_write_in, write_whole
 
 BACKBONE = "efficientnet_lite0"
+SMALLEST_PX = 32  # the backbone halves a picture five times
 
 _SHARD = 1024  # pictures whose features are kept at a time while extraction goes on, a multiple of _BATCH
 _BATCH = 8  # pictures at a time: their activations stay in the cache; 5.4 ms a picture of 160 px, 6.6 ms by four
@@ -62,6 +66,16 @@ class FeatureConfig(LoopConfig):
     lr: float = 2e-3  # of Adam, falling to 0 by a cosine
     l2: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3)  # half the penalty on squared weights; validation chooses one
     label_smoothing: float = 0.0  # [0, 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.input_px < SMALLEST_PX or not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"need input_px of at least {SMALLEST_PX} and label_smoothing in [0, 1), got {self.input_px}, "
+                f"{self.label_smoothing}"
+            )
+        if not self.l2 or min(self.l2) < 0:
+            raise ValueError(f"need one l2 or more, each >= 0, got {self.l2}")
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,7 @@ def pooled_by(network: EfficientNetLite, device: torch.device) -> Callable[[Tens
 
 def features_of(examples: Examples, config: FeatureConfig, device: torch.device, amp: bool) -> Iterator[Tensor]:
     """Batches (B, V, 1280) float16 of the pictures' features."""
-    pictures = map(read_picture, examples.pictures)
+    pictures = each_read(examples.pictures, read_picture)
     pooled = pooled_by(backbone(), device)
     at_size = preprocessing_at(config.input_px)
     for batch in outputs(pooled, pictures, at_size, device, amp=amp, mirrored=config.mirrored):
@@ -159,18 +173,22 @@ def extract(listing: Listing, target: Path, config: FeatureConfig, device: torch
     Raises:
         SystemExit: SIGTERM came.
         PermissionError: it must be made, and its folder cannot be written.
+        ValueError: pictures cannot be read; all of them are listed.
     """
     mark = mark_of(listing, config, amp)
-    if target.exists():
-        with h5py.File(target, "r", locking=False) as file:
-            if file.attrs.get("fingerprint") == mark:
-                return target
-    if not os.access(target.parent, os.W_OK):
+    if made_from(target, mark):
+        return target
+    if not can_write_in(target.parent):
         raise PermissionError(f"features are kept in {target}, which cannot be written: give a copy of the data")
-    with _ended_by_sigterm():
-        shards = _extract_shards(listing, target, config, device, amp, mark)
-        write_features(shards, listing, target, config, mark)
-    shutil.rmtree(_shard_folder(target, mark))
+    folder = _shard_folder(target, mark)
+    try:
+        with _ended_by_sigterm():
+            shards = _extract_shards(listing, target, config, device, amp, mark)
+            write_features(shards, listing, target, config, mark)
+        shutil.rmtree(folder)
+    finally:
+        if not any(folder.glob("*.npz")):  # nothing to go on from
+            shutil.rmtree(folder, ignore_errors=True)
     return target
 
 
@@ -188,7 +206,7 @@ def _extract_shards(
             shutil.rmtree(other)
     folder.mkdir(exist_ok=True)
     shards = [folder / f"{start:09d}.npz" for start in range(0, count, _SHARD)]
-    done = next((i for i, shard in enumerate(shards) if not shard.exists()), len(shards))
+    done = next((i for i, shard in enumerate(shards) if not zipfile.is_zipfile(shard)), len(shards))
     left = slice(done * _SHARD, None)
     examples = Examples(listing.files[left], torch.from_numpy(listing.labels[left]), listing.class_names)
     progress = Progress(count, start=min(done * _SHARD, count))
@@ -204,12 +222,9 @@ def _extract_shards(
 
 
 def _save_shard(path: Path, values: npt.NDArray[np.float16], seconds: float) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez(file, values=values, seconds=seconds)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    stream = io.BytesIO()
+    np.savez(stream, values=values, seconds=seconds)
+    write_whole(path, stream.getvalue())
 
 
 @contextmanager
@@ -267,7 +282,7 @@ def seconds_of(path: Path) -> float:
     """
     if not path.exists():
         raise FileNotFoundError(f"no {path}: the time of extraction, which it holds, is part of the hours of a run")
-    with h5py.File(path, "r", locking=False) as file:
+    with opened(path) as file:
         return float(file.attrs["seconds"])
 
 
@@ -322,6 +337,7 @@ class FeatureTask(Task):
         self.config: FeatureConfig = with_steps(config, len(data.labels))
         self.device, self.amp = device, amp
         self.data, self.validation = data, validation
+        self.class_names = data.class_names
         plain = data.values[:, 0].float()
         heads = SoftmaxHeads(len(config.l2), len(data.class_names), plain.mean(dim=0), plain.std(dim=0))
         self.heads = heads.to(device)

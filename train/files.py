@@ -1,60 +1,30 @@
-"""Loose picture files: finding them, reading them, and a fingerprint that tells whether a folder has changed."""
+"""Loose picture files: reading them, and a fingerprint that tells whether a folder has changed.
+
+What is a picture and what a class folder stands in `train.picture_files`.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from cvdemo.errors import InputError
-from cvdemo.images import read_image
+from cvdemo.images import DAMAGED, FORMATS, read_image
+from train.picture_files import LISTED
+from train.picture_files import Listing as Listing
+from train.picture_files import class_files as class_files
+from train.picture_files import picture_files as picture_files
 
 Pictures = npt.NDArray[np.uint8]
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-
-
-class Listing(NamedTuple):
-    """Picture files with their labels (N,) int64, indices into `class_names`."""
-
-    files: list[Path]
-    labels: npt.NDArray[np.int64]
-    class_names: list[str]
-
-
-def picture_files(folder: Path) -> list[Path]:
-    """JPEG and PNG files below `folder`, sorted by path.
-
-    Raises:
-        FileNotFoundError: there are none.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    if not files:
-        raise FileNotFoundError(f"no JPEG or PNG files below {folder}")
-    return files
-
-
-def class_files(root: Path) -> Listing:
-    """Files of `root/class/.../picture.jpg` with the names of the folders as classes.
-
-    Classes are the folders of `root` in the order of their names; hidden ones are passed over.
-
-    Raises:
-        FileNotFoundError: `root` has no folders, or one of them no pictures.
-    """
-    if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}")
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not folders:
-        raise FileNotFoundError(f"no class folders in {root}")
-    files_by_class = [picture_files(folder) for folder in folders]
-    labels = np.repeat(np.arange(len(folders)), [len(in_class) for in_class in files_by_class])
-    files = [path for in_class in files_by_class for path in in_class]
-    return Listing(files, labels, [folder.name for folder in folders])
+T = TypeVar("T")
 
 
 def drop_repeated(files: list[Path]) -> list[Path]:
@@ -69,8 +39,8 @@ def fingerprint(root: Path, files: list[Path], **settings: object) -> str:
     """32 hex digits that change with a file's name, size or time of change, and with the settings."""
     hasher = hashlib.blake2b(repr(sorted(settings.items())).encode(), digest_size=16)
     for path in files:
-        status = path.stat()
-        hasher.update(f"{path.relative_to(root).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        status, name = path.stat(), os.fsencode(path.relative_to(root).as_posix())  # a name need not be UTF-8
+        hasher.update(b"%s\0%d\0%d\n" % (name, status.st_size, status.st_mtime_ns))
     return hasher.hexdigest()
 
 
@@ -93,3 +63,47 @@ def read_resized(path: Path, size: int) -> Pictures:
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     box = (left, top, left + side, top + side)
     return np.asarray(picture.crop(box).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def each_read(files: Collection[Any], read: Callable[[Any], T]) -> Iterator[T]:
+    """What `read` makes of each file, in order, until one cannot be read; the others are then tried all the same.
+
+    So whoever mends a folder learns of all its bad files at once.
+
+    Raises:
+        ValueError: some files cannot be read; they are listed, ten at most, with their number.
+    """
+    bad: list[str] = []
+    for path in files:
+        try:
+            value = read(path)
+        except (ValueError, InputError, OSError) as error:
+            words = str(error)
+            bad.append(words if str(path) in words else f"{path}: {words}")
+            continue
+        if not bad:
+            yield value
+    if bad:
+        more = f"\n  and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
+        raise ValueError(f"{len(bad)} of {len(files)} pictures cannot be read:\n  " + "\n  ".join(bad[:LISTED]) + more)
+
+
+def check_size(files: Sequence[Path], size_px: int) -> None:
+    """Makes sure that pictures are squares of `size_px`, by their headers; files that cannot be read come later.
+
+    Raises:
+        ValueError: some are not; the message names the option that resizes them.
+    """
+    other = []
+    for path in files:
+        try:
+            with Image.open(path, formats=FORMATS) as picture:
+                if picture.size != (size_px, size_px):
+                    other.append(f"{path} is {picture.width} x {picture.height}")
+        except DAMAGED:
+            continue
+    if other:
+        raise ValueError(
+            f"{len(other)} of {len(files)} pictures are not {size_px} x {size_px} px ({other[0]}): give --resize to "
+            f"bring the central square of each to {size_px} px"
+        )

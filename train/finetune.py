@@ -23,7 +23,7 @@ from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from train.device import autocast, channels_last
 from train.distributed import shard
 from train.engine import LoopConfig, Task, epoch_indices, with_steps
-from train.features import Examples, backbone, outputs, preprocessing_at, read_picture
+from train.features import SMALLEST_PX, Examples, backbone, outputs, preprocessing_at, read_picture
 from train.files import Pictures
 from train.optim import decay_groups, lr_factor
 from train.scores import measure
@@ -53,6 +53,10 @@ class FineTuneConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if min(self.input_px, self.train_px) < SMALLEST_PX:
+            raise ValueError(
+                f"need input_px and train_px of at least {SMALLEST_PX}, got {self.input_px}, {self.train_px}"
+            )
         if not (0 <= self.label_smoothing < 1 and 0 < self.min_area <= 1 and 1 <= self.first_block <= 15):
             raise ValueError(
                 "need label_smoothing in [0, 1), min_area in (0, 1] and first_block from 1 to 15, got "
@@ -79,6 +83,7 @@ class FineTuneTask(Task):
         self.config: FineTuneConfig = with_steps(config, len(data.labels))
         self.device, self.amp = device, amp
         self.data, self.validation = data, validation
+        self.class_names = data.class_names
         self.preprocessing = preprocessing_at(config.input_px)
         base = backbone()
         self.trunk = channels_last(fold_batch_norm(base).to(device))

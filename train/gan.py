@@ -115,10 +115,7 @@ class GanTask(Task):
     ) -> None:
         if pictures.shape[1:3] != (config.size, config.size) or pictures.shape[3] not in (1, 3):
             raise ValueError(f"need pictures of {config.size} px with 3 channels or 1, got {pictures.shape[1:]}")
-        self.config: GanConfig = with_steps(config, len(pictures))
-        if self.config.decay_steps > self.config.steps:
-            words = f"{self.config.steps} steps of {config.epochs} epochs"
-            raise ValueError(f"need decay_steps up to the {words}, got {config.decay_steps}")
+        self.config: GanConfig = check_steps(config, len(pictures))
         self.pictures, self.device, self.amp = pictures, device, amp
         self.feature_cache = feature_cache
         self.generator, self.discriminator = new_networks(config, pictures.shape[3], device)
@@ -233,6 +230,23 @@ class GanTask(Task):
             self._quality = SampleQuality(real, self.config.fd_pictures)
         assert isinstance(network, Generator)
         return self._quality.of(generated(network, self._quality.samples, self.config.seed, self.device))
+
+
+def check_steps(config: GanConfig, pictures: int) -> GanConfig:
+    """The config with its epochs as steps over that many pictures.
+
+    Raises:
+        ValueError: fewer pictures than one batch, or more `decay_steps` than the epochs have steps.
+    """
+    if pictures < config.batch_size:
+        raise ValueError(
+            f"need at least one batch of {config.batch_size} pictures, got {pictures}: give a smaller --batch-size"
+        )
+    stepped: GanConfig = with_steps(config, pictures)
+    if stepped.decay_steps > stepped.steps:
+        words = f"{stepped.steps} steps of {config.epochs} epochs"
+        raise ValueError(f"need decay_steps up to the {words}, got {config.decay_steps}")
+    return stepped
 
 
 def new_networks(config: GanConfig, channels: int, device: torch.device) -> tuple[Generator, Discriminator]:

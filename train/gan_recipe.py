@@ -8,33 +8,56 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from cvdemo.dcgan import read_generator
 from cvdemo.nets.dcgan import Generator
 from cvdemo.weights import entry_of
-from train.checkpoint import BEST, hours_of, load
-from train.gan import GanConfig, GanTask, generated
+from train.card_words import UNKNOWN_LICENCE, About
+from train.checkpoint import BEST, State, hours_of, load
+from train.gan import GanConfig, GanTask, check_steps, generated, new_networks
 from train.gan_card import card_pictures
-from train.hdf5 import Pictures, packed_folder, read_pictures
+from train.hdf5 import Pictures, drop_repeated, packed_folder, picture_files, read_pictures
 from train.lineage import changed_on_the_way, settings_of
-from train.lite0 import RealFeatures, feature_cache
+from train.lite0 import RealFeatures, digest_of, feature_cache
+from train.packing import folder_is_packed, read_list
 from train.progress import Progress
 from train.publish import paragraphs
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.sample_quality import PROTOCOL, SampleQuality, rounded
+from train.writing import can_write_in, kept_at
 
 _MEASURE_SEED = 2026
 _BASELINE = "A generator to compare with; the page does not offer it."  # instead of a recipe's notes
 
 
-def folder_or_file(data: Path, size: int) -> Pictures:
-    """Pictures of an HDF5 file, or central squares of those in a folder, packed into `FOLDER_SIZE.h5` beside it."""
+def folder_or_file(data: Path, size: int, cache: Path | None = None) -> Pictures:
+    """Pictures of an HDF5 file, or central squares of those in a folder, packed into `FOLDER_SIZE.h5` beside it.
+
+    Args:
+        cache: folder for that file where nothing can be written beside the pictures; without one they are read into
+            memory.
+
+    Raises:
+        ValueError: a file that is no HDF5 file, or holds pictures of another size; or pictures cannot be read.
+    """
     if not data.is_dir():
-        return read_pictures(data)
-    target = data.with_name(f"{data.name}_{size}.h5")
-    note = f"pictures packed into {target.name}"
-    return read_pictures(packed_folder(data, target, size, lambda total: Progress(total).counter(note)))
+        pictures = read_pictures(data)
+        if pictures.shape[1:3] != (size, size):
+            height, width = pictures.shape[1:3]
+            raise ValueError(
+                f"{data} holds pictures of {width} x {height} px, not of {size} px: give --size {height}, or the "
+                "folder that they come from, whose pictures are resized"
+            )
+        return pictures
+    beside = data.with_name(f"{data.name}_{size}.h5")
+    if not can_write_in(beside.parent) and folder_is_packed(data, beside, size):
+        return read_pictures(beside)
+    note = f"pictures packed into {beside.name}"
+    if target := kept_at(beside, cache):
+        return read_pictures(packed_folder(data, target, size, lambda total: Progress(total).counter(note)))
+    return read_list(drop_repeated(picture_files(data)), size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +71,7 @@ class GanSpec:
         config: frozen dataclass of its hyper-parameters.
         notes: Markdown for the card: what it draws and where it fails.
         where: what --data holds, a sentence for people.
+        count: distinct pictures of the data set; other numbers are told as one's own pictures. 0: any number.
         read: what is given with --data and a size in px -> (N, size, size, C) uint8.
         channels: C, 3 or 1.
         download: fetches the data set into a folder, if it has a public address.
@@ -62,6 +86,7 @@ class GanSpec:
     where: str = "DIR is a folder of pictures, or an HDF5 file that one was packed into"
     read: Callable[[Path, int], Pictures] = folder_or_file
     channels: int = 3
+    count: int = 0
     download: Callable[[Path], None] | None = None
 
     def build(self, config: GanConfig, context: Context) -> GanTask:
@@ -70,9 +95,29 @@ class GanSpec:
             shape = (4 * config.batch_size, config.size, config.size, self.channels)
             noise = np.random.default_rng(config.seed).integers(0, 256, shape, dtype=np.uint8)
             return GanTask(config, noise, context.device, context.amp)
-        pictures = self.read(context.data, config.size)
-        cache = feature_cache(context.data, config.size, context.amp)
-        return GanTask(config, pictures, context.device, context.amp, cache)
+        self._refuse_early(config, context.data)
+        pictures = self.pictures(config.size, context)
+        cache = feature_cache(context.data, config.size, context.amp, context.cache)
+        task = GanTask(config, pictures, context.device, context.amp, cache)
+        task.trained_on = {"pictures": len(pictures), "digest": digest_of(pictures)}
+        return task
+
+    def _refuse_early(self, config: GanConfig, data: Path) -> None:
+        """Refuses settings before pictures are packed: those of the networks, and more steps or pictures than fit.
+
+        Raises:
+            ValueError: they do not go together, or not with the number of files.
+        """
+        new_networks(config, self.channels, torch.device("cpu"))
+        if self.read is folder_or_file and data.is_dir():  # of which some may be repeated
+            check_steps(config, len(picture_files(data)))
+
+    def pictures(self, size: int, context: Context) -> Pictures:
+        """The context's pictures at `size` px."""
+        assert context.data is not None
+        if self.read is folder_or_file:
+            return folder_or_file(context.data, size, context.cache)
+        return self.read(context.data, size)
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """FD-Lite0 and KID-Lite0 of a published generator with their floors; see `measure`.
@@ -94,11 +139,15 @@ class GanSpec:
         """
         if context.data is None:
             raise ValueError("FD-Lite0 needs real pictures: give --data")
-        cache = feature_cache(context.data, size, context.amp)
-        return RealFeatures(self.read(context.data, size), context.device, context.amp, cache)
+        cache = feature_cache(context.data, size, context.amp, context.cache)
+        return RealFeatures(self.pictures(size, context), context.device, context.amp, cache)
 
     def publish(self, config: GanConfig, out: Path, context: Context, options: PublishOptions) -> str:
-        """Measures the averaged generator, its convolutions in float16; stores it with the pictures for its card."""
+        """Measures the averaged generator, its convolutions in float16; stores it with the pictures for its card.
+
+        Raises:
+            ValueError: a name that is none, or other pictures than the run was trained on.
+        """
         name = options.name or self.weight
         if not name.isidentifier():
             raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
@@ -108,9 +157,15 @@ class GanSpec:
         generator = Generator(**shape).eval().to(context.device)
         generator.load_state_dict(stored)  # what is measured is what is stored
         real = self.real(config.size, context)
+        known = refuse_other_pictures(state, real, out)
         drawn, pictures = card_pictures(name, generator, real, out, state["step"])
         result = measure(generator, real, context)
-        chosen = f", chosen by FD-Lite0 of {config.fd_pictures:,}" if options.checkpoint == BEST else ""
+        chosen = ""
+        if options.checkpoint == BEST:
+            chosen = f", chosen by FD-Lite0 of {SampleQuality(real, config.fd_pictures).samples:,}"
+        if not known:
+            result["split"] = "pictures given at publishing: the checkpoint, of an earlier version, names none"
+        about = self._about(len(real.pictures), config.size)
         result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures{chosen}"
         publish_weight(
             name,
@@ -123,19 +178,29 @@ class GanSpec:
             labels=None,
             recipe=self.recipe,
             command=command_of(self.recipe, config),
-            dataset=self.dataset,
-            licence=self.licence,
+            dataset=about.dataset,
+            licence=about.licence,
             seed=config.seed,
             hardware=state["hardware"],
             hours=hours,
             settings=settings_of(asdict(config)),
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result) | {"pictures": real.digest},
-            notes=paragraphs(_BASELINE if options.baseline else self.notes, drawn, changed_on_the_way(state)),
+            notes=paragraphs(_BASELINE if options.baseline else about.notes, drawn, changed_on_the_way(state)),
             files=pictures,
             weights_dir=options.weights_dir,
         )  # fmt: skip
         return name
+
+    def _about(self, count: int, size: int) -> About:
+        """What the card tells of the data: the recipe's words, or those of another number of pictures."""
+        if count == self.count or not self.count:
+            return About(self.dataset, self.licence, self.notes)
+        notes = (
+            f"Draws pictures of {size} px from Gaussian latents, for the Sample tab. Nothing can be asked for but a "
+            "seed. The convolutions are stored in float16 and run in float32."
+        )
+        return About(f"{count:,} distinct pictures of one's own at {size} px", UNKNOWN_LICENCE, notes)
 
     def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
         """This as an entry of `RECIPES`; see there for the arguments."""
@@ -151,7 +216,25 @@ class GanSpec:
             publish=self.publish,
             evaluate=self.evaluate,
             download=self.download,
+            losses=("loss_d", "loss_g"),
         )
+
+
+def refuse_other_pictures(state: State, real: RealFeatures, out: Path) -> bool:
+    """Whether a checkpoint tells what it was trained on; those of earlier versions do not.
+
+    Raises:
+        ValueError: it does, and the pictures are others: split, neighbours and floors would be told of the wrong ones.
+    """
+    trained_on = state.get("trained_on") or {}
+    if "digest" not in trained_on:
+        return False
+    if trained_on["digest"] != real.digest:
+        raise ValueError(
+            f"{out} was trained on {trained_on['pictures']:,} pictures, and --data gives {len(real.pictures):,} "
+            "others: a card tells of the training pictures, so give those"
+        )
+    return True
 
 
 def _metric(name: str, result: dict[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Hdf5Dataset(Dataset[tuple[Any, int]]):
         mean, std: (C,) float64 per channel of all pictures in the file, in [0, 1]; None where it holds no pictures.
 
     Raises:
-        ValueError: the file holds no labelled samples.
+        ValueError: the file holds no labelled samples, or is no HDF5 file.
         IndexError: `indices` reach beyond it.
     """
 
@@ -72,7 +72,7 @@ class Hdf5Dataset(Dataset[tuple[Any, int]]):
         self.path, self.transform = path, transform
         self._file: h5py.File | None = None
         self._pid = 0
-        with h5py.File(path, "r", locking=False) as file:
+        with opened(path) as file:
             self._key = str(file.attrs.get("key", _KEY))
             if self._key not in file or "labels" not in file:
                 raise ValueError(f"{path} has no labelled samples; it holds {sorted(file)}")
@@ -181,6 +181,22 @@ def _checked(indices: Indices, count: int) -> npt.NDArray[np.int64]:
     return rows % count if count else rows
 
 
+def opened(path: Path) -> h5py.File:
+    """An HDF5 file, for reading; without a lock, since data sets often lie on read-only mounts.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        PermissionError: it cannot be read.
+        ValueError: it is cut off, or no HDF5 file.
+    """
+    try:
+        return h5py.File(path, "r", locking=False)
+    except (FileNotFoundError, PermissionError) as error:
+        raise type(error)(error.errno, os.strerror(error.errno or 0), str(path)) from error
+    except OSError as error:
+        raise ValueError(f"{path} is no HDF5 file, or one that is cut off") from error
+
+
 def load_labelled(path: Path) -> Labelled:
     """All pictures of a file with their labels, in memory.
 
@@ -200,8 +216,7 @@ def read_pictures(source: Path) -> Pictures:
     Raises:
         ValueError: the file holds no such pictures.
     """
-    # locking=False: data sets often lie on read-only mounts
-    with h5py.File(source, "r", locking=False) as file:
+    with opened(source) as file:
         if _KEY not in file or file[_KEY].dtype != np.uint8 or file[_KEY].ndim != 4:
             raise ValueError(f"{source} has no uint8 (N, H, W, C) data set {_KEY!r}")
         pictures: Pictures = file[_KEY][:]

@@ -10,6 +10,9 @@ The file holds
 | attributes | `key`, `jpeg`; of pictures `mean` and `std` per channel, in [0, 1]; and those given |
 
 JPEGs are bytes and not HDF5 strings because those end at the first NUL.
+
+HDF5 does not survive a full disk: it closes the file neither then nor later, and ends the process with a segmentation
+fault. So room for what comes next is reserved before HDF5 writes it, and it is the reservation that fails.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from train.files import Pictures, read_rgb
+from train.writing import PARTIAL, named
 
 Samples = npt.NDArray[Any]
 
@@ -36,6 +40,7 @@ _DTYPES = tuple(np.dtype(name) for name in ("uint8", "float16", "float32"))
 _LARGE_BYTES = 8 << 10  # samples from here on have a chunk to themselves: what is drawn at random is read alone
 _CHUNK_BYTES = 48 << 10  # smaller ones share a chunk of this, 16 pictures of 32 px, to keep the index short
 _JPEG_QUALITY = 95
+_AHEAD_BYTES = 4 << 20  # reserved beyond what is told: HDF5's cache of chunks (1 MiB), its index, and the attributes
 
 
 class Hdf5Writer:
@@ -85,17 +90,40 @@ class Hdf5Writer:
 
     def __enter__(self) -> Hdf5Writer:
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = self.target.with_name(f"{self.target.name}.{secrets.token_hex(4)}.partial")
+        self._partial = self.target.with_name(f"{self.target.name}.{secrets.token_hex(4)}{PARTIAL}")
+        try:
+            with self._partial.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _AHEAD_BYTES)
+        except OSError as error:
+            self._partial.unlink(missing_ok=True)
+            raise named(error, self.target) from error
         self._file = h5py.File(self._partial, "w")
-        if self.jpeg:
-            self._data = self._file.create_dataset(self.key, (0,), h5py.vlen_dtype(np.uint8), maxshape=(None,))
-        else:
-            size = math.prod(self.shape) * self.dtype.itemsize
-            chunk = 1 if size >= _LARGE_BYTES else _CHUNK_BYTES // size
-            self._data = self._file.create_dataset(
-                self.key, (0, *self.shape), self.dtype, maxshape=(None, *self.shape), chunks=(chunk, *self.shape)
-            )
+        self._reserve(0)
+        self._data = self._new_data()
         return self
+
+    def _new_data(self) -> h5py.Dataset:
+        if self.jpeg:
+            return self._file.create_dataset(self.key, (0,), h5py.vlen_dtype(np.uint8), maxshape=(None,))
+        size = math.prod(self.shape) * self.dtype.itemsize
+        chunk = 1 if size >= _LARGE_BYTES else _CHUNK_BYTES // size
+        return self._file.create_dataset(
+            self.key, (0, *self.shape), self.dtype, maxshape=(None, *self.shape), chunks=(chunk, *self.shape)
+        )
+
+    def _reserve(self, coming_bytes: int) -> None:
+        """Has the disk keep room for `coming_bytes` more.
+
+        Raises:
+            OSError: there is none.
+        """
+        handle = os.open(self._partial, os.O_RDWR)
+        try:
+            os.posix_fallocate(handle, 0, self._file.id.get_filesize() + coming_bytes + _AHEAD_BYTES)
+        except OSError as error:
+            raise named(error, self.target) from error
+        finally:
+            os.close(handle)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -104,12 +132,16 @@ class Hdf5Writer:
             if kind is None:
                 self._flush()
                 self._finish()
+                self._file.flush()
+            size = self._file.id.get_filesize()
             self._file.close()
             if kind is None:
+                os.truncate(self._partial, size)  # without what was reserved
                 _sync(self._partial)
                 self._partial.replace(self.target)
         finally:
-            self._file.close()
+            if self._file:
+                self._file.close()
             self._partial.unlink(missing_ok=True)
 
     def add(self, samples: Samples, labels: npt.ArrayLike | None = None) -> None:
@@ -164,12 +196,14 @@ class Hdf5Writer:
     def _flush(self) -> None:
         """Writes what is held behind what is in the file."""
         start = self.count - self._held
+        held = self._samples[: self._held]
+        self._reserve(sum(len(sample) for sample in held) if self.jpeg else held.nbytes)
         self._data.resize(self.count, axis=0)
         if self.jpeg:  # one by one: h5py would take several of one length for a matrix
-            for row, sample in enumerate(self._samples[: self._held], start):
+            for row, sample in enumerate(held, start):
                 self._data[row] = sample
         else:
-            self._data[start:] = self._samples[: self._held]
+            self._data[start:] = held
         if self._labelled:
             if "labels" not in self._file:
                 self._file.create_dataset("labels", (0,), np.int64, maxshape=(None,), chunks=(4096,))
@@ -178,6 +212,7 @@ class Hdf5Writer:
         self._held = 0
 
     def _finish(self) -> None:
+        self._reserve(0)
         if self.class_names:
             self._file["class_names"] = self.class_names
         self._file.attrs.update({**self.attributes, **self._channels.result(), "key": self.key, "jpeg": self.jpeg})

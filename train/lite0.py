@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from cvdemo.classify import load_classifier
@@ -27,6 +28,7 @@ from cvdemo.weights import entry_of
 from train.device import autocast, channels_last, half_precision
 from train.hdf5 import Pictures
 from train.progress import Progress
+from train.writing import PARTIAL, kept_at, write_whole
 
 INPUT_PX = 128  # a third of the time of 224 px; 64-px pictures hold no more than this shows
 FEATURES = "EfficientNet-Lite0 pooled features (1280), bicubic to 128 px"
@@ -123,9 +125,7 @@ class RealFeatures:
     @cached_property
     def digest(self) -> str:
         """Names the pictures: a hash of their shape and bytes."""
-        hasher = hashlib.blake2b(str(self.pictures.shape).encode(), digest_size=16)
-        hasher.update(np.ascontiguousarray(self.pictures).data)
-        return hasher.hexdigest()
+        return digest_of(self.pictures)
 
     def _key(self) -> str:
         precision = half_precision(self.device) if self.amp else torch.float32
@@ -133,29 +133,35 @@ class RealFeatures:
         return f"{FEATURES}, {network}, {precision}, {_ORDER_SEED}, {self.digest}"
 
 
-def feature_cache(data: Path, size: int, amp: bool) -> Path | None:
-    """Where features of the pictures in a folder or file are kept, beside it; None where nothing can be written."""
-    if not os.access(data.parent, os.W_OK):
-        return None
+def digest_of(pictures: Pictures) -> str:
+    """Names pictures: 32 hex digits that change with their shape and bytes."""
+    hasher = hashlib.blake2b(str(pictures.shape).encode(), digest_size=16)
+    hasher.update(np.ascontiguousarray(pictures).data)
+    return hasher.hexdigest()
+
+
+def feature_cache(data: Path, size: int, amp: bool, cache: Path | None = None) -> Path | None:
+    """Where features of the pictures in a folder or file are kept: beside it, else in `cache`; None: nowhere."""
     stem = data.stem.removesuffix(f"_{size}")  # a folder and the file that it was packed into share one
-    return data.with_name(f"{stem}_{size}_lite0{'_16bit' if amp else ''}.safetensors")
+    return kept_at(data.with_name(f"{stem}_{size}_lite0{'_16bit' if amp else ''}.safetensors"), cache)
 
 
 def _read(cache: Path | None, key: str) -> Tensor:
     """The features in the file, (0, 0) where there are none or they are of other pictures."""
     if cache is not None and cache.exists():
-        with safe_open(cache, "pt") as file:
-            if (file.metadata() or {}).get("key") == key:
-                features: Tensor = file.get_tensor("features")
-                return features
+        try:
+            with safe_open(cache, "pt") as file:
+                if (file.metadata() or {}).get("key") == key:
+                    features: Tensor = file.get_tensor("features")
+                    return features
+        except SafetensorError as error:
+            warnings.warn(f"{cache} is cut off or damaged, and is made again ({error})", stacklevel=2)
     return torch.empty(0, 0)
 
 
 def _write(cache: Path | None, key: str, features: Tensor) -> None:
     if cache is not None:
-        partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
-        save_file({"features": features}, partial, {"key": key})
-        partial.replace(cache)
+        write_whole(cache, save({"features": features}, {"key": key}), f".{os.getpid()}{PARTIAL}")
 
 
 def _shown(batches: Iterable[Pictures], total: int) -> Iterator[Pictures]:

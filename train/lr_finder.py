@@ -8,8 +8,10 @@ recipes with several optimisers keep their proportions. Networks, optimisers and
 from __future__ import annotations
 
 import copy
+import errno
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +23,12 @@ from train.engine import seeded
 from train.plot import Curve, Panel, draw
 from train.progress import Progress
 from train.task import Task
+from train.writing import make_folder
 
+FEWEST_STEPS = 10  # fewer make no curve
 _SMOOTHING = 0.9  # of the moving average of the loss
 _DIVERGED = 4.0  # times the lowest smoothed loss
+_STILL = 0.02  # of the loss: a sweep whose smoothed loss stays within this share of it did not move
 _BURN_IN = 0.1  # fraction of the sweep that is not yet averaged well enough to choose from
 
 
@@ -36,8 +41,9 @@ class LrSweep:
         losses, smoothed: loss of that step's batch, and its bias-corrected moving average.
         rates: the recipe's own rates by optimiser, the first group's.
         loss: which of the task's logs it is.
-        suggestion: factor at which the smoothed loss falls fastest.
+        suggestion: factor at which the smoothed loss falls fastest; None where it falls nowhere.
         diverged: whether the loss exploded before the last factor.
+        trouble: why there is no suggestion, in words; empty where there is one.
     """
 
     factors: tuple[float, ...]
@@ -45,8 +51,39 @@ class LrSweep:
     smoothed: tuple[float, ...]
     rates: dict[str, float]
     loss: str
-    suggestion: float
+    suggestion: float | None
     diverged: bool
+    trouble: str = ""
+
+
+def check_sweep(losses: Sequence[str], *, low: float, high: float, steps: int, loss: str = "loss") -> None:
+    """Refuses a sweep that cannot be.
+
+    Args:
+        losses: names in the task's log.
+
+    Raises:
+        ValueError: a range or number that cannot be swept, or no such loss.
+    """
+    if not 0 < low < high or steps < FEWEST_STEPS:
+        raise ValueError(f"need 0 < low < high and steps >= {FEWEST_STEPS}, got {low=}, {high=}, {steps=}")
+    if loss not in losses:
+        raise ValueError(f"a sweep needs one loss; this recipe has {', '.join(losses)}")
+
+
+def check_target(path: Path) -> None:
+    """Makes sure that a PNG can be written, before minutes of work for it.
+
+    Raises:
+        ValueError: a name with another ending.
+        IsADirectoryError: it is a folder.
+        OSError: its folder cannot be made or written.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"the curve is a PNG: give a name that ends in .png, got {path}")
+    make_folder(path.parent)
 
 
 def find_lr(
@@ -71,15 +108,15 @@ def find_lr(
         show: whether progress is shown on standard error.
 
     Raises:
-        ValueError: a range or number that cannot be swept, no such loss, as in a GAN, whose two networks have one each
-            and pull against each other, or a loss that never is finite long enough.
+        ValueError: a range or number that cannot be swept, or no such loss, as in a GAN, whose two networks have one
+            each and pull against each other.
     """
-    if not 0 < low < high or steps < 10:
-        raise ValueError(f"need 0 < low < high and steps >= 10, got {low=}, {high=}, {steps=}")
+    check_sweep([loss], low=low, high=high, steps=steps, loss=loss)
     factors = np.geomspace(low, high, steps).tolist()
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in task.optimizers.items()}
     progress = Progress(steps) if show else None
     losses, smoothed, diverged = list[float](), list[float](), False
+    first = math.ceil(_BURN_IN * steps)
     with _untouched(task):
         for value in _sweep(task, factors, seed, loss):
             average = _moving_average([*losses, value])
@@ -93,15 +130,45 @@ def find_lr(
     if progress is not None:
         progress.close()
     taken = factors[: len(losses)]
+    trouble = _trouble(factors, losses, smoothed, first, diverged=diverged)
     return LrSweep(
         factors=tuple(taken),
         losses=tuple(losses),
         smoothed=tuple(smoothed),
         rates=rates,
         loss=loss,
-        suggestion=steepest(taken, smoothed, first=math.ceil(_BURN_IN * steps)),
+        suggestion=None if trouble else steepest(taken, smoothed, first=first),
         diverged=diverged,
+        trouble=trouble,
     )
+
+
+def _trouble(
+    factors: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], first: int, *, diverged: bool
+) -> str:
+    """Why no rate can be suggested, in words that say what to do; empty where one can.
+
+    Args:
+        first: index from which on the smoothed loss is averaged well enough.
+    """
+    if diverged and len(losses) <= first:
+        seen = f" from {losses[0]:.4g}" if losses else ""
+        return (
+            f"the loss exploded at once{seen}, at {factors[len(losses)]:.3g} times the recipe's learning rates: "
+            "sweep lower factors (--sweep-low), or look at the data"
+        )
+    low, high = min(smoothed), max(smoothed)
+    if not diverged and high - low <= _STILL * abs(high):
+        return (
+            f"the loss did not move: it stayed from {low:.4g} to {high:.4g} up to {factors[-1]:.3g} times the recipe's "
+            "learning rates; sweep higher factors (--sweep-high), or look at whether labels belong to their pictures"
+        )
+    if int(np.argmin(smoothed)) <= first:
+        return (
+            f"the loss did not fall after step {first}, it rose from {low:.4g} to {high:.4g}: sweep lower factors "
+            "(--sweep-low), or take more steps (--sweep-steps)"
+        )
+    return ""
 
 
 def _sweep(task: Task, factors: list[float], seed: int, loss: str) -> Iterator[float]:
@@ -139,7 +206,12 @@ def steepest(factors: list[float], smoothed: list[float], first: int) -> float:
 
 
 def describe(sweep: LrSweep) -> str:
-    """Two lines for the terminal: the suggested rates beside the recipe's, and where the loss was lowest."""
+    """Two lines for the terminal: the suggested rates beside the recipe's, and where the loss was lowest.
+
+    Where none can be suggested: why.
+    """
+    if sweep.suggestion is None:
+        return sweep.trouble
     lowest = sweep.factors[int(np.argmin(sweep.smoothed))]
     rates = ", ".join(f"{name} {lr * sweep.suggestion:.3g} (now {lr:.3g})" for name, lr in sweep.rates.items())
     end = (
@@ -157,14 +229,14 @@ def describe(sweep: LrSweep) -> str:
 def plot_sweep(sweep: LrSweep, path: Path) -> None:
     """Writes the losses over the factor, both axes logarithmic where that is apt, with the suggestion marked."""
     panel = Panel(
-        title=f"{sweep.loss} while the learning rate grows",
+        title=f"{sweep.loss} while the learning rate grows" if sweep.losses else f"{sweep.loss} was never finite",
         x_label="learning rate / that of the recipe",
         log_x=True,
         curves=[
-            Curve(name="smoothed", x=sweep.factors, y=sweep.smoothed),
+            Curve(name="smoothed", x=sweep.factors or (1.0,), y=sweep.smoothed or (0.0,)),
             Curve(name="each batch", x=sweep.factors, y=sweep.losses, style="pale"),
         ],
-        marks={sweep.suggestion: f"suggested {sweep.suggestion:.3g}"},
+        marks={} if sweep.suggestion is None else {sweep.suggestion: f"suggested {sweep.suggestion:.3g}"},
     )
     draw([panel], path)
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from train.plot import Curve, Panel, Style, draw
 from train.progress import Progress
+from train.writing import named, write_whole
 
 METRICS_FILE = "metrics.jsonl"
 TABLE_FILE = "metrics.csv"
@@ -125,8 +126,11 @@ class Monitor:
 
     def _append(self, record: Record) -> None:
         self.records.append(record)
-        with (self.out / METRICS_FILE).open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        try:
+            with (self.out / METRICS_FILE).open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise named(error, self.out / METRICS_FILE) from error
         if self.board is not None:
             for name, value in record.items():
                 if name not in ("step", "epoch", "gap_widens"):
@@ -273,9 +277,7 @@ def _as_words(values: Mapping[str, float]) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)
+    write_whole(path, text.encode())
 
 
 def _tensorboard(out: Path, start: int) -> Any:

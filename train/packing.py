@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from train.files import (
     Pictures,
     class_files,
     drop_repeated,
+    each_read,
     fingerprint,
     picture_files,
     read_resized,
@@ -73,39 +75,61 @@ def pack_list(
         attributes: stored with the file.
 
     Raises:
-        ValueError: a file cannot be read or, unpacked, is of another size than the first.
+        ValueError: files cannot be read or, unpacked, are of another size than the first; all of them are listed.
     """
-    numbers = [None] * len(files) if labels is None else np.asarray(labels).tolist()
+    numbers = np.full(len(files), -1) if labels is None else np.asarray(labels)
     made: Attributes = {"size_px": size_px, "resampling": "Pillow bicubic, antialiased"} if size_px else {}
-    first = read_resized(files[0], size_px) if size_px else read_rgb(files[0])
+    shape = (size_px, size_px, 3) if size_px else _first_shape(files)
     with Hdf5Writer(
-        target, first.shape, class_names=class_names, jpeg=jpeg, attributes={**made, **(attributes or {})}
+        target, shape, class_names=class_names, jpeg=jpeg, attributes={**made, **(attributes or {})}
     ) as writer:
-        for done, (path, label) in enumerate(zip(files, numbers, strict=True), start=1):
+        read = each_read(files, _reading(size_px, None if jpeg else shape))
+        for done, (path, picture) in enumerate(zip(files, read, strict=True), start=1):
+            label = None if labels is None else int(numbers[done - 1])
             if jpeg:
-                writer.add_bytes(_jpeg_of(path, size_px), label)
+                writer.add_bytes(_jpeg_of(path, picture, size_px), label)
             else:
-                picture = read_resized(path, size_px) if size_px else read_rgb(path)
-                if picture.shape != first.shape:
-                    raise ValueError(f"{path} is {picture.shape}, the first {first.shape}: give size_px, or jpeg=True")
                 writer.add(picture[None], None if label is None else [label])
             progress(done)
     return writer.count
 
 
-def _jpeg_of(path: Path, size_px: int | None) -> bytes:
+def _reading(size_px: int | None, shape: tuple[int, ...] | None) -> Callable[[Path], Pictures]:
+    """How a file is read: at `size_px`, or as it is and then of `shape` if one is given."""
+
+    def read(path: Path) -> Pictures:
+        picture = read_resized(path, size_px) if size_px else read_rgb(path)
+        if shape and picture.shape != shape:
+            raise ValueError(f"{path} is {picture.shape}, the first {shape}: give size_px, or jpeg=True")
+        return picture
+
+    return read
+
+
+def _first_shape(files: Sequence[Path]) -> tuple[int, int, int]:
+    """The shape of the first picture that can be read; (1, 1, 3) where none can."""
+    for path in files:
+        try:
+            height, width, channels = read_rgb(path).shape
+        except (ValueError, OSError):  # each_read lists it
+            continue
+        return height, width, channels
+    return 1, 1, 3
+
+
+def _jpeg_of(path: Path, picture: Pictures, size_px: int | None) -> bytes:
     if size_px is None and (data := path.read_bytes())[:2] == b"\xff\xd8":
         return data
-    return encode_jpeg(read_resized(path, size_px) if size_px else read_rgb(path))
+    return encode_jpeg(picture)
 
 
 def read_list(files: Sequence[Path], size_px: int | None) -> Pictures:
     """Picture files as one array (N, H, W, 3), at `size_px` or as they are.
 
     Raises:
-        ValueError: a file cannot be read, or they differ in size.
+        ValueError: files cannot be read, all of which are listed, or they differ in size.
     """
-    pictures = [read_resized(path, size_px) if size_px else read_rgb(path) for path in files]
+    pictures = list(each_read(files, _reading(size_px, None)))
     if len({picture.shape for picture in pictures}) > 1:
         raise ValueError("the pictures differ in size: give size_px")
     return np.stack(pictures)
@@ -155,7 +179,7 @@ def packed_listing(
     progress: Callable[[int], None] = _quiet,
 ) -> Path:
     """As `packed`, of any files below `root` and with any labels."""
-    if not _made_from(target, _mark(root, listing, size_px, jpeg)):
+    if not made_from(target, _mark(root, listing, size_px, jpeg)):
         _pack_listing(root, listing, target, size_px, jpeg, progress)
     return target
 
@@ -167,9 +191,19 @@ def packed_folder(folder: Path, target: Path, size: int, counter: Callable[[int]
         counter: the number of pictures in the folder -> what is told how many are done; called if there is work.
     """
     files = picture_files(folder)
-    if not _made_from(target, fingerprint(folder, files, size_px=size)):
+    if not made_from(target, fingerprint(folder, files, size_px=size)):
         pack_folder(folder, target, size, counter(len(files)) if counter else _quiet)
     return target
+
+
+def folder_is_packed(folder: Path, target: Path, size: int) -> bool:
+    """Whether `packed_folder` would find its work done."""
+    return made_from(target, fingerprint(folder, picture_files(folder), size_px=size))
+
+
+def is_packed(root: Path, listing: Listing, target: Path, size_px: int | None) -> bool:
+    """Whether `packed_listing` would find its work done."""
+    return made_from(target, _mark(root, listing, size_px, jpeg=False))
 
 
 def _pack_listing(
@@ -184,8 +218,23 @@ def _mark(root: Path, listing: Listing, size_px: int | None, jpeg: bool) -> str:
     return fingerprint(root, listing.files, size_px=size_px, jpeg=jpeg, labels=labels, class_names=names)
 
 
-def _made_from(target: Path, mark: str) -> bool:
+def made_from(target: Path, mark: str) -> bool:
+    """Whether an HDF5 file is there and has this fingerprint; one that is cut off is told of, and is as if not there.
+
+    Raises:
+        PermissionError: it cannot be read, so that it could not be replaced either.
+    """
     if not target.exists():
         return False
-    with h5py.File(target, "r", locking=False) as file:
-        return bool(file.attrs.get("fingerprint") == mark)
+    try:
+        with h5py.File(target, "r", locking=False) as file:
+            return bool(file.attrs.get("fingerprint") == mark)
+    except PermissionError:
+        raise
+    except OSError as error:  # HDF5's answer to a file that is cut off or none of its own
+        warnings.warn(f"{target} is cut off or damaged, and is made again ({_short(error)})", stacklevel=2)
+        return False
+
+
+def _short(error: OSError) -> str:
+    return str(error).splitlines()[0][:120]

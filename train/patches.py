@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,8 +20,9 @@ from torch import Tensor
 from cvdemo.boxes import axis_starts
 from cvdemo.resample import bicubic_resize
 from train.degrade import modcrop, read_luminance
-from train.files import fingerprint
+from train.files import each_read, fingerprint
 from train.hdf5_writer import Hdf5Writer
+from train.packing import made_from
 
 Patches = npt.NDArray[np.uint8]
 
@@ -106,29 +106,23 @@ def packed_patches(
         progress: told how many pictures are done.
 
     Raises:
-        ValueError: see `cut`, or no picture is large enough.
+        ValueError: see `cut`, files cannot be read, or no picture is large enough.
     """
     files = [path for of_source in sources.values() for path in of_source]
     mark = fingerprint(root, files, patch_px=patch_px, shrink=tuple(shrink), margin_px=MARGIN_PX, names=list(sources))
-    if not _made_from(target, mark):
+    if not made_from(target, mark):
         labels = [label for label, of_source in enumerate(sources.values()) for _ in of_source]
         with Hdf5Writer(
             target, (patch_px, patch_px), class_names=list(sources), attributes={"fingerprint": mark}
         ) as writer:
-            for done, (path, label) in enumerate(zip(files, labels, strict=True), start=1):
-                for patches in cut(read_luminance(path), patch_px, shrink):
+            read = each_read(files, read_luminance)
+            for done, (luminance, label) in enumerate(zip(read, labels, strict=True), start=1):
+                for patches in cut(luminance, patch_px, shrink):
                     writer.add(patches, [label] * len(patches))
                 progress(done)
             if not writer.count:
                 raise ValueError(f"no picture measures {patch_px // 2} px or more on both sides")
     return target
-
-
-def _made_from(target: Path, mark: str) -> bool:
-    if not target.exists():
-        return False
-    with h5py.File(target, "r", locking=False) as file:
-        return bool(file.attrs.get("fingerprint") == mark)
 
 
 def turned(patch: Patches, turn: int) -> Patches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
+
+from train.writing import write_whole
 
 WIDTH, HEIGHT = 620, 350  # of a panel, px
 LEFT, RIGHT, TOP, BOTTOM = 62, 20, 66, 46  # margins of a panel, px
@@ -124,9 +127,9 @@ def draw(panels: Sequence[Panel], path: Path, heading: str = "") -> None:
     for index, panel in enumerate(panels):
         row, column = divmod(index, columns)
         _draw_panel(pen, panel, column * WIDTH, row * HEIGHT + top)
-    partial = path.with_name(path.name + ".partial")
-    canvas.reduce(_OVER).save(partial, format="PNG", compress_level=1)
-    partial.replace(path)
+    stream = io.BytesIO()
+    canvas.reduce(_OVER).save(stream, format="PNG", compress_level=1)
+    write_whole(path, stream.getvalue())
 
 
 @lru_cache(maxsize=4)

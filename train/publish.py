@@ -21,6 +21,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from cvdemo.weights import WEIGHTS_DIR, WeightEntry, load_ensembles
+from train.writing import PARTIAL, write_whole
 
 if TYPE_CHECKING:  # typing.Unpack is Python 3.11's
     from typing_extensions import NotRequired, Unpack
@@ -118,12 +119,7 @@ def publish_ensemble(name: str, members: list[str], metric: dict[str, Any], weig
 
 def write_atomically(target: Path, data: bytes) -> None:
     """Replaces `target` by `data`: at every moment it is the old file or the whole new one."""
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
+    write_whole(target, data, f".{os.getpid()}{PARTIAL}")
 
 
 def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:

@@ -30,12 +30,16 @@ class Context:
         device: torch device.
         amp: bfloat16 autocast.
         pictures: n of a measure that draws samples.
+        resize: whether pictures of other sizes than the recipe's are brought to it, by their central squares.
+        cache: folder for what is made from the data where nothing can be written beside them; None: there is none.
     """
 
     data: Path | None
     device: torch.device
     amp: bool
     pictures: int = 10_000
+    resize: bool = False
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,9 @@ class Recipe:
         download: fetches the data set into a folder, if it has a public address.
         load_run: of a classifier: the averaged network in a checkpoint, for `predict`.
         load_weight: likewise a published weight by name.
+        classes: of a classifier: the classes of the training split, in the order of its outputs.
+        split: of a classifier: what `test` returned in words, for a card.
+        losses: names of the losses in a step's log; a sweep of learning rates needs one alone, "loss".
     """
 
     name: str
@@ -95,6 +102,9 @@ class Recipe:
     predict: Callable[[nn.Module, Any, Context], tuple[Tensor, Tensor]] | None = None
     load_run: Callable[[Path], nn.Module] | None = None
     load_weight: Callable[[str], nn.Module] | None = None
+    classes: Callable[[Context], list[str]] | None = None
+    split: Callable[[Any], str] | None = None
+    losses: tuple[str, ...] = ("loss",)
     where: str = ""
     download: Callable[[Path], None] | None = None
 
@@ -161,7 +171,7 @@ def recorded_config(settings: Mapping[str, Any], config: type[LoopConfig], whose
     return config_of(settings, config)
 
 
-def command_of(recipe: str, config: LoopConfig) -> str:
+def command_of(recipe: str, config: LoopConfig, *, resize: bool = False) -> str:
     """The command line that trains with this config: only what differs from the defaults.
 
     Steps and the time of measures follow from epochs, where these are given.
@@ -178,4 +188,4 @@ def command_of(recipe: str, config: LoopConfig) -> str:
             words.append(flag if value else flag.replace("--", "--no-", 1))
         else:
             words += [flag, *map(str, value if isinstance(value, tuple) else [value])]
-    return " ".join([*words, "--data DIR --out DIR"])
+    return " ".join([*words, *(["--resize"] if resize else []), "--data DIR --out DIR"])

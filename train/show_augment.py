@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,8 +16,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from train.augment import AugmentConfig, augment_batch, jitter_colours, mix_batch
-from train.files import Pictures, picture_files, read_resized
+from train.files import Pictures, each_read, picture_files, read_resized
 from train.recipe import add_config_options, config_of
+from train.writing import write_whole
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -174,6 +176,8 @@ def main(argv: list[str]) -> None:
     given: Any = config_of(values, options)
     config = given if given != AugmentConfig(edge=given.edge) else replace(showcase(args.size), edge=given.edge)
     files, names = _chosen(args.data, args.pictures)
-    sheet = contact_sheet(np.stack([read_resized(path, args.size) for path in files]), config, args.seed, names)
-    Image.fromarray(sheet).save(args.out)
+    pictures = np.stack(list(each_read(files, lambda path: read_resized(path, args.size))))
+    stream = io.BytesIO()
+    Image.fromarray(contact_sheet(pictures, config, args.seed, names)).save(stream, "PNG")
+    write_whole(args.out, stream.getvalue())
     print(f"wrote {args.out}: {len(files)} pictures, {len(columns_of(config))} columns")

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import re
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from torchvision.datasets import CIFAR10
 
-from train.files import Listing, class_files
+from train.classes import order_of, shown
+from train.files import Listing, check_size, class_files
 from train.hdf5 import load_labelled
 from train.labelled import READINGS, Labelled, Labels, SealedSplit, class_weights, hold_out_last, stratified_split
-from train.packing import packed_listing, read_list
+from train.packing import is_packed, packed_listing, read_list
+from train.picture_files import check_folder, is_picture
 from train.progress import Progress
+from train.writing import kept_at
 
 __all__ = [
     "CATS_DOGS_COUNTS",
     "FASHION_CLASSES",
     "READINGS",
     "Labelled",
+    "PictureFolder",
     "SealedSplit",
     "cats_dogs_split",
+    "cifar10_folder",
     "class_files",
     "class_weights",
     "hold_out_last",
@@ -38,9 +42,11 @@ __all__ = [
     "read_cifar10",
     "read_class_folders",
     "read_fashion_mnist",
+    "read_pictures_of",
     "read_tiny_imagenet",
     "stratified_split",
     "tiny_imagenet_files",
+    "tiny_imagenet_folder",
 ]
 
 FASHION_CLASSES = [
@@ -49,17 +55,61 @@ FASHION_CLASSES = [
 CATS_DOGS_COUNTS = (20_000, 2_500, 2_500)  # train, validation, test
 
 
+class PictureFolder(NamedTuple):
+    """Picture files of one split, which have been found and not read.
+
+    Attributes:
+        root: folder that all of them are below.
+        listing: files, labels and class names.
+        target: HDF5 file that they are packed into.
+    """
+
+    root: Path
+    listing: Listing
+    target: Path
+
+
+def class_folder(root: Path) -> PictureFolder:
+    """The files of `root/class/picture.jpg`."""
+    return PictureFolder(root, class_files(root), root.with_name(root.name + ".h5"))
+
+
 def read_class_folders(root: Path, size_px: int | None = None) -> Labelled:
     """The pictures of `root/class/picture.jpg`, at `size_px` or as they are, then all of one size."""
-    return _read_listing(root, class_files(root), root.with_name(root.name + ".h5"), size_px)
+    return _read_listing(class_folder(root), size_px)
 
 
-def _read_listing(root: Path, listing: Listing, target: Path, size_px: int | None = None) -> Labelled:
-    """By way of `target`, an HDF5 file, or file by file where that cannot be written."""
-    if os.access(target.parent, os.W_OK):
+def read_pictures_of(folder: PictureFolder, size_px: int, *, resize: bool, cache: Path | None = None) -> Labelled:
+    """Pictures of `size_px`, from their packing where there is one.
+
+    Args:
+        resize: pictures of other sizes are brought to it, by their central squares.
+        cache: folder for the packing where it cannot be written beside the pictures.
+
+    Raises:
+        ValueError: pictures are of other sizes and not to be resized, or cannot be read.
+    """
+    wanted = size_px if resize else None
+    for place in [folder.target, *([cache / folder.target.name] if cache else [])]:
+        if is_packed(folder.root, folder.listing, place, wanted):
+            return load_labelled(place)
+    if not resize:
+        check_size(folder.listing.files, size_px)
+    return _read_listing(folder, wanted, cache)
+
+
+def _read_listing(folder: PictureFolder, size_px: int | None = None, cache: Path | None = None) -> Labelled:
+    """By way of its HDF5 file, there or in `cache`; file by file where neither can be written."""
+    root, listing, beside = folder
+    if target := kept_at(beside, cache):
         counter = Progress(len(listing.files)).counter(f"pictures packed into {target.name}")
         return load_labelled(packed_listing(root, listing, target, size_px, progress=counter))
     return Labelled(read_list(listing.files, size_px), listing.labels, listing.class_names)
+
+
+def cifar10_folder(data: Path, split: Literal["train", "test"]) -> PictureFolder | None:
+    """The class folders of a split; None where `data` holds the official batches, or nothing, in their place."""
+    return class_folder(data / split) if (data / split).is_dir() else None
 
 
 def read_cifar10(data: Path, split: Literal["train", "test"]) -> Labelled:
@@ -117,7 +167,15 @@ def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
 def read_tiny_imagenet(data: Path, split: Literal["train", "val"]) -> Labelled:
     """100,000 or 10,000 pictures of 64 px in 200 classes (Stanford's CS231n); see `tiny_imagenet_files`."""
     root = _tiny_root(data)
-    return _read_listing(root / split, tiny_imagenet_files(data, split), root / f"{split}.h5")
+    return _read_listing(PictureFolder(root / split, tiny_imagenet_files(data, split), root / f"{split}.h5"))
+
+
+def tiny_imagenet_folder(data: Path, split: Literal["train", "val"]) -> PictureFolder | None:
+    """The files of `tiny_imagenet_files` and their packing; None where there is no folder `val`."""
+    root = _tiny_root(data)
+    if split == "val" and not (root / split).exists():
+        return None
+    return PictureFolder(root / split, tiny_imagenet_files(data, split), root / f"{split}.h5")
 
 
 def tiny_imagenet_files(data: Path, split: Literal["train", "val"]) -> Listing:
@@ -128,16 +186,21 @@ def tiny_imagenet_files(data: Path, split: Literal["train", "val"]) -> Listing:
 
     Raises:
         FileNotFoundError: `data` is not the folder `tiny-imagenet-200`, nor holds it.
+        ValueError: a class has no words, or the annotations name other classes than there are to train on.
     """
     root = _tiny_root(data)
-    words = dict(line.split("\t") for line in (root / "words.txt").read_text(encoding="utf-8").splitlines())
+    lines = (root / "words.txt").read_text(encoding="utf-8").splitlines()
+    words = {wnid: name for wnid, _, name in (line.partition("\t") for line in lines)}
     listing = class_files(root / "train")
     ids = listing.class_names
+    if unknown := [wnid for wnid in ids if not words.get(wnid)]:
+        raise ValueError(f"{root / 'words.txt'} has no words for the class folders {shown(unknown)}")
     names = [words[wnid].split(",")[0].strip() for wnid in ids]
     if split == "train":
         return listing._replace(class_names=names)
     rows = [line.split("\t") for line in (root / "val" / "val_annotations.txt").read_text().splitlines()]
     rows.sort(key=lambda row: (row[1], row[0]))
+    order_of(ids, f"{root / 'train'}", sorted({row[1] for row in rows}), f"the annotations in {root / 'val'}")
     number = {wnid: label for label, wnid in enumerate(ids)}
     files = [root / "val" / "images" / row[0] for row in rows]
     return Listing(files, np.array([number[row[1]] for row in rows], np.int64), names)
@@ -153,11 +216,16 @@ def _tiny_root(data: Path) -> Path:
 def read_cats_dogs(data: Path) -> Listing:
     """The 25,000 files `cat.N.jpg` and `dog.N.jpg` of Kaggle's Dogs vs. Cats (2013); cats, label 0, first, by number.
 
+    Other kinds of pictures than JPEGs are taken too.
+
     Raises:
+        NotADirectoryError: `data` is a file.
         FileNotFoundError: one of the two is missing.
     """
+    check_folder(data)
     names = ["cat", "dog"]
-    found = [(path, re.fullmatch(r"(cat|dog)\.(\d+)\.jpg", path.name)) for path in data.iterdir()]
+    pictures = [path for path in data.iterdir() if is_picture(path)]
+    found = [(path, re.fullmatch(r"(cat|dog)\.(\d+)", path.stem)) for path in pictures]
     rows = sorted((names.index(match[1]), int(match[2]), path) for path, match in found if match)
     labels = np.array([row[0] for row in rows], np.int64)
     if len(np.unique(labels)) < 2:

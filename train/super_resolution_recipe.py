@@ -9,7 +9,7 @@ networks share.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,17 @@ from cvdemo.upscale_net import make_network
 from cvdemo.weights import entry_of, load_state_dict
 from train.checkpoint import BEST, hours_of, load
 from train.degrade import PROTOCOL, check_gate, measure, read_folder, read_luminance
-from train.files import drop_repeated, picture_files
+from train.files import drop_repeated, each_read, picture_files
 from train.hdf5 import Hdf5Dataset
 from train.lineage import changed_on_the_way, settings_of
 from train.monitor import curves_of
-from train.patches import noise_patches, packed_patches
+from train.patches import GRID_PX, cut, noise_patches, packed_patches
 from train.progress import Progress
 from train.publish import paragraphs
 from train.publish import publish as publish_weight
 from train.recipe import Context, PublishOptions, Recipe, command_of
 from train.super_resolution import Network, SuperResolutionConfig, SuperResolutionTask, restorer
+from train.writing import kept_at
 
 T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010), without every 15th, which are held out"
 BSDS = "train and test of BSDS500 (Arbelaez et al. 2011), without 302003, which Set5's woman is cut from"
@@ -95,11 +96,47 @@ def build(config: SuperResolutionConfig, context: Context) -> SuperResolutionTas
         noise = noise_patches(4, config.patch_px, config.seed)
         return SuperResolutionTask(config, noise, {"noise": torch.rand(1, 1, 48, 48)}, context.device, context.amp)
     sources, held_out = training_files(context.data, bsds=config.bsds)
-    target = context.data / f"patches_{config.patch_px}{'' if config.bsds else '_t91'}.h5"
+    refuse_early(config)
     counter = Progress(sum(map(len, sources.values()))).counter("pictures cut")
+    target = patches_file(config, context.data, context.cache)
     packed_patches(context.data, sources, target, config.patch_px, config.shrink, counter)
-    pictures = {path.name: read_luminance(path) for path in held_out}
-    return SuperResolutionTask(config, Hdf5Dataset(target), pictures, context.device, context.amp)
+    pictures = {path.name: read for path, read in zip(held_out, each_read(held_out, read_luminance), strict=True)}
+    task = SuperResolutionTask(config, Hdf5Dataset(target), pictures, context.device, context.amp)
+    task.trained_on = {name: len(files) for name, files in sources.items()} | {"held out": len(held_out)}
+    return task
+
+
+def refuse_early(config: SuperResolutionConfig) -> None:
+    """Refuses settings before patches are cut: the task is made with a few of noise.
+
+    Raises:
+        ValueError: sizes that do not fit together, or a start that there is not.
+    """
+    noise = noise_patches(4, config.patch_px, config.seed)
+    list(cut(torch.zeros(1, 1, GRID_PX, GRID_PX), config.patch_px, config.shrink))
+    SuperResolutionTask(replace(config, epochs=0, steps=1), noise, {}, torch.device("cpu"), False)
+
+
+def patches_file(config: SuperResolutionConfig, data: Path, cache: Path | None) -> Path:
+    """The file of patches in the data's folder, or in `cache` where that cannot be written and holds none.
+
+    Raises:
+        PermissionError: there is no place for it.
+    """
+    beside = data / f"patches_{config.patch_px}{'' if config.bsds else '_t91'}.h5"
+    target = kept_at(beside, cache)
+    if target is None and not beside.exists():
+        raise PermissionError(f"patches are kept in {beside}, which cannot be written: give a copy of the data")
+    return target or beside
+
+
+def trained_words(config: SuperResolutionConfig, trained_on: Mapping[str, int]) -> str:
+    """The training pictures with their numbers; of a checkpoint of an earlier version, which holds none, in words."""
+    if not trained_on:
+        return f"{T91}, and {BSDS}" if config.bsds else T91
+    t91 = f"T91 (Yang et al. 2010), {trained_on['T91']} pictures, and {trained_on['held out']} more that are held out"
+    counts = [trained_on.get(f"BSDS500 {part}", 0) for part in ("train", "test")]
+    return f"{t91}; and {BSDS}, {counts[0]} and {counts[1]} pictures" if config.bsds else t91
 
 
 def evaluate(name: str, context: Context) -> dict[str, Any]:
@@ -168,7 +205,7 @@ class SuperResolution:
             labels=None,
             recipe=self.recipe,
             command=command_of(self.recipe, config),
-            dataset=f"{T91}, and {BSDS}" if config.bsds else T91,
+            dataset=trained_words(config, state.get("trained_on") or {}),
             licence="Apache-2.0",
             seed=config.seed,
             hardware=state["hardware"],

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -81,6 +82,8 @@ class Task(ABC):
         metric, higher_is_better: key of `evaluate`'s result by which the best checkpoint is kept.
         gap: a key of `step`'s result with `train_` before it and one of `evaluate`'s; a warning says when the second
             gets worse while the first improves. Empty words: none does.
+        class_names: of a classifier, in the order of its outputs.
+        trained_on: what its pictures are, as numbers and names that a card can be held to.
         command: that trains it. earlier: the runs that made what it starts from, see `train.lineage`.
     """
 
@@ -93,6 +96,8 @@ class Task(ABC):
     metric: str
     higher_is_better: bool = True
     gap: tuple[str, str] = ("train_loss", "loss")
+    class_names: Sequence[str] = ()
+    trained_on: Mapping[str, Any] = MappingProxyType({})
     command: str = ""
     earlier: Sequence[Mapping[str, Any]] = ()
     _scaler: GradScaler | None = None

@@ -1,6 +1,7 @@
 """The loop on a tiny network: resume bit for bit, signals, what is kept and refused, clipping and loss scale."""
 
 import signal
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,8 +130,50 @@ def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
 
 
 def test_resuming_with_another_config_says_so(whole: Path) -> None:
-    with pytest.warns(UserWarning, match=r"'batch_size': \(4, 5\)"):
+    with pytest.warns(UserWarning, match=r"'log_every': \(1, 5\)"):
+        Trainer(TinyTask(), replace(CONFIG, log_every=5), whole, resume=True)
+
+
+def test_another_batch_size_is_refused_with_the_reason(whole: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.iterdir()}
+    message = r"in batches of 4, 32 pictures and 8 steps into its schedule; with batches of 5 .* Give --batch-size 4"
+    with pytest.raises(ValueError, match=message):
         Trainer(TinyTask(), replace(CONFIG, batch_size=5), whole, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in whole.iterdir()} == before
+    with pytest.raises(FloatingPointError):  # of step 0 nothing would be told wrongly
+        Trainer(TinyTask(diverge_at=0), SHORT, tmp_path).run()
+    with pytest.warns(UserWarning, match="batch_size"):
+        assert Trainer(TinyTask(), replace(SHORT, batch_size=5), tmp_path, resume=True).run()
+
+
+@pytest.mark.parametrize("steps", [8, 6])
+def test_a_finished_run_has_nothing_left_to_do_and_stays_as_it_is(whole: Path, steps: int) -> None:
+    before = (whole / LAST).read_bytes()
+    config = replace(CONFIG, steps=steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = Trainer(TinyTask(), config, whole, resume=True)
+    assert trainer.nothing_left == f"nothing left to do: {whole} is at step 8, and {steps} were asked for"
+    assert trainer.run() and (whole / LAST).read_bytes() == before
+
+
+def test_classes_belong_to_the_checkpoint(tmp_path: Path) -> None:
+    def task(*names: str) -> TinyTask:
+        made = TinyTask()
+        made.class_names = names
+        return made
+
+    Trainer(task("cat", "dog"), SHORT, tmp_path).run()
+    assert load(tmp_path / LAST)["class_names"] == ["cat", "dog"]
+    Trainer(task("cat", "dog"), SHORT, tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"knows the classes 'cat', 'dog', the data have 'cat', 'fox': unknown 'fox'"):
+        Trainer(task("cat", "fox"), SHORT, tmp_path, resume=True)
+    with pytest.raises(ValueError, match="in another order: 'cat', 'dog'"):
+        Trainer(task("dog", "cat"), SHORT, tmp_path, resume=True)
+    state = load(tmp_path / LAST)
+    del state["class_names"], state["trained_on"]  # as earlier versions saved
+    torch.save(state, tmp_path / LAST)
+    Trainer(task("cat", "dog"), SHORT, tmp_path, resume=True)
 
 
 def test_divergence_stops_the_run(tmp_path: Path) -> None:

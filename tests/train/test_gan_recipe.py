@@ -70,6 +70,63 @@ def test_what_is_published_loads_and_measures_the_same(tmp_path: Path, monkeypat
     assert (tmp_path / "faces_16.h5").exists() and (tmp_path / "faces_16_lite0.safetensors").exists()
 
 
+def test_the_card_tells_the_pictures_that_were_there(tmp_path: Path) -> None:
+    """Not those that the recipe was written for, nor the number that was asked for where there are fewer."""
+    context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
+    config = DcganConfig(**{**TINY, "fd_pictures": 2500})
+    Trainer(dcgan.SPEC.build(config, context), config, tmp_path / "run").run()
+    dcgan.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
+    entry = load_manifest(tmp_path / "weights")["dcgan_anime"]
+    assert entry.dataset == "20 distinct pictures of one's own at 16 px"
+    assert entry.metric["split"].startswith("training pictures; step")
+    assert entry.metric["split"].endswith("chosen by FD-Lite0 of 10")
+    assert "anime faces" not in (tmp_path / "weights" / "dcgan_anime.md").read_text()
+    spec = replace(dcgan.SPEC, count=20)
+    spec.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
+    assert load_manifest(tmp_path / "weights")["dcgan_anime"].dataset == dcgan.SPEC.dataset
+
+
+def test_a_card_is_not_made_with_other_pictures(tmp_path: Path) -> None:
+    context, config = published(tmp_path)
+    other = replace(context, data=noise_folder(tmp_path / "others", count=30))
+    options = PublishOptions(weights_dir=tmp_path / "weights", name="dcgan_test")
+    with pytest.raises(ValueError, match="trained on 20 pictures, and --data gives 30 others"):
+        dcgan.RECIPE.publish(config, tmp_path / "run", other, options)
+    state = load(tmp_path / "run" / BEST)
+    del state["trained_on"]  # as earlier versions saved
+    torch.save(state, tmp_path / "run" / BEST)
+    dcgan.RECIPE.publish(config, tmp_path / "run", other, options)
+    split = load_manifest(tmp_path / "weights")["dcgan_test"].metric["split"]
+    assert split.startswith("pictures given at publishing: the checkpoint, of an earlier version, names none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 24}, "size"),
+        ({"start": "no_such"}, "'no_such' is neither a checkpoint file nor a weight"),
+        ({"batch_size": 21}, "need at least one batch of 21 pictures, got 20: give a smaller --batch-size"),
+        ({"epochs": 1, "steps": 0, "decay_steps": 9}, "need decay_steps up to the 2 steps of 1 epochs, got 9"),
+    ],
+)
+def test_settings_are_refused_before_the_folder_is_packed(
+    changes: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gan_recipe, "packed_folder", lambda *given: pytest.fail("pictures were packed"))
+    context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False)
+    with pytest.raises(ValueError, match=message):
+        dcgan.SPEC.build(DcganConfig(**{**TINY, **changes}), context)
+
+
+def test_a_file_with_pictures_of_another_size_names_the_option(tmp_path: Path) -> None:
+    context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False)
+    config = DcganConfig(**TINY)
+    dcgan.SPEC.build(config, context)
+    file = replace(context, data=tmp_path / "faces_16.h5")
+    with pytest.raises(ValueError, match=r"holds pictures of 16 x 16 px, not of 32 px: give --size 16"):
+        dcgan.SPEC.build(replace(config, size=32), file)
+
+
 def test_a_baseline_is_measured_and_not_offered(tmp_path: Path) -> None:
     context, config = published(tmp_path)
     options = PublishOptions(weights_dir=tmp_path / "weights", name="plain", baseline=True)

@@ -1,7 +1,10 @@
 """The sweep of learning rates: what it suggests, that it stops, and that it leaves no trace."""
 
 import copy
+import math
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +14,11 @@ import torch
 from PIL import Image
 
 from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal
+from train import __main__ as command_line
 from train.device import rng_state
 from train.engine import LoopConfig
 from train.lr_finder import LrSweep, describe, find_lr, plot_sweep, steepest
+from train.recipes import RECIPES
 
 
 def state_of(task: TinyTask) -> dict:
@@ -108,8 +113,77 @@ def test_a_sweep_that_cannot_be_is_refused() -> None:
     for wrong in ({"low": 0.0}, {"low": 2.0, "high": 1.0}, {"steps": 9}):
         with pytest.raises(ValueError, match="need 0 < low < high and steps >= 10"):
             find_lr(PlainTask(LoopConfig()), seed=0, **wrong)
-    with pytest.raises(ValueError, match="did not fall"):  # not a number from the first step on
-        find_lr(TinyTask(diverge_at=0), seed=0)
+
+
+class Scripted(PlainTask):
+    """A task whose losses are given."""
+
+    def __init__(self, losses: Sequence[float]) -> None:
+        super().__init__(LoopConfig())
+        self.losses = losses
+
+    def step(self, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        return {"loss": torch.tensor(self.losses[step])}
+
+
+@pytest.mark.parametrize(
+    ("losses", "trouble"),
+    [
+        ([math.nan] * 40, "the loss exploded at once, at 0.001 times the recipe's learning rates"),
+        ([2.0, 1e9, *[1.0] * 38], "the loss exploded at once from 2, at 0.00143 times"),
+        ([2.3026] * 40, "the loss did not move: it stayed from 2.303 to 2.303 up to 1e\\+03 times"),
+        ([2.3 + 0.01 * (-1) ** step for step in range(40)], "the loss did not move"),
+        ([1.0 + 0.02 * step for step in range(40)], "the loss did not fall after step 4, it rose from 1 to 1.6"),
+    ],
+    ids=["nan", "explodes", "constant", "noise", "rises"],
+)
+def test_a_sweep_without_a_suggestion_says_why_and_is_drawn(losses: list[float], trouble: str, tmp_path: Path) -> None:
+    sweep = find_lr(Scripted(losses), seed=0, steps=40)
+    assert sweep.suggestion is None
+    assert re.search(trouble, describe(sweep)) and "--sweep-" in describe(sweep)
+    plot_sweep(sweep, tmp_path / "sweep.png")
+    with Image.open(tmp_path / "sweep.png") as picture:
+        assert picture.format == "PNG"
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_the_command_draws_whatever_the_sweep_was(
+    learns: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    losses = [2.0 - 0.04 * step for step in range(40)] if learns else [1.0] * 40
+    recipe = replace(RECIPES["cifar10"], build=lambda config, context: Scripted(losses))
+    monkeypatch.setitem(RECIPES, "cifar10", recipe)
+    words = ["lr-find", "cifar10", "--data", str(tmp_path), "--out", str(tmp_path / "new" / "curve.png")]
+    words += ["--sweep-steps", "40", "--device", "cpu"]
+    if learns:
+        command_line.main(words)
+        assert "suggested" in capsys.readouterr().out
+    else:
+        with pytest.raises(SystemExit, match=r"python -m train: the loss did not move: .*; curve in .*curve\.png"):
+            command_line.main(words)
+    assert (tmp_path / "new" / "curve.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "message"),
+    [
+        ("cifar10", ["--out", "folder"], "folder is a folder, where a file is needed"),
+        ("cifar10", ["--out", "curve.svg"], "the curve is a PNG: give a name that ends in .png"),
+        ("cifar10", ["--out", "file/curve.png"], "file is a file, where a folder is needed"),
+        ("cifar10", ["--sweep-steps", "5"], "steps >= 10"),
+        ("cifar10", ["--sweep-low", "2", "--sweep-high", "1"], "0 < low < high"),
+        ("dcgan", [], "a sweep needs one loss; this recipe has loss_d, loss_g"),
+    ],
+)
+def test_a_sweep_is_refused_before_the_data_are_read(
+    recipe: str, options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setitem(RECIPES, recipe, replace(RECIPES[recipe], build=lambda *given: pytest.fail("data were read")))
+    with pytest.raises(SystemExit, match=message):
+        command_line.main(["lr-find", recipe, "--data", "absent", "--device", "cpu", *options])
 
 
 def test_a_gan_has_no_one_loss_to_sweep() -> None:

@@ -170,5 +170,5 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no JPEG or PNG"):
+    with pytest.raises(FileNotFoundError, match="no pictures below"):
         picture_files(tmp_path)

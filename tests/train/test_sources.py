@@ -78,7 +78,7 @@ def test_a_folder_without_cifar10_is_named(tmp_path: Path) -> None:
         sources.read_cifar10(tmp_path, "test")
 
 
-@pytest.mark.parametrize(("content", "message"), [([], "no class folders"), (["cat"], "no JPEG or PNG files below")])
+@pytest.mark.parametrize(("content", "message"), [([], "no class folders"), (["cat"], "no pictures below")])
 def test_folders_without_pictures_are_named(tmp_path: Path, content: list[str], message: str) -> None:
     (tmp_path / "train").mkdir()
     for name in content:

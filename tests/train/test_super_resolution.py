@@ -318,6 +318,36 @@ def test_what_is_published_loads_and_measures_the_same(
         assert round(again[key]["ssim"], 4) == entry.metric["value"][f"{key}_ssim"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crop_px": 25}, "need crops of a multiple of 2 px"),
+        ({"patch_px": 85}, "need patches of a multiple of 12 px"),
+        ({"shrink": (1.5,)}, r"factors in \(0, 1\]"),
+        ({"start": "no_such"}, "'no_such' is neither a checkpoint file nor a weight"),
+    ],
+)
+def test_settings_are_refused_before_patches_are_cut(
+    changes: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_noise(tmp_path / "t91", 3)
+    monkeypatch.setattr(super_resolution_recipe, "packed_patches", lambda *given: pytest.fail("patches were cut"))
+    context = Context(data=tmp_path, device=CPU, amp=False)
+    with pytest.raises(ValueError, match=message):
+        build(replace(SRCNN_TINY, bsds=False, **changes), context)
+
+
+def test_bad_pictures_are_listed_at_once(tmp_path: Path) -> None:
+    save_noise(tmp_path / "t91", 20)
+    bad = sorted((tmp_path / "t91").iterdir())[2:5]
+    for path in bad:
+        path.write_bytes(b"no picture " + path.name.encode())
+    with pytest.raises(ValueError, match="3 of 18 pictures cannot be read:\n") as caught:
+        build(replace(SRCNN_TINY, bsds=False), Context(data=tmp_path, device=CPU, amp=False))
+    assert all(path.name in str(caught.value) for path in bad)
+    assert not list(tmp_path.glob("*.h5*"))
+
+
 def test_a_weight_says_that_bsds_was_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, count in [("t91", 3), ("bsds/train", 1), ("bsds/test", 1), ("set5", 1)]:
         save_noise(tmp_path / name, count)

@@ -1,6 +1,7 @@
 """Surgery trains what it should and nothing else; the three recipes run from pictures to a published file."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from train.checkpoint import load
 from train.download import OFFICIAL
 from train.engine import LoopConfig, Trainer, seeded
 from train.features import backbone, noise_examples
+from train.files import Listing
 from train.finetune import FineTuneConfig, FineTuneTask, random_crop
 from train.recipe import Context, PublishOptions, Recipe
 from train.recipes import cats_dogs_features, cats_dogs_finetune, tiny_imagenet_features
-from train.transfer import difference, laid_over_backbone
+from train.transfer import TransferSpec, difference, laid_over_backbone
 
 CPU = torch.device("cpu")
 SMALL = FineTuneConfig(
@@ -164,6 +166,65 @@ def test_from_pictures_to_a_published_file(
     assert all(key.startswith("classifier.") or not torch.equal(t.float(), base[key]) for key, t in stored.items())
 
 
+@pytest.mark.parametrize("recipe", [cats_dogs_features.RECIPE, cats_dogs_finetune.RECIPE], ids=lambda r: r.name)
+def test_bad_pictures_are_listed_before_step_0(recipe: Recipe, cats_dogs: Path) -> None:
+    files = cats_dogs_features.read(cats_dogs, "train").files
+    for path in files[3:6]:
+        path.write_bytes(path.read_bytes()[:200])
+    config = recipe.config(**{"input_px": 64, "batch_size": 16, "epochs": 0, "steps": 2})
+    with pytest.raises(ValueError, match=r"3 of \d+ pictures cannot be read:") as caught:
+        recipe.build(config, Context(data=cats_dogs, device=CPU, amp=False))
+    assert all(path.name in str(caught.value) for path in files[3:6])
+    assert not list(cats_dogs.glob("*.h5*"))
+
+
+def test_splits_with_other_classes_are_refused_before_step_0(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = {"train": ["cat", "dog"], "validation": ["dog", "cat"], "test": ["cat", "fox"]}
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 64)).save(path)
+
+    def read(data: Path, split: str) -> Listing:
+        return Listing([path] * 4, np.array([0, 0, 1, 1]), names[split])
+
+    spec = TransferSpec(
+        recipe="r", weight="w", config=FineTuneConfig, notes="", data=replace(cats_dogs_features.CATS_DOGS, read=read)
+    )
+    context = Context(data=tmp_path, device=CPU, amp=False)
+    with pytest.raises(ValueError, match=r"the training split knows the classes 'cat', 'dog', .* unknown 'fox'"):
+        spec.build(SMALL, context)
+    names["test"] = ["dog", "cat"]
+    task = spec.build(SMALL, context)
+    assert task.class_names == ["cat", "dog"]
+    assert task.data.labels.tolist() == [0, 0, 1, 1] and task.validation.labels.tolist() == [1, 1, 0, 0]
+    names["train"] = ["cat"]
+    with pytest.raises(ValueError, match=r"has 1 class \('cat'\)"):
+        spec.build(SMALL, context)
+
+
+def test_the_card_of_other_pictures_tells_their_numbers(cats_dogs: Path, tmp_path: Path) -> None:
+    context, weights = Context(data=cats_dogs, device=CPU, amp=False), tmp_path / "weights"
+    config = finished_run(cats_dogs_finetune.RECIPE, context, tmp_path / "run", **FINETUNE)
+    cats_dogs_finetune.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=weights))
+    entry = load_manifest(weights)["cats_dogs_finetune"]
+    assert "25,000" not in entry.dataset and "32 train, 8 validation, 8 test" in entry.dataset
+    assert (
+        entry.metric["split"].startswith("8 pictures, drawn with seed 0") and "(4 cat, 4 dog)" in entry.metric["split"]
+    )
+
+
+def test_features_on_a_read_only_disk_go_to_the_cache(
+    cats_dogs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: access(path, mode) and Path(path) != cats_dogs)
+    context = Context(data=cats_dogs, device=CPU, amp=False, cache=tmp_path / "run")
+    config = finished_run(cats_dogs_features.RECIPE, context, tmp_path / "run")
+    assert not list(cats_dogs.glob("*.h5")) and len(list((tmp_path / "run").glob("features_*.h5"))) == 2
+    cats_dogs_features.RECIPE.publish(
+        config, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights")
+    )
+
+
 def finished_run(recipe: Recipe, context: Context, out: Path, **values: Any) -> LoopConfig:
     """A run of a few steps on the pictures of `cats_dogs`; its configuration."""
     config = recipe.config(
@@ -207,7 +268,9 @@ def test_the_two_ways_make_an_ensemble(
     for name, run in zip(members, runs, strict=True):
         assert logits[name].shape == (8, 2)
         torch.testing.assert_close(logits[run], logits[name], atol=0.05, rtol=0.05)  # one is stored in float16
-    (weights / "labels" / "cats_dogs.txt").write_text("dog\ncat\n")
+    (weights / "labels" / "cats_dogs.txt").write_text("dog\ncat\n")  # what the outputs stand for is turned round
+    assert cats_dogs_features.RECIPE.evaluate(members[0], context)["rank1"] == 0
+    (weights / "labels" / "cats_dogs.txt").write_text("cat\nfox\n")
     with pytest.raises(ValueError, match="the data have"):
         cats_dogs_features.RECIPE.evaluate(members[0], context)
     (weights / "labels" / "cats_dogs.txt").write_text("cat\ndog\n")

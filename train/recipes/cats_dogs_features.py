@@ -37,7 +37,8 @@ CATS_DOGS = TransferData(
     read=read,
     labels="cats_dogs.txt",
     classes=2,
-    test_split="2,500 pictures, half of them cats, drawn with seed 0 and kept apart from training and choosing",
+    test_split="pictures, drawn with seed 0 and kept apart from training and choosing",
+    total=25_000,
     ten_crop=True,
     where="DIR holds cat.N.jpg and dog.N.jpg, or a folder train with them: train.zip of kaggle.com/c/dogs-vs-cats/data",
 )

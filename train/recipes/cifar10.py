@@ -24,17 +24,19 @@ from cvdemo.nets.fast_resnet import FastResNet
 from train.classification import ClassifierConfig, Normalisation
 from train.classifier_recipe import ClassifierSpec, Source, default_optimizers
 from train.optim import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
-from train.sources import read_cifar10
+from train.sources import cifar10_folder, read_cifar10
 
 CIFAR10 = Source(
     name="CIFAR-10 (Krizhevsky 2009)",
     licence="Apache-2.0",
     read=read_cifar10,
+    folder=cifar10_folder,
     labels="cifar10.txt",
     size_px=32,
     num_classes=10,
     normalisation=Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    test_split="10,000 test pictures",
+    test_split="test pictures",
+    counts={"train": 50_000, "test": 10_000},
     where="DIR holds cifar-10-batches-py, which --download fetches, or folders train and test with one for each class",
     official="cifar10",
 )

@@ -49,6 +49,7 @@ SPEC = GanSpec(
     recipe="dcgan",
     weight="dcgan_anime",
     dataset="70,171 anime faces of 96 px (github.com/xiaohuiduan/cgan_anime_face), 68,891 distinct, shrunk to 64 px",
+    count=68_891,
     licence="Apache-2.0 for the weights; the training pictures are fan art collected without a licence",
     config=DcganConfig,
     notes=_NOTES,

@@ -35,6 +35,7 @@ SPEC = GanSpec(
     recipe="dcgan-cars",
     weight="dcgan_cars",
     dataset="16,178 pictures of cars, 180 x 100 px (github.com/matan-chan/cars_DCGAN), central squares at 64 px",
+    count=16_178,
     licence="Apache-2.0 for the weights; the training pictures come without a licence",
     config=DcganCarsConfig,
     notes=_NOTES,

@@ -59,6 +59,7 @@ SPEC = GanSpec(
     recipe="dcgan-fashion",
     weight="dcgan_fashion",
     dataset=FASHION_MNIST.name,
+    count=FASHION_MNIST.counts["train"],
     licence=FASHION_MNIST.licence,
     where=FASHION_MNIST.where,
     config=DcganFashionConfig,

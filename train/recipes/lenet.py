@@ -26,7 +26,8 @@ FASHION_MNIST = Source(
     dark_ground=True,
     num_classes=10,
     normalisation=Normalisation((0.2860,), (0.3530,)),
-    test_split="10,000 test pictures",
+    test_split="test pictures",
+    counts={"train": 60_000, "test": 10_000},
     where="DIR holds the four files *-ubyte.gz; --download fetches them",
     official="fashion-mnist",
 )

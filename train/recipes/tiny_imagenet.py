@@ -15,17 +15,19 @@ from typing import Any, Literal
 from train.classification import ClassifierConfig, Normalisation
 from train.classifier_recipe import ClassifierSpec, Source
 from train.optim import OptimizerName, ScheduleName
-from train.sources import read_tiny_imagenet
+from train.sources import read_tiny_imagenet, tiny_imagenet_folder
 
 TINY_IMAGENET = Source(
     name="Tiny ImageNet (200 classes of ImageNet at 64 px), copy of github.com/seshuad/IMagenet",
     licence="Apache-2.0 for the weights; the pictures are ImageNet's, for research",
     read=lambda data, split: read_tiny_imagenet(data, "train" if split == "train" else "val"),
+    folder=lambda data, split: tiny_imagenet_folder(data, "train" if split == "train" else "val"),
     labels="tiny_imagenet.txt",
     size_px=64,
     num_classes=200,
     normalisation=Normalisation((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
-    test_split="10,000 official validation pictures",
+    test_split="official validation pictures",
+    counts={"train": 100_000, "test": 10_000},
     where="DIR is or holds tiny-imagenet-200 as Stanford publishes it; --download fetches it",
     official="tiny-imagenet",
 )
