@@ -26,6 +26,10 @@ MAX_ASPECT_RATIO = 50.0
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 Image.init()  # all decoders, so that the list below can be matched against those this Pillow was built with
 FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))
+# What cameras, phones, scanners and browsers call files of these formats; lower case, with the dot.
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
+OTHER_SUFFIXES = (".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif")
+PICTURE_SUFFIXES = frozenset((*JPEG_SUFFIXES, *OTHER_SUFFIXES, ".ppm", ".pgm", ".pbm", ".pnm"))
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)  # what Pillow's decoders raise; AVIF the last
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF pictures are accepted"
 
