@@ -16,11 +16,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvdemo.decoding import AVIF_BRANDS
 from cvdemo.errors import InputError
-from cvdemo.images import read_image, resize_to_fit
+from cvdemo.images import PICTURE_SUFFIXES, read_image, resize_to_fit
 
 SHOWN_SIDE_PX = 2048  # more than a field has, for the full-screen view
 SHOWN_QUALITY = 90
 AT_ONCE = 1  # a preview of 40 megapixels takes some 200 MB for a second; others wait
+# Many browsers know no type for HEIC or PPM, and gradio's field refuses a file without one before it is sent.
+TYPE_BY_NAME = """<script>
+(() => {
+  const known = Object.getOwnPropertyDescriptor(Blob.prototype, "type").get;
+  const picture = /\\.(SUFFIXES)$/i;
+  Object.defineProperty(File.prototype, "type", {
+    configurable: true,
+    get() { return known.call(this) || (picture.test(this.name) ? "image/x-by-name" : ""); },
+  });
+})();
+</script>""".replace("SUFFIXES", "|".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES)))
 DRAWN_BY_BROWSERS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"<")  # the last: SVG and HTML, no pixels
 
 

@@ -2,6 +2,8 @@
 
 import gradio as gr
 
+from cvdemo.ui.shown import TYPE_BY_NAME
+
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -47,7 +49,8 @@ CSS = """
 """
 
 # Gradio confines the CSS above to the inside of the page's padding, so the padding itself is set from the head.
-HEAD = "<style>@media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }</style>"
+PADDING = "<style>@media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }</style>"
+HEAD = PADDING + TYPE_BY_NAME
 
 
 def theme() -> gr.themes.Base:
