@@ -55,7 +55,7 @@ def decode_apart(data: bytes, request: Request) -> ImageArray:
             with child:  # closes the pipe and waits
                 pass
     if image is None:
-        raise damaged(request.file, is_heic(data))
+        raise damaged(request.file, data)
     return image
 
 

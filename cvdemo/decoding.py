@@ -28,7 +28,8 @@ FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC pictures are accepted"
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})  # ISO/IEC 23008-12
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
-BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+TIFF_BEGINNINGS = (b"II*\0", b"MM\0*")
+BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", *TIFF_BEGINNINGS)
 SAVE_AS_JPEG = (
     "export it as JPEG from the app that shows it, or let the iPhone take JPEGs: Settings, Camera, Formats, "
     "Most Compatible"
@@ -125,10 +126,12 @@ def check_size(width: int, height: int, request: Request) -> None:
         )
 
 
-def damaged(file: str, heic: bool) -> InputError:
+def damaged(file: str, data: bytes) -> InputError:
     """What is said of a file that a decoder gives up."""
-    if heic:
+    if is_heic(data):
         return InputError(f"{file} is a HEIC picture that cannot be read; {SAVE_AS_JPEG}.")
+    if data.startswith(TIFF_BEGINNINGS):
+        return InputError(f"{file} is damaged or cut off, or a TIFF of a rare kind; save it anew as PNG or JPEG.")
     return InputError(f"{file} is damaged or cut off; save or copy it anew from where it came.")
 
 
@@ -150,7 +153,7 @@ def _open(bare: Bare, data: bytes, file: str) -> Image.Image:
     except Exception as error:  # decoders of ten formats, in C and in Python, fed with anything: each raises its own
         if isinstance(error, UnidentifiedImageError) and not data.startswith(BEGINNINGS) and data[4:8] != b"ftyp":
             raise InputError(f"{file} is not a picture that can be read; {ACCEPTED}.") from error
-        raise damaged(file, heic) from error
+        raise damaged(file, data) from error
 
 
 def _bytes_needed(picture: Image.Image) -> float:
@@ -173,7 +176,7 @@ def _pixels(picture: Image.Image, bare: Bare, request: Request) -> ImageArray:
     except InputError:
         raise
     except Exception as error:  # as in `_open`; MemoryError too, where a header lies about what follows
-        raise damaged(request.file, heic) from error
+        raise damaged(request.file, bare.data) from error
 
 
 def _is_filled(picture: Image.Image) -> bool:

@@ -1,10 +1,10 @@
-"""What surrounds the pixels in a PNG, JPEG or WebP file: taken out before decoding, kept only where it is sound.
+"""What surrounds the pixels in a PNG, JPEG, WebP or AVIF file: taken out before decoding, kept only where it is sound.
 
 Text, profiles and camera data may be huge, damaged or lie about their length. A decoder that meets them may give the
 whole picture up. So the decoder gets a file of what draws pixels alone, and rotation and colour profile travel beside
 it. A file that ends too early is closed as far as its format asks for, and marked.
 
-PNG: ISO/IEC 15948. JPEG: ITU-T T.81, annex B. WebP: RFC 9649.
+PNG: ISO/IEC 15948. JPEG: ITU-T T.81, annex B. WebP: RFC 9649. AVIF: ISO/IEC 14496-12 and 23008-12.
 """
 
 import re
@@ -58,6 +58,8 @@ def without_metadata(data: bytes) -> Bare:
         return _bare_jpeg(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _bare_webp(data)
+    if data[4:8] == b"ftyp":
+        return Bare(data=_without_items(data))
     return Bare(data=data)
 
 
@@ -236,3 +238,22 @@ def _bare_webp(data: bytes) -> Bare:
     joined = b"".join(kept)
     bare.data = b"RIFF" + struct.pack("<I", len(joined) + 4) + b"WEBP" + joined
     return bare
+
+
+def _without_items(data: bytes) -> bytes:
+    """AVIF whose EXIF and XMP items have another type, so that no reader looks at them.
+
+    Nothing is lost: rotation stands in properties of the picture, and these items may not contradict them.
+    """
+    position = 0
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"meta":
+            items = data[position : position + length]
+            for name in (b"Exif", b"mime"):
+                items = items.replace(name, b"free")
+            return data[:position] + items + data[position + length :]
+        if length < 8:
+            break
+        position += length
+    return data

@@ -143,6 +143,16 @@ def test_damaged_webp_metadata_costs_no_pixel(noise: ImageArray) -> None:
     np.testing.assert_array_equal(read_image(data[:-300]), noise)  # cut off behind the pixels
 
 
+def test_damaged_avif_metadata_costs_no_picture_and_no_rotation(noise: ImageArray) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "words " * 20
+    data = encoded(Image.fromarray(noise), "AVIF", exif=exif.tobytes())
+    whole = read_image(data)
+    damaged = data.replace(b"MM\0*", b"\xff" * 4)
+    assert whole.shape == (64, 48, 3) and damaged != data
+    np.testing.assert_array_equal(read_image(damaged), whole)
+
+
 def test_damaged_tiff_tags_cost_no_pixel(noise: ImageArray) -> None:
     data = encoded(Image.fromarray(noise), "TIFF", icc_profile=GARBAGE, tiffinfo={270: "words", 305: "more words"})
     np.testing.assert_array_equal(read_image(data), noise)
@@ -371,6 +381,14 @@ def test_a_large_picture_is_the_same_from_its_own_process() -> None:
     image = np.kron(rng.integers(0, 256, (85, 85, 4), dtype=np.uint8), np.ones((50, 50, 1), np.uint8))
     data = encoded(Image.fromarray(image), compress_level=1)
     np.testing.assert_array_equal(read_image(data, keep_alpha=True), image)
+
+
+def test_tiff_of_a_kind_that_is_not_read_is_not_only_called_damaged(noise: ImageArray) -> None:
+    data = cv2.imencode(".tif", np.float32(noise))[1].tobytes()
+    with pytest.raises(
+        InputError, match=r"damaged or cut off, or a TIFF of a rare kind; save it anew as PNG or JPEG\.$"
+    ):
+        read_image(data)
 
 
 def test_each_picture_is_named(noise: ImageArray) -> None:
