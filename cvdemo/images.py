@@ -1,54 +1,62 @@
-"""Pictures in and out: decoding with limits, uint8 HWC RGB <-> float BCHW, and network preprocessing.
+"""Pictures in and out: files, uint8 HWC RGB <-> float BCHW, and network preprocessing.
 
-Every conversion stands here, once. `read_image` looks at the size in the header before it decodes a pixel, so that
-a small file that unpacks to hundreds of megapixels costs nothing.
+Every conversion stands here, once; how a file's bytes become pixels stands in `cvdemo.decoding`.
 """
 
-import io
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from cvdemo.errors import InputError
+from cvdemo.decode_apart import decode_apart
+from cvdemo.decoding import BAND_PX, MAX_ASPECT_RATIO, MAX_MEGAPIXELS, Request, decode
+from cvdemo.decoding import ImageArray as ImageArray
+from cvdemo.decoding import on_white as on_white
 
-ImageArray = npt.NDArray[np.uint8]
-
-MAX_MEGAPIXELS = 40.0
-MAX_ASPECT_RATIO = 50.0
+LANCZOS_LOBES = 3  # source pixels, at full scale, that an output pixel reaches to each side
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+<<<<<<< HEAD
 Image.init()  # all decoders, so that the list below can be matched against those this Pillow was built with
 FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))
+=======
+>>>>>>> w-pictures
 # What cameras, phones, scanners and browsers call files of these formats; lower case, with the dot.
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 OTHER_SUFFIXES = (".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif")
 PICTURE_SUFFIXES = frozenset((*JPEG_SUFFIXES, *OTHER_SUFFIXES, ".ppm", ".pgm", ".pbm", ".pnm"))
+<<<<<<< HEAD
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)  # what Pillow's decoders raise; AVIF the last
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF pictures are accepted"
 
 # Pillow would warn at 89 megapixels and raise at 179, at any thread's first open; the check below is stricter and
 # says what the limit is.
 Image.MAX_IMAGE_PIXELS = None
+=======
+>>>>>>> w-pictures
 
 
 def read_image(
     source: str | os.PathLike[str] | bytes,
+    what: str = "The picture",
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
     max_aspect_ratio: float = MAX_ASPECT_RATIO,
     keep_alpha: bool = False,
 ) -> ImageArray:
-    """A picture file as uint8 (H, W, 3) RGB: upright (EXIF), first frame, alpha on white, 16 bit scaled to 8.
+    """A picture file as uint8 (H, W, 3) sRGB: upright (EXIF), first frame, alpha on white, 16 bit scaled to 8.
+
+    An embedded colour profile is applied; damaged metadata is ignored.
 
     Args:
         source: a path, or the file's bytes.
+        what: how messages name the picture.
         max_megapixels: checked against the header, before any pixel is decoded.
         max_aspect_ratio: longer side over shorter side.
         keep_alpha: gives (H, W, 4) RGBA, not premultiplied, where the picture has alpha or a transparent colour.
@@ -57,83 +65,10 @@ def read_image(
         InputError: the file is empty, no picture, cut off, too large or too narrow; the message says which.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    picture = _open(data)
-    check_size(picture.width, picture.height, max_megapixels, max_aspect_ratio)
-    try:
-        picture.seek(0)
-        picture.load()
-    except DAMAGED as error:
-        raise InputError(f"The picture file is damaged or cut off; please send it again. {ACCEPTED}.") from error
-    image: ImageArray = np.array(_to_rgb_or_rgba(ImageOps.exif_transpose(picture)))
-    return image if keep_alpha else on_white(image)
-
-
-def check_size(width: int, height: int, max_megapixels: float, max_aspect_ratio: float) -> None:
-    """Raises `InputError` where a picture of `width` x `height` pixels is too large or too narrow."""
-    megapixels = width * height / 1e6
-    if megapixels > max_megapixels:
-        raise InputError(f"The picture is {megapixels:.0f} megapixels; the limit is {max_megapixels:g}.")
-    if max(width, height) > max_aspect_ratio * min(width, height):
-        raise InputError(
-            f"The picture is {width} x {height} pixels; its longer side may be at most "
-            f"{max_aspect_ratio:g} times its shorter side."
-        )
-
-
-def _open(data: bytes) -> Image.Image:
-    """The lazily opened picture; nothing but its header has been read."""
-    if not data:
-        raise InputError(f"The file is empty. {ACCEPTED}.")
-    if _looks_like_svg(data):
-        raise InputError(f"SVG drawings cannot be read; export the drawing as PNG. {ACCEPTED}.")
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise InputError(f"The file is not a picture that can be read. {ACCEPTED}.") from error
-    except DAMAGED as error:
-        raise InputError(f"The picture file is damaged or cut off; please send it again. {ACCEPTED}.") from error
-
-
-def _looks_like_svg(data: bytes) -> bool:
-    head = data[:1024].lstrip().lower()
-    return head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) and b"<svg" in data[:4096].lower()
-
-
-def _to_rgb_or_rgba(picture: Image.Image) -> Image.Image:
-    """8 bits of any Pillow mode, with alpha where it has some."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        transparent = picture.info.get("transparency")  # a grey of 16 bits
-        if transparent is None:
-            return _to_8_bit(picture).convert("RGB")
-        alpha = Image.fromarray(np.where(np.asarray(picture) == transparent, 0, 255).astype(np.uint8))
-        picture = _to_8_bit(picture).convert("RGB")
-        picture.putalpha(alpha)
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-
-
-def on_white(image: ImageArray) -> ImageArray:
-    """uint8 (H, W, 4) RGBA laid on white, as (H, W, 3); what has no alpha comes back as it is."""
-    if image.shape[2] == 3:
-        return image
-    white = Image.new("RGBA", (image.shape[1], image.shape[0]), "white")
-    return np.array(Image.alpha_composite(white, Image.fromarray(image)).convert("RGB"))
-
-
-def _to_8_bit(picture: Image.Image) -> Image.Image:
-    """Greys of 16 or 32 bits or floats, scaled to 0..255: the range is the smallest usual one that holds them."""
-    values = np.asarray(picture, dtype=np.float32)
-    if not np.isfinite(values).all():
-        raise InputError(f"The picture holds values that are not numbers. {ACCEPTED}.")
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 65535:  # scientific data without a usual range: stretch it
-        scaled = (values - low) / max(high - low, 1e-12) * 255
-    elif picture.mode == "F" and high <= 1:
-        scaled = values * 255
-    elif picture.mode.startswith("I;16") or high > 255:
-        scaled = values / 257
-    else:
-        scaled = values
-    return Image.fromarray(scaled.round().astype(np.uint8))
+    request = Request(
+        what=what, max_megapixels=max_megapixels, max_aspect_ratio=max_aspect_ratio, keep_alpha=keep_alpha
+    )
+    return decode(data, request, elsewhere=decode_apart)
 
 
 def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
@@ -166,8 +101,21 @@ def resize_to_fit(image: ImageArray, max_side_px: int) -> ImageArray:
     scale = max_side_px / max(height, width)
     if scale >= 1:
         return np.array(image)
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.array(Image.fromarray(image).resize(size_wh, Image.Resampling.LANCZOS))
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    rows = max(1, high * BAND_PX // (height * width))
+    bands = [_resized_rows(image, (wide, high), top, min(top + rows, high)) for top in range(0, high, rows)]
+    return bands[0] if len(bands) == 1 else np.concatenate(bands)
+
+
+def _resized_rows(image: ImageArray, size_wh: tuple[int, int], top: int, bottom: int) -> ImageArray:
+    """Rows `top` to `bottom` of the picture at another size; only what they are made of is copied for Pillow."""
+    height, width = image.shape[:2]
+    scale = height / size_wh[1]
+    reach = math.ceil(LANCZOS_LOBES * scale) + 1
+    first, last = max(0, math.floor(top * scale) - reach), min(height, math.ceil(bottom * scale) + reach)
+    box = (0.0, top * scale - first, float(width), min(bottom * scale, height) - first)
+    part = Image.fromarray(image[first:last])
+    return np.array(part.resize((size_wh[0], bottom - top), Image.Resampling.LANCZOS, box=box))
 
 
 def save_png(image: ImageArray, path: str | os.PathLike[str], compress_level: int = 6) -> Path:

@@ -129,11 +129,10 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(data: bytes, sentence: s
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "AVIF"])
 def test_a_cut_off_file_is_refused(noise: ImageArray, format: str) -> None:
     data = encoded(Image.fromarray(noise), format)
-    with pytest.raises(InputError, match=r"damaged or cut off|not a picture"):
+    with pytest.raises(InputError, match=r"cut off"):
         read_image(data[: len(data) // 2])
 
 
-@pytest.mark.filterwarnings("ignore:::PIL")  # Pillow warns of each damaged tag before it gives up
 def test_flipped_bytes_are_refused_or_read_but_never_crash(noise: ImageArray) -> None:
     rng = np.random.default_rng(1)
     for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM"):

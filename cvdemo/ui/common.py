@@ -156,12 +156,15 @@ def example_picture(name: str) -> str:
 def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool = False) -> ImageArray:
     """The picture behind a `picture_input` as uint8 (H, W, 3) RGB, or (H, W, 4) where alpha is kept.
 
+    Args:
+        what: how messages name it, "a style picture" for instance.
+
     Raises:
         InputError: no picture was chosen, or it cannot be used; see `cvdemo.images.read_image`.
     """
     if path is None:
         raise InputError(f"Please choose {what} first.")
-    return read_image(path, keep_alpha=keep_alpha)
+    return read_image(path, f"The {what.removeprefix('a ')}", keep_alpha=keep_alpha)
 
 
 def endpoint(

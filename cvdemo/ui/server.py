@@ -12,6 +12,8 @@ from gradio import processing_utils
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cvdemo.ui.shown import DrawPictures
+
 MAX_UPLOAD = "40mb"
 MAX_BODY_BYTES = 48 * 2**20  # an upload of MAX_UPLOAD with its multipart wrapping
 TOO_LARGE = b"The request is larger than 48 MB."
@@ -20,7 +22,7 @@ NOT_SERVED = b"Only files of this page are served."
 
 def middleware() -> list[Middleware]:
     """The middleware for `launch(app_kwargs=...)`."""
-    return [Middleware(LimitBody), Middleware(BlockRemoteFiles)]
+    return [Middleware(LimitBody), Middleware(BlockRemoteFiles), Middleware(DrawPictures)]
 
 
 class LimitBody:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from cvdemo.ui.shown import TYPE_BY_NAME
+
 STATIC = Path(__file__).parent / "static"
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -59,8 +61,12 @@ _HEAD_CSS = """
 }
 """
 _SCRIPTS = ("parts.js", "refused.js")
-HEAD = f"<style>{_HEAD_CSS}</style>" + "".join(
-    f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in _SCRIPTS
+HEAD = "".join(
+    [
+        f"<style>{_HEAD_CSS}</style>",
+        *(f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in _SCRIPTS),
+        TYPE_BY_NAME,
+    ]
 )
 
 

@@ -42,13 +42,14 @@ class Server:
     """A page that runs in a process of its own.
 
     `start_s`, `start_cpu_s`: from the command to the first answer, by the clock and in CPU time. `load_before`: mean
-    number of other busy processes in the minute before.
+    number of other busy processes in the minute before. `pid`: of the process.
     """
 
     url: str
     start_s: float
     start_cpu_s: float
     load_before: float
+    pid: int
 
 
 def cpu_seconds(pid: int) -> float:
@@ -88,7 +89,7 @@ def serve(folder: Path, **variables: str) -> Iterator[Server]:
             url = f"http://127.0.0.1:{port}"
             load_before = os.getloadavg()[0]
             start_s = wait_until_it_answers(url, process)
-            yield Server(url, start_s, cpu_seconds(process.pid), load_before)
+            yield Server(url, start_s, cpu_seconds(process.pid), load_before, process.pid)
         finally:
             process.terminate()
             process.wait(timeout=20)

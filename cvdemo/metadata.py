@@ -1,0 +1,259 @@
+"""What surrounds the pixels in a PNG, JPEG, WebP or AVIF file: taken out before decoding, kept only where it is sound.
+
+Text, profiles and camera data may be huge, damaged or lie about their length. A decoder that meets them may give the
+whole picture up. So the decoder gets a file of what draws pixels alone, and rotation and colour profile travel beside
+it. A file that ends too early is closed as far as its format asks for, and marked.
+
+PNG: ISO/IEC 15948. JPEG: ITU-T T.81, annex B. WebP: RFC 9649. AVIF: ISO/IEC 14496-12 and 23008-12.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_PROFILE_BYTES = 4 * 2**20  # printers' CMYK profiles reach 3 MB; one that unpacks to more is ignored
+MAX_EXIF_BYTES = 2**18  # a JPEG holds at most 64 KB of it
+MAX_SCANS = 100  # progressive JPEGs have some 10; each costs a pass over all pixels
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+PNG_BESIDE = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"iTXt", b"zTXt", b"tEXt")
+PNG_EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")  # as ImageMagick wrote it before eXIf existed
+
+START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE = 0xDA, 0xD9, 0xD8
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+WITHOUT_LENGTH = frozenset(range(0xD0, 0xD9)) | {0x01}
+
+
+@dataclass(kw_only=True)
+class Bare:
+    """A picture file without what the pixels do not need.
+
+    Attributes:
+        data: for the decoder.
+        info: what was beside the pixels, under the names that Pillow uses: `exif`, `xmp`, `icc_profile`, `srgb`,
+            `gamma` and `chromaticity`.
+        end_missing: the file stops before its format says so, and was closed.
+        scans_missing: it stops before the last scan of a JPEG has begun, so that the whole picture is coarse.
+        progressive, scans: of a JPEG.
+    """
+
+    data: bytes
+    info: dict[str, Any] = field(default_factory=dict)
+    end_missing: bool = False
+    scans_missing: bool = False
+    progressive: bool = False
+    scans: int = 0
+
+
+def without_metadata(data: bytes) -> Bare:
+    """The file for the decoder and what was beside its pixels; a file of another format comes back as it is."""
+    if data.startswith(PNG_SIGNATURE):
+        return _bare_png(data)
+    if data.startswith(b"\xff\xd8\xff"):
+        return _bare_jpeg(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _bare_webp(data)
+    if data[4:8] == b"ftyp":
+        return Bare(data=_without_items(data))
+    return Bare(data=data)
+
+
+def _bare_png(data: bytes) -> Bare:
+    bare, kept, palette_colours = Bare(data=data, end_missing=True), [PNG_SIGNATURE], 256
+    for kind, body, crc in _png_chunks(data):
+        sound = crc == struct.pack(">I", zlib.crc32(kind + body))
+        if kind == b"PLTE":
+            palette_colours = len(body) // 3
+        if kind == b"tRNS":
+            body = body[:palette_colours]  # longer ones index colours that do not exist
+            crc = struct.pack(">I", zlib.crc32(kind + body)) if sound else crc
+        if kind == b"IEND":
+            bare.end_missing = False
+            break
+        if kind in PNG_PIXELS and (sound or kind != b"tRNS"):
+            kept += [struct.pack(">I", len(body)), kind, body, crc]
+        elif sound and kind in PNG_BESIDE:
+            _note_png(kind, body, bare.info)
+    bare.data = b"".join([*kept, b"\0\0\0\0IEND\xaeB`\x82"])
+    return bare
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Kind, body and checksum of each chunk; after one whose length lies it goes on at the next that pixels need."""
+    position = len(PNG_SIGNATURE)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        follows = data[end + 4 : end + 8]
+        nonsense_follows = kind not in PNG_PIXELS and end < len(data) and not follows.isalpha()
+        if nonsense_follows or (kind != b"IDAT" and end > len(data)):
+            found = re.compile(b"PLTE|tRNS|IDAT|IEND").search(data, position + 8)
+            if found is None:
+                return
+            position = found.start() - 4
+            continue
+        body = data[position + 8 : end - 4]
+        yield kind, body, data[end - 4 : end] if end <= len(data) else struct.pack(">I", zlib.crc32(kind + body))
+        position = end
+
+
+def _note_png(kind: bytes, body: bytes, info: dict[str, Any]) -> None:
+    """Keeps what an ancillary chunk says of rotation and colours."""
+    name, _, rest = body.partition(b"\0")
+    if kind == b"iCCP":
+        info["icc_profile"] = _unpacked(rest[1:], MAX_PROFILE_BYTES)
+    elif kind == b"sRGB":
+        info["srgb"] = True
+    elif kind == b"gAMA" and len(body) == 4:
+        info["gamma"] = int.from_bytes(body, "big") / 1e5
+    elif kind == b"cHRM" and len(body) == 32:
+        info["chromaticity"] = tuple(value / 1e5 for value in struct.unpack(">8I", body))
+    elif kind == b"eXIf" and len(body) <= MAX_EXIF_BYTES:
+        info["exif"] = body
+    elif kind == b"iTXt" and name == b"XML:com.adobe.xmp" and len(body) <= MAX_EXIF_BYTES:
+        info["xmp"] = rest.lstrip(b"\0")
+    elif kind in (b"zTXt", b"tEXt") and name in PNG_EXIF_TEXTS:
+        info.setdefault("exif", _exif_of_text(_unpacked(rest[1:], MAX_EXIF_BYTES) if kind == b"zTXt" else rest))
+
+
+def _exif_of_text(text: bytes | None) -> bytes | None:
+    """Hexadecimal digits under three lines of heading."""
+    digits = b"".join((text or b"")[: 2 * MAX_EXIF_BYTES].split()[2:])
+    return bytes.fromhex(digits.decode("ascii")) if re.fullmatch(b"(?:[0-9a-fA-F]{2})+", digits) else None
+
+
+def _unpacked(packed: bytes, max_bytes: int) -> bytes | None:
+    """What a zlib stream holds; None where it is damaged or unpacks to more than `max_bytes`."""
+    stream = zlib.decompressobj()
+    try:
+        unpacked = stream.decompress(packed, max_bytes)
+    except zlib.error:
+        return None
+    return unpacked if stream.eof else None
+
+
+def _bare_jpeg(data: bytes) -> Bare:
+    bare, kept, profile = Bare(data=data), [b"\xff\xd8"], dict[int, bytes]()
+    components, covered = frozenset[int](), set[tuple[int, int]]()
+    position = 2
+    while segment := _next_segment(data, position):
+        marker, position, body = segment
+        if marker == END_OF_IMAGE:
+            break
+        if marker in FRAMES:
+            bare.progressive = marker in PROGRESSIVE
+            components = frozenset(body[6::3])
+        if 0xE0 <= marker <= 0xEF or marker == 0xFE:
+            _note_jpeg(marker, body, bare.info, profile)
+            if marker not in (0xE0, 0xEE):  # JFIF and Adobe say which colours the components are
+                continue
+        kept.append(b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body)
+        if marker == START_OF_SCAN:
+            covered |= _scanned(body, bare.progressive)
+            end = _end_of_scan(data, position)
+            kept.append(data[position:end])
+            position, bare.scans = end, bare.scans + 1
+    else:
+        bare.end_missing = True
+        wanted = {(component, k) for component in components for k in (range(64) if bare.progressive else (0,))}
+        bare.scans_missing = not wanted <= covered
+    if profile:
+        joined = b"".join(profile[number] for number in sorted(profile))
+        bare.info["icc_profile"] = joined if len(joined) <= MAX_PROFILE_BYTES else None
+    bare.data = b"".join([*kept, b"\xff\xd9"])
+    return bare
+
+
+def _next_segment(data: bytes, position: int) -> tuple[int, int, bytes] | None:
+    """Marker, where its segment ends, and its body; what is no marker is passed over, as libjpeg does it."""
+    while (position := data.find(b"\xff", position)) >= 0 and position + 1 < len(data):
+        marker = data[position + 1]
+        if marker == END_OF_IMAGE:
+            return marker, position + 2, b""
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker in (0x00, 0xFF, START_OF_IMAGE) or marker in WITHOUT_LENGTH or length < 2:
+            position += 1
+            continue
+        if position + 2 + length > len(data) and (0xE0 <= marker <= 0xEF or marker == 0xFE):
+            position += 2  # its length lies; the pixels may follow
+            continue
+        if position + 2 + length > len(data):
+            return None
+        return marker, position + 2 + length, data[position + 4 : position + 2 + length]
+    return None
+
+
+def _end_of_scan(data: bytes, position: int) -> int:
+    """Where the next marker stands that is no restart; 0xFF in the coded pixels is followed by a zero."""
+    found = re.compile(b"\xff+[^\x00\xff\xd0-\xd7]").search(data, position)
+    return found.start() if found else len(data)
+
+
+def _scanned(header: bytes, progressive: bool) -> set[tuple[int, int]]:
+    """Component and coefficient of everything whose last bit this scan brings."""
+    count = header[0] if header else 0
+    if len(header) < 4 + 2 * count:
+        return set()
+    first, last, bits = header[1 + 2 * count : 4 + 2 * count]
+    if not progressive:
+        first, last, bits = 0, 0, 0
+    return {
+        (component, k) for component in header[1 : 1 + 2 * count : 2] for k in range(first, last + 1) if not bits & 15
+    }
+
+
+def _note_jpeg(marker: int, body: bytes, info: dict[str, Any], profile: dict[int, bytes]) -> None:
+    """Keeps what an application segment says of rotation and colours; a profile comes in numbered parts."""
+    if marker == 0xE1 and body.startswith(b"Exif\0"):
+        info.setdefault("exif", body)
+    elif marker == 0xE1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
+        info.setdefault("xmp", body[29:])
+    elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
+        profile.setdefault(body[12], body[14:])  # 255 parts of 64 KB at most
+
+
+def _bare_webp(data: bytes) -> Bare:
+    bare, kept, position = Bare(data=data), list[bytes](), 12
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        body = data[position + 8 : position + 8 + length]
+        position += 8 + length + length % 2
+        if kind == b"VP8X" and length >= 10:
+            body = bytes([body[0] & ~0b101100]) + body[1:]  # no profile, no EXIF, no XMP
+        if kind in (b"ICCP", b"EXIF", b"XMP "):
+            name = {b"ICCP": "icc_profile", b"EXIF": "exif", b"XMP ": "xmp"}[kind]
+            if len(body) == length <= MAX_PROFILE_BYTES:
+                bare.info.setdefault(name, body)
+        elif kind in (b"VP8X", b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF"):
+            kept += [struct.pack("<4sI", kind, length), body, b"\0" * (length % 2)]
+        if kind in (b"VP8 ", b"VP8L", b"ANMF") and len(body) < length:
+            return bare  # cut off in the pixels: the decoder says so
+        if kind == b"ANMF":
+            break  # the first picture is enough
+    joined = b"".join(kept)
+    bare.data = b"RIFF" + struct.pack("<I", len(joined) + 4) + b"WEBP" + joined
+    return bare
+
+
+def _without_items(data: bytes) -> bytes:
+    """AVIF whose EXIF and XMP items have another type, so that no reader looks at them.
+
+    Nothing is lost: rotation stands in properties of the picture, and these items may not contradict them.
+    """
+    position = 0
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"meta":
+            items = data[position : position + length]
+            for name in (b"Exif", b"mime"):
+                items = items.replace(name, b"free")
+            return data[:position] + items + data[position + length :]
+        if length < 8:
+            break
+        position += length
+    return data

@@ -1,0 +1,99 @@
+"""Hostile files sent to every picture endpoint of a running page: a result or one sentence, the process alive."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from cvdemo.ui.common import example_picture
+from tests.hostile_files import hostile_files
+from tests.test_hostile_files import MOST_MB, is_sentence, write_all
+from tests.ui.conftest import serve
+
+QUICK_STYLE = {"size": 128, "scales": 1, "steps": 1}
+ALWAYS = ("bomb/rgba.png", "bomb/below_the_limit.jpg", "bomb/alpha.webp", "lying/huge.heic", "animated/300.gif")
+ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "classify": ("/classify", "image", {}),
+    "detect": ("/detect", "image", {}),
+    "dream": ("/dream", "image", {"octaves": 1, "steps": 1, "size_px": 128}),
+    "content": ("/stylize", "content", QUICK_STYLE),
+    "style": ("/stylize", "style", QUICK_STYLE),
+    "upscale": ("/upscale", "image", {"scale": 2}),
+    "explain": ("/explain", "image", {}),
+    "fool": ("/fool", "image", {}),
+}
+
+
+@dataclass
+class HostilePage:
+    """A page of its own, the files in a folder, and the peak of its memory after one ordinary run of each endpoint."""
+
+    client: Client
+    folder: Path
+    log: Path
+    pid: int
+    ordinary: str
+    stood_mb: float = 0
+
+    def send(self, endpoint: str, path: Path | str) -> str | None:
+        """What the page said instead of a result, if it did."""
+        name, field, settings = ENDPOINTS[endpoint]
+        inputs = dict(settings) | {field: handle_file(path)}
+        if name == "/stylize":
+            inputs |= {other: handle_file(self.ordinary) for other in ("content", "style") if other != field}
+        try:
+            self.client.predict(**inputs, api_name=name)
+        except AppError as error:
+            return str(error)
+        return None
+
+    def peak_mb(self) -> float:
+        """VmHWM: the most memory that the process has ever had; it fails where the process has ended."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostilePage]:
+    folder = tmp_path_factory.mktemp("hostile")
+    write_all(folder)
+    page = tmp_path_factory.mktemp("page")
+    with serve(page) as server:
+        client = Client(server.url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
+        hostile = HostilePage(client, folder, page / "log.txt", server.pid, example_picture("chelsea"))
+        for endpoint in ENDPOINTS:
+            assert hostile.send(endpoint, hostile.ordinary) is None
+        hostile.stood_mb = hostile.peak_mb()
+        yield hostile
+
+
+def check(hostile: HostilePage, said: dict[str, str | None]) -> None:
+    """Only sentences were said, the process lives, and neither its memory nor its log tells of anything worse."""
+    assert not {name: words for name, words in said.items() if words is not None and not is_sentence(words)}
+    assert hostile.peak_mb() - hostile.stood_mb < MOST_MB
+    assert "Traceback" not in hostile.log.read_text(encoding="utf-8", errors="replace")
+    assert hostile.send("classify", hostile.ordinary) is None
+
+
+@pytest.mark.slow
+def test_every_hostile_file_is_answered_by_classify(hostile: HostilePage) -> None:
+    names = [f"{kind}/{name}" for kind, files in hostile_files().items() for name in files]
+    said = {name: hostile.send("classify", hostile.folder / name) for name in names}
+    check(hostile, said)
+    assert sum(words is None for words in said.values()) > 100  # those that are pictures are classified
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("endpoint", [name for name in ENDPOINTS if name != "classify"])
+def test_a_sample_of_each_kind_is_answered_by_every_other_endpoint(hostile: HostilePage, endpoint: str) -> None:
+    rng = np.random.default_rng(list(ENDPOINTS).index(endpoint))
+    chosen = [f"{kind}/{rng.choice(sorted(files))}" for kind, files in hostile_files().items()]
+    said = {name: hostile.send(endpoint, hostile.folder / name) for name in (*chosen, *ALWAYS)}
+    check(hostile, said)
+    assert said["lying/huge.heic"] is not None
