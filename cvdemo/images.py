@@ -22,24 +22,10 @@ from cvdemo.decoding import on_white as on_white
 
 LANCZOS_LOBES = 3  # source pixels, at full scale, that an output pixel reaches to each side
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-<<<<<<< HEAD
-Image.init()  # all decoders, so that the list below can be matched against those this Pillow was built with
-FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))
-=======
->>>>>>> w-pictures
 # What cameras, phones, scanners and browsers call files of these formats; lower case, with the dot.
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 OTHER_SUFFIXES = (".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif")
 PICTURE_SUFFIXES = frozenset((*JPEG_SUFFIXES, *OTHER_SUFFIXES, ".ppm", ".pgm", ".pbm", ".pnm"))
-<<<<<<< HEAD
-DAMAGED = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)  # what Pillow's decoders raise; AVIF the last
-ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF pictures are accepted"
-
-# Pillow would warn at 89 megapixels and raise at 179, at any thread's first open; the check below is stricter and
-# says what the limit is.
-Image.MAX_IMAGE_PIXELS = None
-=======
->>>>>>> w-pictures
 
 
 def read_image(
