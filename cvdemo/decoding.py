@@ -105,6 +105,18 @@ def decode(data: bytes, request: Request, elsewhere: Decode | None) -> ImageArra
         return _pixels(picture, bare, request)
 
 
+def size_of(data: bytes, file: str = "The file") -> tuple[int, int]:
+    """Width and height in px that a picture file's header tells, before it is turned upright.
+
+    Raises:
+        InputError: the file is no picture, or its header is damaged.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        _refuse_what_is_no_picture(data, file)
+        return _open(without_metadata(data), data, file).size
+
+
 def is_heic(data: bytes) -> bool:
     """Whether the bytes begin as a HEIC file does, whatever its name."""
     if data[4:8] != b"ftyp":

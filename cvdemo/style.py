@@ -163,10 +163,13 @@ def load_style_network(device: str = "auto") -> StyleNetwork:
     return StyleNetwork(network, Preprocessing.from_manifest(entry.preprocessing), target)
 
 
-def scale_sizes(size_hw: tuple[int, int], size_px: int, scales: int) -> list[tuple[int, int]]:
+def scale_sizes(
+    size_hw: tuple[int, int], size_px: int, scales: int, what: str = "The picture"
+) -> list[tuple[int, int]]:
     """Heights and widths (px) from coarse to fine; the finest has `size_px` as its longer side.
 
-    Scales whose shorter side would fall below `COARSEST_SHORT_PX` are left out, but never the finest.
+    Scales whose shorter side would fall below `COARSEST_SHORT_PX` are left out, but never the finest. `what` is how
+    messages name the picture.
 
     Raises:
         InputError: the picture is too narrow.
@@ -174,7 +177,7 @@ def scale_sizes(size_hw: tuple[int, int], size_px: int, scales: int) -> list[tup
     long_px, short_px = max(size_hw), min(size_hw)
     if long_px > MAX_ASPECT_RATIO * short_px:
         raise InputError(
-            f"The picture is {size_hw[1]} x {size_hw[0]} pixels; for style transfer its longer side may be at most "
+            f"{what} is {size_hw[1]} x {size_hw[0]} pixels; for style transfer its longer side may be at most "
             f"{MAX_ASPECT_RATIO:g} times its shorter side."
         )
     factors = [size_px / long_px / SCALE_RATIO**i for i in range(scales)]
@@ -312,7 +315,8 @@ def stylize(
             continue
         pace.begin(scale)
         fitted = resize(source, size_hw)
-        strokes = resize(reference, scale_sizes(style.shape[:2], round(max(size_hw) * config.style_scale), 1)[0])
+        strokes_px = round(max(size_hw) * config.style_scale)
+        strokes = resize(reference, scale_sizes(style.shape[:2], strokes_px, 1, "The style picture")[0])
         pixels = start_picture(fitted, strokes, config, generator) if pixels is None else resize(pixels, size_hw)
         targets = make_targets(fitted, strokes, network, generator, min(SHIFTS, pace.planned))
         step_size = config.step_size * SCALE_RATIO ** (len(sizes) - 1 - scale)

@@ -69,6 +69,12 @@ def test_a_picture_that_is_too_narrow_is_refused() -> None:
         scale_sizes((100, 900), 384, 4)
 
 
+def test_a_style_picture_that_is_too_narrow_is_named(random_network: StyleNetwork) -> None:
+    content, strip = pictures()[0], np.zeros((9, 100, 3), np.uint8)
+    with pytest.raises(InputError, match="^The style picture is 100 x 9 pixels"):
+        list(stylize(content, strip, random_network, QUICK))
+
+
 def test_a_shift_moves_the_picture_inside_a_reflected_border() -> None:
     pixels = torch.rand(1, 3, 20, 24)
     still, moved = shifted(pixels, (0, 0)), shifted(pixels, (3, 5))

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from cvdemo.decoding import size_of
 from cvdemo.errors import InputError
-from cvdemo.images import DAMAGED, FORMATS, read_image
+from cvdemo.images import read_image
 from train.picture_files import LISTED
 from train.picture_files import Listing as Listing
 from train.picture_files import class_files as class_files
@@ -97,11 +98,11 @@ def check_size(files: Sequence[Path], size_px: int) -> None:
     other = []
     for path in files:
         try:
-            with Image.open(path, formats=FORMATS) as picture:
-                if picture.size != (size_px, size_px):
-                    other.append(f"{path} is {picture.width} x {picture.height}")
-        except DAMAGED:
+            width, height = size_of(path.read_bytes())
+        except (InputError, OSError):
             continue
+        if (width, height) != (size_px, size_px):
+            other.append(f"{path} is {width} x {height}")
     if other:
         raise ValueError(
             f"{len(other)} of {len(files)} pictures are not {size_px} x {size_px} px ({other[0]}): give --resize to "
