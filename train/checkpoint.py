@@ -32,12 +32,17 @@ def save_atomically(state: State, target: Path) -> None:
 
 def save_last(state: State, folder: Path) -> None:
     """Writes `last.pt`; the one before it becomes `previous.pt`."""
-    last = folder / LAST
     save_atomically(state, folder / NEXT)
-    if last.exists():
-        last.replace(folder / PREVIOUS)
-    (folder / NEXT).replace(last)
-    _flush_names(folder)
+    settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """Makes `next.pt`, where there is one, `last.pt`: what a kill between the two renames left undone."""
+    if (folder / NEXT).exists():
+        if (folder / LAST).exists():
+            (folder / LAST).replace(folder / PREVIOUS)
+        (folder / NEXT).replace(folder / LAST)
+        _flush_names(folder)
 
 
 def _flush_names(folder: Path) -> None:

@@ -331,6 +331,7 @@ def publish_classifier(
     counts = confusion_matrix(logits, torch.from_numpy(test.labels))
     draw_confusion(counts, test.class_names).save(folder / f"{name}_confusion.png", optimize=True)
     values = {key: value for key, value in result.items() if key in {"rank1", "rank5"} or key.endswith("_rank1")}
+    resize = " --resize" if " --resize " in fields["command"] else ""
     pace = f"{result['pictures_per_second']} pictures/s"
     drawing = f"![Confusion matrix: rows are true classes, columns answers]({name}_confusion.png)"
     publish_weight(
@@ -344,7 +345,7 @@ def publish_classifier(
             "protocol": result["protocol"],
             "split": result["split"],
             "n": result["n"],
-            "command": f"python -m train evaluate {name} --data DIR --json",
+            "command": f"python -m train evaluate {name}{resize} --data DIR --json",
         },
         notes=f"{notes.strip()}\n\nMeasured in {result['seconds']} s ({pace}).\n\n{drawing}",
         weights_dir=options.weights_dir,

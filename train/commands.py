@@ -68,7 +68,8 @@ def train(args: argparse.Namespace) -> None:
         elif args.publish:
             _publish_run(recipe, args.out, PublishOptions(), args)
         else:
-            print(f"done; next: python -m train publish {recipe.name} --out {args.out} --data {args.data}")
+            words = f"--out {args.out} --data {args.data}{' --resize' if args.resize else ''}"
+            print(f"done; next: python -m train publish {recipe.name} {words}")
     distributed.leave()
 
 
@@ -104,6 +105,7 @@ def refresh(args: argparse.Namespace) -> None:
     entry = entry_of(args.name)
     runs, baseline = again.legs(args.name, entry), entry.task == BASELINE
     context = _context(args)
+    context = replace(context, resize=context.resize or " --resize " in entry.command)
     say = print if distributed.is_main() else lambda *_: None
     before: Path | None = None
     for number, (recipe, config) in enumerate(runs, start=1):

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from train import distributed
-from train.checkpoint import BEST, State, has_checkpoint, load_last, save_atomically, save_last
+from train.checkpoint import BEST, State, has_checkpoint, load_last, save_atomically, save_last, settle
 from train.classes import order_of, shown
 from train.device import (
     describe_hardware,
@@ -116,6 +116,7 @@ class Trainer:
         """
         if self.step >= self.config.steps:
             if distributed.is_main():
+                settle(self.out)
                 self._new_monitor().close()
             return True
         if self.step == 0:

@@ -76,7 +76,7 @@ def class_files(root: Path) -> Listing:
     """
     check_folder(root)
     inside = sorted(root.iterdir())
-    passed = Counter(_kind(path) for path in inside if not _may_be_class(path))
+    passed = Counter(kind_of(path) for path in inside if not _may_be_class(path))
     if passed["picture files"]:
         passed["pictures outside of the class folders"] = passed.pop("picture files")
     by_class: dict[Path, list[Path]] = {}
@@ -124,19 +124,21 @@ def _found(folder: Path) -> tuple[list[Path], Counter[str]]:
             if is_picture(path):
                 files.append(path)
             else:
-                passed[_kind(path)] += 1
+                passed[kind_of(path)] += 1
         empty = not folders and not names
         if empty and Path(place) != folder and Path(place).suffix.lower() in PICTURE_SUFFIXES:
             passed["folders named like pictures"] += 1
     return sorted(files), passed
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
     """In words, what a path is that is no class folder and, in one, no picture."""
     if is_system(path.name):
         return "hidden or system files"
     if path.is_symlink() and not path.exists():
         return "broken links"
+    if path.is_dir():
+        return "folders"
     if is_picture(path):
         return "picture files"
     return f"{path.suffix.lower()} files" if path.suffix else "files without a suffix"

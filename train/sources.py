@@ -10,6 +10,7 @@ import gzip
 import math
 import re
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,7 +23,7 @@ from train.files import Listing, check_size, class_files
 from train.hdf5 import load_labelled
 from train.labelled import READINGS, Labelled, Labels, SealedSplit, class_weights, hold_out_last, stratified_split
 from train.packing import is_packed, packed_listing, read_list
-from train.picture_files import check_folder, is_picture
+from train.picture_files import check_folder, is_picture, kind_of, tell_passed
 from train.progress import Progress
 from train.writing import kept_at
 
@@ -224,8 +225,11 @@ def read_cats_dogs(data: Path) -> Listing:
     """
     check_folder(data)
     names = ["cat", "dog"]
-    pictures = [path for path in data.iterdir() if is_picture(path)]
-    found = [(path, re.fullmatch(r"(cat|dog)\.(\d+)", path.stem)) for path in pictures]
+    inside = list(data.iterdir())
+    found = [(path, re.fullmatch(r"(cat|dog)\.(\d+)", path.stem)) for path in inside if is_picture(path)]
+    passed = Counter(kind_of(path) for path in inside if not is_picture(path))
+    passed["pictures not named cat.N or dog.N"] = sum(match is None for _, match in found)
+    tell_passed(data, passed)
     rows = sorted((names.index(match[1]), int(match[2]), path) for path, match in found if match)
     labels = np.array([row[0] for row in rows], np.int64)
     if len(np.unique(labels)) < 2:

@@ -10,7 +10,7 @@ import torch
 
 from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal, same_run
 from train import task as task_module
-from train.checkpoint import BEST, LAST, PREVIOUS, load
+from train.checkpoint import BEST, LAST, NEXT, PREVIOUS, load
 from train.engine import LoopConfig, Trainer, epoch_indices, seeded, with_steps
 from train.monitor import METRICS_FILE, read_records
 from train.recipes import RECIPES
@@ -155,6 +155,14 @@ def test_a_finished_run_has_nothing_left_to_do_and_stays_as_it_is(whole: Path, s
         trainer = Trainer(TinyTask(), config, whole, resume=True)
     assert trainer.nothing_left == f"nothing left to do: {whole} is at step 8, and {steps} were asked for"
     assert trainer.run() and (whole / LAST).read_bytes() == before
+
+
+def test_a_kill_at_the_very_end_is_put_right(tmp_path: Path) -> None:
+    Trainer(TinyTask(), SHORT, tmp_path).run()
+    before = (tmp_path / LAST).read_bytes()
+    (tmp_path / LAST).rename(tmp_path / NEXT)  # as between the two renames of a save
+    assert Trainer(TinyTask(), SHORT, tmp_path, resume=True).run()
+    assert (tmp_path / LAST).read_bytes() == before and not (tmp_path / NEXT).exists()
 
 
 def test_classes_belong_to_the_checkpoint(tmp_path: Path) -> None:

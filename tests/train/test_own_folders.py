@@ -96,6 +96,10 @@ def test_pictures_of_another_size_name_the_option_before_anything_is_packed(
     assert " --resize --data DIR" in state["command"] and state["trained_on"]["resize"]
     with pytest.raises(ValueError, match="give --resize"):
         cifar10.SPEC.test(context(data))
+    words = ["publish", "cifar10", "--out", str(tmp_path / "run"), "--data", str(data), "--name", "mine", "--resize"]
+    command_line.main([*words, "--weights-dir", str(tmp_path / "weights"), "--device", "cpu"])
+    entry = load_manifest(tmp_path / "weights")["mine"]
+    assert " --resize --data DIR" in entry.command and " --resize --data DIR" in entry.metric["command"]
     assert cifar10.SPEC.test(context(data, resize=True)).pictures.shape == (6, 32, 32, 3)
 
 

@@ -84,12 +84,15 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
             read(path)
 
 
-def test_every_reader_passes_over_clutter(tmp_path: Path) -> None:
+def test_every_reader_passes_over_clutter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("cat.0.jpg", "dog.0.webp", "dog.1.png"):
         save(tmp_path / "pets" / name)
     (tmp_path / "pets/cat.1.jpg").mkdir()
     (tmp_path / "pets/._cat.2.jpg").write_bytes(b"no picture")
+    save(tmp_path / "pets/cat_3.jpg")
     assert [path.name for path in read_cats_dogs(tmp_path / "pets").files] == ["cat.0.jpg", "dog.0.webp", "dog.1.png"]
+    text = capsys.readouterr().err
+    assert "pictures not named cat.N or dog.N (1)" in text and "folders (1)" in text
     for number in range(3):
         save(tmp_path / f"t91/{number}.bmp")
     clutter(tmp_path / "t91")

@@ -121,7 +121,15 @@ def test_a_real_limit_ends_a_run_with_one_sentence_and_no_crash(what: str, limit
     data, out = noise_folder(tmp_path / "data" / "faces"), tmp_path / "run"
     if what == "run":
         packed_folder(data, data.with_name("faces_16.h5"), 16)
-    words = ["dcgan", "--data", str(data), "--out", str(out), *GAN, *(["--width", "128"] if what == "run" else [])]
+    words = [
+        "dcgan",
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+        *GAN,
+        *(["--width", "128"] if what == "run" else ["--size", "64"]),
+    ]
     before = {path.name for path in data.parent.iterdir()}
     done = subprocess.run(
         [sys.executable, "-m", "train", *words],
