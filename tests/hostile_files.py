@@ -197,7 +197,7 @@ def bmp_of_runs(side: int) -> bytes:
 def polyglot(picture: Image.Image, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("page.html", "<script>alert(1)</script>" * 1000)
+        packed.writestr(zipfile.ZipInfo("page.html"), "<script>alert(1)</script>" * 1000)
     png, jpg, page = encoded(picture, "png"), encoded(picture, "jpg"), b"<html><script>alert(1)</script></html>"
     yield "zip.png", png + archive.getvalue()
     yield "zip.jpg", jpg + archive.getvalue()

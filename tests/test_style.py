@@ -71,7 +71,7 @@ def test_a_picture_that_is_too_narrow_is_refused() -> None:
 
 def test_a_style_picture_that_is_too_narrow_is_named(random_network: StyleNetwork) -> None:
     content, strip = pictures()[0], np.zeros((9, 100, 3), np.uint8)
-    with pytest.raises(InputError, match="^The style picture is 100 x 9 pixels"):
+    with pytest.raises(InputError, match=r"^The style picture is 100 x 9 pixels"):
         list(stylize(content, strip, random_network, QUICK))
 
 
