@@ -8,8 +8,6 @@ import functools
 import html
 import inspect
 import json
-import math
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +16,15 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
-from gradio.utils import get_upload_folder
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
 from cvdemo.errors import DemoError, InputError
 from cvdemo.images import ImageArray, read_image
+from cvdemo.ui import values
+from cvdemo.ui.places import HEAVY
+from cvdemo.ui.results import download_path as download_path
+from cvdemo.ui.uploads import read_upload, uploaded_path
 
-HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
 PREVIEW_STAYS = "Cancelled; the last preview stays."
 
@@ -73,14 +73,7 @@ def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
     preprocess = field.preprocess
 
     def checked(payload: Any) -> float | int | None:
-        empty_is_fine = payload is None and isinstance(field, gr.Number)
-        is_number = isinstance(payload, int | float) and not isinstance(payload, bool)
-        low = -math.inf if field.minimum is None else field.minimum
-        high = math.inf if field.maximum is None else field.maximum
-        if not empty_is_fine and not (is_number and low <= payload <= high):
-            sent = html.escape(str(payload)[:40], quote=False)
-            message = f"{field.label} must be a number from {low:g} to {high:g}, got {sent}."
-            raise gr.Error(message, print_exception=False)
+        values.number(field, payload)
         return preprocess(payload)
 
     setattr(field, "preprocess", checked)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
@@ -139,9 +132,7 @@ def picture_output(label: str, **overrides: Any) -> gr.Image:
 def _path_of(payload: Any) -> str | None:
     if payload is None:
         return None
-    if payload.path is None:
-        raise gr.Error("The picture has to be uploaded as a file.", print_exception=False)
-    return str(payload.path)
+    return uploaded_path(payload)
 
 
 def example_picture(name: str) -> str:
@@ -162,7 +153,7 @@ def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool 
     """
     if path is None:
         raise InputError(f"Please choose {what} first.")
-    return read_image(path, keep_alpha=keep_alpha)
+    return read_image(read_upload(path), keep_alpha=keep_alpha)
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -305,13 +296,6 @@ def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
     }}"""
     button.click(None, list(settings.values()), note, js=script, api_visibility="private")
     return button
-
-
-def download_path(name: str) -> Path:
-    """A fresh path that ends in `name`, in the folder that gradio serves from and clears by age."""
-    folder = Path(get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
-    return folder / name
 
 
 def took(elapsed_ms: float, what: str = "Done") -> str:

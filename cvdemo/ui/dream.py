@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -36,6 +35,7 @@ from cvdemo.ui.common import (
     took,
     whole_number,
 )
+from cvdemo.ui.results import save_pil_to_cache
 
 NOTE = (
     "DeepDream changes the picture, not the network: each step moves the pixels along the gradient of what one layer "

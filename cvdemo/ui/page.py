@@ -1,28 +1,37 @@
 """The page: header, the tuple of tabs, what a shared link restores, and how it is launched."""
 
 import os
+import signal
+import sys
+import threading
+import time
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.errors import brief
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
-from cvdemo.ui.server import MAX_UPLOAD, middleware, refuse_urls_as_files
+from cvdemo.ui.blocks import Page
+from cvdemo.ui.files import KEEP_FILES_S, PageFolder, open_folder, quota_bytes
+from cvdemo.ui.gradio_parts import adapt_gradio
+from cvdemo.ui.server import error_handlers, middleware
+from cvdemo.ui.sessions import MAX_SESSIONS
 from cvdemo.ui.share import updates
 from cvdemo.ui.theme import CSS, HEAD, theme
+from cvdemo.ui.uploads import MAX_UPLOAD
 
 TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
 
 HEADER = """# cvdemo
 Six classics of deep learning for computer vision, live on your own picture."""
 
-KEEP_FILES_S = 3600
 QUEUE_LENGTH = 30
 
 
-def build_page() -> gr.Blocks:
+def build_page() -> Page:
     """The whole page as Gradio blocks; loads no model."""
-    page = gr.Blocks(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
+    page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         gr.Markdown(HEADER, elem_id="header")
         settings: dict[str, dict[str, Component]] = {}
@@ -48,11 +57,19 @@ def _restore_links(page: gr.Blocks, tabs: gr.Tabs, settings: dict[str, dict[str,
     page.load(restore, None, [tabs, *components], api_visibility="private", show_progress="hidden")
 
 
-def launch_options() -> dict[str, Any]:
-    """What `launch` gets: a public page that shows no stack trace and asks no other host for anything."""
+def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
+    """What `launch` gets: a public page that shows no stack trace and asks no other host for anything.
+
+    Args:
+        folder: is swept while the page runs.
+    """
+    app: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    app |= {"middleware": middleware(), "exception_handlers": error_handlers()}
+    if folder is not None:
+        app["lifespan"] = folder.sweeping
     return {
         "server_name": os.environ.get("HOST", "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"),
-        "server_port": int(os.environ.get("PORT", "7860")),
+        "server_port": _port(),
         "theme": theme(),
         "css": CSS,
         "head": HEAD,
@@ -62,12 +79,55 @@ def launch_options() -> dict[str, Any]:
         "strict_cors": True,
         "ssr_mode": False,
         "max_file_size": MAX_UPLOAD,
+        "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api", "settings"],
-        "app_kwargs": {"docs_url": None, "redoc_url": None, "openapi_url": None, "middleware": middleware()},
+        "app_kwargs": app,
     }
 
 
+def _port() -> int:
+    text = os.environ.get("PORT", "7860")
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
+        raise ValueError(f"PORT must be a number from 1 to 65535, got {brief(text)}")
+    return int(text)
+
+
 def main() -> None:
-    """Serves the page; HOST and PORT in the environment say where (127.0.0.1:7860)."""
-    refuse_urls_as_files()
-    build_page().launch(**launch_options())
+    """Serves the page until it is told to end; HOST and PORT in the environment say where (127.0.0.1:7860).
+
+    SIGINT and SIGTERM end it, and remove the visitors' files; a second one ends it at once.
+    """
+    try:
+        port, _ = _port(), quota_bytes()
+    except ValueError as error:
+        sys.exit(f"{error}.")
+    adapt_gradio()
+    folder = open_folder()
+    try:
+        page = build_page()
+        folder.keep_what_is_there()
+        _serve(page, folder, port)
+    finally:
+        folder.close()
+    sys.stdout.flush()
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(0)  # a job in the middle of a long step would keep the process for as long
+
+
+def _serve(page: Page, folder: PageFolder, port: int) -> None:
+    """Runs the page until a signal comes, then closes it."""
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: signals.append(received))
+    try:
+        page.launch(prevent_thread_lock=True, **launch_options(folder))
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        sys.exit(f"Port {port} is taken; set PORT to another number.")
+    while not signals:
+        time.sleep(0.1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    page.stop_jobs()
+    page.close(verbose=False)
