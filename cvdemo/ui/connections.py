@@ -23,7 +23,7 @@ if sys.platform != "win32":
     import resource
 
 CHECK_EVERY_S = 1.0
-HEADER_LIMIT_S = 10.0  # from the first moment to the end of the header; a browser sends it in one packet
+HEADER_LIMIT_S = 5.0  # from the first moment to the end of the header; a browser sends it in one packet
 BODY_SILENCE_S = 20.0  # without a byte of the body
 BODY_GRACE_S = 60.0  # after it the whole body must have come at
 BODY_BYTES_PER_S = 1024  # this rate at least; a phone on the slowest network of today sends ten times as much

@@ -32,17 +32,17 @@ def checked(blocks: Sequence[Any], values: Sequence[Any]) -> list[Any]:
     """
     if len(values) < len(blocks):
         raise wrong(f"The call needs {len(blocks)} values, got {len(values)}.")
-    return [
-        value if block.stateful else _checked(block, value)
-        for block, value in zip(blocks, values[: len(blocks)], strict=True)
-    ]
+    pairs = list(zip(blocks, values[: len(blocks)], strict=True))
+    for block, value in pairs:
+        if not block.stateful and not isinstance(block, gr.Image):
+            _refuse_floods(block, value)
+            refuse_files(value)
+    return [value if block.stateful else _checked(block, value) for block, value in pairs]
 
 
 def _checked(block: Component, value: Any) -> Any:
     if isinstance(block, gr.Image):
         return None if value is None else {"path": uploaded_path(value), "meta": {"_type": "gradio.FileData"}}
-    _refuse_floods(block, value)
-    refuse_files(value)
     for kind, check in CHECKS.items():
         if isinstance(block, kind):
             check(block, value)
