@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import threading
 import time
 from typing import Any
 
@@ -110,8 +109,7 @@ def main() -> None:
     finally:
         folder.close()
     sys.stdout.flush()
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        os._exit(0)  # a job in the middle of a long step would keep the process for as long
+    os._exit(0)  # nothing is left to do, and the interpreter would wait for a job that is in the middle of a long step
 
 
 def _serve(page: Page, folder: PageFolder, port: int) -> None:
