@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,3 +171,19 @@ def test_detect_forgets_the_oldest_pictures(caller: Caller) -> None:
     data = [caller.upload(), *(values[number] for number in run["inputs"][1:])]
     for _ in range(3):
         assert '"success":true' in caller.ask(run, data)
+
+
+def test_a_link_is_restored_and_a_preset_answers_while_the_line_is_full(caller: Caller) -> None:
+    """Thirty heavy jobs of three addresses wait; nobody listens to them, so they are gone ten seconds later."""
+    found = {handler["api_name"]: (handler, kinds) for handler, kinds in handlers(caller.config())}
+    data = [caller.upload(), caller.upload(), 1.0, 10.0, 0.0, 768, 0, 1.0, False, "content", 4, 400]
+    statuses: list[int] = []
+    for last in range(1, 5):
+        with Caller(caller.url, local_address=f"127.0.0.{last}") as visitor:
+            statuses += [visitor.join(found["stylize"][0]["id"], data).status_code for _ in range(9)]
+    assert (statuses.count(200), statuses.count(503)) == (30, 6)
+    started = time.monotonic()
+    for name, sent in {"restore": [], "_preset_values": ["Gentle"], "load_example": [0]}.items():
+        handler, kinds = found[name]
+        assert '"success":false' not in caller.ask(handler, sent[: len(kinds)]), name
+    assert time.monotonic() - started < 10
