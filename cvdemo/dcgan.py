@@ -87,9 +87,8 @@ def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Gener
         WeightsError: there is no such generator, or its file is missing or altered.
     """
     if name not in generators():
-        raise WeightsError(
-            f"There is no generator named {brief(name)}; there is {', '.join(generators()) or 'none yet'}."
-        )
+        there_is = ", ".join(generators()) or "none yet"
+        raise WeightsError(f"There is no generator named {brief(name)}; there is {there_is}.")
     return read_generator(name).requires_grad_(False).to(resolve_device(device))
 
 

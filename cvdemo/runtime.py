@@ -38,7 +38,8 @@ def stopping_when(asked: Callable[[], bool]) -> Iterator[None]:
     The page gives each job a question of its own: whether its visitor has left or cancelled. So plain functions end
     within one step, as generators do. Threads that are started with a copy of the context take it along.
     """
-    token = _stop_asked.set(asked)
+    outer = _stop_asked.get()
+    token = _stop_asked.set(lambda: asked() or outer())
     try:
         yield
     finally:

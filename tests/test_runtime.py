@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from cvdemo.runtime import Deadline, load_once, resolve_device
+from cvdemo.runtime import Deadline, load_once, resolve_device, stopping_when
 
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,3 +68,16 @@ def test_deadlines_expire_and_none_never_does() -> None:
     assert Deadline(0).expired
     assert not Deadline(60).expired and not Deadline(None).expired
     assert Deadline(60).elapsed_ms < 1000
+
+
+def test_a_deadline_ends_when_nobody_waits() -> None:
+    """In the thread that made it and in any other, for as long as the deadline lives; not for those made elsewhere."""
+    left = threading.Event()
+    with stopping_when(left.is_set):
+        deadline = Deadline(60)
+        endless = Deadline()
+    other = Deadline(60)
+    assert not deadline.expired and not deadline.abandoned
+    left.set()
+    assert deadline.expired and deadline.abandoned and endless.expired
+    assert not other.expired and not other.abandoned

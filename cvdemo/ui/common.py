@@ -4,11 +4,8 @@ A handler on the page may have as many outputs as the tab wants and is private; 
 registered beside it with `endpoint`, with exactly the inputs and outputs that API clients rely on.
 """
 
-import html
 import inspect
 import json
-import math
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +13,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.utils import get_upload_folder
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
+from cvdemo.ui import values
 from cvdemo.ui.guard import guarded
-from cvdemo.ui.parts import HEAVY, awaited
+from cvdemo.ui.places import HEAVY
+from cvdemo.ui.results import download_path as download_path
+from cvdemo.ui.uploads import read_upload, uploaded_path
 
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
 
@@ -71,14 +70,7 @@ def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
     preprocess = field.preprocess
 
     def checked(payload: Any) -> float | int | None:
-        empty_is_fine = payload is None and isinstance(field, gr.Number)
-        is_number = isinstance(payload, int | float) and not isinstance(payload, bool)
-        low = -math.inf if field.minimum is None else field.minimum
-        high = math.inf if field.maximum is None else field.maximum
-        if not empty_is_fine and not (is_number and low <= payload <= high):
-            sent = html.escape(str(payload)[:40], quote=False)
-            message = f"{field.label} must be a number from {low:g} to {high:g}, got {sent}."
-            raise gr.Error(message, print_exception=False)
+        values.number(field, payload)
         return preprocess(payload)
 
     setattr(field, "preprocess", checked)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
@@ -138,9 +130,7 @@ def picture_output(label: str, **overrides: Any) -> gr.Image:
 def _path_of(payload: Any) -> str | None:
     if payload is None:
         return None
-    if payload.path is None:
-        raise gr.Error("The picture has to be uploaded as a file.", print_exception=False)
-    return str(payload.path)
+    return uploaded_path(payload)
 
 
 def example_picture(name: str) -> str:
@@ -164,7 +154,7 @@ def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool 
     """
     if path is None:
         raise InputError(f"Please choose {what} first.")
-    return read_image(path, f"The {what.removeprefix('a ')}", keep_alpha=keep_alpha)
+    return read_image(read_upload(path), f"The {what.removeprefix('a ')}", keep_alpha=keep_alpha)
 
 
 def endpoint(
@@ -172,7 +162,7 @@ def endpoint(
 ) -> None:
     """Registers the public API endpoint `/name`; its parameters are named as those of `function`."""
     gr.Button(visible=False).click(
-        guarded(awaited(function)),
+        guarded(function),
         list(inputs),
         list(outputs),
         api_name=name,
@@ -224,13 +214,6 @@ def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
     }}"""
     button.click(None, list(settings.values()), note, js=script, api_visibility="private")
     return button
-
-
-def download_path(name: str) -> Path:
-    """A fresh path that ends in `name`, in the folder that gradio serves from and clears by age."""
-    folder = Path(get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
-    return folder / name
 
 
 def took(elapsed_ms: float, what: str = "Done") -> str:

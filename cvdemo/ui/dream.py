@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -34,6 +33,7 @@ from cvdemo.ui.common import (
     whole_number,
 )
 from cvdemo.ui.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
+from cvdemo.ui.results import save_pil_to_cache
 
 NOTE = (
     "DeepDream changes the picture, not the network: each step moves the pixels along the gradient of what one layer "

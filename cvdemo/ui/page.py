@@ -1,5 +1,9 @@
 """The page: header, the tuple of tabs, what a shared link restores, and how it is launched."""
 
+import os
+import signal
+import sys
+import time
 from typing import Any
 
 import gradio as gr
@@ -7,22 +11,26 @@ from gradio.components import Component
 
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
 from cvdemo.ui.address import address, ending_in_one_sentence
-from cvdemo.ui.server import MAX_UPLOAD, middleware, refuse_urls_as_files
+from cvdemo.ui.blocks import Page
+from cvdemo.ui.files import KEEP_FILES_S, PageFolder, open_folder, quota_bytes
+from cvdemo.ui.gradio_parts import adapt_gradio
+from cvdemo.ui.server import error_handlers, middleware
+from cvdemo.ui.sessions import MAX_SESSIONS
 from cvdemo.ui.share import updates
 from cvdemo.ui.theme import CSS, HEAD, theme
+from cvdemo.ui.uploads import MAX_UPLOAD
 
 TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
 
 HEADER = """# cvdemo
 Six classics of deep learning for computer vision, live on your own picture."""
 
-KEEP_FILES_S = 3600
 QUEUE_LENGTH = 30
 
 
-def build_page() -> gr.Blocks:
+def build_page() -> Page:
     """The whole page as Gradio blocks; loads no model."""
-    page = gr.Blocks(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
+    page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         gr.Markdown(HEADER, elem_id="header")
         settings: dict[str, dict[str, Component]] = {}
@@ -48,13 +56,20 @@ def _restore_links(page: gr.Blocks, tabs: gr.Tabs, settings: dict[str, dict[str,
     page.load(restore, None, [tabs, *components], api_visibility="private", show_progress="hidden")
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
     """What `launch` gets: a public page that shows no stack trace and asks no other host for anything.
+
+    Args:
+        folder: is swept while the page runs.
 
     Raises:
         InputError: HOST or PORT cannot be used, or is taken.
     """
     host, port = address()
+    app: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    app |= {"middleware": middleware(), "exception_handlers": error_handlers()}
+    if folder is not None:
+        app["lifespan"] = folder.sweeping
     return {
         "server_name": host,
         "server_port": port,
@@ -67,14 +82,42 @@ def launch_options() -> dict[str, Any]:
         "strict_cors": True,
         "ssr_mode": False,
         "max_file_size": MAX_UPLOAD,
+        "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api", "settings"],
-        "app_kwargs": {"docs_url": None, "redoc_url": None, "openapi_url": None, "middleware": middleware()},
+        "app_kwargs": app,
     }
 
 
 def main() -> None:
-    """Serves the page; HOST and PORT in the environment say where (127.0.0.1:7860)."""
-    refuse_urls_as_files()
+    """Serves the page until it is told to end; HOST and PORT in the environment say where (127.0.0.1:7860).
+
+    SIGINT and SIGTERM end it, and remove the visitors' files; a second one ends it at once.
+    """
+    with ending_in_one_sentence():  # before the page is built: what is wrong is said at once
+        address()
+        quota_bytes()
+    adapt_gradio()
+    folder = open_folder()
+    try:
+        page = build_page()
+        folder.keep_what_is_there()
+        _serve(page, folder)
+    finally:
+        folder.close()
+    sys.stdout.flush()
+    os._exit(0)  # nothing is left to do, and the interpreter would wait for a job that is in the middle of a long step
+
+
+def _serve(page: Page, folder: PageFolder) -> None:
+    """Runs the page until a signal comes, then closes it."""
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: signals.append(received))
     with ending_in_one_sentence():
-        options = launch_options()  # before the page is built: what is wrong is said at once
-        build_page().launch(**options)
+        page.launch(prevent_thread_lock=True, **launch_options(folder))
+    while not signals:
+        time.sleep(0.1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    page.stop_jobs()
+    page.close(verbose=False)

@@ -20,8 +20,8 @@ from cvdemo.errors import DemoError
 from cvdemo.runtime import stopping_when
 from cvdemo.ui.guard import guarded
 from cvdemo.ui.jobs import CANCELLED, REPLACED, forget, running_event, session_of_caller, stop, why_stopped
+from cvdemo.ui.places import HEAVY
 
-HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
 CANCELLED_TEXT = "Cancelled."
 PREVIEW_STAYS = "Cancelled; the last preview stays."
 SETTLED_MS = 400  # after the last move of a slider or key in a number field
@@ -249,31 +249,6 @@ def _steps(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         yield from function(*args, **kwargs)
     else:
         yield function(*args, **kwargs)
-
-
-def awaited(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An endpoint's function, whose deadlines end once the client has left; what it gives stays as it is."""
-
-    def left() -> Callable[[], bool]:
-        event = running_event()
-        return lambda: why_stopped(event) is not None
-
-    if inspect.isgeneratorfunction(function):
-
-        @wraps(function)
-        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            work, stop_asked = function(*args, **kwargs), left()
-            while (value := _next(work, stop_asked)) is not _DONE:
-                yield value
-
-        return stream
-
-    @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with stopping_when(left()):
-            return function(*args, **kwargs)
-
-    return call
 
 
 def _if_there_is_something(part: Part, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,150 @@
+"""Each demo in a process that may talk to itself alone: any other address or name it asks for is recorded.
+
+Python's sockets are watched by an audit hook. Libraries in C, such as ONNX Runtime, pass it by: where there is a C
+compiler, a small library loaded before all others watches `connect` and `getaddrinfo` themselves.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+WATCHED = """
+import sys
+
+def watch(event, args):
+    if event == "socket.getaddrinfo" and args[0] not in (None, "localhost", "127.0.0.1", "::1"):
+        print("ASKED", args[0], flush=True)
+    if event == "socket.connect" and isinstance(args[1], tuple) and not str(args[1][0]).startswith(("127.", "::1")):
+        print("ASKED", args[1], flush=True)
+    if event == "import" and args[0] == "onnxruntime":
+        import os
+        print("IMPORTED onnxruntime with", os.environ.get("ORT_DISABLE_TELEMETRY"), flush=True)
+
+sys.addaudithook(watch)
+"""
+
+PICTURE = """
+from cvdemo.ui.common import example_picture
+from cvdemo.images import read_image, resize_to_fit
+picture = resize_to_fit(read_image(example_picture("lion")), 96)
+"""
+
+DEMOS = {
+    "classify": """
+from cvdemo.classify import classify, load_classifier
+classify(picture, load_classifier("imagenet"))
+""",
+    "detect": """
+from cvdemo.detect import DetectConfig, load_detector
+from cvdemo.scan import scan_steps
+from cvdemo.runtime import Deadline
+*_, last = scan_steps(picture, load_detector("imagenet"), DetectConfig(megapixels=0.1), Deadline(60))
+""",
+    "dream": """
+from cvdemo.classify import load_classifier
+from cvdemo.deepdream import DreamConfig, dream
+c = load_classifier()
+*_, last = dream(picture, c.network, c.preprocessing, DreamConfig(octaves=1, steps=1, size_px=128), device=c.device)
+""",
+    "style": """
+from cvdemo.style import StyleConfig, load_style_network, stylize
+*_, last = stylize(picture, picture, load_style_network(), StyleConfig(size=128, scales=1, steps=10))
+""",
+    "sample": """
+from cvdemo.dcgan import SampleConfig, load_generator, sample
+sample(load_generator("dcgan_anime"), SampleConfig(generator="dcgan_anime", count=1))
+""",
+    "upscale": """
+from cvdemo.srcnn import UpscaleConfig, load_srcnn, upscale
+upscale(picture, load_srcnn(2), UpscaleConfig(scale=2))
+import time
+time.sleep(3)  # the report was sent in the background
+""",
+}
+
+LIBRARY = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+typedef const struct addrinfo hints_t;
+
+int getaddrinfo(const char *node, const char *service, hints_t *hints, struct addrinfo **found) {
+    int (*real)(const char *, const char *, hints_t *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (node && strcmp(node, "localhost") && strncmp(node, "127.", 4)) {
+        fprintf(stderr, "ASKED %s\n", node);
+        return EAI_FAIL;
+    }
+    return real(node, service, hints, found);
+}
+
+int connect(int descriptor, const struct sockaddr *address, socklen_t length) {
+    int (*real)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+    if (address->sa_family == AF_INET) {
+        char text[64];
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, sizeof text);
+        if (strncmp(text, "127.", 4)) fprintf(stderr, "ASKED %s\n", text);
+    }
+    return real(descriptor, address, length);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def watching(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which a process is watched: with the library, where it can be built."""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    compiler = shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        return environment
+    folder = tmp_path_factory.mktemp("watch")
+    (folder / "watch.c").write_text(LIBRARY, encoding="utf-8")
+    library = folder / "watch.so"
+    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(folder / "watch.c"), "-ldl"]
+    subprocess.run(command, check=True)
+    return {**environment, "LD_PRELOAD": str(library)}
+
+
+def told(code: str, environment: dict[str, str]) -> list[str]:
+    """What a watched process prints of the hosts that it asks for."""
+    code = WATCHED + code
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("ASKED", "IMPORTED"))]
+
+
+@pytest.mark.parametrize("demo", DEMOS)
+def test_a_demo_asks_no_host(watching: dict[str, str], demo: str) -> None:
+    lines = told(PICTURE + DEMOS[demo], watching)
+    assert not [line for line in lines if line.startswith("ASKED")]
+    if demo == "upscale":
+        assert lines == ["IMPORTED onnxruntime with 1"]
+
+
+@pytest.mark.parametrize("module", ["cvdemo.onnx_graph", "bench.sample", "bench.upscale"])
+def test_the_report_is_off_before_the_import(watching: dict[str, str], module: str) -> None:
+    assert "IMPORTED onnxruntime with 1" in told(f"import {module}", watching)
+
+
+def test_the_watch_sees_what_is_asked(watching: dict[str, str]) -> None:
+    code = "import socket\ntry: socket.create_connection(('example.invalid', 80), timeout=1)\nexcept OSError: pass"
+    assert "ASKED example.invalid" in told(code, watching)
+
+
+def test_every_import_of_onnx_runtime_comes_after_the_package() -> None:
+    """Files that import it lie in a package whose `__init__` sets the variable, or imports one that does."""
+    files = [path for folder in ("cvdemo", "bench", "train", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    importing = [path for path in files if "import onnxruntime" in path.read_text(encoding="utf-8")]
+    assert {path.relative_to(ROOT).parts[0] for path in importing} <= {"cvdemo", "bench"}
+    assert "ORT_DISABLE_TELEMETRY" in (ROOT / "cvdemo" / "__init__.py").read_text(encoding="utf-8")
+    assert "import cvdemo" in (ROOT / "bench" / "__init__.py").read_text(encoding="utf-8")

@@ -1,0 +1,80 @@
+"""What the tests of the server share: calls to any handler of a running page, whatever they hold."""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cvdemo.ui.common import example_picture
+
+FILE = {"_type": "gradio.FileData"}
+
+
+@dataclass
+class Caller:
+    """A client that can call handlers by number, private ones too."""
+
+    url: str
+    log: Path | None = None
+    local_address: str = "127.0.0.1"
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        transport = httpx.HTTPTransport(local_address=self.local_address)
+        self.http = httpx.Client(base_url=f"{self.url}/gradio_api", transport=transport, timeout=60)
+
+    def __enter__(self) -> "Caller":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.http.close()
+
+    def config(self) -> dict[str, Any]:
+        return httpx.get(f"{self.url}/config", timeout=60).json()
+
+    def upload(self, content: bytes | None = None, name: str = "picture.jpg") -> dict[str, Any]:
+        """A picture field's value; without content, of a small photograph."""
+        data = Path(example_picture("lion")).read_bytes() if content is None else content
+        stored = self.http.post("/upload", files={"files": (name, data)}).raise_for_status().json()[0]
+        return {"path": stored, "meta": FILE}
+
+    def post(self, name: str, data: list[Any], **fields: Any) -> httpx.Response:
+        """Asks for a job at a public endpoint."""
+        return self.http.post(f"/call/{name}", json={"data": data, **fields})
+
+    def call(self, name: str, data: list[Any]) -> str:
+        """All events of a job at a public endpoint, as text."""
+        event = self.post(name, data).raise_for_status().json()["event_id"]
+        return self.http.get(f"/call/{name}/{event}").text
+
+    def join(self, number: int, data: list[Any], session: str | None = None, **fields: Any) -> httpx.Response:
+        """Asks for a job of any handler."""
+        body = {"data": data, "fn_index": number, "session_hash": session or secrets.token_hex(8), **fields}
+        return self.http.post("/queue/join", json=body)
+
+    def ask(self, dependency: dict[str, Any], data: list[Any], **fields: Any) -> str:
+        """The last event of any handler, or the body of its refusal, as text."""
+        session = secrets.token_hex(8)
+        if not dependency["queue"]:
+            body = {"data": data, "fn_index": dependency["id"], "session_hash": session, **fields}
+            return self.http.post("/run/predict", json=body).text
+        answer = self.join(dependency["id"], data, session, **fields)
+        if answer.status_code != 200:
+            return answer.text
+        with self.http.stream("GET", "/queue/data", params={"session_hash": session}) as stream:
+            lines = [line for line in stream.iter_lines() if "process_completed" in line]
+        return lines[-1] if lines else ""
+
+
+def results(events: str) -> Any:
+    """The data of a completed job."""
+    return json.loads(events.split("event: complete\ndata: ")[1].splitlines()[0])
+
+
+def handlers(config: dict[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
+    """Every handler with the kinds of its inputs."""
+    kinds = {component["id"]: component["type"] for component in config["components"]}
+    return [(entry, [kinds[number] for number in entry["inputs"]]) for entry in config["dependencies"]]

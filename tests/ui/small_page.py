@@ -1,0 +1,57 @@
+"""A page of four handlers on the project's own queue and server: `python -m tests.ui.small_page PORT UNHEARD_S`.
+
+`plain` and `stream` are heavy and count their steps until a deadline ends them; `light` answers at once; `work` tells
+the steps so far, and whether the last heavy job has ended.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from cvdemo.runtime import Deadline
+from cvdemo.ui import places
+from cvdemo.ui.blocks import Page
+from cvdemo.ui.gradio_parts import adapt_gradio
+from cvdemo.ui.server import error_handlers, middleware
+
+LONG_S = 60.0
+work = {"steps": 0, "ended": 0}
+
+
+def stream(text: str) -> Iterator[str]:
+    deadline = Deadline(LONG_S)
+    try:
+        while not deadline.expired:
+            work["steps"] += 1
+            time.sleep(0.02)
+            yield text
+    finally:
+        work["ended"] += 1
+
+
+def plain(text: str) -> str:
+    for _ in stream(text):
+        pass
+    return text
+
+
+def main(port: int, unheard_s: float) -> None:
+    places.UNHEARD_S = unheard_s
+    adapt_gradio()
+    with Page(analytics_enabled=False) as page:
+        text, told, button = gr.Textbox(label="Text"), gr.JSON(), gr.Button()
+        heavy: dict[str, Any] = {"concurrency_id": places.HEAVY, "concurrency_limit": 1}
+        button.click(plain, text, text, api_name="plain", **heavy)
+        button.click(stream, text, text, api_name="stream", **heavy)
+        button.click(lambda sent: sent, text, text, api_name="light")
+        button.click(lambda: work, None, told, api_name="work")
+    page.queue(max_size=30, default_concurrency_limit=1, api_open=False)
+    options = {"middleware": middleware(), "exception_handlers": error_handlers()}
+    page.launch(server_name="127.0.0.1", server_port=port, quiet=True, ssr_mode=False, app_kwargs=options)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))
