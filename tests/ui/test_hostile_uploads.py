@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 
 from cvdemo.ui.common import example_picture
 from tests.hostile_files import hostile_files
@@ -17,7 +18,8 @@ from tests.test_hostile_files import MOST_MB, is_sentence, write_all
 from tests.ui.conftest import serve
 
 QUICK_STYLE = {"size": 128, "scales": 1, "steps": 1}
-ALWAYS = ("bomb/rgba.png", "bomb/below_the_limit.jpg", "bomb/alpha.webp", "lying/huge.heic", "animated/300.gif")
+PHOTOGRAPHS_WH = ((4032, 3024), (3024, 4032), (3000, 3000))  # a phone's
+ALWAYS = ("bomb/rgba.png", "bomb/alpha.webp", "lying/huge.heic")
 ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "classify": ("/classify", "image", {}),
     "detect": ("/detect", "image", {}),
@@ -32,7 +34,11 @@ ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 @dataclass
 class HostilePage:
-    """A page of its own, the files in a folder, and the peak of its memory after one ordinary run of each endpoint."""
+    """A page of its own, the files in a folder, and the peak of its memory after one ordinary run of each endpoint.
+
+    Ordinary are a phone's photographs, upright, lying and square: a small picture, or one shape alone, would leave out
+    the networks' own memory, which grows with the picture up to their working size and with each new shape.
+    """
 
     client: Client
     folder: Path
@@ -67,8 +73,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostilePage]:
     with serve(page) as server:
         client = Client(server.url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
         hostile = HostilePage(client, folder, page / "log.txt", server.pid, example_picture("chelsea"))
-        for endpoint in ENDPOINTS:
-            assert hostile.send(endpoint, hostile.ordinary) is None
+        for number, size_wh in enumerate(PHOTOGRAPHS_WH):
+            photograph = folder / f"photograph_{number}.jpg"
+            Image.open(hostile.ordinary).resize(size_wh).save(photograph)
+            for endpoint in ENDPOINTS:  # the photographs are too large to be enlarged
+                assert hostile.send(endpoint, hostile.ordinary if endpoint == "upscale" else photograph) is None
         hostile.stood_mb = hostile.peak_mb()
         yield hostile
 
