@@ -3,12 +3,12 @@
 import asyncio
 import gc
 import json
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -118,14 +118,27 @@ def test_the_size_of_a_value_is_that_of_its_arrays() -> None:
     assert size_of("x" * 1000) >= 1000 and size_of(None) < 100
 
 
-@pytest.fixture
-def holder() -> Iterator[tuple[StateHolder, int]]:
-    """Sessions of a page with one state, whose number comes along."""
+T = TypeVar("T")
+
+
+def in_a_loop(made: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of a coroutine in a loop and thread of its own: gradio makes a loop that it never closes elsewhere."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(made())).result()
+
+
+async def _holder() -> tuple[StateHolder, int]:
     with gr.Blocks(analytics_enabled=False) as blocks:
         state = gr.State()
     held = StateHolder()
     held.blocks = blocks
-    yield held, state._id
+    return held, state._id
+
+
+@pytest.fixture
+def holder() -> tuple[StateHolder, int]:
+    """Sessions of a page with one state, whose number comes along."""
+    return in_a_loop(_holder)
 
 
 def test_states_together_stay_within_their_bytes_and_the_oldest_goes(holder: tuple[StateHolder, int]) -> None:
@@ -168,20 +181,18 @@ def test_more_sessions_than_the_page_keeps_push_out_the_oldest(holder: tuple[Sta
 
 def test_the_page_itself_keeps_the_states_within_their_bytes() -> None:
     """Its handlers' states are measured as they are stored: of three sessions the oldest loses its own."""
-    with Guarded(analytics_enabled=False) as page:
-        state, button = gr.State(), gr.Button()
-        button.click(lambda: None, None, state)
-    page.state_budget.max_bytes = 2_500_000
-    sessions = [SessionState(page) for _ in range(3)]
 
-    async def run() -> None:
+    async def run() -> list[bool]:
+        with Guarded(analytics_enabled=False) as page:
+            state, button = gr.State(), gr.Button()
+            button.click(lambda: None, None, state)
+        page.state_budget.max_bytes = 2_500_000
+        sessions = [SessionState(page) for _ in range(3)]
         for session in sessions:
-            await page.postprocess_data(page.fns[0], [np.zeros(1_000_000, np.uint8)], session)
+            await page.postprocess_data(page.fns[0], np.zeros(1_000_000, np.uint8), session)
+        return [state._id in session.state_data for session in sessions]
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()))  # the browser's event loop runs in this one
-    thread.start()
-    thread.join()
-    assert [state._id in session.state_data for session in sessions] == [False, True, True]
+    assert in_a_loop(run) == [False, True, True]
 
 
 def test_a_link_is_restored_and_a_preset_answers_while_the_line_is_full(caller: Caller) -> None:
