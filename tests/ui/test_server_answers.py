@@ -1,12 +1,14 @@
 """What answers tell: no path of the machine, no policy that the browser objects to, and sessions that stay small."""
 
+import asyncio
 import gc
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -15,6 +17,7 @@ import torch
 from gradio.state_holder import SessionState, StateHolder
 from playwright.sync_api import Browser, Page, expect
 
+from cvdemo.ui.blocks import Page as Guarded
 from cvdemo.ui.common import example_picture
 from cvdemo.ui.page import TABS, launch_options
 from cvdemo.ui.sessions import MAX_SESSIONS, MAX_STATE_BYTES, StateBudget, size_of
@@ -115,15 +118,27 @@ def test_the_size_of_a_value_is_that_of_its_arrays() -> None:
     assert size_of("x" * 1000) >= 1000 and size_of(None) < 100
 
 
-@pytest.fixture
-def holder() -> Iterator[tuple[StateHolder, int]]:
-    """Sessions of a page with one state, whose number comes along."""
+T = TypeVar("T")
+
+
+def in_a_loop(made: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of a coroutine in a loop and thread of its own: gradio makes a loop that it never closes elsewhere."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(made())).result()
+
+
+async def _holder() -> tuple[StateHolder, int]:
     with gr.Blocks(analytics_enabled=False) as blocks:
         state = gr.State()
     held = StateHolder()
-    held.set_blocks(blocks) if hasattr(blocks, "state_session_capacity") else None
     held.blocks = blocks
-    yield held, state._id
+    return held, state._id
+
+
+@pytest.fixture
+def holder() -> tuple[StateHolder, int]:
+    """Sessions of a page with one state, whose number comes along."""
+    return in_a_loop(_holder)
 
 
 def test_states_together_stay_within_their_bytes_and_the_oldest_goes(holder: tuple[StateHolder, int]) -> None:
@@ -164,13 +179,20 @@ def test_more_sessions_than_the_page_keeps_push_out_the_oldest(holder: tuple[Sta
     assert "a" not in sessions and "d" in sessions
 
 
-def test_detect_forgets_the_oldest_pictures(caller: Caller) -> None:
-    """On the running page: each run of Detect by another session leaves one scan; none of them fails for it."""
-    run = next(handler for handler, kinds in handlers(caller.config()) if handler["api_name"] == "_detect_on_page")
-    values = {part["id"]: part["props"].get("value") for part in caller.config()["components"]}
-    data = [caller.upload(), *(values[number] for number in run["inputs"][1:])]
-    for _ in range(3):
-        assert '"success":true' in caller.ask(run, data)
+def test_the_page_itself_keeps_the_states_within_their_bytes() -> None:
+    """Its handlers' states are measured as they are stored: of three sessions the oldest loses its own."""
+
+    async def run() -> list[bool]:
+        with Guarded(analytics_enabled=False) as page:
+            state, button = gr.State(), gr.Button()
+            button.click(lambda: None, None, state)
+        page.state_budget.max_bytes = 2_500_000
+        sessions = [SessionState(page) for _ in range(3)]
+        for session in sessions:
+            await page.postprocess_data(page.fns[0], np.zeros(1_000_000, np.uint8), session)
+        return [state._id in session.state_data for session in sessions]
+
+    assert in_a_loop(run) == [False, True, True]
 
 
 def test_a_link_is_restored_and_a_preset_answers_while_the_line_is_full(caller: Caller) -> None:
