@@ -23,6 +23,7 @@ EXPECTED: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "Blocks.postprocess_data": (gr.Blocks.postprocess_data, "self block_fn predictions state"),
     "Queue.push": (queueing.Queue.push, "self body request username"),
+    "Queue.send_message": (queueing.Queue.send_message, "self event event_message"),
     "Queue.start": (queueing.Queue.start, "self"),
     "Queue.process_events": (queueing.Queue.process_events, "self events batch begin_time fn"),
     "Queue.clean_events": (queueing.Queue.clean_events, "self session_hash event_id"),

@@ -52,6 +52,11 @@ def why_stopped(event: Event | None, functions: Set[int] = frozenset()) -> str |
     return _reasons.get(event._id) or (REPLACED if newer else None)
 
 
+def told_to_stop(event: Event) -> bool:
+    """Whether `stop` has ended a job, so that nothing but its last output is of interest any more."""
+    return event._id in _reasons
+
+
 def forget(event: Event | None) -> None:
     """Drops what is kept of a job that has ended."""
     if event is not None:

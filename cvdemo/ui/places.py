@@ -19,9 +19,11 @@ from fastapi import HTTPException
 from gradio import queueing
 from gradio.block_function import BlockFunction
 from gradio.data_classes import PredictBodyInternal
+from gradio.server_messages import EventMessage, ProcessGeneratingMessage
 from gradio.utils import run_coro_in_background
 
 from cvdemo.ui.clients import address_of
+from cvdemo.ui.jobs import told_to_stop
 
 HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
 PLACES_PER_CLIENT = 4  # one job runs while the visitor tries another tab, and two more for the impatient
@@ -90,6 +92,15 @@ class FairQueue(queueing.Queue):
     def start(self) -> None:
         super().start()  # type: ignore[no-untyped-call]  # gradio's methods have no annotations
         run_coro_in_background(self._keep_order)
+
+    def send_message(self, event: queueing.Event, event_message: EventMessage) -> None:
+        """Gradio's, but for what a job that was told to stop still had on its way: it is of another picture.
+
+        The message of completion, which follows, holds the whole of the last output.
+        """
+        if isinstance(event_message, ProcessGeneratingMessage) and told_to_stop(event):
+            return
+        super().send_message(event, event_message)
 
     async def push(self, body: PredictBodyInternal, request: Any, username: str | None) -> Any:
         """Gives the job a place, or refuses with a sentence: 429 where the client has too many, 503 where all do."""
