@@ -121,8 +121,10 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def open_page(browser: Browser, server: str, width: int, height: int) -> Iterator[Page]:
+def open_page(browser: Browser, server: str, width: int, height: int, script: str = "") -> Iterator[Page]:
+    """The page at a size, in a browser of its own that runs `script` before anything of the page."""
     context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+    context.add_init_script(script)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
