@@ -28,6 +28,7 @@ from cvdemo.ui.common import (
     picture_output,
     share_button,
 )
+from cvdemo.ui.guard import guarded
 from cvdemo.ui.parts import SETTLED_MS, Part, wire
 
 NOTE = (
@@ -123,6 +124,12 @@ def _show(session: Session | None, view: str, only: list[int] | None, *values: A
     found = select(session.scan, config, only or ())
     picture = _png(_view(session, view, found, only or []))
     return picture, _status(session.scan, found, view, only or []), _table(found), *_files(found)
+
+
+def _settle(status: str, *shown: Any) -> tuple[Any, ...]:
+    """After a run: all that `_show` gives, for controls may have moved meanwhile; that it was cancelled stays told."""
+    picture, line, *files = _show(*shown)
+    return picture, gr.skip() if status.startswith("Cancelled") else line, *files
 
 
 def _rows(found: Detections) -> list[tuple[str, float, list[float]]]:
@@ -251,7 +258,13 @@ def _wire(image: gr.Image, run: gr.Button, cancel: gr.Button, parts: dict[str, C
     events = wire(part, _detect_on_page, run=[run.click], watch=watch, cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:
-        event.success(_show, [session, *touched], shown, api_visibility="private", show_progress="hidden")
+        event.success(
+            guarded(_settle),
+            [parts["status"], session, *touched],
+            shown,
+            api_visibility="private",
+            show_progress="hidden",
+        )
 
 
 TAB = Tab(slug="detect", title="Detect", build=build)

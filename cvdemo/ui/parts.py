@@ -33,7 +33,7 @@ class Part:
     """One thing that a tab does.
 
     Attributes:
-        name: unique on the page; its hidden button is `<name>-again`.
+        name: unique on the page; its hidden buttons are `<name>-again` and `<name>-empty`.
         inputs: of its handler, in order. needs: those of them without which there is nothing to do.
         outputs: of its handler, in order; on a phone the page scrolls to the first of them.
         empty: what outputs show while there is no result, where that is not the usual; see `empty_value`.
@@ -114,15 +114,14 @@ def wire(
     Returns:
         The events of the handler, for a `success` of the caller's.
     """
-    restart = gr.Button(visible="hidden", elem_id=f"{part.name}-again")
+    restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("again", "empty"))
     renewed = _begin(part, [restart.click, *again], scroll=False)
     jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
     if run:
         jobs.append(_job(_begin(part, run, scroll=True), part, function, options))
     part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
-    if clears:
-        _begin(part, clears, scroll=False, forgets=True)
+    _begin(part, [empty.click, *clears], scroll=False, forgets=True)
     if cancel is not None:
         _wire_cancel(part, cancel)
     return jobs

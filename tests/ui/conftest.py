@@ -188,9 +188,9 @@ class Visitor:
 
 @pytest.fixture
 def busy(server: str) -> Iterator[Visitor]:
-    """Another visitor's style transfer of many minutes, which holds the one place at which jobs run."""
+    """Another visitor's style transfer of two minutes, the limit, which holds the one place at which jobs run."""
     content, style = upload(server, example_picture("chelsea")), upload(server, example_picture("styles/mosaic"))
-    visitor = Visitor(server, "stylize", [content, style, 2.0, 10.0, 40.0, 384, 0, 1.0, False, "content", 1, 400])
+    visitor = Visitor(server, "stylize", [content, style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 6, 400])
     visitor.wait_for_a_preview()
     yield visitor
     visitor.leave()

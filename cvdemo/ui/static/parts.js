@@ -22,7 +22,8 @@ window.cvdemo = (() => {
     delete inputsOfRun[name];
   }
 
-  /* An input has changed: starts the part again once no other change comes for a while. */
+  /* An input has changed: starts the part again once no other change comes for a while. Without its picture there is
+     nothing to start: the results go. */
   function changed([name, waitMs, needs, numbers, automatic], inputs) {
     clearTimeout(timers[name]);
     timers[name] = setTimeout(() => {
@@ -30,7 +31,7 @@ window.cvdemo = (() => {
       const missing = needs.some((i) => inputs[i] === null);
       if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
       if (numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
-      document.getElementById(`${name}-again`)?.click();
+      document.getElementById(`${name}-${missing ? "empty" : "again"}`)?.click();
     }, waitMs);
   }
 
