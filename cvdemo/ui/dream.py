@@ -137,8 +137,8 @@ def _so_far(step: DreamStep) -> str:
 
 
 def _summary(step: DreamStep, before: float, after: float, elapsed_ms: float) -> str:
-    hurried = f" {_hurried(step)}" if step.done < step.wanted else ""
-    return f"{took(elapsed_ms)}. Objective: {before:.3g} → {after:.3g}.{hurried}"
+    hurried = f". {_hurried(step)}" if step.done < step.wanted else ""
+    return f"{took(elapsed_ms)}. Objective: {before:.3g} → {after:.3g}{hurried}"
 
 
 def _hurried(step: DreamStep) -> str:

@@ -28,7 +28,7 @@ def wait_for_the_link(page: Page, size_px: object = 128) -> None:
 
 
 def open_small(page: Page, server: str, **settings: object) -> None:
-    """The tab with a picture chosen and settings that, if none are given, take a second or two."""
+    """The tab with settings that, if none are given, take a second or two, and a picture, which starts it."""
     values = SMALL | settings
     query = "&".join(f"{name}={value}" for name, value in values.items())
     page.goto(f"{server}/?tab=dream&{query}")
@@ -38,8 +38,7 @@ def open_small(page: Page, server: str, **settings: object) -> None:
 
 
 def finished_dream(page: Page) -> bytes:
-    """Runs it; the file of the result."""
-    page.click("#dream-run")
+    """The file of the result, once it is done."""
     expect(page.locator("#dream-status")).to_contain_text("Done in")
     result = page.locator("#dream-result img")
     expect(result).to_have_attribute("src", re.compile(r"\.png$"))
@@ -48,7 +47,6 @@ def finished_dream(page: Page) -> bytes:
 
 def test_the_dream_raises_its_objective(page: Page, server: str) -> None:
     open_small(page, server)
-    page.click("#dream-run")
     status = page.locator("#dream-status")
     expect(status).to_contain_text("Done in")
     start, end = re.findall(r"Objective: ([\d.e+-]+) → ([\d.e+-]+)", status.inner_text())[0]
@@ -68,7 +66,6 @@ def test_one_seed_repeats_and_two_differ_on_the_page(page: Page, server: str) ->
 
 def test_a_dream_can_be_watched_and_cancelled(page: Page, server: str) -> None:
     open_small(page, server, size_px=512, octaves=4, steps=50)  # 200 steps: half a minute of one core
-    page.click("#dream-run")
     expect(page.locator("#dream-result img")).to_have_attribute("src", re.compile(r"preview\.jpeg$"))
     expect(page.locator("#dream-status")).to_contain_text("Dreaming: octave")
     page.click("#dream-cancel")
@@ -91,7 +88,6 @@ def test_a_preset_sets_the_controls_and_a_moved_control_makes_it_custom(page: Pa
 
 def test_a_channel_the_layer_lacks_is_explained(page: Page, server: str) -> None:
     open_small(page, server, channel=319)
-    page.click("#dream-run")
     expect(page.locator(".toast-body.error")).to_contain_text("This layer has channels 0 to 111")
 
 
@@ -140,7 +136,7 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     monkeypatch.setattr(gr, "Warning", said.append)
     *_, picture = tab.dream_endpoint(CHELSEA, **SMALL)
     assert np.shape(picture) == (85, 128, 3)
-    assert len(said) == warnings and all("stopped by the limit of 0 s after 0 of 2 steps" in text for text in said)
+    assert len(said) == warnings and all("The limit of 0 s left time for 1 of 2 steps." in text for text in said)
 
 
 def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> None:

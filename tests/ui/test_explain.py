@@ -1,6 +1,7 @@
 """The networks to choose from and the Explain part, on a page whose weights folder holds small untrained networks."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -38,8 +39,9 @@ def trial_phone(browser: Browser, trial: str) -> Iterator[Page]:
 
 
 def classify(page: Page, url: str, model: str) -> None:
+    """Waits until the link has chosen the network: what is sent before would be answered by another one."""
     page.goto(f"{url}/?tab=classify&model={model}")
-    expect(page.locator("#classify-run")).to_be_visible()
+    expect(page.locator("#ClassifyConfig-model input")).not_to_have_value(re.compile("^ImageNet-1k"))
     page.set_input_files("#classify-image input[type=file]", example_picture("cheetah"))
     expect(page.locator("#classify-status")).to_contain_text("Done in")
 

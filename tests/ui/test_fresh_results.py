@@ -13,13 +13,14 @@ from tests.ui.conftest import Visitor, choose_picture, open_page, remove_picture
 
 CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), example_picture("astronaut")
 
-# For each tab: settings of a run of many seconds, what the status says meanwhile, and settings of a short one.
+# For each tab: settings of a run of many seconds on a large picture and what its status says meanwhile.
 SLOW = {
     "detect": ("crop_by_crop=true", r"Level \d of"),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", "Dreaming: octave"),
     "style": ("size=192&scales=1&steps=400", r"Step \d+ of 400"),
-    "upscale": ("scale=4&shrink_first=false&tile_px=64", r"Tile \d+ of"),
+    "upscale": ("scale=3", r"Tile \d+ of"),
 }
+# Settings of a short run, and what the status says at its end.
 QUICK = {
     "classify": ("", "Done in"),
     "detect": ("", "scored in"),
@@ -37,7 +38,10 @@ RESULTS = {
 
 
 def open_tab(page: Page, server: str, tab: str, settings: str) -> None:
-    page.goto(f"{server}/?tab={tab}&{settings}")
+    """The tab once the link has set its settings: the answer to the page's first request does that."""
+    with page.expect_response(re.compile("/queue/data")) as stream:
+        page.goto(f"{server}/?tab={tab}&{settings}")
+    stream.value.finished()
     expect(page.locator(f"#{tab}-run")).to_be_visible()
 
 
@@ -55,15 +59,17 @@ def test_a_picture_that_is_taken_away_takes_its_result_along(page: Page, server:
 
 
 @pytest.mark.parametrize("tab", SLOW)
-def test_a_picture_swapped_in_the_middle_of_a_run_gets_its_own(page: Page, server: str, tab: str) -> None:
+def test_a_picture_swapped_in_the_middle_of_a_run_gets_its_own(
+    page: Page, server: str, tab: str, tmp_path: Path
+) -> None:
     """The first run ends, its preview goes, and what is shown from then on has the shape of the second picture."""
     settings, running = SLOW[tab]
     open_tab(page, server, tab, settings)
     status = page.locator(f"#{tab}-status")
-    choose_picture(page, tab, CHEETAH)
+    choose_picture(page, tab, enlarged(CHEETAH, (3000, 2000), tmp_path))
     expect(status).to_contain_text(re.compile(running))
     with page.expect_response(re.compile("/queue/join")):
-        choose_picture(page, tab, SQUARE)
+        choose_picture(page, tab, enlarged(SQUARE, (2000, 2000), tmp_path))
     expect(status).to_contain_text(re.compile(running))
     if tab != "upscale":  # shows nothing until it is done
         assert shape_of(page, tab) == [1, 1]
@@ -71,6 +77,13 @@ def test_a_picture_swapped_in_the_middle_of_a_run_gets_its_own(page: Page, serve
     expect(status).to_contain_text("Cancelled")
     page.wait_for_timeout(2000)
     expect(status).to_contain_text("Cancelled")  # no other run goes on
+
+
+def enlarged(path: str, size_wh: tuple[int, int], folder: Path) -> Path:
+    """A picture of so many pixels that no tab is done with it soon."""
+    target = folder / f"{size_wh[0]}x{size_wh[1]}.jpg"
+    Image.open(path).convert("RGB").resize(size_wh).save(target)
+    return target
 
 
 def shape_of(page: Page, tab: str) -> list[int]:
@@ -205,26 +218,21 @@ def test_a_swapped_picture_is_never_shown_with_the_answer_of_the_other(page: Pag
 
 
 @pytest.mark.parametrize("tab", SLOW)
-def test_a_visitor_who_closes_the_page_stops_the_job(browser: Browser, server: str, client: Client, tab: str) -> None:
+def test_a_visitor_who_closes_the_page_stops_the_job(
+    browser: Browser, server: str, client: Client, tab: str, tmp_path: Path
+) -> None:
     """The next visitor, who would wait for minutes, is served at once."""
     settings, running = SLOW[tab]
     for page in open_page(browser, server, 1280, 900):
         open_tab(page, server, tab, settings)
-        choose_picture(page, tab, CHEETAH)
+        choose_picture(page, tab, enlarged(CHEETAH, (3000, 2000), tmp_path))
         expect(page.locator(f"#{tab}-status")).to_contain_text(re.compile(running))
     assert client.submit(count=1, api_name="/sample").result(timeout=15)
 
 
-def large_picture(folder: Path) -> Path:
-    """9 megapixels, which x2 enlarges for a minute."""
-    path = folder / "large.jpg"
-    Image.open(CHEETAH).resize((3600, 2500)).save(path)
-    return path
-
-
 def test_a_program_that_leaves_stops_its_job(server: str, client: Client, tmp_path: Path) -> None:
     """Even where the endpoint gives nothing before its result, as /upscale."""
-    visitor = Visitor(server, "upscale", [upload(server, large_picture(tmp_path)), 2, "auto"])
+    visitor = Visitor(server, "upscale", [upload(server, enlarged(CHEETAH, (3600, 2500), tmp_path)), 2, "auto"])
     with pytest.raises(TimeoutError):  # it runs, and the other waits
         client.submit(count=1, api_name="/sample").result(timeout=3)
     visitor.leave()

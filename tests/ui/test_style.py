@@ -18,8 +18,9 @@ from cvdemo.ui.loss_plot import loss_plot
 SMALL = "tab=style&size=128&scales=1&steps=12"
 
 
-def open_small(page: Page, server: str, more: str = "") -> None:
-    page.goto(f"{server}/?{SMALL}{more}")
+def open_small(page: Page, server: str, settings: str = SMALL) -> None:
+    """The tab once the link has set its settings."""
+    page.goto(f"{server}/?{settings}")
     expect(page.locator("#style-run")).to_be_visible()
     expect(page.locator("#StyleConfig-size input[type=number]")).to_have_value("128")
 
@@ -65,7 +66,7 @@ def test_a_preset_sets_the_weights(page: Page, server: str) -> None:
 
 
 def test_cancel_stops_the_run(page: Page, server: str) -> None:
-    page.goto(f"{server}/?tab=style&size=128&scales=1&steps=400")
+    open_small(page, server, "tab=style&size=128&scales=1&steps=400")
     page.set_input_files("#style-image input[type=file]", example_picture("chelsea"))
     status = page.locator("#style-status")
     expect(status).to_contain_text(re.compile(r"Step \d+ of 400"))
@@ -126,7 +127,7 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     paths = example_picture("chelsea"), example_picture("styles/night_swirls")
     *_, picture = tab.stylize_endpoint(*paths, size=128, scales=1, steps=3)
     assert picture.shape == (85, 128, 3)
-    assert len(said) == warnings and all("the time limit of 0 s: step 1 of 3" in text for text in said)
+    assert len(said) == warnings and all("The limit of 0 s left time for 1 of 3 steps." in text for text in said)
 
 
 def test_the_drawing_has_a_line_a_curve_and_its_last_value() -> None:
