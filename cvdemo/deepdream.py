@@ -252,23 +252,17 @@ def dream(
     full_hw = (original.shape[-2], original.shape[-1])
     sizes = octave_sizes(full_hw, config.octaves, config.octave_scale)
     pace, pixels = Pace(deadline, [height * width for height, width in sizes], config.steps), resize(original, sizes[0])
-    for octave, size_hw in enumerate(sizes):
-        if deadline.expired and 0 < octave < len(sizes) - 1:
-            continue
-        pace.begin(octave)
+    for octave in pace.sizes():
         if octave > 0:
-            pixels = grow_octave(pixels, original, size_hw, config.detail)
+            pixels = grow_octave(pixels, original, sizes[octave], config.detail)
         pace.prepared()
-        while True:
+        enough = False
+        while not (enough or (pace.done[octave] and deadline.expired)):
             pixels, value = ascend(pixels, network, preprocessing, config, generator)
             pace.step_done()
             steps = pace.done[octave] - 1, sum(pace.done), pace.total, len(sizes) * config.steps
             enough = pace.size_done
             yield DreamStep(octave, len(sizes), *steps, to_image(pixels), value)
-            if deadline.abandoned:
-                return
-            if enough or deadline.expired:
-                break
 
 
 def dream_image(

@@ -7,7 +7,7 @@ the first steps on, and all sizes that are left get the same, smaller number of 
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cvdemo.runtime import Deadline
 
@@ -31,6 +31,19 @@ class Pace:
         self._seconds: deque[float] = deque(maxlen=RECENT)  # for one unit of work
         self._preparation = 0.0  # seconds for one unit, before the first step of a size
         self._began = time.monotonic()
+
+    def sizes(self) -> Iterator[int]:
+        """The sizes to work on, each begun: without those for which no time is left, but never without the finest.
+
+        Where nobody waits any more, the size under way is the last.
+        """
+        for size in range(len(self.costs)):
+            if self.deadline.expired and 0 < size < len(self.costs) - 1:
+                continue
+            self.begin(size)
+            yield size
+            if self.deadline.abandoned:
+                return
 
     def begin(self, size: int) -> None:
         """What is done from now to the first step prepares this size."""

@@ -185,6 +185,11 @@ def scale_sizes(
     return [(max(1, round(size_hw[0] * f)), max(1, round(size_hw[1] * f))) for f in reversed(kept)]
 
 
+def strokes_size(style: ImageArray, size_hw: tuple[int, int], style_scale: float) -> tuple[int, int]:
+    """Height and width (px) of the style picture beside a picture of `size_hw`; `InputError` where it is too narrow."""
+    return scale_sizes(style.shape[:2], round(max(size_hw) * style_scale), 1, "The style picture")[0]
+
+
 def shifted(pixels: Tensor, shift_yx: tuple[int, int]) -> Tensor:
     """The picture with a reflected border of `BORDER_PX` to `BORDER_PX + SHIFT_PX`, so that it stands shifted.
 
@@ -297,9 +302,8 @@ def stylize(
 
     Args:
         content, style: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
-        deadline: each scale gets fewer steps where the measured speed asks for it, so that the finest is painted
-            in time. When the deadline is there the finest scale gets the one step that it needs; when nobody waits any
-            more the step under way is the last one.
+        deadline: scales get fewer steps by the measured speed, so that the finest is painted in time, see `Pace`.
+            When nobody waits any more the step under way is the last one.
 
     Raises:
         InputError: a picture is too narrow.
@@ -310,13 +314,10 @@ def stylize(
     source, reference = matched_pair(content, style, config, network.device)
     pace = Pace(deadline, [height * width for height, width in sizes], config.steps)
     pixels: Tensor | None = None
-    for scale, size_hw in enumerate(sizes):
-        if deadline.expired and 0 < scale < len(sizes) - 1:
-            continue
-        pace.begin(scale)
+    for scale in pace.sizes():
+        size_hw = sizes[scale]
         fitted = resize(source, size_hw)
-        strokes_px = round(max(size_hw) * config.style_scale)
-        strokes = resize(reference, scale_sizes(style.shape[:2], strokes_px, 1, "The style picture")[0])
+        strokes = resize(reference, strokes_size(style, size_hw, config.style_scale))
         pixels = start_picture(fitted, strokes, config, generator) if pixels is None else resize(pixels, size_hw)
         targets = make_targets(fitted, strokes, network, generator, min(SHIFTS, pace.planned))
         step_size = config.step_size * SCALE_RATIO ** (len(sizes) - 1 - scale)
@@ -327,7 +328,5 @@ def stylize(
             steps = pace.done[scale], sum(pace.done), pace.total, len(sizes) * config.steps
             enough = pace.size_done
             yield StyleStep(scale, *steps, to_image(pixels), *found)
-            if deadline.abandoned:
-                return
             if enough or deadline.expired:
                 break

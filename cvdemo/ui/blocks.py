@@ -18,6 +18,8 @@ from cvdemo.ui.places import FairQueue
 from cvdemo.ui.sessions import StateBudget
 from cvdemo.ui.values import checked, wrong
 
+IGNORES_VALUES = "ignores_values"  # set on a handler whose inputs are for the browser alone: none is read here
+
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,8 @@ class Page(gr.Blocks):
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
     ) -> list[Any]:
         """Gradio's, after the page's own check of every value; whatever gradio then raises becomes one sentence."""
+        if getattr(block_fn.fn, IGNORES_VALUES, False):
+            return [None] * len(block_fn.inputs)
         blocks = [state[block._id] if state and block._id in state and not block.stateful else block
                   for block in block_fn.inputs]  # fmt: skip
         values = checked(blocks, inputs)

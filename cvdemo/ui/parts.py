@@ -18,6 +18,7 @@ from gradio.events import Dependency
 
 from cvdemo.errors import DemoError
 from cvdemo.runtime import stopping_when
+from cvdemo.ui.blocks import IGNORES_VALUES
 from cvdemo.ui.guard import guarded
 from cvdemo.ui.jobs import CANCELLED, REPLACED, forget, running_event, session_of_caller, stop, why_stopped
 from cvdemo.ui.places import HEAVY
@@ -150,6 +151,7 @@ def _begin(part: Part, triggers: Sequence[Any], *, scroll: bool, forgets: bool =
         await stop(session_of_caller(), part.all_functions(), REPLACED)
         return part.emptied()
 
+    setattr(end_and_empty, IGNORES_VALUES, True)  # mypy knows no attributes of functions
     children = [child.name for child in part.children]
     needs = [list(part.inputs).index(component) for component in part.needs]
     target = part.outputs[0].elem_id

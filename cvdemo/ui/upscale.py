@@ -205,12 +205,8 @@ def build() -> dict[str, Component]:
                 "Download the PNG in full size", size="md", visible=False, elem_id="upscale-download"
             )
             detail = _slider(f"Where they differ most, {CLOSEUP_ZOOM} times larger", "upscale-closeup", max_height=480)
-    settings: dict[str, Component] = {
-        "scale": scale,
-        "network": network,
-        "shrink_first": shrink_first,
-        "tile_px": tile_px,
-    }
+    chosen = {"scale": scale, "network": network, "shrink_first": shrink_first, "tile_px": tile_px}
+    settings: dict[str, Component] = chosen
     share_button("upscale", settings)
     method_note(NOTE.format(fast=FAST_NOTE if FAST in CHOICES else ""))
     part = Part(

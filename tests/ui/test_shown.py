@@ -3,6 +3,7 @@
 import asyncio
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def answer(scope: dict[str, Any]) -> tuple[bool, dict[bytes, bytes], bytes]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(DrawPictures(app)(scope, send, send))  # type: ignore[arg-type]  # nothing is received
+    with ThreadPoolExecutor() as pool:  # a thread of its own: the browser's event loop runs in this one
+        pool.submit(lambda: asyncio.run(DrawPictures(app)(scope, send, send))).result()  # type: ignore[arg-type]  # nothing is received
     if not sent:
         return bool(asked), {}, b""
     return bool(asked), dict(sent[0]["headers"]), sent[1]["body"]

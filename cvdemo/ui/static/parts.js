@@ -30,7 +30,7 @@ window.cvdemo = (() => {
       const ran = name in inputsOfRun;
       const missing = needs.some((i) => inputs[i] === null);
       if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
-      if (numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
+      if (!missing && numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
       document.getElementById(`${name}-${missing ? "empty" : "again"}`)?.click();
     }, waitMs);
   }
