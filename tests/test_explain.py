@@ -1,10 +1,13 @@
 """Explanations: known gradients, Grad-CAM maps, ensembles; and the shipped network on a cheetah."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from cvdemo import explain as explain_module
 from cvdemo.classify import Classifier, Member, classify, load_classifier
 from cvdemo.explain import (
     METHODS,
@@ -22,6 +25,7 @@ from cvdemo.explain import (
 )
 from cvdemo.images import ImageArray, Preprocessing
 from cvdemo.nets.fast_resnet import FastResNet
+from cvdemo.runtime import Deadline, stopping_when
 
 STD = (0.5, 0.25, 0.2)
 
@@ -98,6 +102,21 @@ def test_the_blurred_map_keeps_its_peak_and_its_range() -> None:
     assert soft.dtype == np.float32 and soft.min() == 0 and soft.max() == 1
     assert soft[70, 110] == 1 and soft[150, 110] == 0 and 0 < soft[60, 110] < 1
     assert not blurred(np.zeros((28, 28), np.float32)).any()
+
+
+def test_saliency_ends_with_its_visitor(deep: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch of noisy copies is enough to see that nobody waits."""
+    batches: list[int] = []
+
+    def counted(crops: Tensor, *others: Any) -> Tensor:
+        batches.append(len(crops))
+        return torch.zeros_like(crops)
+
+    monkeypatch.setattr(explain_module, "pixel_gradient", counted)
+    crop = torch.rand(1, 3, 32, 32)
+    with stopping_when(lambda: True):
+        smooth_gradient(crop, deep, 0, ExplainConfig(samples=64), Deadline(60))
+    assert batches == [8]
 
 
 def test_saliency_is_the_same_twice_and_another_with_another_seed(deep: Classifier) -> None:

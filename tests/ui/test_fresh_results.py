@@ -1,7 +1,9 @@
 """What is shown belongs to what is shown beside it: swapped and cleared pictures, moved controls, cancelled jobs."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gradio_client import Client
@@ -230,10 +232,28 @@ def test_a_visitor_who_closes_the_page_stops_the_job(
     assert client.submit(count=1, api_name="/sample").result(timeout=15)
 
 
-def test_a_program_that_leaves_stops_its_job(server: str, client: Client, tmp_path: Path) -> None:
-    """Even where the endpoint gives nothing before its result, as /upscale."""
-    visitor = Visitor(server, "upscale", [upload(server, enlarged(CHEETAH, (3600, 2500), tmp_path)), 2, "auto"])
+LONG_CALLS: dict[str, Callable[[str, Path], list[Any]]] = {
+    "upscale": lambda server, folder: [upload(server, enlarged(CHEETAH, (3600, 2500), folder)), 2, "auto"],
+    "walk": lambda server, folder: ["dcgan_anime", 0, 1.0, None, 30, 30, 16, 8],
+    "dream": lambda server, folder: [upload(server, CHEETAH), "Eyes", 4, 1.2, 50, *[None] * 7, 1024],
+}
+
+
+@pytest.mark.parametrize("endpoint", LONG_CALLS)
+def test_a_program_that_leaves_stops_its_job(server: str, client: Client, tmp_path: Path, endpoint: str) -> None:
+    """Even where the endpoint gives nothing before its result: the next one, who would wait for long, is served."""
+    visitor = Visitor(server, endpoint, LONG_CALLS[endpoint](server, tmp_path))
     with pytest.raises(TimeoutError):  # it runs, and the other waits
-        client.submit(count=1, api_name="/sample").result(timeout=3)
+        client.submit(count=1, api_name="/sample").result(timeout=4)
     visitor.leave()
-    assert client.submit(count=2, api_name="/sample").result(timeout=15)
+    assert client.submit(count=2, api_name="/sample").result(timeout=8)
+
+
+def test_a_value_that_is_refused_is_told_once_and_leaves_no_stale_result(page: Page, server: str) -> None:
+    open_tab(page, server, "dream", QUICK["dream"][0])
+    choose_picture(page, "dream", CHEETAH)
+    expect(page.locator("#dream-status")).to_contain_text("Done in")
+    page.locator("#dream-seed input").fill("99999999999")
+    expect(page.locator(".toast-body.error")).to_have_count(1)
+    expect(page.locator("#dream-result img")).to_have_count(0)
+    expect(page.locator("#dream-status")).to_have_text("")
