@@ -6,14 +6,18 @@ environment, limits and streams are its own. The session's page (`running` in co
 command.
 """
 
+import functools
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from cvdemo.ui import page
 
@@ -66,7 +70,12 @@ class PageProcess:
         return self._process.exitcode
 
 
+@functools.cache
 def _context() -> ForkServerContext:
+    """The fork server, whose tracker does not warn of the locks that a page leaves which is killed."""
+    with pytest.MonkeyPatch.context() as quiet:
+        quiet.setenv("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+        resource_tracker.ensure_running()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return context
