@@ -116,24 +116,67 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def told(code: str, environment: dict[str, str]) -> list[str]:
-    """What a watched process prints of the hosts that it asks for."""
+    """What a watched process prints of the hosts that it asks for, and of the parts that it comes to."""
     code = WATCHED + code
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("ASKED", "IMPORTED"))]
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", code],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return [line for line in done.stdout.splitlines() if line.startswith(("PART", "ASKED", "IMPORTED"))]
 
 
-@pytest.mark.parametrize("demo", DEMOS)
-def test_a_demo_asks_no_host(watching: dict[str, str], demo: str) -> None:
-    lines = told(PICTURE + DEMOS[demo], watching)
-    assert not [line for line in lines if line.startswith("ASKED")]
+def parts(lines: list[str]) -> dict[str, list[str]]:
+    """What was told in each part of a program, by its name."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("PART"):
+            found[line.split()[1]] = told_there = []
+        else:
+            told_there.append(line)
+    return found
+
+
+@pytest.fixture(scope="module")
+def demos(watching: dict[str, str]) -> dict[str, list[str]]:
+    """All demos, one after the other in one process: each would import the same libraries for some seconds."""
+    code = "".join(f"print('PART {name}', flush=True)\n{demo}" for name, demo in DEMOS.items())
+    return parts(told("print('PART picture', flush=True)" + PICTURE + code, watching))
+
+
+@pytest.mark.parametrize("demo", ["picture", *DEMOS])
+def test_a_demo_asks_no_host(demos: dict[str, list[str]], demo: str) -> None:
+    assert not [line for line in demos[demo] if line.startswith("ASKED")]
     if demo == "upscale":
-        assert lines == ["IMPORTED onnxruntime with 1"]
+        assert demos[demo] == ["IMPORTED onnxruntime with 1"]
 
 
-@pytest.mark.parametrize("module", ["cvdemo.onnx_graph", "bench.sample", "bench.upscale"])
-def test_the_report_is_off_before_the_import(watching: dict[str, str], module: str) -> None:
-    assert "IMPORTED onnxruntime with 1" in told(f"import {module}", watching)
+MODULES = ("cvdemo.onnx_graph", "bench.sample", "bench.upscale")
+
+
+@pytest.fixture(scope="module")
+def imports(watching: dict[str, str]) -> dict[str, list[str]]:
+    """Each module imported in a fork of a process that has imported torch, and nothing of this project."""
+    code = f"""
+import os, torch
+for module in {MODULES}:
+    print("PART", module, flush=True)
+    child = os.fork()
+    if not child:
+        __import__(module)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    return parts(told(code, watching))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_report_is_off_before_the_import(imports: dict[str, list[str]], module: str) -> None:
+    assert "IMPORTED onnxruntime with 1" in imports[module]
 
 
 def test_the_watch_sees_what_is_asked(watching: dict[str, str]) -> None:

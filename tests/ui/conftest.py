@@ -1,6 +1,6 @@
-"""The page as its visitors get it: `python app.py` in a process of its own, a real browser, a real API client.
+"""The page as its visitors get it: in a process of its own, a real browser, a real API client.
 
-server    base URL of the running page (one for the whole session)
+server    base URL of the running page, `python app.py` (one for the whole session)
 page      a fresh wide browser page that is already on `server`; fails the test on JavaScript errors
 phone     the same, 390 px wide
 client    a gradio_client on `server`
@@ -25,6 +25,9 @@ from gradio_client import Client
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from cvdemo.ui.common import example_picture
+from tests.ui import small_page
+from tests.ui.processes import PageProcess
+from tests.ui.server_tools import Caller
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
@@ -64,7 +67,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> float:
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes] | PageProcess) -> float:
     started = time.monotonic()
     while time.monotonic() - started < START_LIMIT_S:
         if process.poll() is not None:
@@ -78,16 +81,23 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> float:
 
 
 @contextmanager
-def serve(folder: Path, **variables: str) -> Iterator[Server]:
-    """`python app.py` with its files in `folder` and these variables in its environment, until the block ends."""
+def serve(folder: Path, command: list[str] | None = None, **variables: str) -> Iterator[Server]:
+    """The page with its files in `folder` and these variables in its environment, until the block ends.
+
+    It is a fork of a process that holds all modules; with `command` it is started by that.
+    """
     port = free_port()
     environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(folder / "files")}
     environment |= variables
+    load_before = os.getloadavg()[0]
     with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process: PageProcess | subprocess.Popen[bytes]
+        if command is None:
+            process = PageProcess(folder / "log.txt", environment)
+        else:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
-            load_before = os.getloadavg()[0]
             start_s = wait_until_it_answers(url, process)
             yield Server(url, start_s, cpu_seconds(process.pid), load_before, process.pid)
         finally:
@@ -96,9 +106,26 @@ def serve(folder: Path, **variables: str) -> Iterator[Server]:
     print((folder / "log.txt").read_text(encoding="utf-8")[-4000:])
 
 
+@contextmanager
+def serve_small(
+    folder: Path, limits: dict[str, float], max_files: int | None = None, **variables: str
+) -> Iterator[Caller]:
+    """A client of `tests.ui.small_page` in a process of its own, with these limits in the place of the page's."""
+    port = free_port()
+    environment = {**os.environ, **variables}
+    process = PageProcess(folder / "log.txt", environment, small_page.main, port, limits, max_files)
+    try:
+        wait_until_it_answers(f"http://127.0.0.1:{port}", process)
+        with Caller(f"http://127.0.0.1:{port}", folder / "log.txt") as caller:
+            yield caller
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("page")) as server:
+    with serve(tmp_path_factory.mktemp("page"), [sys.executable, "app.py"]) as server:
         yield server
 
 

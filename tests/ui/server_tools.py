@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 from cvdemo.ui.common import example_picture
 
 FILE = {"_type": "gradio.FileData"}
+ASKED_AT_ONCE = 8  # an address has twelve places for heavy jobs
 
 
 @dataclass
@@ -55,6 +57,11 @@ class Caller:
         body = {"data": data, "fn_index": number, "session_hash": session or secrets.token_hex(8), **fields}
         return self.http.post("/queue/join", json=body)
 
+    def ask_all(self, questions: list[tuple[dict[str, Any], list[Any]]]) -> list[str]:
+        """`ask` for many, a few at a time: each waits for the queue for longer than it computes."""
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            return list(pool.map(lambda question: self.ask(*question), questions))
+
     def ask(self, dependency: dict[str, Any], data: list[Any], **fields: Any) -> str:
         """The last event of any handler, or the body of its refusal, as text."""
         session = secrets.token_hex(8)
@@ -78,3 +85,8 @@ def handlers(config: dict[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
     """Every handler with the kinds of its inputs."""
     kinds = {component["id"]: component["type"] for component in config["components"]}
     return [(entry, [kinds[number] for number in entry["inputs"]]) for entry in config["dependencies"]]
+
+
+def first_of_each_kind(kinds: list[str]) -> list[int]:
+    """The places of the inputs to try: fields of one kind are checked by the same code, pictures each for itself."""
+    return [place for place, kind in enumerate(kinds) if kind == "image" or kinds.index(kind) == place]

@@ -1,10 +1,10 @@
-"""A page of four handlers on the project's own queue and server: `python -m tests.ui.small_page PORT UNHEARD_S`.
+"""A page of four handlers on the project's own queue and server, with limits of time that a test can wait for.
 
 `plain` and `stream` are heavy and count their steps until a deadline ends them; `light` answers at once; `work` tells
 the steps so far, and whether the last heavy job has ended.
 """
 
-import sys
+import importlib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -38,8 +38,22 @@ def plain(text: str) -> str:
     return text
 
 
-def main(port: int, unheard_s: float) -> None:
-    places.UNHEARD_S = unheard_s
+def set_limits(limits: dict[str, float]) -> None:
+    """Puts other values in the place of the page's own: `{"places.UNHEARD_S": 1.5}`."""
+    for name, value in limits.items():
+        module, _, constant = name.partition(".")
+        changed = importlib.import_module(f"cvdemo.ui.{module}")
+        assert isinstance(getattr(changed, constant), float), name
+        setattr(changed, constant, value)
+
+
+def main(port: int, limits: dict[str, float], max_files: int | None = None) -> None:
+    """Serves the page; with `max_files` it may open so many files alone."""
+    if max_files is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max_files, max_files))
+    set_limits(limits)
     adapt_gradio()
     with Page(analytics_enabled=False) as page:
         text, told, button = gr.Textbox(label="Text"), gr.JSON(), gr.Button()
@@ -51,7 +65,3 @@ def main(port: int, unheard_s: float) -> None:
     page.queue(max_size=30, default_concurrency_limit=1, api_open=False)
     options = {"middleware": middleware(), "exception_handlers": error_handlers()}
     page.launch(server_name="127.0.0.1", server_port=port, quiet=True, ssr_mode=False, app_kwargs=options)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))

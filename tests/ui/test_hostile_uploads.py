@@ -1,7 +1,7 @@
 """Hostile files sent to every picture endpoint of a running page: a result or one sentence, the process alive."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from tests.ui.conftest import serve
 
 QUICK_STYLE = {"size": 128, "scales": 1, "steps": 1}
 PHOTOGRAPHS_WH = ((4032, 3024), (3024, 4032), (3000, 3000))  # a phone's
-ALWAYS = ("bomb/rgba.png", "bomb/alpha.webp", "lying/huge.heic")
+BOMBS = ("bomb/rgba.png", "bomb/alpha.webp")  # those that need the most memory
+ALWAYS = (*BOMBS, "lying/huge.heic")
+WORKING_AT_128_PX = ("dream", "content", "style")  # so set here: all shapes are alike to their networks
 ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "classify": ("/classify", "image", {}),
     "detect": ("/detect", "image", {}),
@@ -76,7 +78,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostilePage]:
         for number, size_wh in enumerate(PHOTOGRAPHS_WH):
             photograph = folder / f"photograph_{number}.jpg"
             Image.open(hostile.ordinary).resize(size_wh).save(photograph)
-            for endpoint in ENDPOINTS:  # the photographs are too large to be enlarged
+            for endpoint in ENDPOINTS if number == 0 else set(ENDPOINTS) - {*WORKING_AT_128_PX, "upscale"}:
+                # the photographs are too large to be enlarged
                 assert hostile.send(endpoint, hostile.ordinary if endpoint == "upscale" else photograph) is None
         hostile.stood_mb = hostile.peak_mb()
         yield hostile
@@ -90,19 +93,33 @@ def check(hostile: HostilePage, said: dict[str, str | None]) -> None:
     assert hostile.send("classify", hostile.ordinary) is None
 
 
+def sample(seed: int, count: int, kinds: Sequence[str]) -> list[str]:
+    """The names of `count` files of each of these kinds, or of all where a kind has fewer."""
+    rng, files = np.random.default_rng(seed), hostile_files()
+    return [
+        f"{kind}/{name}"
+        for kind in kinds
+        for name in rng.choice(sorted(files[kind]), min(count, len(files[kind])), replace=False)
+    ]
+
+
 @pytest.mark.slow
-def test_every_hostile_file_is_answered_by_classify(hostile: HostilePage) -> None:
-    names = [f"{kind}/{name}" for kind, files in hostile_files().items() for name in files]
+def test_files_of_every_kind_are_answered_by_classify(hostile: HostilePage) -> None:
+    """Some sixty; `tests.test_hostile_files` reads every file by the function that all endpoints use."""
+    names = sorted({*sample(13, 7, list(hostile_files())), *ALWAYS})
     said = {name: hostile.send("classify", hostile.folder / name) for name in names}
     check(hostile, said)
-    assert sum(words is None for words in said.values()) > 100  # those that are pictures are classified
+    assert len(said) > 55
+    assert sum(words is None for words in said.values()) > 20  # those that are pictures are classified
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("endpoint", [name for name in ENDPOINTS if name != "classify"])
-def test_a_sample_of_each_kind_is_answered_by_every_other_endpoint(hostile: HostilePage, endpoint: str) -> None:
-    rng = np.random.default_rng(list(ENDPOINTS).index(endpoint))
-    chosen = [f"{kind}/{rng.choice(sorted(files))}" for kind, files in hostile_files().items()]
-    said = {name: hostile.send(endpoint, hostile.folder / name) for name in (*chosen, *ALWAYS)}
+def test_a_few_files_are_answered_by_every_other_endpoint(hostile: HostilePage, endpoint: str) -> None:
+    """Six kinds each, others at the next endpoint, so that every kind comes to several."""
+    number, kinds = list(ENDPOINTS).index(endpoint), list(hostile_files())
+    chosen = [kinds[(5 * number + place) % len(kinds)] for place in range(6)]
+    names = {*sample(number, 1, chosen), BOMBS[number % 2], "lying/huge.heic"}
+    said = {name: hostile.send(endpoint, hostile.folder / name) for name in sorted(names)}
     check(hostile, said)
     assert said["lying/huge.heic"] is not None

@@ -100,7 +100,7 @@ def test_no_tab_breaks_the_content_policy(browser: Browser, caller: Caller, tab:
     expect(page.locator(f"#tab-{tab.slug} .status").first).not_to_be_empty(timeout=120_000)
     page.wait_for_timeout(1000)
     page.click(f"#{tab.slug}-share")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(300)
     broken = [text for text in messages if "Content Security Policy" in text or "Refused to" in text]
     context.close()
     assert not broken

@@ -13,10 +13,11 @@ import httpx
 import pytest
 from filelock import FileLock
 
-from cvdemo.errors import RoomError
+from cvdemo.errors import InputError, RoomError
 from cvdemo.ui import files
 from cvdemo.ui.files import KEEP_FILES_S, PREFIX, QUOTA_VARIABLE, UNFINISHED_S, Room, open_folder, quota_bytes
 from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
+from tests.ui.processes import PageProcess
 from tests.ui.server_tools import Caller
 
 OLD_S = KEEP_FILES_S + 60
@@ -98,16 +99,19 @@ def test_the_quota_refuses_with_a_sentence(base: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("text", ["", "0", "-1", "2GB", "1e9", "x" * 1000])
 def test_a_quota_is_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(QUOTA_VARIABLE, text)
-    with pytest.raises(ValueError, match=r"CVDEMO_FILES_BYTES must be a whole number of bytes, got .{1,40}$"):
+    with pytest.raises(InputError, match=r"CVDEMO_FILES_BYTES must be a whole number of bytes, got .{1,40}\.$"):
         quota_bytes()
 
 
+def variables(base: Path, port: int) -> dict[str, str]:
+    return {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(base)}
+
+
 @contextmanager
-def page(base: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], Caller]]:
-    """`python app.py` with its folder in `base`; killed at the end if it still runs."""
+def page(base: Path, **others: str) -> Iterator[tuple[PageProcess, Caller]]:
+    """The page with its folder in `base`; killed at the end if it still runs."""
     port = free_port()
-    environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(base), **variables}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
+    process = PageProcess(base / "log.txt", variables(base, port) | others)
     try:
         wait_until_it_answers(f"http://127.0.0.1:{port}", process)
         with Caller(f"http://127.0.0.1:{port}") as caller:
@@ -115,6 +119,12 @@ def page(base: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes]
     finally:
         process.kill()
         process.wait()
+
+
+def refused(base: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """The exit code and all the words of a page that does not start."""
+    log = base / "refused.txt"
+    return PageProcess(log, environment).wait(), log.read_text(encoding="utf-8").strip()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -171,17 +181,15 @@ def upload(caller: Caller, size: int, number: int) -> httpx.Response:
         (QUOTA_VARIABLE, "much", "CVDEMO_FILES_BYTES must be a whole number of bytes, got 'much'."),
     ],
 )
-def test_a_wrong_variable_is_one_sentence(name: str, text: str, told: str) -> None:
-    environment = {**os.environ, name: text}
-    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr.strip()) == (2, told)
+def test_a_wrong_variable_is_one_sentence(tmp_path: Path, name: str, text: str, told: str) -> None:
+    assert refused(tmp_path, variables(tmp_path, free_port()) | {name: text}) == (2, told)
 
 
-def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+def test_a_taken_port_is_one_sentence_of_the_program(tmp_path: Path) -> None:
+    """`python app.py` itself, with its exit code and its standard error."""
     with page(tmp_path) as (_, caller):
-        port = caller.url.rpartition(":")[2]
-        environment = {**os.environ, "PORT": port, "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(tmp_path)}
+        environment = variables(tmp_path, int(caller.url.rpartition(":")[2]))
         done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 2
-        assert done.stderr.strip().endswith(f"Port {port} is in use already: set PORT to another one.")
+        assert done.stderr.strip().endswith(f"Port {environment['PORT']} is in use already: set PORT to another one.")
         assert len(list(tmp_path.glob(f"{PREFIX}*.lock"))) == 1

@@ -1,35 +1,27 @@
 """Places in the queue: few for each client, none for one who does not listen, and light handlers never wait."""
 
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cvdemo.ui.clients import PEER, address_of
 from cvdemo.ui.places import PLACES_PER_ADDRESS, PLACES_PER_CLIENT
-from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
+from tests.ui.conftest import serve_small
 from tests.ui.server_tools import Caller, results
 
 UNHEARD_S = 1.5
 
 
 @pytest.fixture
-def small_page() -> Iterator[Caller]:
-    """`tests.ui.small_page` in a process of its own."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "tests.ui.small_page", str(port), str(UNHEARD_S)], cwd=ROOT)
-    try:
-        wait_until_it_answers(f"http://127.0.0.1:{port}", process)
-        with Caller(f"http://127.0.0.1:{port}") as caller:
-            waited_for(lambda: caller.call("light", ["ready"]))
-            yield caller
-    finally:
-        process.kill()
-        process.wait()
+def small_page(tmp_path: Path) -> Iterator[Caller]:
+    """`tests.ui.small_page` in a process of its own, so that no test finds places taken."""
+    with serve_small(tmp_path, {"places.UNHEARD_S": UNHEARD_S}) as caller:
+        waited_for(lambda: caller.call("light", ["ready"]))
+        yield caller
 
 
 def work(caller: Caller) -> dict[str, int]:

@@ -132,7 +132,7 @@ def test_downloads_are_whole_while_the_same_result_is_made_again(caller: Caller)
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for _ in range(4):
+    for _ in range(2):
         assert [file["path"] for file in data_of(caller.call("upscale", [picture, 4, "auto"]))[0]] == paths
     ended.set()
     for reader in readers:
