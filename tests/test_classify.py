@@ -127,6 +127,7 @@ SEEN = {
     "lenet_fashion_mnist": [("shirt", "T-shirt/top"), ("trousers", "Trouser")],
     "tiny_imagenet": [("lion", "lion"), ("coffee", "espresso")],
     "tiny_imagenet_features": [("lion", "lion"), ("coffee", "espresso"), ("chelsea", "tabby")],
+    "tiny_imagenet_finetune": [("lion", "lion"), ("coffee", "espresso"), ("chelsea", "tabby")],
 }
 
 

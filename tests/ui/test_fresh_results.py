@@ -68,7 +68,7 @@ def test_a_picture_swapped_in_the_middle_of_a_run_gets_its_own(
     settings, running = SLOW[tab]
     open_tab(page, server, tab, settings)
     status = page.locator(f"#{tab}-status")
-    choose_picture(page, tab, enlarged(CHEETAH, (3000, 2000), tmp_path))
+    choose_picture(page, tab, enlarged(CHEETAH, (2400, 1600), tmp_path))
     expect(status).to_contain_text(re.compile(running))
     with page.expect_response(re.compile("/queue/join")):
         choose_picture(page, tab, enlarged(SQUARE, (2000, 2000), tmp_path))
@@ -227,7 +227,7 @@ def test_a_visitor_who_closes_the_page_stops_the_job(
     settings, running = SLOW[tab]
     for page in open_page(browser, server, 1280, 900):
         open_tab(page, server, tab, settings)
-        choose_picture(page, tab, enlarged(CHEETAH, (3000, 2000), tmp_path))
+        choose_picture(page, tab, enlarged(CHEETAH, (2400, 1600), tmp_path))
         expect(page.locator(f"#{tab}-status")).to_contain_text(re.compile(running))
     assert client.submit(count=1, api_name="/sample").result(timeout=15)
 
