@@ -90,7 +90,7 @@ def number(block: Any, value: Any) -> None:
     low = -math.inf if block.minimum is None else block.minimum
     high = math.inf if block.maximum is None else block.maximum
     if not (is_number and low <= value <= high):
-        raise wrong(f"{label_of(block)} must be a number from {low:g} to {high:g}, got {brief(value)}.")
+        raise wrong(f"{label_of(block)} must be a number from {low:.12g} to {high:.12g}, got {brief(value)}.")
 
 
 def _tick(block: Any, value: Any) -> None:
