@@ -17,7 +17,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from cvdemo.colour_profiles import lab_to_rgb, to_srgb
 from cvdemo.errors import InputError
-from cvdemo.metadata import MAX_SCANS, Bare, without_metadata
+from cvdemo.metadata import MAX_PARTS, MAX_SCANS, Bare, without_metadata
 
 ImageArray = npt.NDArray[np.uint8]
 
@@ -159,6 +159,8 @@ def _open(bare: Bare, data: bytes, file: str) -> Image.Image:
     """The lazily opened picture; nothing but its header has been read."""
     if bare.scans > MAX_SCANS:
         raise InputError(f"{file} is a JPEG of {bare.scans} scans; the limit is {MAX_SCANS}.")
+    if bare.parts > MAX_PARTS:
+        raise InputError(f"{file} is made of more than {MAX_PARTS:,} parts; save it anew as PNG or JPEG.")
     heic = is_heic(data)
     try:
         return Image.open(io.BytesIO(bare.data), formats=(*FORMATS, *(["HEIF"] if heic else [])))
