@@ -147,6 +147,11 @@ def damaged(file: str, data: bytes) -> InputError:
     return InputError(f"{file} is damaged or cut off; save or copy it anew from where it came.")
 
 
+def too_much_memory(file: str) -> InputError:
+    """What is said where there is too little of it, or where a header asks for more than anybody has."""
+    return InputError(f"{file} takes more memory to read than there is; save it as a smaller JPEG.")
+
+
 def _refuse_what_is_no_picture(data: bytes, file: str) -> None:
     if not data:
         raise InputError(f"{file} is empty; {ACCEPTED}.")
@@ -189,7 +194,9 @@ def _pixels(picture: Image.Image, bare: Bare, request: Request) -> ImageArray:
         return _to_array(_upright(picture, info), info, request)
     except InputError:
         raise
-    except Exception as error:  # as in `_open`; MemoryError too, where a header lies about what follows
+    except MemoryError as error:
+        raise too_much_memory(request.file) from error
+    except Exception as error:  # as in `_open`
         raise damaged(request.file, bare.data) from error
 
 
