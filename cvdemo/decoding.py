@@ -5,7 +5,6 @@ costs nothing. This module imports no torch: `cvdemo.decode_apart` runs it in a 
 """
 
 import io
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageChops, TiffImagePlugin, UnidentifiedImageError
 
 from cvdemo.colour_profiles import lab_to_rgb, to_srgb
 from cvdemo.errors import InputError
@@ -35,7 +34,12 @@ SAVE_AS_JPEG = (
     "Most Compatible"
 )
 
-FILLED_SHARE = 0.05  # of the rows: a JPEG that lacks fewer still shows its picture; one that lacks more was cut off
+# A JPEG that lacks no more than these rows still shows its picture; one that lacks more was cut off.
+MISSING_SHARE = 0.05
+MISSING_PX = 17  # one row of blocks, of which a part may be there, and the row above, into which colours are smoothed
+# Coded pixels to go on with where a JPEG ends. The zeros complete a last byte of 0xFF, and an arithmetic code, which
+# may leave its own out.
+FILLER = b"\0" * 8 + b"\x55" * 2**16
 BAND_PX = 2**20  # conversions that would need several copies of a large picture go through it in bands of rows
 # A picture whose decoding may take more memory than this is decoded in a process of its own; the peak in bytes a pixel:
 # measured 13 for JPEG, PNG, GIF and BMP of 8 bits, turned and with a profile; 25 for WebP with alpha, the worst.
@@ -188,7 +192,7 @@ def _pixels(picture: Image.Image, bare: Bare, request: Request) -> ImageArray:
         if not heic:  # there the first picture is the one that the file names
             picture.seek(0)
         picture.load()
-        if bare.end_missing and (bare.scans_missing or _is_filled(picture)):
+        if bare.end_missing and (bare.scans_missing or _lacks_rows(picture, bare)):
             raise InputError(f"{request.file} is cut off in the middle; copy it anew from where it came.")
         info: dict[Any, Any] = {**picture.info, **{name: value for name, value in bare.info.items() if value}}
         return _to_array(_upright(picture, info), info, request)
@@ -200,13 +204,18 @@ def _pixels(picture: Image.Image, bare: Bare, request: Request) -> ImageArray:
         raise damaged(request.file, bare.data) from error
 
 
-def _is_filled(picture: Image.Image) -> bool:
-    """Whether the last twentieth of a JPEG is the mid grey that its decoder puts where nothing is left to decode."""
-    if picture.format != "JPEG":
+def _lacks_rows(picture: Image.Image, bare: Bare) -> bool:
+    """Whether the coded pixels of a JPEG without its end had run out before its last rows.
+
+    More of them change the picture only from where they had run out. Its colours tell nothing: what the decoder puts
+    where nothing is left, a mid grey, is as well the colour of a wall.
+    """
+    if not bare.end_of_pixels:
         return False
-    top = picture.height - math.ceil(FILLED_SHARE * picture.height) - 1
-    last = np.asarray(picture.crop((0, max(0, top), picture.width, picture.height)))
-    return bool(np.isin(last, (127, 128)).all())
+    longer = bare.data[: bare.end_of_pixels] + FILLER + bare.data[bare.end_of_pixels :]
+    with Image.open(io.BytesIO(longer), formats=("JPEG",)) as other:
+        changed = ImageChops.difference(picture, other).getbbox()
+    return changed is not None and picture.height - changed[1] > max(MISSING_PX, MISSING_SHARE * picture.height)
 
 
 def _upright(picture: Image.Image, info: dict[str, Any]) -> Image.Image:

@@ -46,6 +46,8 @@ class Bare:
         end_missing: the file stops before its format says so, and was closed.
         scans_missing: it stops before the last scan of a JPEG has begun, so that the whole picture is coarse.
         progressive, scans: of a JPEG.
+        end_of_pixels: where in `data` the last scan of a JPEG ends that brings the pixels themselves; 0 where what it
+            brings is detail of a progressive picture.
         parts: chunks or segments; beyond `MAX_PARTS` the rest has not been looked at.
     """
 
@@ -55,6 +57,7 @@ class Bare:
     scans_missing: bool = False
     progressive: bool = False
     scans: int = 0
+    end_of_pixels: int = 0
     parts: int = 0
 
 
@@ -185,6 +188,7 @@ def _bare_jpeg(data: bytes) -> Bare:
             end = _end_of_scan(data, position)
             kept += data[position:end]
             position, bare.scans = end, bare.scans + 1
+            bare.end_of_pixels = 0 if bare.progressive and _brings_detail(body) else len(kept)
     else:
         bare.end_missing = True
         wanted = {(component, k) for component in components for k in (range(64) if bare.progressive else (0,))}
@@ -220,6 +224,12 @@ def _end_of_scan(data: bytes, position: int) -> int:
     """
     found = AFTER_SCAN.search(data, position)
     return found.start() if found else len(data)
+
+
+def _brings_detail(header: bytes) -> bool:
+    """Whether a scan of a progressive JPEG holds finer waves or finer bits; without it the picture is only coarser."""
+    first, _, bits = header[-3:] if len(header) >= 3 else (0, 0, 0)
+    return first > 0 or bits >> 4 > 0
 
 
 def _scanned(header: bytes, progressive: bool) -> set[tuple[int, int]]:

@@ -47,6 +47,28 @@ def test_a_grey_jpeg_that_is_whole_is_never_called_cut_off() -> None:
     np.testing.assert_array_equal(read_image(jpeg_with(grey)), grey)
 
 
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 2}, {"subsampling": "4:4:4"}, {"optimize": True}])
+@pytest.mark.parametrize("kind", ["RGB", "L", "CMYK"])
+def test_a_jpeg_with_a_grey_bottom_is_cut_off_only_where_it_is(
+    chelsea: ImageArray, kind: str, options: dict[str, object]
+) -> None:
+    grey_bottomed = chelsea.copy()
+    grey_bottomed[200:] = 128
+    picture = Image.fromarray(grey_bottomed).convert(kind)
+    data = encoded(picture, "JPEG", quality=90, **options)
+    for lacking in (1, 2):
+        np.testing.assert_array_equal(read_image(data[:-lacking]), read_image(data))
+    for share in (0.3, 0.6, 0.9):
+        with pytest.raises(InputError, match="cut off in the middle"):
+            read_image(data[: int(share * len(data))])
+
+
+def test_a_jpeg_whose_last_coded_byte_is_ff_is_cut_off_where_it_is(chelsea: ImageArray) -> None:
+    data = jpeg_with(chelsea)
+    with pytest.raises(InputError, match="cut off in the middle"):
+        read_image(data[: data.index(b"\xff\x00", len(data) // 2) + 1])
+
+
 def test_a_jpeg_of_very_many_scans_is_refused(noise: ImageArray) -> None:
     data = jpeg_with(noise, progressive=True)
     start, end = data.rindex(b"\xff\xda"), len(data) - 2
