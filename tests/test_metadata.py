@@ -144,7 +144,7 @@ COSTLY = {
     "profiles": PNG_SIGNATURE + PROFILE * 1000,
     "raw profiles": PNG_SIGNATURE + RAW_PROFILE * 10_000,
     "empty chunks of WebP": b"RIFF\0\0\0\0WEBP" + b"VP8X\0\0\0\0" * 2**19,
-    "empty boxes of AVIF": b"\0\0\0\x08ftyp" * 2**19,
+    "empty boxes of AVIF": b"\0\0\0\x08ftyp" * 2**22,
 }
 
 
