@@ -5,7 +5,6 @@ costs nothing. This module imports no torch: `cvdemo.decode_apart` runs it in a 
 """
 
 import io
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageChops, TiffImagePlugin, UnidentifiedImageError
 
 from cvdemo.colour_profiles import lab_to_rgb, to_srgb
 from cvdemo.errors import InputError
-from cvdemo.metadata import MAX_SCANS, Bare, without_metadata
+from cvdemo.metadata import MAX_PARTS, MAX_SCANS, Bare, without_metadata
 
 ImageArray = npt.NDArray[np.uint8]
 
@@ -35,7 +34,12 @@ SAVE_AS_JPEG = (
     "Most Compatible"
 )
 
-FILLED_SHARE = 0.05  # of the rows: a JPEG that lacks fewer still shows its picture; one that lacks more was cut off
+# A JPEG that lacks no more than these rows still shows its picture; one that lacks more was cut off.
+MISSING_SHARE = 0.05
+MISSING_PX = 17  # one row of blocks, of which a part may be there, and the row above, into which colours are smoothed
+# Coded pixels to go on with where a JPEG ends. The zeros complete a last byte of 0xFF, and an arithmetic code, which
+# may leave its own out.
+FILLER = b"\0" * 8 + b"\x55" * 2**16
 BAND_PX = 2**20  # conversions that would need several copies of a large picture go through it in bands of rows
 # A picture whose decoding may take more memory than this is decoded in a process of its own; the peak in bytes a pixel:
 # measured 13 for JPEG, PNG, GIF and BMP of 8 bits, turned and with a profile; 25 for WebP with alpha, the worst.
@@ -147,6 +151,11 @@ def damaged(file: str, data: bytes) -> InputError:
     return InputError(f"{file} is damaged or cut off; save or copy it anew from where it came.")
 
 
+def too_much_memory(file: str) -> InputError:
+    """What is said where there is too little of it, or where a header asks for more than anybody has."""
+    return InputError(f"{file} takes more memory to read than there is; save it as a smaller JPEG.")
+
+
 def _refuse_what_is_no_picture(data: bytes, file: str) -> None:
     if not data:
         raise InputError(f"{file} is empty; {ACCEPTED}.")
@@ -159,6 +168,8 @@ def _open(bare: Bare, data: bytes, file: str) -> Image.Image:
     """The lazily opened picture; nothing but its header has been read."""
     if bare.scans > MAX_SCANS:
         raise InputError(f"{file} is a JPEG of {bare.scans} scans; the limit is {MAX_SCANS}.")
+    if bare.parts > MAX_PARTS:
+        raise InputError(f"{file} is made of more than {MAX_PARTS:,} parts; save it anew as PNG or JPEG.")
     heic = is_heic(data)
     try:
         return Image.open(io.BytesIO(bare.data), formats=(*FORMATS, *(["HEIF"] if heic else [])))
@@ -181,23 +192,30 @@ def _pixels(picture: Image.Image, bare: Bare, request: Request) -> ImageArray:
         if not heic:  # there the first picture is the one that the file names
             picture.seek(0)
         picture.load()
-        if bare.end_missing and (bare.scans_missing or _is_filled(picture)):
+        if bare.end_missing and (bare.scans_missing or _lacks_rows(picture, bare)):
             raise InputError(f"{request.file} is cut off in the middle; copy it anew from where it came.")
         info: dict[Any, Any] = {**picture.info, **{name: value for name, value in bare.info.items() if value}}
         return _to_array(_upright(picture, info), info, request)
     except InputError:
         raise
-    except Exception as error:  # as in `_open`; MemoryError too, where a header lies about what follows
+    except MemoryError as error:
+        raise too_much_memory(request.file) from error
+    except Exception as error:  # as in `_open`
         raise damaged(request.file, bare.data) from error
 
 
-def _is_filled(picture: Image.Image) -> bool:
-    """Whether the last twentieth of a JPEG is the mid grey that its decoder puts where nothing is left to decode."""
-    if picture.format != "JPEG":
+def _lacks_rows(picture: Image.Image, bare: Bare) -> bool:
+    """Whether the coded pixels of a JPEG without its end had run out before its last rows.
+
+    More of them change the picture only from where they had run out. Its colours tell nothing: what the decoder puts
+    where nothing is left, a mid grey, is as well the colour of a wall.
+    """
+    if not bare.end_of_pixels:
         return False
-    top = picture.height - math.ceil(FILLED_SHARE * picture.height) - 1
-    last = np.asarray(picture.crop((0, max(0, top), picture.width, picture.height)))
-    return bool(np.isin(last, (127, 128)).all())
+    longer = bare.data[: bare.end_of_pixels] + FILLER + bare.data[bare.end_of_pixels :]
+    with Image.open(io.BytesIO(longer), formats=("JPEG",)) as other:
+        changed = ImageChops.difference(picture, other).getbbox()
+    return changed is not None and picture.height - changed[1] > max(MISSING_PX, MISSING_SHARE * picture.height)
 
 
 def _upright(picture: Image.Image, info: dict[str, Any]) -> Image.Image:

@@ -173,11 +173,18 @@ def bomb(picture: Image.Image, rng: np.random.Generator) -> Iterator[tuple[str, 
     zeros = zlib.compress(b"\0" * 2**28, 9)
     for kind, start in ((b"zTXt", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0"), (b"iCCP", b"a\0\0")):
         yield f"{kind.decode()}.png", png[:33] + chunk(kind, start + zeros) + png[33:]
-    yield "texts.png", png[:33] + chunk(b"tEXt", b"a\0b") * 200_000 + png[33:]
+    yield "texts.png", png[:33] + chunk(b"tEXt", b"a\0b") * 40_000 + png[33:]
     progressive = encoded(picture, "progressive.jpg")
     scan = progressive[progressive.rindex(b"\xff\xda") : -2]
     yield "scans.jpg", progressive[:-2] + scan * 3000 + progressive[-2:]
-    yield "segments.jpg", jpg[:2] + b"\xff\xfe\x00\x02" * 200_000 + jpg[2:]
+    yield "segments.jpg", jpg[:2] + b"\xff\xfe\x00\x02" * 40_000 + jpg[2:]
+    yield "fill_in_scan.jpg", jpg[:-2] + b"\xff" * 2**22 + b"\0"
+    yield "fill_alone.jpg", jpg[:2] + b"\xff" * 2**22
+    yield "tables.jpg", jpg[:2] + b"\xff\xdb\x00\x02" * 2**20 + jpg[2:]
+    yield "no_data.png", png[:33] + chunk(b"IDAT", b"") * 300_000 + png[33:]
+    for name, start in (("profiles", b"a\0\0"), ("raw_profiles", b"Raw profile type exif\0\0")):
+        kind, unpacked = (b"iCCP", 2**22) if name == "profiles" else (b"zTXt", 2**18)
+        yield f"{name}.png", png[:33] + chunk(kind, start + zlib.compress(b"\0" * unpacked, 9)) * 800 + png[33:]
     yield "exif.jpg", jpg[:2] + b"\xff\xe1\xff\xfeExif\0\0" + exif_that_nests() + jpg[2:]
     yield "packed.bmp", bmp_of_runs(side)
 
