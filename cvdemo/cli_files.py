@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvdemo.errors import InputError
-from cvdemo.images import PICTURE_SUFFIXES, ImageArray, read_image
+from cvdemo.images import PICTURE_SUFFIXES, ImageArray, is_system, read_image
 
 STDIO = "-"
-LITTER = frozenset(  # what systems leave in folders of pictures, in lower case
-    {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
-)
 NAMED_AT_MOST = 5  # names in a note; of more, only the number is told
 MAX_FILE_BYTES = 512 * 2**20  # 40 megapixels of four 16-bit channels take 320 MB uncompressed; no picture needs more
 
@@ -90,7 +87,7 @@ def _in_folder(source: str, output: str | None, recursive: bool) -> Found:
             elif reason:
                 skipped.setdefault(reason, []).append(str((here / name).relative_to(top)))
         folders[:] = entered
-        for name in sorted(name for name in files if not _is_litter(name)):
+        for name in sorted(name for name in files if not is_system(name)):
             place = (here / name).relative_to(top)
             if place.suffix.lower() in PICTURE_SUFFIXES:
                 found.sources.append(Source(here / name, place))
@@ -104,7 +101,7 @@ def _in_folder(source: str, output: str | None, recursive: bool) -> Found:
 
 def _why_not_entered(folder: Path, output: str | None, recursive: bool) -> str | None:
     """Why a sub-folder is left out: an empty text where that needs no words, None where it is gone into."""
-    if _is_litter(folder.name) or (not recursive and folder.suffix.lower() in PICTURE_SUFFIXES):
+    if is_system(folder.name) or (not recursive and folder.suffix.lower() in PICTURE_SUFFIXES):
         return ""
     if output not in (None, "", STDIO) and is_dir(str(output)) and folder.samefile(str(output)):
         return "Left out, since the results go there"
@@ -119,10 +116,6 @@ def is_dir(path: str | Path) -> bool:
         return Path(path).is_dir()
     except OSError:
         return False
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in LITTER
 
 
 def _listed(names: Sequence[str]) -> str:

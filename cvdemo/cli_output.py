@@ -46,7 +46,10 @@ def json_bytes(data: Mapping[str, Any]) -> bytes:
 
 
 def write_files(files: Mapping[Path, bytes], *, overwrite: bool) -> None:
-    """Writes all files or, where one cannot be written, none; folders are made. Links are followed, not replaced.
+    """Writes all files under temporary names, and renames them once all of them are whole; folders are made.
+
+    So where the disk is full none is there. Where a rename is refused, the files before it have their names already.
+    Links are followed, not replaced.
 
     Raises:
         InputError: one cannot be written, or exists and `overwrite` does not hold.
@@ -64,7 +67,7 @@ def write_files(files: Mapping[Path, bytes], *, overwrite: bool) -> None:
         for path in files:
             if not overwrite and os.path.lexists(path):  # made by another program since `check_targets` looked
                 raise InputError(f"There is already {path}: give another OUT, or --overwrite.")
-        for temporary, final in partial.items():
+        for path, (temporary, final) in zip(files, partial.items(), strict=True):  # noqa: B007  # told below
             temporary.replace(final)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error

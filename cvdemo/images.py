@@ -3,6 +3,7 @@
 Every conversion stands here, once; how a file's bytes become pixels stands in `cvdemo.decoding`.
 """
 
+import io
 import math
 import os
 from dataclasses import dataclass
@@ -26,6 +27,15 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 OTHER_SUFFIXES = (".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif")
 PICTURE_SUFFIXES = frozenset((*JPEG_SUFFIXES, *OTHER_SUFFIXES, ".ppm", ".pgm", ".pbm", ".pnm"))
+# What systems leave in folders of pictures; lower case.
+SYSTEM_NAMES = frozenset(
+    {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
+)
+
+
+def is_system(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or an operating system's own."""
+    return name.startswith(".") or name.casefold() in SYSTEM_NAMES
 
 
 def read_image(
@@ -106,8 +116,15 @@ def _resized_rows(image: ImageArray, size_wh: tuple[int, int], top: int, bottom:
 
 def save_png(image: ImageArray, path: str | os.PathLike[str], compress_level: int = 6) -> Path:
     """Writes the picture losslessly and returns the path; level 1 takes less than half the time of 6."""
-    Image.fromarray(image).save(path, format="PNG", compress_level=compress_level)
+    Path(path).write_bytes(png_bytes(image, compress_level))
     return Path(path)
+
+
+def png_bytes(image: ImageArray, compress_level: int = 6) -> bytes:
+    """The picture as the content of a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG", compress_level=compress_level)
+    return file.getvalue()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,14 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"] and (tmp_path / "a.png").read_bytes() == b"old"
 
 
+def test_the_file_whose_name_is_refused_is_told(tmp_path: Path) -> None:
+    """The one before it is there already, the one after it is not, and nothing is left of either."""
+    (tmp_path / "b.png").mkdir()
+    with pytest.raises(InputError, match=r"b\.png cannot be written"):
+        write_files({tmp_path / name: b"new" for name in ("a.png", "b.png", "c.png")}, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
 def test_a_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the name is taken, all bytes are there already."""
     seen: list[bytes] = []

@@ -23,15 +23,11 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from cvdemo.images import PICTURE_SUFFIXES
+from cvdemo.images import PICTURE_SUFFIXES, is_system
 from train.distributed import is_main
 
 LISTED = 10  # names in a message; more are counted
 _KINDS_TOLD = 6  # kinds in the line on what is passed over
-
-_SYSTEM_NAMES = frozenset(
-    {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir"}
-)
 
 
 class Listing(NamedTuple):
@@ -40,11 +36,6 @@ class Listing(NamedTuple):
     files: list[Path]
     labels: npt.NDArray[np.int64]
     class_names: list[str]
-
-
-def is_system(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or an operating system's own."""
-    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
 def is_picture(path: Path) -> bool:

@@ -20,7 +20,8 @@ from cvdemo.images import ImageArray, read_image
 from cvdemo.ui import values
 from cvdemo.ui.guard import guarded
 from cvdemo.ui.places import HEAVY
-from cvdemo.ui.results import download_path as download_path
+from cvdemo.ui.results import growing_download as growing_download
+from cvdemo.ui.results import save_download as save_download
 from cvdemo.ui.uploads import read_upload, uploaded_path
 
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"

@@ -16,7 +16,7 @@ import h11
 from uvicorn import config as uvicorn_config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cvdemo.ui.clients import PEER, is_public
+from cvdemo.ui.clients import PEER, behind_proxy, is_public
 from cvdemo.ui.headers import SECURITY_HEADERS
 
 if sys.platform != "win32":
@@ -30,7 +30,7 @@ BODY_BYTES_PER_S = 1024  # this rate at least; a phone on the slowest network of
 UNREAD_S = 120.0  # the client takes nothing of the answer; a phone that sleeps for a minute lives
 MAX_CONNECTIONS = 1000  # about 50 kB each
 SPARE_FILES = 200  # file descriptors left for weights, pictures and libraries
-MAX_PER_ADDRESS = 100  # of the internet; a page behind a proxy sees only the proxy's, which is not counted
+MAX_PER_ADDRESS = 100  # of the internet; behind a proxy all connections are the proxy's, and are not counted
 
 
 class LimitedProtocol(H11Protocol):
@@ -62,7 +62,7 @@ class LimitedProtocol(H11Protocol):
             return True
         clients = [getattr(other, "client", None) for other in self.connections]
         same = sum(client is not None and client[0] == address for client in clients)
-        return is_public(address) and same > MAX_PER_ADDRESS
+        return not behind_proxy() and is_public(address) and same > MAX_PER_ADDRESS
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._check is not None:

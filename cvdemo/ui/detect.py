@@ -1,6 +1,7 @@
 """The Detect tab: one scan by the network, then sliders, filter and views that answer at once from what it kept."""
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,17 +9,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from PIL import Image
 
 from cvdemo.annotate import canvas, draw_detections, draw_score_map, draw_windows, score_map
 from cvdemo.detect import DetectConfig, Detections, load_detector, select
-from cvdemo.images import ImageArray
+from cvdemo.images import ImageArray, png_bytes
 from cvdemo.runtime import Deadline
 from cvdemo.scan import Scan, scan_steps
 from cvdemo.ui.common import (
     Tab,
     control,
-    download_path,
     endpoint,
     example_picture,
     light,
@@ -26,6 +25,7 @@ from cvdemo.ui.common import (
     method_note,
     picture_input,
     picture_output,
+    save_download,
     share_button,
 )
 from cvdemo.ui.guard import guarded
@@ -82,9 +82,7 @@ def detect_endpoint(
 
 def _png(picture: ImageArray) -> str:
     """The path of the picture as a PNG, packed fast rather than small: sliders wait for it."""
-    path = download_path("detections.png")
-    Image.fromarray(picture).save(path, format="PNG", compress_level=1)
-    return str(path)
+    return str(save_download("detections.png", png_bytes(picture, compress_level=1)))
 
 
 def _detect_on_page(path: str | None, detector: str, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -180,12 +178,12 @@ def _nothing(scan: Scan) -> str:
 
 def _files(found: Detections) -> tuple[gr.DownloadButton, gr.DownloadButton]:
     """The boxes shown, as JSON (the object of the API) and as CSV."""
-    as_json, as_csv = download_path("detections.json"), download_path("detections.csv")
-    as_json.write_text(json.dumps(found.as_dict(), indent=2), encoding="utf-8")
-    with as_csv.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["label", "score", "x1", "y1", "x2", "y2"])
-        writer.writerows([label, score, *box] for label, score, box in _rows(found))
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(["label", "score", "x1", "y1", "x2", "y2"])
+    writer.writerows([label, score, *box] for label, score, box in _rows(found))
+    as_json = save_download("detections.json", json.dumps(found.as_dict(), indent=2).encode())
+    as_csv = save_download("detections.csv", table.getvalue().encode())
     return gr.DownloadButton(value=str(as_json), interactive=True), gr.DownloadButton(
         value=str(as_csv), interactive=True
     )

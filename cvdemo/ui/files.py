@@ -92,9 +92,10 @@ def open_folder() -> PageFolder:
     """A new folder for this page, from now on the one that gradio uses; former pages' old files are swept."""
     parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()).resolve()
     real = parent / f"{PREFIX}{secrets.token_hex(8)}"
-    real.mkdir(mode=0o700, parents=True)
+    parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_lock_path(real))
-    lock.acquire()
+    lock.acquire()  # before the folder is there: another page's sweep would take it for one that was left
+    real.mkdir(mode=0o700)
     folder = PageFolder(_told(real), real, lock)
     os.environ["GRADIO_TEMP_DIR"] = str(folder.path)
     folder.sweep()
@@ -186,10 +187,14 @@ class Room:
         self._measured_at = float("-inf")
         self._used = 0
 
-    def check(self, more_bytes: int = 0) -> None:
-        """Raises `RoomError` where `more_bytes` do not fit any more; else counts them until the next measurement."""
+    def check(self, more_bytes: int = 0, *, anew: bool = False) -> None:
+        """Raises `RoomError` where `more_bytes` do not fit any more; else counts them until the next measurement.
+
+        Args:
+            anew: measures in any case: something of a size that nobody knew has just been written.
+        """
         now = time.monotonic()
-        if now - self._measured_at > MEASURE_EVERY_S:
+        if anew or now - self._measured_at > MEASURE_EVERY_S:
             self._used, self._measured_at = folder_bytes(Path(get_upload_folder())), now
         if self._used + more_bytes > quota_bytes():
             raise RoomError(FULL)

@@ -7,10 +7,14 @@ result, those that run end at their next step.
 """
 
 from collections.abc import Iterator, Set
+from typing import TYPE_CHECKING, cast
 
 from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
 from gradio.server_messages import ProcessCompletedMessage
+
+if TYPE_CHECKING:
+    from cvdemo.ui.places import FairQueue  # which imports this module
 
 LEFT = "left"  # the visitor's stream is closed
 CANCELLED = "cancelled"
@@ -74,7 +78,7 @@ async def stop(session_hash: str | None, functions: Set[int], reason: str) -> in
     page = LocalContext.blocks.get(None)
     if page is None or session_hash is None:
         return 0
-    queue: Queue = page._queue
+    queue = cast("FairQueue", page._queue)
     running = [event for event in _running(queue) if _matches(event, session_hash, functions)]
     for event in running:
         _reasons.setdefault(event._id, reason)
@@ -86,11 +90,12 @@ async def stop(session_hash: str | None, functions: Set[int], reason: str) -> in
     return len(waiting)
 
 
-def _complete(queue: Queue, event: Event) -> None:
-    """Tells the visitor's page that a job which never began is done, and that its outputs stay as they are."""
+def _complete(queue: "FairQueue", event: Event) -> None:
+    """Tells the page that a job which never began is done, and that its outputs stay; its place is free."""
     output = {"data": [UNCHANGED] * len(event.fn.outputs), "is_generating": False, "duration": 0.0}
     queue.send_message(event, ProcessCompletedMessage(output=output, success=True))
     queue.event_ids_to_events.pop(event._id, None)
+    queue.free(event)
 
 
 def _running(queue: Queue) -> Iterator[Event]:

@@ -143,8 +143,14 @@ class FairQueue(queueing.Queue):
 
     def stop_all(self) -> None:
         """Asks every job to end at its next step: the page is closing."""
-        for place in self.places.values():
+        for place in list(self.places.values()):  # the main thread asks, while the loop's takes and frees places
             place.stop.set()
+
+    def free(self, event: queueing.Event) -> None:
+        """Gives a job's place to the next one at once, and asks what still runs of the job to end."""
+        if (place := self.places.get(event._id)) is not None:
+            place.stop.set()
+            place.ended_at = time.monotonic()
 
     async def process_events(
         self, events: list[queueing.Event], batch: bool, begin_time: float, fn: BlockFunction
@@ -154,13 +160,11 @@ class FairQueue(queueing.Queue):
             await super().process_events(events, batch, begin_time, fn)
         finally:
             for event in events:
-                if (place := self.places.get(event._id)) is not None:
-                    place.stop.set()
-                    place.ended_at = time.monotonic()
+                self.free(event)
 
     async def clean_events(self, *, session_hash: str | None = None, event_id: str | None = None) -> None:
         """Gradio's, which a client that leaves brings about; what runs for it ends at its next step."""
-        for key, place in self.places.items():
+        for key, place in list(self.places.items()):
             if place.event.session_hash == session_hash or key == event_id:
                 place.stop.set()
         await super().clean_events(session_hash=session_hash, event_id=event_id)

@@ -6,6 +6,9 @@ downloads it while another gets the same result receives a part of it.
 
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gradio import processing_utils
@@ -56,13 +59,40 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def download_path(name: str) -> Path:
-    """A fresh path that ends in `name`, in the folder that gradio serves from and clears by age.
+def save_download(name: str, data: bytes) -> Path:
+    """Writes a result to download, at a fresh path that ends in `name`.
 
     Raises:
-        RoomError: the folder is full.
+        RoomError: the folder has no room for it.
     """
-    ROOM.check()
+    path = download_path(name, len(data))
+    write_whole(path, data)
+    return path
+
+
+@contextmanager
+def growing_download(name: str) -> Iterator[Path]:
+    """A fresh path for a result whose size nobody knows before it is written; removed where the block fails.
+
+    Raises:
+        RoomError: the folder is full, or would hold too much with this.
+    """
+    path = download_path(name)
+    try:
+        yield path
+        ROOM.check(anew=True)
+    except BaseException:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        raise
+
+
+def download_path(name: str, size: int = 0) -> Path:
+    """A fresh path that ends in `name`, in the folder that gradio serves from and the page clears by age.
+
+    Raises:
+        RoomError: the folder has no room for `size` bytes.
+    """
+    ROOM.check(size)
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder / name

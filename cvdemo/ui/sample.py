@@ -3,21 +3,19 @@
 import io
 import time
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from PIL import Image
 
 from cvdemo.dcgan import SampleConfig, columns_for, generators_or_default, grid, load_generator, sample
-from cvdemo.images import ImageArray, save_png
+from cvdemo.images import ImageArray, png_bytes
 from cvdemo.ui.common import (
     Tab,
     control,
-    download_path,
     endpoint,
     method_note,
+    save_download,
     seed_control,
     share_button,
     took,
@@ -67,19 +65,18 @@ def _sample_on_page(generator: str, count: float, seed: float | None, truncation
 
 def _downloads(pictures: list[ImageArray], config: SampleConfig) -> tuple[gr.DownloadButton, gr.DownloadButton]:
     name = f"{config.generator}_seed{config.seed}"
-    sheet = save_png(grid(pictures, columns_for(len(pictures))), download_path(f"{name}.png"))
-    archive = write_zip(pictures, download_path(f"{name}.zip"), name)
+    sheet = save_download(f"{name}.png", png_bytes(grid(pictures, columns_for(len(pictures)))))
+    archive = save_download(f"{name}.zip", zip_bytes(pictures, name))
     return gr.DownloadButton(value=str(sheet), visible=True), gr.DownloadButton(value=str(archive), visible=True)
 
 
-def write_zip(pictures: list[ImageArray], path: Path, name: str) -> Path:
-    """Writes the pictures as `<name>_<number from 1>.png` into one zip and returns its path."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
+def zip_bytes(pictures: list[ImageArray], name: str) -> bytes:
+    """The pictures as `<name>_<number from 1>.png` in one zip."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
         for number, picture in enumerate(pictures, start=1):
-            data = io.BytesIO()
-            Image.fromarray(picture).save(data, format="PNG")
-            archive.writestr(f"{name}_{number:02d}.png", data.getvalue())
-    return path
+            archive.writestr(f"{name}_{number:02d}.png", png_bytes(picture))
+    return file.getvalue()
 
 
 def build() -> dict[str, Component]:

@@ -10,7 +10,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import Deadline
-from cvdemo.ui.common import download_path, whole_number
+from cvdemo.ui.common import growing_download, whole_number
 from cvdemo.walk import WalkConfig, film_steps
 
 BETWEEN = 8  # pictures of an interpolation
@@ -78,9 +78,9 @@ def walk_endpoint(
     config = WalkConfig(seconds=seconds, fps=fps, stops=stops, enlarge=enlarge)
     picks = _pairs(generator, through, truncation)
     network, points, _ = walk_stops(picks, Pick(generator=generator, seed=seed, truncation=truncation), config)
-    target = download_path(f"{generator}_walk.mp4")
-    for _step in film_steps(target, network, points, config, Deadline(TIME_LIMIT_S)):
-        pass
+    with growing_download(f"{generator}_walk.mp4") as target:
+        for _step in film_steps(target, network, points, config, Deadline(TIME_LIMIT_S)):
+            pass
     return str(target)
 
 

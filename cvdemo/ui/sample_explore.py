@@ -21,16 +21,17 @@ from cvdemo.dcgan import (
     stops_of,
 )
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, save_png
+from cvdemo.images import ImageArray, png_bytes
 from cvdemo.latents import angle
 from cvdemo.runtime import Deadline
 from cvdemo.srcnn import SCALES, UpscaleConfig, load_srcnn, upscale
 from cvdemo.ui.common import (
     control,
-    download_path,
     endpoint,
+    growing_download,
     numbers_only,
     picture_output,
+    save_download,
     took,
     whole_number,
 )
@@ -81,7 +82,7 @@ def _interpolate_on_page(slots: Picks, count: int) -> tuple[Any, ...]:
     generator = load_generator(generator_of(picks))
     pictures = interpolate(generator, picks, int(count))
     apart = degrees(angle(*stops_of(picks, generator.latent_dim)))
-    strip = save_png(grid(pictures, len(pictures)), download_path(f"{picks[0].generator}_from_A_to_B.png"))
+    strip = save_download(f"{picks[0].generator}_from_A_to_B.png", png_bytes(grid(pictures, len(pictures))))
     status = took((time.monotonic() - started) * 1000, f"A and B are {apart:.0f}° apart. {len(pictures)} pictures")
     columns = len(pictures) if len(pictures) <= 5 else (len(pictures) + 1) // 2  # one row or two
     gallery = gr.Gallery(pictures, columns=columns, selected_index=None)
@@ -113,9 +114,9 @@ def _walk_on_page(
     source = Pick(generator=generator, seed=whole_number(seed, "The seed"), truncation=truncation)
     picks = filled(slots)
     network, points, words = walk_stops(picks, source, config)
-    target = download_path(f"{picks[0].generator if picks else generator}_walk.mp4")
-    for step in film_steps(target, network, points, config, deadline):
-        yield gr.skip(), f"Frame {step.done} of {step.total}"
+    with growing_download(f"{picks[0].generator if picks else generator}_walk.mp4") as target:
+        for step in film_steps(target, network, points, config, deadline):
+            yield gr.skip(), f"Frame {step.done} of {step.total}"
     yield str(target), took(deadline.elapsed_ms, f"{config.frames} frames {words}")
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from cvdemo.dcgan import Pick, SampleConfig, generate, load_generator
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.ui.common import download_path, light, picture_output
+from cvdemo.ui.common import light, picture_output, save_download
 from cvdemo.ui.latent_plot import latent_plot
 
 SLOTS = ("A", "B", "C")
@@ -75,11 +75,8 @@ def latent_file(pick: Pick) -> Path:
     It counts pictures both ways: `index` from 0, as the API does, `number` from 1, as the page and the command line do.
     """
     numbers = pick.latent(load_generator(pick.generator).latent_dim).tolist()
-    path = download_path(f"{pick.generator}_seed{pick.seed}_{pick.number:02d}.json")
-    path.write_text(
-        json.dumps({**asdict(pick), "number": pick.number, "latent": numbers}, indent=1) + "\n", encoding="utf-8"
-    )
-    return path
+    text = json.dumps({**asdict(pick), "number": pick.number, "latent": numbers}, indent=1) + "\n"
+    return save_download(f"{pick.generator}_seed{pick.seed}_{pick.number:02d}.json", text.encode())
 
 
 def figure(letter: str, pick: Pick | None) -> str:

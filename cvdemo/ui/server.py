@@ -22,7 +22,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cvdemo.errors import RoomError
 from cvdemo.incidents import report_unexpected
 from cvdemo.ui.clients import address_of
-from cvdemo.ui.files import FULL as FOLDER_FULL
 from cvdemo.ui.files import KEEP_FILES_S, ROOM, quota_bytes
 from cvdemo.ui.places import NO_FUNCTION
 from cvdemo.ui.shown import DrawPictures
@@ -32,6 +31,7 @@ MAX_BODY_BYTES = MAX_UPLOAD_BYTES + 8 * 2**20  # an upload with its multipart wr
 MAX_CALL_BYTES = 2 * 2**20  # every other request: pictures stand in it by their paths, so 10 kB is much
 STREAMS_PER_ADDRESS = 150  # a browser holds two for each tab: a school class behind one address
 SHARE_OF_UPLOADS = 4  # one address may upload a quarter of the quota in `KEEP_FILES_S`
+SHARE_TAKEN = "Your address has uploaded as much as one may in an hour. Please try again later."
 TOO_LARGE = "The request is larger than {} MB."
 NOT_SERVED = "Only files of this page are served."
 NOT_USED_HERE = "There is nothing at this address."
@@ -184,21 +184,41 @@ class RoomForUploads:
             return
         size = int(dict(scope["headers"]).get(b"content-length", MAX_UPLOAD_BYTES))
         try:
-            self._take_share(address_of(scope), size)
-            await anyio.to_thread.run_sync(ROOM.check, size)
+            await self._take_room(address_of(scope), size)
         except RoomError as error:
             await _drain(receive)  # a browser that is answered while it sends shows an error of its own
             await _answer(send, 507, str(error))
             return
         await self.app(scope, receive, send)
 
-    def _take_share(self, address: str, size: int) -> None:
-        now, recent = time.monotonic(), self.uploaded[address]
-        while recent and now - recent[0][0] > KEEP_FILES_S:
-            recent.popleft()
-        if sum(taken for _, taken in recent) + size > quota_bytes() // SHARE_OF_UPLOADS:
-            raise RoomError(FOLDER_FULL)
-        recent.append((now, size))
+    async def _take_room(self, address: str, size: int) -> None:
+        """Counts an upload; the address gets its share back where the folder has no room after all."""
+        share = (time.monotonic(), size)
+        self._take_share(address, share)
+        try:
+            await anyio.to_thread.run_sync(ROOM.check, size)
+        except RoomError:
+            self.uploaded[address].remove(share)
+            raise
+        finally:
+            self._forget_old()
+
+    def _take_share(self, address: str, share: tuple[float, int]) -> None:
+        """Before anything is awaited, so that uploads at the same moment do not take one share twice."""
+        self._forget_old()
+        taken = sum(size for _, size in self.uploaded.get(address, ()))
+        if taken + share[1] > quota_bytes() // SHARE_OF_UPLOADS:
+            raise RoomError(SHARE_TAKEN)
+        self.uploaded[address].append(share)
+
+    def _forget_old(self) -> None:
+        """Drops what was uploaded before `KEEP_FILES_S`, and the addresses of which nothing is left."""
+        now = time.monotonic()
+        for address, recent in list(self.uploaded.items()):
+            while recent and now - recent[0][0] > KEEP_FILES_S:
+                recent.popleft()
+            if not recent:
+                del self.uploaded[address]
 
 
 def _route(scope: Scope) -> str:

@@ -2,9 +2,13 @@
 
 The value of a picture field stays the visitor's file, so no event of the field fires twice and the demos get its own
 pixels. Only where the browser asks for that file in order to draw it (`Accept: image/...`), it gets a JPEG instead.
+The JPEG is made once and kept beside the upload, counted and swept like it.
 """
 
+import contextlib
+import hashlib
 import io
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,12 +19,18 @@ from PIL import Image
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvdemo.decoding import AVIF_BRANDS
-from cvdemo.errors import InputError
+from cvdemo.errors import InputError, RoomError
 from cvdemo.images import PICTURE_SUFFIXES, read_image, resize_to_fit
+from cvdemo.ui.clients import address_of
+from cvdemo.ui.files import ROOM
+from cvdemo.ui.results import write_whole
 
 SHOWN_SIDE_PX = 2048  # more than a field has, for the full-screen view
 SHOWN_QUALITY = 90
 AT_ONCE = 1  # a preview of 40 megapixels takes some 200 MB for a second; others wait
+WAITING_PER_ADDRESS = 2  # the page shows one picture at a time, and Style two
+TOO_MANY = "Your address has {count} previews to wait for already. Please try again in a few seconds."
+JPEG_START = b"\xff\xd8\xff"
 # Many browsers know no type for HEIC or PPM, and gradio's field refuses a file without one before it is sent.
 TYPE_BY_NAME = """<script>
 (() => {
@@ -32,7 +42,7 @@ TYPE_BY_NAME = """<script>
   });
 })();
 </script>""".replace("SUFFIXES", "|".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES)))
-DRAWN_BY_BROWSERS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"<")  # the last: SVG and HTML, no pixels
+DRAWN_BY_BROWSERS = (b"\x89PNG", JPEG_START, b"GIF8", b"BM", b"RIFF", b"<")  # the last: SVG and HTML, no pixels
 
 
 class DrawPictures:
@@ -41,23 +51,55 @@ class DrawPictures:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.lane: anyio.CapacityLimiter | None = None  # belongs to the event loop of the first request
+        self.waiting: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = asked_for(scope)
-        if self.lane is None:
-            self.lane = anyio.CapacityLimiter(AT_ONCE)
-        jpeg = None if path is None else await anyio.to_thread.run_sync(as_jpeg, path, limiter=self.lane)
-        if jpeg is None:
+        if path is None:
             await self.app(scope, receive, send)
             return
-        headers = [
-            (b"content-type", b"image/jpeg"),
-            (b"content-length", str(len(jpeg)).encode()),
-            (b"cache-control", b"private, max-age=3600"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": jpeg})
+        jpeg, address = await anyio.to_thread.run_sync(kept_jpeg, path), address_of(scope)
+        if jpeg is None:
+            lane = self.lane = self.lane or anyio.CapacityLimiter(AT_ONCE)
+            if not await self._has_turn(lane, address):
+                text = TOO_MANY.format(count=WAITING_PER_ADDRESS).encode()
+                await _answer(send, 429, b"text/plain; charset=utf-8", b"no-store", text)
+                return
+            try:
+                jpeg = await anyio.to_thread.run_sync(made_jpeg, path)  # another request may have made it meanwhile
+            finally:
+                lane.release()
+        if jpeg is None:
+            await self.app(scope, receive, send)
+        else:
+            await _answer(send, 200, b"image/jpeg", b"private, max-age=3600", jpeg)
+
+    async def _has_turn(self, lane: anyio.CapacityLimiter, address: str) -> bool:
+        """Waits for this request's turn in the lane; False where the address has enough that wait."""
+        with contextlib.suppress(anyio.WouldBlock):
+            lane.acquire_nowait()
+            return True
+        if self.waiting[address] >= WAITING_PER_ADDRESS:
+            return False
+        self.waiting[address] += 1
+        try:
+            await lane.acquire()
+        finally:
+            self.waiting[address] -= 1
+            if not self.waiting[address]:
+                del self.waiting[address]
+        return True
+
+
+async def _answer(send: Send, status: int, kind: bytes, cached: bytes, body: bytes) -> None:
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", cached),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def asked_for(scope: Scope) -> Path | None:
@@ -76,6 +118,30 @@ def asked_for(scope: Scope) -> Path | None:
     except (OSError, ValueError):  # a name that is too long, or holds a zero byte
         return None
     return None if head.startswith(DRAWN_BY_BROWSERS) or head[8:12] in AVIF_BRANDS else path
+
+
+def _place(path: Path) -> Path:
+    """Where the preview of an upload is kept: in its folder, under a name that is never too long."""
+    return path.with_name(f".shown-{hashlib.sha256(path.name.encode()).hexdigest()[:32]}.jpg")
+
+
+def kept_jpeg(path: Path) -> bytes | None:
+    """The preview that was made before; None where there is none, or a visitor's upload has its name."""
+    try:
+        data = _place(path).read_bytes()
+    except OSError:
+        return None
+    return data if data.startswith(JPEG_START) else None
+
+
+def made_jpeg(path: Path) -> bytes | None:
+    """The preview, kept where the page's folder has room for it; None where the picture cannot be read."""
+    jpeg = kept_jpeg(path)
+    if jpeg is None and (jpeg := as_jpeg(path)) is not None:
+        with contextlib.suppress(RoomError, OSError):  # full: the visitor sees the picture all the same
+            ROOM.check(len(jpeg))
+            write_whole(_place(path), jpeg)
+    return jpeg
 
 
 def as_jpeg(path: Path) -> bytes | None:

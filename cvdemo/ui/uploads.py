@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 
 from cvdemo.errors import InputError
 
-NOT_UPLOADED = "The picture has to be uploaded as a file."
+NOT_UPLOADED = "The picture has to be uploaded as a file, again if that was over an hour ago."
 MAX_UPLOAD = "40mb"
 MAX_UPLOAD_BYTES = 40 * 2**20
 PATH_LENGTH = 4096  # PATH_MAX of Linux

@@ -11,7 +11,7 @@ import numpy as np
 from gradio.components import Component
 
 from cvdemo.config import default_of
-from cvdemo.images import ImageArray, on_white, resize_to_fit, save_png
+from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.runtime import Deadline
 from cvdemo.srcnn import (
     Quality,
@@ -28,13 +28,13 @@ from cvdemo.srcnn import (
 from cvdemo.ui.common import (
     Tab,
     control,
-    download_path,
     endpoint,
     example_picture,
     light,
     load_picture,
     method_note,
     picture_input,
+    save_download,
     share_button,
     took,
 )
@@ -116,7 +116,7 @@ def _decibels(psnr: float) -> str:
 
 def _save(result: Upscaled, path: str | None, scale: int) -> str:
     level = 1 if result.image[..., 0].size > QUICK_PNG_PIXELS else 6
-    return str(save_png(result.image, download_path(f"{Path(path or 'picture').stem}_x{scale}.png"), level))
+    return str(save_download(f"{Path(path or 'picture').stem}_x{scale}.png", png_bytes(result.image, level)))
 
 
 def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:

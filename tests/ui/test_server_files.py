@@ -16,6 +16,7 @@ from filelock import FileLock
 from cvdemo.errors import InputError, RoomError
 from cvdemo.ui import files
 from cvdemo.ui.files import KEEP_FILES_S, PREFIX, QUOTA_VARIABLE, UNFINISHED_S, Room, open_folder, quota_bytes
+from cvdemo.ui.server import SHARE_TAKEN
 from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
 from tests.ui.processes import PageProcess
 from tests.ui.server_tools import Caller
@@ -161,7 +162,7 @@ def test_an_upload_without_room_is_refused_in_a_sentence(tmp_path: Path) -> None
     with page(tmp_path, **{QUOTA_VARIABLE: "8000000"}) as (_, caller):
         taken = [upload(caller, 900_000, number) for number in range(4)]
         assert [answer.status_code for answer in taken] == [200, 200, 507, 507]
-        assert taken[-1].text == files.FULL
+        assert taken[-1].text == SHARE_TAKEN
         with Caller(caller.url, local_address="127.0.0.2") as neighbour:
             assert upload(neighbour, 900_000, 9).status_code == 200
     with page(tmp_path, **{QUOTA_VARIABLE: "1000000"}) as (_, caller):

@@ -167,7 +167,7 @@ def test_an_unknown_function_is_one_sentence(small_page: Caller) -> None:
 FORWARDED = [
     ({}, "10.0.0.9"),
     ({"SPACE_ID": "a/b"}, "8.8.4.4"),
-    ({"CVDEMO_BEHIND_PROXY": "1"}, "8.8.4.4"),
+    ({"CVDEMO_BEHIND_PROXY": "1"}, "10.1.2.3"),
     ({"CVDEMO_BEHIND_PROXY": "0"}, "10.0.0.9"),
 ]
 
@@ -176,7 +176,7 @@ FORWARDED = [
 def test_a_forwarded_address_counts_only_behind_a_proxy(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], address: str
 ) -> None:
-    """The last public one: what stands before it may come from the client."""
+    """The last one, on a Space the last public one: what stands before it may come from the client."""
     for name in ("SPACE_ID", "CVDEMO_BEHIND_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():

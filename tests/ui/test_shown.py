@@ -2,7 +2,10 @@
 
 import asyncio
 import io
+import os
 import re
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cvdemo.ui import shown
+from cvdemo.ui import files, shown
 from cvdemo.ui.common import example_picture
 from cvdemo.ui.shown import DrawPictures, as_jpeg, asked_for
 
@@ -23,7 +26,8 @@ IMG = b"image/avif,image/webp,*/*;q=0.8"  # what browsers accept for an <img>
 @pytest.fixture
 def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The upload folder, with a TIFF, a PNG and a text in it."""
-    monkeypatch.setattr(shown, "get_upload_folder", lambda: str(tmp_path / "uploads"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    monkeypatch.setattr(shown, "ROOM", files.Room())
     folder = tmp_path / "uploads"
     folder.mkdir()
     picture = Image.new("RGB", (60, 40), (200, 100, 50))
@@ -94,6 +98,69 @@ def test_a_preview_is_bounded_and_its_limits_are_those_of_pictures(uploads: Path
     assert jpeg is not None and Image.open(io.BytesIO(jpeg)).size == (2048, 1229)
     path = asked_for(scope_of(uploads / "huge.tif"))
     assert path is not None and as_jpeg(path) is None
+
+
+def test_a_preview_is_made_once_and_kept_beside_the_upload(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    monkeypatch.setattr(shown, "as_jpeg", lambda path: (made.append(path), as_jpeg(path))[1])
+    answers = [answer(scope_of(uploads / "a.tif")) for _ in range(3)]
+    assert len(made) == 1 and answers[0] == answers[1] == answers[2]
+    (kept,) = uploads.glob(".shown-*")
+    assert kept.read_bytes() == answers[0][2] and shown.ROOM._used >= kept.stat().st_size
+    then = time.time() - files.KEEP_FILES_S - 60
+    for path in uploads.iterdir():
+        if not path.is_symlink():
+            os.utime(path, (then, then))
+    files._remove_old(uploads, set())
+    assert not kept.exists()
+
+
+def test_a_full_folder_keeps_no_preview(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(files.QUOTA_VARIABLE, "1")
+    monkeypatch.setattr(shown, "ROOM", files.Room())
+    assert answer(scope_of(uploads / "a.tif"))[1][b"content-type"] == b"image/jpeg"
+    assert not list(uploads.glob(".shown-*"))
+
+
+def test_a_file_under_the_name_of_a_preview_is_not_taken_for_one(uploads: Path) -> None:
+    first = answer(scope_of(uploads / "a.tif"))
+    (kept,) = uploads.glob(".shown-*")
+    kept.write_bytes(b"<script>")
+    assert answer(scope_of(uploads / "a.tif")) == first
+
+
+def test_an_address_waits_for_two_previews_at_most(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is being made and two that wait; the next of this address is refused, another address's is not."""
+    go, sent = threading.Event(), list[tuple[str, int]]()
+
+    def slow(path: Path) -> bytes:
+        assert go.wait(20)
+        return shown.JPEG_START
+
+    monkeypatch.setattr(shown, "as_jpeg", slow)
+
+    async def ask(draw: DrawPictures, address: str) -> None:
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                sent.append((address, message["status"]))
+
+        await draw(scope_of(uploads / "a.tif") | {"client": (address, 1)}, None, send)  # type: ignore[arg-type]
+
+    async def run() -> None:
+        draw = DrawPictures(None)  # type: ignore[arg-type]  # gradio is not asked
+        asked = [asyncio.create_task(ask(draw, "192.0.2.1")) for _ in range(5)]
+        asked.append(asyncio.create_task(ask(draw, "192.0.2.2")))
+        while len(sent) < 2 or sum(draw.waiting.values()) < 3:
+            await asyncio.sleep(0.01)
+        assert sent == [("192.0.2.1", 429)] * 2
+        go.set()
+        await asyncio.gather(*asked)
+        assert not draw.waiting
+
+    thread = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(run(), 15)))
+    thread.start()  # the browser's event loop runs in this one
+    thread.join()
+    assert sorted(sent[2:]) == [("192.0.2.1", 200)] * 3 + [("192.0.2.2", 200)]
 
 
 @pytest.mark.parametrize("name", ["photo.TIF", "IMG_0001.HEIC", "photo.ppm", "photo.jfif"])
