@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Response, expect, sync_playwright
 
 from cvdemo.ui.common import example_picture
 from tests.ui import small_page
@@ -184,6 +184,15 @@ def type_number(field: Locator, value: float) -> None:
 def choose_picture(page: Page, tab: str, path: str | Path) -> None:
     """Uploads a picture into the tab's field, in place of the one that is there."""
     page.set_input_files(f"#{tab}-image input[type=file]", path)
+
+
+def run_of(page: Page, name: str) -> AbstractContextManager[Any]:
+    """Within the block a run begins for the picture of that file name; what was shown before is gone at its end."""
+
+    def asks_for_it(response: Response) -> bool:
+        return "/queue/join" in response.url and name in (response.request.post_data or "")
+
+    return page.expect_response(asks_for_it)
 
 
 def remove_picture(page: Page, tab: str) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.ui.common import example_picture
-from tests.ui.conftest import Visitor, choose_picture, open_page, remove_picture, upload
+from tests.ui.conftest import Visitor, choose_picture, open_page, remove_picture, run_of, upload
 
 CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), example_picture("astronaut")
 
@@ -70,7 +70,7 @@ def test_a_picture_swapped_in_the_middle_of_a_run_gets_its_own(
     status = page.locator(f"#{tab}-status")
     choose_picture(page, tab, enlarged(CHEETAH, (2400, 1600), tmp_path))
     expect(status).to_contain_text(re.compile(running))
-    with page.expect_response(re.compile("/queue/join")):
+    with run_of(page, "2000x2000"):
         choose_picture(page, tab, enlarged(SQUARE, (2000, 2000), tmp_path))
     expect(status).to_contain_text(re.compile(running))
     if tab != "upscale":  # shows nothing until it is done
