@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
+from gradio.queueing import Event
 
 from cvdemo.errors import DemoError
 from cvdemo.runtime import stopping_when
@@ -208,7 +209,7 @@ def _wire_cancel(part: Part, cancel: gr.Button) -> None:
     cancel.click(end, None, None if part.status is None else [part.status], **_LIGHT)
 
 
-def interruptible(function: Callable[..., Any], part: Part | None = None) -> Callable[..., Any]:
+def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any]:
     """The handler as a generator that ends, within a step, once nobody waits for it.
 
     What it showed last is put right by its last output: emptied where a newer run follows, told where it was cancelled.
@@ -216,27 +217,33 @@ def interruptible(function: Callable[..., Any], part: Part | None = None) -> Cal
 
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        event, shown = running_event(), False
-        functions = part.functions if part else frozenset()
-        work = _steps(function, *args, **kwargs)
+        event = running_event()
         try:
-            while (values := _next(work, lambda: why_stopped(event, functions) is not None)) is not _DONE:
-                if why_stopped(event, functions):
-                    break
-                yield values
-                shown = True
-            reason = why_stopped(event, functions)
-        except DemoError:
-            reason = why_stopped(event, functions)
-            if not reason:  # else it failed for being stopped
-                raise
-        finally:
-            work.close()
+            yield from _until_stopped(part, event, _steps(function, *args, **kwargs))
+        finally:  # not before the last output: until then nothing else of the job is sent
             forget(event)
-        if part and reason in (CANCELLED, REPLACED):
-            yield part.cancelled(shown) if reason == CANCELLED else part.emptied()
 
     return stream
+
+
+def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
+    """What the work yields, as long as somebody waits; then the output that puts right what was shown."""
+    shown, reason = False, None
+    try:
+        while (values := _next(work, lambda: why_stopped(event, part.functions) is not None)) is not _DONE:
+            if reason := why_stopped(event, part.functions):
+                break
+            yield values
+            shown = True
+    except DemoError:
+        reason = why_stopped(event, part.functions)
+        if not reason:  # else it failed for being stopped
+            raise
+    finally:
+        work.close()
+    reason = reason or why_stopped(event, part.functions)
+    if reason in (CANCELLED, REPLACED):
+        yield part.cancelled(shown) if reason == CANCELLED else part.emptied()
 
 
 def _next(work: Iterator[Any], stop_asked: Callable[[], bool]) -> Any:
