@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import PILToTensor
 
-from train.files import Listing, class_files, read_rgb
-from train.hdf5 import Hdf5Dataset
-from train.packing import pack_list
+from train.data.hdf5 import Hdf5Dataset
+from train.data.packing import pack_list
+from train.data.read_pictures import Listing, class_files, read_rgb
 
 Pass = Callable[[], Iterable[Any]]
 

@@ -22,12 +22,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cvdemo.dcgan import DEFAULT_GENERATOR, generate, latents, read_generator
 from cvdemo.errors import WeightsError
 from cvdemo.nets.dcgan import Generator
+from cvdemo.sample.generate import DEFAULT_GENERATOR, generate, latents, read_generator
 from cvdemo.weights import WeightEntry, load_manifest
-from train.device import channels_last
-from train.recipe import BASELINE
+from train.engine.device import channels_last
+from train.publishing.recipe import BASELINE
 
 Pictures = npt.NDArray[np.uint8]
 Engine = Callable[[Tensor], Pictures]

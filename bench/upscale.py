@@ -1,10 +1,10 @@
 """Super-resolution: PSNR and SSIM beside the papers' figures, then CPU seconds a megapixel beside Pillow and OpenCV.
 
 `python -m bench.upscale --data DIR`, with folders `set5` and `set14` in DIR; further folders of pictures there are
-measured when named with `--sets`. By the papers' protocol (`train.degrade`); if bicubic on Set5 misses the published
-figures, nothing is printed. Times are of whole RGB pictures, uint8 in and out, everyone in one thread, in CPU seconds,
-which other work on the machine hardly stretches: median of interleaved rounds. The peers enlarge by bicubic or Lanczos;
-that is what a page would do without a network.
+measured when named with `--sets`. By the papers' protocol (`train.upscale.degradation`); if bicubic on Set5 misses the
+published figures, nothing is printed. Times are of whole RGB pictures, uint8 in and out, everyone in one thread, in CPU
+seconds, which other work on the machine hardly stretches: median of interleaved rounds. The peers enlarge by bicubic or
+Lanczos; that is what a page would do without a network.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cvdemo.enlarge import enlarge
 from cvdemo.images import ImageArray, to_image, to_tensor
-from cvdemo.onnx_graph import onnx_engine
-from cvdemo.srcnn import UpscaleConfig, upscale
-from cvdemo.upscale_choices import SCALES, list_networks
-from cvdemo.upscale_net import Net, make_network, prepared, torch_engine
+from cvdemo.ops.bicubic_enlarge import enlarge
+from cvdemo.upscale.catalogue import SCALES, list_networks
+from cvdemo.upscale.network import Net, make_network, prepared, torch_engine
+from cvdemo.upscale.onnx_graph import onnx_engine
+from cvdemo.upscale.upscale import UpscaleConfig, upscale
 from cvdemo.weights import entry_of, load_state_dict
-from train.degrade import GATE_DB, PROTOCOL, check_gate, measure, read_folder
-from train.super_resolution_recipe import folder_of
+from train.upscale.degradation import GATE_DB, PROTOCOL, check_gate, measure, read_folder
+from train.upscale.recipe import folder_of
 
 Resizer = Callable[[ImageArray], ImageArray]
 Figures = dict[str, dict[str, dict[int, dict[str, float]]]]  # set, method, scale: psnr in dB and ssim

@@ -28,8 +28,8 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(argv: Sequence[str] | None) -> int:
     try:  # loading takes seconds, in which Ctrl-C may come: the imports stand inside
-        from cvdemo.cli_console import FAILED, OutputLost, discard_what_cannot_be_written, flush, say
-        from cvdemo.cli_run import main
+        from cvdemo.cli.console import FAILED, OutputLost, discard_what_cannot_be_written, flush, say
+        from cvdemo.cli.run import main
     except KeyboardInterrupt:
         return _stopped()
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
 """Pictures in and out: files, uint8 HWC RGB <-> float BCHW, and network preprocessing.
 
-Every conversion stands here, once; how a file's bytes become pixels stands in `cvdemo.decoding`.
+Every conversion stands here, once; how a file's bytes become pixels stands in `cvdemo.picture_files.decoding`.
 """
 
 import io
@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from cvdemo.decode_apart import decode_apart
-from cvdemo.decoding import BAND_PX, MAX_ASPECT_RATIO, MAX_MEGAPIXELS, Request, decode
-from cvdemo.decoding import ImageArray as ImageArray
-from cvdemo.decoding import on_white as on_white
+from cvdemo.picture_files.decode_apart import decode_apart
+from cvdemo.picture_files.decoding import BAND_PX, MAX_ASPECT_RATIO, MAX_MEGAPIXELS, Request, decode
+from cvdemo.picture_files.decoding import ImageArray as ImageArray
+from cvdemo.picture_files.decoding import on_white as on_white
 
 LANCZOS_LOBES = 3  # source pixels, at full scale, that an output pixel reaches to each side
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601

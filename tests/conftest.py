@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cvdemo.images import ImageArray, read_image
-from cvdemo.ui.common import example_picture
+from cvdemo.ui.wiring.controls import example_picture
 
 
 @pytest.fixture(autouse=True)

@@ -30,38 +30,38 @@ sys.addaudithook(watch)
 """
 
 PICTURE = """
-from cvdemo.ui.common import example_picture
+from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.images import read_image, resize_to_fit
 picture = resize_to_fit(read_image(example_picture("lion")), 96)
 """
 
 DEMOS = {
     "classify": """
-from cvdemo.classify import classify, load_classifier
+from cvdemo.classify.classifier import classify, load_classifier
 classify(picture, load_classifier("imagenet"))
 """,
     "detect": """
-from cvdemo.detect import DetectConfig, load_detector
-from cvdemo.scan import scan_steps
+from cvdemo.detect.selection import DetectConfig, load_detector
+from cvdemo.detect.sliding_window import scan_steps
 from cvdemo.runtime import Deadline
 *_, last = scan_steps(picture, load_detector("imagenet"), DetectConfig(megapixels=0.1), Deadline(60))
 """,
     "dream": """
-from cvdemo.classify import load_classifier
-from cvdemo.deepdream import DreamConfig, dream
+from cvdemo.classify.classifier import load_classifier
+from cvdemo.dream.deepdream import DreamConfig, dream
 c = load_classifier()
 *_, last = dream(picture, c.network, c.preprocessing, DreamConfig(octaves=1, steps=1, size_px=128), device=c.device)
 """,
     "style": """
-from cvdemo.style import StyleConfig, load_style_network, stylize
+from cvdemo.style.optimise import StyleConfig, load_style_network, stylize
 *_, last = stylize(picture, picture, load_style_network(), StyleConfig(size=128, scales=1, steps=10))
 """,
     "sample": """
-from cvdemo.dcgan import SampleConfig, load_generator, sample
+from cvdemo.sample.generate import SampleConfig, load_generator, sample
 sample(load_generator("dcgan_anime"), SampleConfig(generator="dcgan_anime", count=1))
 """,
     "upscale": """
-from cvdemo.srcnn import UpscaleConfig, load_srcnn, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, load_srcnn, upscale
 upscale(picture, load_srcnn(2), UpscaleConfig(scale=2))
 import time
 time.sleep(3)  # the report was sent in the background
@@ -155,7 +155,7 @@ def test_a_demo_asks_no_host(demos: dict[str, list[str]], demo: str) -> None:
         assert demos[demo] == ["IMPORTED onnxruntime with 1"]
 
 
-MODULES = ("cvdemo.onnx_graph", "bench.sample", "bench.upscale")
+MODULES = ("cvdemo.upscale.onnx_graph", "bench.sample", "bench.upscale")
 
 
 @pytest.fixture(scope="module")

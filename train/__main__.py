@@ -10,11 +10,14 @@ from pathlib import Path
 import torch
 
 from cvdemo.errors import DemoError
-from train import commands, ensemble, import_backbone, refresh, show_augment
-from train.checkpoint import BEST
-from train.recipe import Recipe, add_config_options
+from train import commands
+from train.classify import ensemble, import_backbone
+from train.data import show_augment
+from train.engine.checkpoint import BEST
+from train.engine.writing import sentence
+from train.publishing import refresh
+from train.publishing.recipe import Recipe, add_config_options
 from train.recipes import RECIPES
-from train.writing import sentence
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": commands.evaluate,

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvdemo.mirror import with_border
+from cvdemo.ops.mirror_padding import with_border
 
 LEAK = 0.1  # slope of the activation below zero; one learned for each channel would cost a third of the time
 _FIRST_KERNEL_PX = 5

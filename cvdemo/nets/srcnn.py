@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvdemo.mirror import with_border
+from cvdemo.ops.mirror_padding import with_border
 
 
 class SRCNN(nn.Module):

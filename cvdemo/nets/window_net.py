@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvdemo.boxes import axis_starts
 from cvdemo.nets.efficientnet_lite import TOTAL_STRIDE, EfficientNetLite
+from cvdemo.ops.boxes import axis_starts
 
 
 @dataclass(frozen=True)

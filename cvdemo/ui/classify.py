@@ -6,11 +6,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.choices import describe
-from cvdemo.classify import CHOICES, ClassifyConfig, Prediction, classify, load_classifier
+from cvdemo.classify.catalogue import describe
+from cvdemo.classify.classifier import CHOICES, ClassifyConfig, Prediction, classify, load_classifier
 from cvdemo.config import default_of, settings_of
 from cvdemo.errors import DemoError
-from cvdemo.ui.common import (
+from cvdemo.ui.explain import FRESH, NOTHING, build_fool, build_heat, fresh
+from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
@@ -22,8 +23,7 @@ from cvdemo.ui.common import (
     share_button,
     took,
 )
-from cvdemo.ui.explain import FRESH, NOTHING, build_fool, build_heat, fresh
-from cvdemo.ui.parts import Part, wire
+from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
     "A convolutional network gives each of its classes a probability; the one for 1,000 ImageNet classes is "

@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.annotate import canvas, draw_detections, draw_score_map, draw_windows, score_map
-from cvdemo.detect import DetectConfig, Detections, load_detector, select
+from cvdemo.detect.drawing import canvas, draw_detections, draw_score_map, draw_windows, score_map
+from cvdemo.detect.selection import DetectConfig, Detections, load_detector, select
+from cvdemo.detect.sliding_window import Scan, scan_steps
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.runtime import Deadline
-from cvdemo.scan import Scan, scan_steps
-from cvdemo.ui.common import (
+from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
@@ -28,8 +28,8 @@ from cvdemo.ui.common import (
     save_download,
     share_button,
 )
-from cvdemo.ui.guard import guarded
-from cvdemo.ui.parts import SETTLED_MS, Part, wire
+from cvdemo.ui.wiring.guard import guarded
+from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 
 NOTE = (
     "A classifier becomes a detector: a window slides over the picture at several sizes, each window is named, and "

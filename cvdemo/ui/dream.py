@@ -11,13 +11,14 @@ from gradio.components import Component
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from cvdemo.classify import Classifier, load_classifier
+from cvdemo.classify.classifier import Classifier, load_classifier
 from cvdemo.config import default_of, settings_of
-from cvdemo.deepdream import DEFAULT_PRESET, PRESETS, DreamConfig, DreamStep, dream, fit, measure
+from cvdemo.dream.deepdream import DEFAULT_PRESET, PRESETS, DreamConfig, DreamStep, dream, fit, measure
 from cvdemo.errors import InputError, brief
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
-from cvdemo.ui.common import (
+from cvdemo.ui.serving.results import save_pil_to_cache
+from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
@@ -32,8 +33,7 @@ from cvdemo.ui.common import (
     took,
     whole_number,
 )
-from cvdemo.ui.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
-from cvdemo.ui.results import save_pil_to_cache
+from cvdemo.ui.wiring.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
 
 NOTE = (
     "DeepDream changes the picture, not the network: each step moves the pixels along the gradient of what one layer "

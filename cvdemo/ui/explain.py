@@ -6,14 +6,14 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.classify import Classifier, Prediction, load_classifier
+from cvdemo.classify.adversarial import FoolConfig, Fooled, FoolStep, fool_steps, succeeded
+from cvdemo.classify.classifier import Classifier, Prediction, load_classifier
+from cvdemo.classify.explain import METHODS, ExplainConfig, crop_of, enlarge, explain
 from cvdemo.config import default_of
-from cvdemo.explain import METHODS, ExplainConfig, crop_of, enlarge, explain
-from cvdemo.fool import FoolConfig, Fooled, FoolStep, fool_steps, succeeded
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
-from cvdemo.ui.common import endpoint, load_picture, picture_output, took
-from cvdemo.ui.parts import Part, wire
+from cvdemo.ui.wiring.controls import endpoint, load_picture, picture_output, took
+from cvdemo.ui.wiring.parts import Part, wire
 
 TIME_LIMIT_S = 60.0
 FRESH = ("overlay", "explained", "target", "report", "before", "changed", "difference")  # what `fresh` fills

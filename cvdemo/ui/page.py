@@ -10,15 +10,15 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
-from cvdemo.ui.address import address, ending_in_one_sentence
-from cvdemo.ui.blocks import Page
-from cvdemo.ui.files import KEEP_FILES_S, PageFolder, open_folder, quota_bytes
-from cvdemo.ui.gradio_parts import adapt_gradio
-from cvdemo.ui.server import error_handlers, middleware
-from cvdemo.ui.sessions import MAX_SESSIONS
-from cvdemo.ui.share import updates
-from cvdemo.ui.theme import CSS, HEAD, theme
-from cvdemo.ui.uploads import MAX_UPLOAD
+from cvdemo.ui.serving.address import address, ending_in_one_sentence
+from cvdemo.ui.serving.blocks import Page
+from cvdemo.ui.serving.gradio_parts import adapt_gradio
+from cvdemo.ui.serving.middleware import error_handlers, middleware
+from cvdemo.ui.serving.page_folder import KEEP_FILES_S, PageFolder, open_folder, quota_bytes
+from cvdemo.ui.serving.session_state import MAX_SESSIONS
+from cvdemo.ui.serving.uploads import MAX_UPLOAD
+from cvdemo.ui.wiring.settings_link import updates
+from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 
 TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
 

@@ -8,9 +8,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.dcgan import SampleConfig, columns_for, generators_or_default, grid, load_generator, sample
 from cvdemo.images import ImageArray, png_bytes
-from cvdemo.ui.common import (
+from cvdemo.sample.generate import SampleConfig, columns_for, generators_or_default, grid, load_generator, sample
+from cvdemo.ui.sample_explore import Source, build_explore
+from cvdemo.ui.sample_picks import build_picks
+from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
@@ -21,10 +23,8 @@ from cvdemo.ui.common import (
     took,
     whole_number,
 )
-from cvdemo.ui.parts import SETTLED_MS, Part, wire
-from cvdemo.ui.sample_explore import Source, build_explore
-from cvdemo.ui.sample_picks import build_picks
-from cvdemo.ui.share import LINK
+from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
+from cvdemo.ui.wiring.settings_link import LINK
 
 NOTE = (
     "A generator of transposed convolutions turns random numbers into small pictures; it learned that against "

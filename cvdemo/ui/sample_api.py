@@ -5,13 +5,13 @@ from typing import Any
 
 from torch import Tensor
 
-from cvdemo.dcgan import Pick, combine, generator_of, interpolate, latents, load_generator, stops_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import Deadline
-from cvdemo.ui.common import growing_download, whole_number
-from cvdemo.walk import WalkConfig, film_steps
+from cvdemo.sample.generate import Pick, combine, generator_of, interpolate, latents, load_generator, stops_of
+from cvdemo.sample.latent_walk import WalkConfig, film_steps
+from cvdemo.ui.wiring.controls import growing_download, whole_number
 
 BETWEEN = 8  # pictures of an interpolation
 TIME_LIMIT_S = 60.0

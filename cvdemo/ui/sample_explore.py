@@ -10,7 +10,10 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import SEED_MAX
-from cvdemo.dcgan import (
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray, png_bytes
+from cvdemo.runtime import Deadline
+from cvdemo.sample.generate import (
     COUNT_MAX,
     Pick,
     combine,
@@ -20,22 +23,8 @@ from cvdemo.dcgan import (
     load_generator,
     stops_of,
 )
-from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, png_bytes
-from cvdemo.latents import angle
-from cvdemo.runtime import Deadline
-from cvdemo.srcnn import SCALES, UpscaleConfig, load_srcnn, upscale
-from cvdemo.ui.common import (
-    control,
-    endpoint,
-    growing_download,
-    numbers_only,
-    picture_output,
-    save_download,
-    took,
-    whole_number,
-)
-from cvdemo.ui.parts import SETTLED_MS, Part, wire
+from cvdemo.sample.latent_walk import WalkConfig, film_steps
+from cvdemo.sample.latents import angle
 from cvdemo.ui.sample_api import (
     BETWEEN,
     TIME_LIMIT_S,
@@ -45,8 +34,19 @@ from cvdemo.ui.sample_api import (
     walk_stops,
 )
 from cvdemo.ui.sample_picks import SLOTS, PickPanel, Picks, chosen, figure, filled, picture_of
-from cvdemo.upscale_choices import network_named
-from cvdemo.walk import WalkConfig, film_steps
+from cvdemo.ui.wiring.controls import (
+    control,
+    endpoint,
+    growing_download,
+    numbers_only,
+    picture_output,
+    save_download,
+    took,
+    whole_number,
+)
+from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
+from cvdemo.upscale.catalogue import network_named
+from cvdemo.upscale.upscale import SCALES, UpscaleConfig, load_srcnn, upscale
 
 BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
 WALK_SETTINGS = ("seconds", "fps", "stops", "enlarge")

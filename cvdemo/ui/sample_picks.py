@@ -15,11 +15,11 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cvdemo.dcgan import Pick, SampleConfig, generate, load_generator
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.ui.common import light, picture_output, save_download
-from cvdemo.ui.latent_plot import latent_plot
+from cvdemo.sample.generate import Pick, SampleConfig, generate, load_generator
+from cvdemo.ui.wiring.controls import light, picture_output, save_download
+from cvdemo.ui.wiring.latent_plot import latent_plot
 
 SLOTS = ("A", "B", "C")
 Picks = tuple[Pick | None, ...]  # one for each slot

@@ -10,8 +10,8 @@ from gradio.components import Component
 
 from cvdemo.images import ImageArray, resize, to_image, to_tensor
 from cvdemo.runtime import Deadline
-from cvdemo.style import PRESETS, StyleConfig, StyleStep, load_style_network, scale_sizes, stylize
-from cvdemo.ui.common import (
+from cvdemo.style.optimise import PRESETS, StyleConfig, StyleStep, load_style_network, scale_sizes, stylize
+from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
@@ -26,8 +26,8 @@ from cvdemo.ui.common import (
     took,
     whole_number,
 )
-from cvdemo.ui.loss_plot import loss_plot
-from cvdemo.ui.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
+from cvdemo.ui.wiring.loss_plot import loss_plot
+from cvdemo.ui.wiring.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
 
 NOTE = (
     "The picture is changed step by step until the correlations between a network's features, its Gram matrices, are "

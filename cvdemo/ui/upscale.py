@@ -13,19 +13,7 @@ from gradio.components import Component
 from cvdemo.config import default_of
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.runtime import Deadline
-from cvdemo.srcnn import (
-    Quality,
-    UpscaleConfig,
-    Upscaled,
-    check_result_size,
-    finished,
-    load_srcnn,
-    luma_quality,
-    shrink,
-    upscale,
-    upscale_steps,
-)
-from cvdemo.ui.common import (
+from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
@@ -38,8 +26,20 @@ from cvdemo.ui.common import (
     share_button,
     took,
 )
-from cvdemo.ui.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale_choices import AUTO, CHOICES, FAST, SCALES, network_named, networks_or_default
+from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
+from cvdemo.upscale.catalogue import AUTO, CHOICES, FAST, SCALES, network_named, networks_or_default
+from cvdemo.upscale.upscale import (
+    Quality,
+    UpscaleConfig,
+    Upscaled,
+    check_result_size,
+    finished,
+    load_srcnn,
+    luma_quality,
+    shrink,
+    upscale,
+    upscale_steps,
+)
 
 NOTE = (
     "A network restores the brightness that bicubic enlargement has blurred; colour stays bicubic. SRCNN, three "

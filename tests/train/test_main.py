@@ -15,10 +15,10 @@ from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from tests.train.tiny import PlainTask
 from train import __main__ as command_line
-from train import super_resolution_recipe
-from train.engine import LoopConfig
-from train.recipe import Context
+from train.engine.loop import LoopConfig
+from train.publishing.recipe import Context
 from train.recipes import RECIPES
+from train.upscale import recipe as super_resolution_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 _dry_run_s: list[float] = []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from train.engine import LoopConfig
-from train.recipe import command_of
+from train.engine.loop import LoopConfig
+from train.publishing.recipe import command_of
 from train.recipes.dcgan import DcganConfig
 from train.recipes.srcnn import SrcnnConfig
 

@@ -24,7 +24,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Locator, Page, Response, expect, sync_playwright
 
-from cvdemo.ui.common import example_picture
+from cvdemo.ui.wiring.controls import example_picture
 from tests.ui import small_page
 from tests.ui.processes import PageProcess
 from tests.ui.server_tools import Caller

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from cvdemo.ui.common import example_picture
+from cvdemo.ui.wiring.controls import example_picture
 
 FILE = {"_type": "gradio.FileData"}
 ASKED_AT_ONCE = 8  # an address has twelve places for heavy jobs

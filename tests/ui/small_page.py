@@ -12,10 +12,10 @@ from typing import Any
 import gradio as gr
 
 from cvdemo.runtime import Deadline
-from cvdemo.ui import places
-from cvdemo.ui.blocks import Page
-from cvdemo.ui.gradio_parts import adapt_gradio
-from cvdemo.ui.server import error_handlers, middleware
+from cvdemo.ui.serving import fair_queue as places
+from cvdemo.ui.serving.blocks import Page
+from cvdemo.ui.serving.gradio_parts import adapt_gradio
+from cvdemo.ui.serving.middleware import error_handlers, middleware
 
 LONG_S = 60.0
 work = {"steps": 0, "ended": 0}

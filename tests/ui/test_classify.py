@@ -8,7 +8,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cvdemo.ui.common import example_picture
+from cvdemo.ui.wiring.controls import example_picture
 
 
 def test_a_cheetah_is_a_cheetah(page: Page) -> None:

@@ -11,10 +11,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cvdemo.deepdream import DEFAULT_PRESET, PRESETS
+from cvdemo.dream.deepdream import DEFAULT_PRESET, PRESETS
 from cvdemo.ui import dream as tab
-from cvdemo.ui.common import example_picture
 from cvdemo.ui.dream import CUSTOM, config_of
+from cvdemo.ui.wiring.controls import example_picture
 from tests.ui.conftest import type_number
 
 SMALL = {"size_px": 128, "octaves": 1, "steps": 2}

@@ -11,8 +11,8 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.images import read_image
-from cvdemo.ui.common import example_picture
-from tests.trial_weights import THINGS, make_weights
+from cvdemo.ui.wiring.controls import example_picture
+from tests.helpers.trial_weights import THINGS, make_weights
 from tests.ui.conftest import open_page, serve
 
 

@@ -17,10 +17,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from starlette.types import Message, Receive, Scope, Send
 
-from cvdemo.ui.common import example_picture
 from cvdemo.ui.page import TABS
-from cvdemo.ui.server import LimitBody
-from tests.test_images import png_header_only
+from cvdemo.ui.serving.middleware import LimitBody
+from cvdemo.ui.wiring.controls import example_picture
+from tests.core.test_images import png_header_only
 from tests.ui.conftest import ROOT, Server
 
 ENDPOINTS = {
@@ -181,7 +181,7 @@ def test_a_missing_weight_names_the_file_and_the_command(tmp_path: Path) -> None
         "(folder / 'w' / 'efficientnet_lite0.safetensors').unlink()\n"
         "cvdemo.weights.WEIGHTS_DIR = folder / 'w'\n"
         "from cvdemo.ui.classify import classify_endpoint\n"
-        "from cvdemo.ui.common import example_picture, guarded\n"
+        "from cvdemo.ui.wiring.controls import example_picture, guarded\n"
         "import gradio\n"
         "try:\n    guarded(classify_endpoint)(example_picture('lion'))\n"
         "except gradio.Error as error:\n    print(error.message)"

@@ -14,8 +14,8 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, Request, expect
 
-from cvdemo.dcgan import Pick, SampleConfig, combine, interpolate, latents, load_generator, sample
 from cvdemo.images import ImageArray, read_image
+from cvdemo.sample.generate import Pick, SampleConfig, combine, interpolate, latents, load_generator, sample
 from tests.ui.conftest import type_number
 
 THUMBNAILS = "#sample-result .thumbnail-lg img"

@@ -10,10 +10,10 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cvdemo.style import PRESETS
+from cvdemo.style.optimise import PRESETS
 from cvdemo.ui import style as tab
-from cvdemo.ui.common import example_picture
-from cvdemo.ui.loss_plot import loss_plot
+from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.ui.wiring.loss_plot import loss_plot
 
 SMALL = "tab=style&size=128&scales=1&steps=12"
 

@@ -11,8 +11,6 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.images import ImageArray, read_image, save_png
-from cvdemo.srcnn import Quality, UpscaleConfig, Upscaled, load_srcnn, upscale
-from cvdemo.ui.common import example_picture
 from cvdemo.ui.upscale import (
     CLOSEUP_HW,
     CLOSEUP_ZOOM,
@@ -23,10 +21,12 @@ from cvdemo.ui.upscale import (
     quality_table,
     without_alpha,
 )
-from cvdemo.upscale_choices import list_networks
+from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.upscale.catalogue import list_networks
+from cvdemo.upscale.upscale import Quality, UpscaleConfig, Upscaled, load_srcnn, upscale
 from cvdemo.weights import load_manifest
+from tests.helpers.upscale_weights import add_fast
 from tests.ui.conftest import open_page, serve
-from tests.upscale_weights import add_fast
 
 CHELSEA_WH = (451, 300)
 

@@ -1,6 +1,6 @@
 """One recipe per file; a new one is a file here and a name in `RECIPES`."""
 
-from train.recipe import Recipe
+from train.publishing.recipe import Recipe
 from train.recipes import (
     cats_dogs_features,
     cats_dogs_finetune,

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.features import FeatureConfig
-from train.files import Listing
-from train.sources import cats_dogs_split, read_cats_dogs
-from train.transfer import TransferData, TransferSpec
+from train.classify.features import FeatureConfig
+from train.classify.transfer_recipe import TransferData, TransferSpec
+from train.data.datasets import cats_dogs_split, read_cats_dogs
+from train.data.read_pictures import Listing
 
 _SPLITS = ("train", "validation", "test")
 _NOTES = """

@@ -8,9 +8,9 @@ The head is trained first, so that its random start does not spoil the body; the
 
 from __future__ import annotations
 
-from train.finetune import FineTuneConfig
+from train.classify.finetune import FineTuneConfig
+from train.classify.transfer_recipe import TransferSpec
 from train.recipes.cats_dogs_features import CATS_DOGS
-from train.transfer import TransferSpec
 
 _NOTES = """
 Says whether a picture shows a cat or a dog; it knows nothing else and names one of the two for every picture. The file

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvdemo.nets.fast_resnet import FastResNet
-from train.classification import ClassifierConfig, Normalisation
-from train.classifier_recipe import ClassifierSpec, Source, default_optimizers
-from train.optim import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
-from train.sources import cifar10_folder, read_cifar10
+from train.classify.recipe import ClassifierSpec, Source, default_optimizers
+from train.classify.task import ClassifierConfig, Normalisation
+from train.data.datasets import cifar10_folder, read_cifar10
+from train.engine.optimisers import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
 
 CIFAR10 = Source(
     name="CIFAR-10 (Krizhevsky 2009)",

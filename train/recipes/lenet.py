@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.classification import ClassifierConfig, Normalisation
-from train.classifier_recipe import ClassifierSpec, Source
-from train.optim import OptimizerName, ScheduleName
-from train.sources import read_fashion_mnist
+from train.classify.recipe import ClassifierSpec, Source
+from train.classify.task import ClassifierConfig, Normalisation
+from train.data.datasets import read_fashion_mnist
+from train.engine.optimisers import OptimizerName, ScheduleName
 
 # what the pictures are, how they are normalised, and where their test split is
 FASHION_MNIST = Source(

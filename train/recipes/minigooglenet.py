@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.classification import ClassifierConfig
-from train.classifier_recipe import ClassifierSpec
-from train.optim import OptimizerName, ScheduleName
+from train.classify.recipe import ClassifierSpec
+from train.classify.task import ClassifierConfig
+from train.engine.optimisers import OptimizerName, ScheduleName
 from train.recipes.cifar10 import CIFAR10
 
 _NOTES = """

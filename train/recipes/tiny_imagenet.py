@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from train.classification import ClassifierConfig, Normalisation
-from train.classifier_recipe import ClassifierSpec, Source
-from train.optim import OptimizerName, ScheduleName
-from train.sources import read_tiny_imagenet, tiny_imagenet_folder
+from train.classify.recipe import ClassifierSpec, Source
+from train.classify.task import ClassifierConfig, Normalisation
+from train.data.datasets import read_tiny_imagenet, tiny_imagenet_folder
+from train.engine.optimisers import OptimizerName, ScheduleName
 
 TINY_IMAGENET = Source(
     name="Tiny ImageNet (200 classes of ImageNet at 64 px), copy of github.com/seshuad/IMagenet",

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.finetune import FineTuneConfig
+from train.classify.finetune import FineTuneConfig
+from train.classify.transfer_recipe import TransferSpec
 from train.recipes.tiny_imagenet_features import TINY_IMAGENET
-from train.transfer import TransferSpec
 
 _NOTES = """
 Names one of 200 things, animals and scenes, in pictures as small as 64 px. The file holds the classifier and the last

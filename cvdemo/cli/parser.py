@@ -1,0 +1,130 @@
+"""The options of the command line, made from the configs: the same settings, ranges and help as on the page."""
+
+import argparse
+import re
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from cvdemo.cli.output import SUFFIXES
+from cvdemo.cli.sample import add_sample_options
+from cvdemo.cli.sources import STDIO
+from cvdemo.cli.targets import either
+from cvdemo.cli.verbs import TASKS, Task
+from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
+from cvdemo.sample.generate import SampleConfig, generators_or_default
+from cvdemo.sample.latent_walk import WalkConfig
+
+C = TypeVar("C", bound=Config)
+DEVICE_HELP = "auto, cpu or cuda (default: auto)"
+PRESET_HELP = "settings to start from (default: %(default)s); options given take precedence"
+FORMAT_HELP = "of pictures in a folder or on standard output (default: png); a single file has it from its ending"
+SAMPLE = "sample"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser with one sub-command a task."""
+    parser = argparse.ArgumentParser(prog="python -m cvdemo", description="Six classic computer-vision demos.")
+    tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
+    for name, task in TASKS.items():
+        sub = tasks.add_parser(name, help=task.help, description=f"{task.help[0].upper()}{task.help[1:]}.")
+        sub.add_argument("input", metavar="IN", help=f"a picture, a folder of pictures, or {STDIO} for standard input")
+        sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(task))
+        if name == "stylize":
+            sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
+        if task.presets:
+            names = list(task.presets)
+            kind = one_of(names)
+            sub.add_argument("--preset", type=kind, choices=names, default=task.default_preset, help=PRESET_HELP)
+        sub.add_argument("--recursive", action="store_true", help="go into sub-folders too, and keep them in OUT")
+        _add_common(sub, pictures=task.makes_pictures)
+        _add_settings(sub, task.config)
+    sub = tasks.add_parser(SAMPLE, help="draw new pictures with a DCGAN", description="Draw pictures with a DCGAN.")
+    add_sample_options(sub)
+    _add_common(sub, pictures=True)
+    _add_settings(sub, SampleConfig, types={"generator": one_of(generators_or_default())})
+    _add_settings(sub, WalkConfig, "of a film")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    """The parsed arguments; the task may be written with any capitals, as its choices may."""
+    named = [argv[0].lower(), *argv[1:]] if argv and argv[0].lower() in {*TASKS, SAMPLE} else list(argv)
+    return parser.parse_args(named)
+
+
+def one_of(choices: Iterable[str]) -> Callable[[str], str]:
+    """What a text means among the choices: capitals do not count, and spaces, _ and - are one.
+
+    A text that is none of them comes back as it is, for argparse to refuse.
+    """
+    by_key = {_key(choice): choice for choice in choices}
+    return lambda text: by_key.get(_key(text), text)
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[\s_-]+", "-", text.strip().casefold())
+
+
+def _output_help(task: Task) -> str:
+    folder = "or a folder (when IN is one, it is made; a new one for a single picture ends in /)"
+    if not task.makes_pictures:
+        return f"a {either(task.suffixes)} file, {folder}; without it the result is only printed"
+    return f"a {either(task.suffixes)} file, {folder}, or {STDIO} for standard output"
+
+
+def _add_common(parser: argparse.ArgumentParser, *, pictures: bool) -> None:
+    if pictures:
+        names = [suffix.lstrip(".") for suffix in SUFFIXES]
+        parser.add_argument("--format", type=one_of(names), choices=names, help=FORMAT_HELP)
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist; pictures read never are")
+    json_help = "print nothing but JSON: one object on one line for each picture that succeeds"
+    parser.add_argument("--json", action="store_true", help=json_help)
+    parser.add_argument("--device", type=str.lower, default="auto", help=DEVICE_HELP)
+
+
+def _add_settings(
+    parser: argparse.ArgumentParser,
+    config: type[Config],
+    title: str = "settings",
+    types: dict[str, Callable[[str], Any]] | None = None,
+) -> None:
+    """One option for each setting, absent from the parsed arguments unless it is given."""
+    group = parser.add_argument_group(title)
+    hints = {**typing.get_type_hints(config), **(types or {})}
+    for name, described in settings_of(config).items():
+        options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": _help(described, default_of(config, name))}
+        if hints[name] is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif described.choices is not None:
+            options |= {"type": _type_of(described.choices), "choices": described.choices}
+        else:
+            options |= {"type": hints[name], "metavar": "N" if hints[name] in (int, float) else "NAME"}
+        group.add_argument("--" + name.replace("_", "-"), **options)
+
+
+def _type_of(choices: tuple[Any, ...]) -> Callable[[str], Any]:
+    return one_of(choices) if isinstance(choices[0], str) else type(choices[0])
+
+
+def _help(described: Setting, default: Any) -> str:
+    unit = f" in {described.unit}" if described.unit else ""
+    limits = f", {described.minimum:g} to {described.maximum:g}" if _has_useful_range(described) else ""
+    shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
+    text = f"{described.label}{unit}{limits} (default: {shown}). {described.help}"
+    return text.strip().replace("%", "%%")
+
+
+def _has_useful_range(described: Setting) -> bool:
+    return described.minimum is not None and described.maximum is not None and described.maximum < SEED_MAX
+
+
+def config_from(args: argparse.Namespace, base: C) -> C:
+    """`base` with every setting that was given on the command line.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+    given = vars(args)
+    return replace(base, **{name: given[name] for name in settings_of(base) if name in given})

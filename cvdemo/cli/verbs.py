@@ -1,0 +1,202 @@
+"""The verbs of the command line: what each does to one picture, and the settings it takes.
+
+`TASKS` lists them; `sample`, which takes no picture, stands in `cvdemo.cli.sample`.
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cvdemo.classify.classifier import ClassifyConfig, classify, load_classifier
+from cvdemo.cli.output import SUFFIXES
+from cvdemo.cli.sources import STDIO, read_picture
+from cvdemo.config import Config
+from cvdemo.detect.drawing import draw_detections
+from cvdemo.detect.selection import DetectConfig, load_detector, select
+from cvdemo.detect.sliding_window import scan_steps
+from cvdemo.dream import deepdream
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray, on_white
+from cvdemo.style import optimise as style
+from cvdemo.upscale.upscale import UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
+
+Report = Callable[[int, int], None]  # steps done, of how many
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a task made of one picture: a line to print, the picture to write, and what programs are told of it."""
+
+    line: str
+    image: ImageArray | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Work = Callable[[ImageArray, Report], Result]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A verb that turns a picture into a result.
+
+    Attributes:
+        help: one line for the list of tasks.
+        config: its settings.
+        prepare: loads the networks; returns what is done to each picture.
+        suffixes: what the main file that it writes may end in; the first is taken in folders.
+        has_data: whether, with a config, the data of its results is worth a file: .json, beside the picture.
+        presets: configs by the name on the command line; options given take precedence.
+        default_preset: the one taken when none is named.
+        keep_alpha: whether pictures reach it with their alpha, see `cvdemo.images.read_image`.
+    """
+
+    help: str
+    config: type[Config]
+    prepare: Callable[[Any, argparse.Namespace], Work]
+    suffixes: tuple[str, ...] = SUFFIXES
+    has_data: Callable[[Any], bool] = lambda config: False
+    presets: Mapping[str, Config] = field(default_factory=dict)
+    default_preset: str | None = None
+    keep_alpha: bool = False
+
+    @property
+    def makes_pictures(self) -> bool:
+        """Whether its main file is a picture; else it is the data."""
+        return self.suffixes == SUFFIXES
+
+
+def prepare_classify(config: ClassifyConfig, args: argparse.Namespace) -> Work:
+    """Top five of each picture."""
+    classifier = load_classifier(config.model, args.device)
+
+    def work(image: ImageArray, report: Report) -> Result:
+        prediction = classify(image, classifier, ten_crop=config.ten_crop)
+        pairs = list(zip(prediction.labels, prediction.probabilities, strict=True))
+        line = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in pairs)
+        return Result(line, data={"classes": [{"label": label, "probability": round(p, 4)} for label, p in pairs]})
+
+    return work
+
+
+def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
+    """Boxes on each picture, and the JSON of the page's API."""
+    detector = load_detector(config.detector, args.device)
+
+    def work(image: ImageArray, report: Report) -> Result:
+        for step in scan_steps(image, detector, config):
+            report(step.done, step.total)
+        found = select(step.scan, config)
+        return Result(", ".join(found.labels) or "nothing found", draw_detections(image, found), found.as_dict())
+
+    return work
+
+
+def prepare_dream(config: deepdream.DreamConfig, args: argparse.Namespace) -> Work:
+    """DeepDream of each picture."""
+    classifier = load_classifier(device=args.device)
+    network, preprocessing = classifier.network, classifier.preprocessing
+
+    def work(image: ImageArray, report: Report) -> Result:
+        for step in deepdream.dream(image, network, preprocessing, config, device=classifier.device):
+            report(step.done, step.total)
+        return Result(_size(step.image), step.image, finite({"objective": step.objective}))
+
+    return work
+
+
+def prepare_stylize(config: style.StyleConfig, args: argparse.Namespace) -> Work:
+    """Each picture in the manner of `--style`."""
+    reference = read_style(args.style)
+    network = style.load_style_network(args.device)
+
+    def work(image: ImageArray, report: Report) -> Result:
+        for step in style.stylize(image, reference, network, config):
+            report(step.done, step.total)
+        losses = {"content_loss": step.content_loss, "style_loss": step.style_loss, "tv_loss": step.tv_loss}
+        return Result(_size(step.image), step.image, finite(losses))
+
+    return work
+
+
+def read_style(source: str) -> ImageArray:
+    """The picture of `--style`, or standard input.
+
+    Raises:
+        InputError: it cannot be read or used; the sentence says that it is the style picture.
+    """
+    try:
+        return read_picture(None if source == STDIO else Path(source))
+    except InputError as error:
+        raise InputError(f"The style picture, {source}: {error}") from error
+
+
+def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
+    """Each picture enlarged, with its alpha; with `--shrink-first` laid on white, and also measured."""
+    network = load_srcnn(config.scale, args.device, config.network)
+
+    def work(image: ImageArray, report: Report) -> Result:
+        low_res, original = shrink(on_white(image), config.scale) if config.shrink_first else (image, None)
+        for step in upscale_steps(low_res, network, config):
+            report(step.done, step.total)
+        result = finished(step)
+        if original is None:
+            return Result(_size(result.image), result.image)
+        quality = {
+            name: luma_quality(picture, original, config.scale)
+            for name, picture in (("bicubic", result.bicubic), ("network", result.image))
+        }
+        line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
+        return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
+
+    return work
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """The values; null for what JSON cannot say, such as the infinite PSNR of identical pictures."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _size(image: ImageArray) -> str:
+    return f"{image.shape[1]} x {image.shape[0]} px"
+
+
+def _always(config: Config) -> bool:
+    return True
+
+
+def _by_slug(presets: Mapping[str, Config]) -> dict[str, Config]:
+    return {_slug(name): config for name, config in presets.items()}
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+TASKS = {
+    "classify": Task("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
+    "detect": Task("draw a box round each object", DetectConfig, prepare_detect, has_data=_always),
+    "dream": Task(
+        "let a network draw what it looks for (DeepDream)",
+        deepdream.DreamConfig,
+        prepare_dream,
+        presets=_by_slug(deepdream.PRESETS),
+        default_preset=_slug(deepdream.DEFAULT_PRESET),
+    ),
+    "stylize": Task(
+        "repaint a picture in the style of another",
+        style.StyleConfig,
+        prepare_stylize,
+        presets=_by_slug(style.PRESETS),
+        default_preset=_slug(next(iter(style.PRESETS))),
+    ),
+    "upscale": Task(
+        "enlarge with a super-resolution network",
+        UpscaleConfig,
+        prepare_upscale,
+        has_data=lambda config: config.shrink_first,
+        keep_alpha=True,
+    ),
+}

@@ -1,0 +1,1 @@
+"""DeepDream: gradient ascent on a picture."""

@@ -1,0 +1,1 @@
+"""Arithmetic on pictures and boxes, without weights."""

@@ -1,0 +1,87 @@
+"""Gradio's page with the project's rules on what goes in, who may wait, and what sessions keep.
+
+Gradio calls the methods that are overridden here at every request, whichever route it came by. Their signatures are not
+part of gradio's documented interface: `cvdemo.ui.serving.gradio_parts` checks them when the page starts.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
+
+from cvdemo.errors import brief
+from cvdemo.runtime import stopping_when
+from cvdemo.ui.serving.fair_queue import FairQueue
+from cvdemo.ui.serving.field_values import checked, wrong
+from cvdemo.ui.serving.session_state import StateBudget
+
+IGNORES_VALUES = "ignores_values"  # set on a handler whose inputs are for the browser alone: none is read here
+
+log = logging.getLogger(__name__)
+
+
+class Page(gr.Blocks):
+    """Blocks whose handlers are only ever given checked values, and whose queue has few places for each client."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.state_budget = StateBudget()
+        super().__init__(*args, **kwargs)
+
+    def queue(self, *args: Any, **kwargs: Any) -> "Page":
+        """As gradio's, with a `FairQueue`."""
+        super().queue(*args, **kwargs)
+        made = self._queue
+        self._queue = FairQueue(
+            live_updates=made.live_updates,
+            concurrency_count=made.max_thread_count,
+            update_intervals=made.update_intervals,
+            max_size=made.max_size,
+            blocks=self,
+            default_concurrency_limit=made.default_concurrency_limit,
+        )
+        return self
+
+    def stop_jobs(self) -> None:
+        """Asks every job that runs to end at its next step."""
+        if isinstance(self._queue, FairQueue):
+            self._queue.stop_all()
+
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
+    ) -> list[Any]:
+        """Gradio's, after the page's own check of every value; whatever gradio then raises becomes one sentence."""
+        if getattr(block_fn.fn, IGNORES_VALUES, False):
+            return [None] * len(block_fn.inputs)
+        blocks = [state[block._id] if state and block._id in state and not block.stateful else block
+                  for block in block_fn.inputs]  # fmt: skip
+        values = checked(blocks, inputs)
+        try:
+            prepared: list[Any] = await super().preprocess_data(block_fn, values, state, explicit_call)
+        except gr.Error:
+            raise
+        except Exception as error:  # a field that fails on a value that passed the check: never a bare "Error"
+            log.warning("%s refused %s: %s", block_fn.name, brief(values), type(error).__name__)
+            raise wrong("The values cannot be used; please reload the page and try again.") from None
+        return prepared
+
+    async def call_function(
+        self, block_fn: BlockFunction | int, processed_input: list[Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Gradio's, in a context in which deadlines know whether the visitor still waits."""
+        event_id = kwargs.get("event_id", args[2] if len(args) > 2 else None)
+        asked = self._queue.stop_asked(event_id) if isinstance(self._queue, FairQueue) else lambda: False
+        with stopping_when(asked):
+            return await super().call_function(block_fn, processed_input, *args, **kwargs)
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
+    ) -> list[Any]:
+        """Gradio's; then the states of all sessions together are brought within their limit."""
+        outputs: Sequence[Any] = block_fn.outputs
+        result = await super().postprocess_data(block_fn, predictions, state)
+        if state is not None and any(block.stateful for block in outputs):
+            self.state_budget.note(state)
+        return result

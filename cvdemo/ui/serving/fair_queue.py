@@ -1,0 +1,213 @@
+"""The queue with few places for each client, so that one who asks for much, or leaves, stands in nobody's way.
+
+Heavy jobs wait in one line of `QUEUE_LENGTH` places. A session has `PLACES_PER_CLIENT` of them, and so have all calls
+from one address that name no session. A session's name is the client's own choice, so an address has
+`PLACES_PER_ADDRESS` in all, however many sessions it names. Light handlers (a slider moved, a link restored) have
+places of their own and never wait for heavy ones. A job whose stream of messages nobody opens within `UNHEARD_S` is
+dropped.
+"""
+
+import asyncio
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from fastapi import HTTPException
+from gradio import queueing
+from gradio.block_function import BlockFunction
+from gradio.data_classes import PredictBodyInternal
+from gradio.server_messages import EventMessage, ProcessGeneratingMessage
+from gradio.utils import run_coro_in_background
+
+from cvdemo.ui.serving.clients import address_of
+from cvdemo.ui.wiring.jobs import told_to_stop
+
+HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
+PLACES_PER_CLIENT = 4  # one job runs while the visitor tries another tab, and two more for the impatient
+PLACES_PER_ADDRESS = 12  # a few visitors in one house
+LIGHT_PLACES_PER_CLIENT = 20  # a slider that is dragged asks about ten times a second
+LIGHT_PLACES_PER_ADDRESS = 60
+LIGHT_QUEUE_LENGTH = 200
+UNHEARD_S = 10.0  # browsers open the stream at once, people who type the second command of the API in seconds
+LISTENING_S = 15.0  # a stream asks for the next message at least every 10 s
+UNREAD_KEPT_S = 600.0  # a finished job's answer waits as long for its client
+SESSION_LENGTH = 64  # characters; the page's own names have 11, gradio's 32
+TOO_MANY = "You have {count} jobs waiting or running already, which is the most for one visitor. Please wait for one."
+FULL = "The page is busy: {count} jobs are waiting or running. Please try again in a minute."
+NO_SESSION = f"A session has a name of 1 to {SESSION_LENGTH} printable characters."
+NO_FUNCTION = "There is no such function."
+
+
+class HeardQueue(asyncio.Queue[Any]):
+    """A session's messages, which knows whether anyone has listened since a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard_at = float("-inf")
+        self.listeners = 0
+
+    async def get(self) -> Any:
+        self.listeners += 1
+        try:
+            return await super().get()
+        finally:
+            self.listeners -= 1
+            self._heard_at = time.monotonic()
+
+    def heard_since(self, moment: float) -> bool:
+        return self.listeners > 0 or self._heard_at >= moment
+
+
+@dataclass
+class Place:
+    """What one job holds in the queue, from the moment it asks until its answer is read.
+
+    Attributes:
+        client: the session, or the address where the call names none.
+        stop: set once nobody waits for the job any more; its `Deadline` then expires.
+        own_session: the call named no session and was given one, whose state goes with the job.
+    """
+
+    event: queueing.Event
+    client: str
+    address: str
+    heavy: bool
+    own_session: bool
+    asked_at: float = field(default_factory=time.monotonic)
+    ended_at: float | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class FairQueue(queueing.Queue):
+    """Gradio's queue; `max_size` bounds the heavy jobs that wait."""
+
+    def __init__(self, max_size: int | None, **options: Any) -> None:
+        super().__init__(max_size=None, **options)
+        self.heavy_length = max_size
+        self.places: dict[str, Place] = {}
+
+    def start(self) -> None:
+        super().start()  # type: ignore[no-untyped-call]  # gradio's methods have no annotations
+        run_coro_in_background(self._keep_order)
+
+    def send_message(self, event: queueing.Event, event_message: EventMessage) -> None:
+        """Gradio's, but for what a job that was told to stop still had on its way: it is of another picture.
+
+        The message of completion, which follows, holds the whole of the last output.
+        """
+        if isinstance(event_message, ProcessGeneratingMessage) and told_to_stop(event):
+            return
+        super().send_message(event, event_message)
+
+    async def push(self, body: PredictBodyInternal, request: Any, username: str | None) -> Any:
+        """Gives the job a place, or refuses with a sentence: 429 where the client has too many, 503 where all do."""
+        function = self.blocks.fns.get(body.fn_index) if isinstance(body.fn_index, int) else None
+        if function is None:
+            raise HTTPException(404, NO_FUNCTION)
+        address = address_of(request.scope)
+        own_session = body.session_hash is None
+        session = secrets.token_hex(16) if body.session_hash is None else body.session_hash
+        if not 0 < len(session) <= SESSION_LENGTH or not session.isprintable():
+            raise HTTPException(400, NO_SESSION)
+        heavy, client = is_heavy(function), address if own_session else session
+        full = self._refusal(client, address, heavy)
+        if full is not None:
+            return False, full, "queue_full"
+        body.session_hash = session
+        if not isinstance(self.pending_messages_per_session.get(session), HeardQueue):
+            self.pending_messages_per_session[session] = HeardQueue()
+        success, answer, state = await super().push(body, request, username)
+        if success and isinstance(answer, str) and answer in self.event_ids_to_events:
+            self.places[answer] = Place(self.event_ids_to_events[answer], client, address, heavy, own_session)
+        return success, answer, state
+
+    def _refusal(self, client: str, address: str, heavy: bool) -> str | None:
+        """Raises 429 where this client or address has its places; the sentence where the line is full."""
+        held = [place for place in self.places.values() if place.heavy == heavy and place.ended_at is None]
+        per_client = PLACES_PER_CLIENT if heavy else LIGHT_PLACES_PER_CLIENT
+        per_address = PLACES_PER_ADDRESS if heavy else LIGHT_PLACES_PER_ADDRESS
+        if sum(place.client == client for place in held) >= per_client:
+            raise HTTPException(429, TOO_MANY.format(count=per_client))
+        if sum(place.address == address for place in held) >= per_address:
+            raise HTTPException(429, TOO_MANY.format(count=per_address))
+        length = self.heavy_length if heavy else LIGHT_QUEUE_LENGTH
+        return FULL.format(count=length) if length is not None and len(held) >= length else None
+
+    def stop_asked(self, event_id: str | None) -> Callable[[], bool]:
+        """A function that says whether nobody waits for a job any more; see `cvdemo.runtime.stopping_when`."""
+        place = self.places.get(event_id or "")
+        return (lambda: False) if place is None else place.stop.is_set
+
+    def stop_all(self) -> None:
+        """Asks every job to end at its next step: the page is closing."""
+        for place in list(self.places.values()):  # the main thread asks, while the loop's takes and frees places
+            place.stop.set()
+
+    def free(self, event: queueing.Event) -> None:
+        """Gives a job's place to the next one at once, and asks what still runs of the job to end."""
+        if (place := self.places.get(event._id)) is not None:
+            place.stop.set()
+            place.ended_at = time.monotonic()
+
+    async def process_events(
+        self, events: list[queueing.Event], batch: bool, begin_time: float, fn: BlockFunction
+    ) -> None:
+        """Gradio's, after which the job's thread is told to end where it was cancelled, and the place is free."""
+        try:
+            await super().process_events(events, batch, begin_time, fn)
+        finally:
+            for event in events:
+                self.free(event)
+
+    async def clean_events(self, *, session_hash: str | None = None, event_id: str | None = None) -> None:
+        """Gradio's, which a client that leaves brings about; what runs for it ends at its next step."""
+        for key, place in list(self.places.items()):
+            if place.event.session_hash == session_hash or key == event_id:
+                place.stop.set()
+        await super().clean_events(session_hash=session_hash, event_id=event_id)
+
+    async def _keep_order(self) -> None:
+        while not self.stopped:
+            await asyncio.sleep(0.5)
+            for event_id, place in list(self.places.items()):
+                await self._look_after(event_id, place)
+
+    async def _look_after(self, event_id: str, place: Place) -> None:
+        """Drops a job that nobody listens to, and forgets one whose answer was read or will never be."""
+        session, now = place.event.session_hash, time.monotonic()
+        if place.ended_at is None and event_id not in self.event_ids_to_events:  # cancelled while it waited
+            place.ended_at = now
+        if place.ended_at is None:
+            if not self._heard(session, place.asked_at) and now - place.asked_at > UNHEARD_S:
+                await self.clean_events(event_id=event_id)
+                self._forget(event_id, place)
+            return
+        read = event_id not in self.pending_event_ids_session.get(session, ())
+        if (read and not self._heard(session, now - LISTENING_S)) or now - place.ended_at > UNREAD_KEPT_S:
+            self._forget(event_id, place)
+
+    def _forget(self, event_id: str, place: Place) -> None:
+        """Removes what gradio keeps of a job: its name among those to come, its session's messages and state."""
+        session = place.event.session_hash
+        if place.ended_at is not None or event_id not in self.event_ids_to_events:
+            del self.places[event_id]
+        waiting = self.pending_event_ids_session.get(session, set())
+        waiting.discard(event_id)
+        if not waiting and not self._heard(session, time.monotonic() - LISTENING_S):
+            self.pending_event_ids_session.pop(session, None)
+            self.pending_messages_per_session.pop(session, None)
+        app = cast(Any, self.server_app)
+        if place.own_session and app is not None:
+            app.state_holder.session_data.pop(session, None)
+
+    def _heard(self, session: str, moment: float) -> bool:
+        messages = self.pending_messages_per_session.get(session)
+        return isinstance(messages, HeardQueue) and messages.heard_since(moment)
+
+
+def is_heavy(function: BlockFunction) -> bool:
+    """Whether a handler waits in the line of heavy jobs."""
+    return function.concurrency_id == HEAVY

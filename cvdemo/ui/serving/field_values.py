@@ -1,0 +1,118 @@
+"""What a field of the page may be sent, checked before gradio touches it.
+
+A program can call every handler of the page with anything. Gradio's own fields answer with the whole of a wrong value,
+which may be megabytes, and look for files in any of them. So every value is first brought to one of three ends here: it
+is what a visitor could have sent, or one sentence, or (what only the handler's config knows) left to the handler.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.errors import brief
+from cvdemo.ui.serving.uploads import refuse_files, uploaded_path
+
+MAX_TEXT = 2000  # characters in one field: class names are shorter than 40, the text of a shared link than 500
+MAX_ITEMS = 500  # values in one field: the largest, the pictures that a walk goes through, has 16 pairs
+
+
+def wrong(message: str) -> gr.Error:
+    """A sentence for the visitor, without a trace in the log."""
+    return gr.Error(message, title="Sorry", print_exception=False)
+
+
+def checked(blocks: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """The values for these components, in order; pictures as nothing but the path of an upload.
+
+    Raises:
+        gr.Error: there are too few, or one is none that the page could have sent; names the field.
+    """
+    if len(values) < len(blocks):
+        raise wrong(f"The call needs {len(blocks)} values, got {len(values)}.")
+    pairs = list(zip(blocks, values[: len(blocks)], strict=True))
+    for block, value in pairs:
+        if not block.stateful and not isinstance(block, gr.Image):
+            _refuse_floods(block, value)
+            refuse_files(value)
+    return [value if block.stateful else _checked(block, value) for block, value in pairs]
+
+
+def _checked(block: Component, value: Any) -> Any:
+    if isinstance(block, gr.Image):
+        return None if value is None else {"path": uploaded_path(value), "meta": {"_type": "gradio.FileData"}}
+    for kind, check in CHECKS.items():
+        if isinstance(block, kind):
+            check(block, value)
+    return value
+
+
+def label_of(block: Component) -> str:
+    """What a message calls a field."""
+    return str(getattr(block, "label", None) or block.get_block_name().capitalize())
+
+
+def _refuse_floods(block: Component, value: Any) -> None:
+    """Raises where a value holds more text or more items than any field of the page takes."""
+    todo, items, text = [value], 0, 0
+    while todo:
+        item = todo.pop()
+        items += 1
+        if isinstance(item, str):
+            text += len(item)
+        elif isinstance(item, Mapping):
+            todo.extend([*item.keys(), *item.values()])
+        elif isinstance(item, list):
+            todo.extend(item)
+        if items > MAX_ITEMS or text > MAX_TEXT:
+            limits = f"{MAX_TEXT} characters and {MAX_ITEMS} values"
+            raise wrong(f"{label_of(block)} is too long, got {brief(value)}; the limit is {limits}.")
+
+
+def _choice(block: Any, value: Any) -> None:
+    """None is left to the handler, whose config says what is missing."""
+    values = [choice for _, choice in block.choices]
+    for sent in value if isinstance(value, list) else [value]:
+        if sent is not None and sent not in values:
+            names = ", ".join(str(choice) for choice in values[:12]) + (", ..." if len(values) > 12 else "")
+            raise wrong(f"{label_of(block)} must be one of {names or 'nothing yet'}, got {brief(sent)}.")
+    if isinstance(value, list) and not getattr(block, "multiselect", isinstance(block, gr.CheckboxGroup)):
+        raise wrong(f"{label_of(block)} takes one value, got {brief(value)}.")
+
+
+def number(block: Any, value: Any) -> None:
+    """Raises unless the value is a number in the field's range; a number field, unlike a slider, may be empty."""
+    if value is None and isinstance(block, gr.Number):
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    low = -math.inf if block.minimum is None else block.minimum
+    high = math.inf if block.maximum is None else block.maximum
+    if not (is_number and low <= value <= high):
+        raise wrong(f"{label_of(block)} must be a number from {low:.12g} to {high:.12g}, got {brief(value)}.")
+
+
+def _tick(block: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise wrong(f"{label_of(block)} must be true or false, got {brief(value)}.")
+
+
+def _text(block: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise wrong(f"{label_of(block)} must be a text, got {brief(value)}.")
+
+
+def _example(block: Any, value: Any) -> None:
+    count = len(block.raw_samples)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
+        raise wrong(f"The examples are numbered from 0 to {count - 1}, got {brief(value)}.")
+
+
+CHECKS: dict[tuple[type[Any], ...], Callable[[Any, Any], None]] = {
+    (gr.Dropdown, gr.Radio, gr.CheckboxGroup): _choice,
+    (gr.Slider, gr.Number): number,
+    (gr.Checkbox,): _tick,
+    (gr.Textbox, gr.Markdown, gr.HTML): _text,
+    (gr.Dataset,): _example,
+}

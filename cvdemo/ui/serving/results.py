@@ -1,0 +1,98 @@
+"""Results as whole files: gradio's pictures are written under another name and renamed.
+
+Gradio names a picture after its content and writes it in place, again each time that it is made, so that a visitor who
+downloads it while another gets the same result receives a part of it.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gradio import processing_utils
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from cvdemo.errors import DemoError
+from cvdemo.ui.serving.field_values import wrong
+from cvdemo.ui.serving.page_folder import ROOM
+
+
+def save_pil_to_cache(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
+    """The path of a picture file in `cache_dir`, in a folder named after its content."""
+    data: bytes = processing_utils.encode_pil_to_bytes(img, format)  # type: ignore[no-untyped-call]  # gradio's
+    return _keep(data, f"{name}.{format}", cache_dir)
+
+
+def save_bytes_to_cache(data: bytes, file_name: str, cache_dir: str) -> str:
+    """The path of a file with these bytes in `cache_dir`, in a folder named after them."""
+    if not Path(file_name).suffix:
+        file_name += processing_utils.detect_audio_format(data)
+    return _keep(data, Path(file_name).name, cache_dir)
+
+
+def _keep(data: bytes, name: str, cache_dir: str) -> str:
+    """Writes the file unless it is there already; either way its time of removal starts anew."""
+    path = Path(cache_dir) / processing_utils.hash_bytes(data) / name
+    try:
+        os.utime(path)
+    except OSError:
+        try:
+            ROOM.check(len(data))
+        except DemoError as error:
+            raise wrong(str(error)) from error
+        write_whole(path, data)
+    return str(path)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file that nobody ever sees in part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def save_download(name: str, data: bytes) -> Path:
+    """Writes a result to download, at a fresh path that ends in `name`.
+
+    Raises:
+        RoomError: the folder has no room for it.
+    """
+    path = download_path(name, len(data))
+    write_whole(path, data)
+    return path
+
+
+@contextmanager
+def growing_download(name: str) -> Iterator[Path]:
+    """A fresh path for a result whose size nobody knows before it is written; removed where the block fails.
+
+    Raises:
+        RoomError: the folder is full, or would hold too much with this.
+    """
+    path = download_path(name)
+    try:
+        yield path
+        ROOM.check(anew=True)
+    except BaseException:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        raise
+
+
+def download_path(name: str, size: int = 0) -> Path:
+    """A fresh path that ends in `name`, in the folder that gradio serves from and the page clears by age.
+
+    Raises:
+        RoomError: the folder has no room for `size` bytes.
+    """
+    ROOM.check(size)
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder / name

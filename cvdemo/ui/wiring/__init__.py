@@ -1,0 +1,1 @@
+"""What tabs are made of: controls, parts, jobs, links, and what the browser runs."""

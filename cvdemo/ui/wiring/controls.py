@@ -1,0 +1,222 @@
+"""What every tab is made of: controls from config fields, guarded handlers, endpoints, notes and links.
+
+A handler on the page may have as many outputs as the tab wants and is private; the public endpoint of a demo is
+registered beside it with `endpoint`, with exactly the inputs and outputs that API clients rely on.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.config import SEED_MAX, Config, default_of, settings_of
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray, read_image
+from cvdemo.ui.serving import field_values as values
+from cvdemo.ui.serving.fair_queue import HEAVY
+from cvdemo.ui.serving.results import growing_download as growing_download
+from cvdemo.ui.serving.results import save_download as save_download
+from cvdemo.ui.serving.uploads import read_upload, uploaded_path
+from cvdemo.ui.wiring.guard import guarded
+
+EXAMPLES_DIR = Path(__file__).resolve().parents[3] / "examples"
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One demo on the page.
+
+    Attributes:
+        slug: its name in links and in element ids.
+        title: on the tab.
+        build: draws the tab's content; returns the components that a shared link restores, by query name.
+    """
+
+    slug: str
+    title: str
+    build: Callable[[], dict[str, Component]]
+
+
+def control(config: type[Config], name: str, **overrides: Any) -> Component:
+    """The slider, dropdown or checkbox for one field of a config; range, default and help come from the field.
+
+    Raises:
+        ValueError: the field has neither choices nor a range and is not a bool or a number.
+    """
+    described = settings_of(config)[name]
+    unit = f" ({described.unit})" if described.unit else ""
+    common: dict[str, Any] = {
+        "value": default_of(config, name),
+        "label": described.label + unit,
+        "info": described.help or None,
+        "elem_id": f"{config.__name__}-{name}",
+    } | overrides
+    if described.choices is not None:
+        return gr.Dropdown(list(described.choices), **common)
+    if isinstance(common["value"], bool):
+        return gr.Checkbox(**common)
+    if described.minimum is not None and described.maximum is not None:
+        slider = gr.Slider(described.minimum, described.maximum, step=described.step, **common)
+        return numbers_only(slider)
+    raise ValueError(f"{config.__name__}.{name} has no control: give it choices or a range")
+
+
+def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
+    """The field, which answers in words what only a program can send: a null, a text, a number out of range."""
+    preprocess = field.preprocess
+
+    def checked(payload: Any) -> float | int | None:
+        values.number(field, payload)
+        return preprocess(payload)
+
+    setattr(field, "preprocess", checked)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
+    return field
+
+
+def seed_control(value: int = 0, elem_id: str | None = None) -> gr.Number:
+    """A seed field with a dice button beside it."""
+    with gr.Row(equal_height=True):
+        seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=SEED_MAX, elem_id=elem_id, min_width=100)
+        numbers_only(seed)
+        dice = gr.Button("Roll", min_width=80, scale=0, elem_id=f"{elem_id}-dice" if elem_id else None)
+    roll = f"() => Math.floor(Math.random() * {SEED_MAX})"
+    dice.click(None, outputs=seed, js=roll, api_visibility="private")
+    return seed
+
+
+def whole_number(value: float | None, name: str) -> int:
+    """The value of a number field; `InputError` where the visitor has emptied it, or it has a fraction."""
+    if value is None:
+        raise InputError(f"{name} is empty; please enter a whole number.")
+    if value != int(value):
+        raise InputError(f"{name} must be a whole number, not {value:g}.")
+    return int(value)
+
+
+def picture_input(label: str = "Your picture", **overrides: Any) -> gr.Image:
+    """A picture field whose value reaches the handler as a path, undecoded; see `load_picture`.
+
+    Gradio's own decoding would run before any handler, turn a damaged file into a bare "Error" and decode a file of
+    any size. So the field hands over the path and `load_picture` reads it with the project's limits.
+    """
+    options: dict[str, Any] = {
+        "label": label,
+        "type": "filepath",
+        "image_mode": None,
+        "format": "png",
+        "sources": ["upload", "webcam", "clipboard"],
+        "height": 320,
+    }
+    field = gr.Image(**(options | overrides))
+    setattr(field, "preprocess", _path_of)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
+    return field
+
+
+def picture_output(label: str, **overrides: Any) -> gr.Image:
+    """A picture field for results: lossless PNG, with buttons to download it and to see it full screen."""
+    options: dict[str, Any] = {
+        "label": label,
+        "format": "png",
+        "interactive": False,
+        "buttons": ["download", "fullscreen"],
+    }
+    return gr.Image(**(options | overrides))
+
+
+def _path_of(payload: Any) -> str | None:
+    if payload is None:
+        return None
+    return uploaded_path(payload)
+
+
+def example_picture(name: str) -> str:
+    """The path of a licensed example picture: one of `examples/`, else one that gradio ships.
+
+    Raises:
+        FileNotFoundError: neither has a picture of that name.
+    """
+    own = EXAMPLES_DIR / f"{name}.jpg"
+    return str(own) if own.is_file() else str(gr.media.get_image(f"{name}.jpg"))
+
+
+def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool = False) -> ImageArray:
+    """The picture behind a `picture_input` as uint8 (H, W, 3) RGB, or (H, W, 4) where alpha is kept.
+
+    Args:
+        what: how messages name it, "a style picture" for instance.
+
+    Raises:
+        InputError: no picture was chosen, or it cannot be used; see `cvdemo.images.read_image`.
+    """
+    if path is None:
+        raise InputError(f"Please choose {what} first.")
+    return read_image(read_upload(path), f"The {what.removeprefix('a ')}", keep_alpha=keep_alpha)
+
+
+def endpoint(
+    name: str, function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
+) -> None:
+    """Registers the public API endpoint `/name`; its parameters are named as those of `function`."""
+    gr.Button(visible=False).click(
+        guarded(function),
+        list(inputs),
+        list(outputs),
+        api_name=name,
+        api_description=inspect.getdoc(function),
+        concurrency_id=HEAVY,
+        concurrency_limit=1,
+        show_progress="hidden",
+    )
+
+
+def light(
+    triggers: Sequence[Any], function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
+) -> Any:
+    """Wires a handler that answers at once (at most one small picture is generated): guarded and private."""
+    return gr.on(
+        list(triggers),
+        guarded(function),
+        list(inputs),
+        list(outputs),
+        api_visibility="private",
+        show_progress="hidden",
+        trigger_mode="always_last",
+        concurrency_limit=4,
+    )
+
+
+def method_note(text: str) -> None:
+    """Two sentences on the method, with its paper, under the tab's result."""
+    gr.Markdown(text, elem_classes="method-note")
+
+
+def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
+    """A button that copies a link which restores the tab and its settings; `settings_link` reads it back."""
+    with gr.Row(equal_height=True):
+        button = gr.Button("Copy link to these settings", size="sm", scale=0, min_width=220, elem_id=f"{slug}-share")
+        note = gr.Markdown(elem_id=f"{slug}-share-note", elem_classes="status")
+    names = json.dumps(list(settings))
+    script = f"""async (...values) => {{
+        const query = new URLSearchParams({{tab: {json.dumps(slug)}}});
+        {names}.forEach((name, i) => {{ if (values[i] !== null) query.set(name, values[i]); }});
+        const url = window.location.origin + window.location.pathname + "?" + query;
+        window.history.replaceState(null, "", url);
+        try {{
+            await navigator.clipboard.writeText(url);
+            return "The link is copied.";
+        }} catch (refused) {{
+            return "The link stands in the address bar.";
+        }}
+    }}"""
+    button.click(None, list(settings.values()), note, js=script, api_visibility="private")
+    return button
+
+
+def took(elapsed_ms: float, what: str = "Done") -> str:
+    """One line for a status field, e.g. "Done in 1.3 s"."""
+    return f"{what} in {elapsed_ms / 1000:.1f} s" if elapsed_ms >= 100 else f"{what} in {elapsed_ms:.0f} ms"

@@ -1,0 +1,273 @@
+"""Parts of a tab: what each takes, shows and does, so that a result never stands beside a picture it is not of.
+
+A part is started by its button, and again by itself when a picture or setting that it depends on changes. Starting it
+ends its former run, empties its results, and then queues the new one; a picture that is taken away empties them too.
+What has changed is told in the browser, by `static/parts.js`, which compares the inputs with those of the last run.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
+from gradio.queueing import Event
+
+from cvdemo.errors import DemoError
+from cvdemo.runtime import stopping_when
+from cvdemo.ui.serving.blocks import IGNORES_VALUES
+from cvdemo.ui.serving.fair_queue import HEAVY
+from cvdemo.ui.wiring.guard import guarded
+from cvdemo.ui.wiring.jobs import CANCELLED, REPLACED, forget, running_event, session_of_caller, stop, why_stopped
+
+CANCELLED_TEXT = "Cancelled."
+PREVIEW_STAYS = "Cancelled; the last preview stays."
+SETTLED_MS = 400  # after the last move of a slider or key in a number field
+_DONE = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One thing that a tab does.
+
+    Attributes:
+        name: unique on the page; its hidden buttons are `<name>-again` and `<name>-empty`.
+        inputs: of its handler, in order. needs: those of them without which there is nothing to do.
+        outputs: of its handler, in order; on a phone the page scrolls to the first of them.
+        empty: what outputs show while there is no result, where that is not the usual; see `empty_value`.
+        status: the output that says how far a run is, and that it was cancelled.
+        children: parts that work on what this one shows; they end with it.
+        told: what the status says after "Cancel" once something was shown.
+        functions: ids of its handlers, filled in by `wire`.
+    """
+
+    name: str
+    inputs: Sequence[Component]
+    outputs: Sequence[Component]
+    needs: Sequence[Component] = ()
+    empty: Mapping[Component, Any] = field(default_factory=dict)
+    status: Component | None = None
+    children: Sequence["Part"] = ()
+    told: str = CANCELLED_TEXT
+    functions: set[int] = field(default_factory=set)
+
+    def emptied(self) -> Any:
+        """A value for each output: nothing to show."""
+        return _for_outputs(
+            [self.empty[output] if output in self.empty else empty_value(output) for output in self.outputs]
+        )
+
+    def cancelled(self, shown: bool) -> Any:
+        """A value for each output after "Cancel": only the status changes."""
+        text = self.told if shown else CANCELLED_TEXT
+        return _for_outputs([text if output is self.status else gr.skip() for output in self.outputs])
+
+    def all_functions(self) -> set[int]:
+        """Ids of its own handlers and of its children's."""
+        return self.functions.union(*(child.all_functions() for child in self.children))
+
+
+def _for_outputs(values: list[Any]) -> Any:
+    """The values as gradio takes them: a single one without its list."""
+    return values if len(values) > 1 else values[0]
+
+
+def empty_value(component: Component) -> Any:
+    """What an output shows while there is no result."""
+    if isinstance(component, gr.Markdown | gr.HTML):
+        return ""
+    if isinstance(component, gr.DownloadButton):
+        return gr.DownloadButton(value=None, visible=False)
+    if isinstance(component, gr.Dataframe):
+        return []
+    return None
+
+
+def wire(
+    part: Part,
+    function: Callable[..., Any],
+    *,
+    run: Sequence[Any] = (),
+    again: Sequence[Any] = (),
+    watch: Mapping[Any, int] | None = None,
+    watch_after: Sequence[Dependency] = (),
+    clears: Sequence[Any] = (),
+    cancel: gr.Button | None = None,
+    automatic: bool = True,
+    **options: Any,
+) -> list[Dependency]:
+    """Wires a handler of the page: private, in the one heavy queue, started anew by what it depends on.
+
+    Args:
+        function: takes the part's inputs; returns its outputs, or yields them.
+        run: events by which the visitor asks for it; a missing picture is then told.
+        again: events after which it starts over if there is something to work on.
+        watch: inputs after whose change it starts over, with the time to wait for the next change, in ms.
+        watch_after: events that change inputs too.
+        clears: events after which its results are no longer of what is shown, and which do not start it.
+        cancel: a button that ends it.
+        automatic: whether a change may start it for the first time.
+        options: of the event, such as `show_progress_on`.
+
+    Returns:
+        The events of the handler, for a `success` of the caller's.
+    """
+    restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("again", "empty"))
+    renewed = _begin(part, [restart.click, *again], scroll=False)
+    jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
+    if run:
+        jobs.append(_job(_begin(part, run, scroll=True), part, function, options))
+    part.functions.update(job["id"] for job in jobs)
+    _watch(part, watch or {}, watch_after, automatic)
+    _begin(part, [empty.click, *clears], scroll=False, forgets=True)
+    if cancel is not None:
+        _wire_cancel(part, cancel)
+    return jobs
+
+
+def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: dict[str, Any]) -> Dependency:
+    """The run itself, queued once its beginning is done."""
+    wiring: dict[str, Any] = {
+        "fn": guarded(interruptible(function, part)),
+        "inputs": list(part.inputs),
+        "outputs": list(part.outputs),
+        "api_visibility": "private",
+        "concurrency_id": HEAVY,
+        "concurrency_limit": 1,
+        "trigger_mode": "multiple",
+        **options,
+    }
+    event: Dependency = begun.then(**wiring)
+    return event
+
+
+def _begin(part: Part, triggers: Sequence[Any], *, scroll: bool, forgets: bool = False) -> Dependency:
+    """The event before a run: ends the former one and empties the results, without a place in the queue."""
+
+    async def end_and_empty(*payloads: Any) -> Any:
+        await stop(session_of_caller(), part.all_functions(), REPLACED)
+        return part.emptied()
+
+    setattr(end_and_empty, IGNORES_VALUES, True)  # mypy knows no attributes of functions
+    children = [child.name for child in part.children]
+    needs = [list(part.inputs).index(component) for component in part.needs]
+    target = part.outputs[0].elem_id
+    call = f"forgotten({json.dumps(part.name)})"
+    if not forgets:
+        call = f"started({json.dumps([part.name, children, needs, scroll, target])}, inputs)"
+    event: Dependency = gr.on(
+        list(triggers),
+        end_and_empty,
+        list(part.inputs),  # for the bookkeeping in the browser alone
+        list(part.outputs),
+        preprocess=False,
+        js=f"(...inputs) => {{ window.cvdemo.{call}; return inputs; }}",
+        **_LIGHT,
+    )
+    return event
+
+
+_LIGHT: dict[str, Any] = {
+    "queue": False,
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "trigger_mode": "multiple",
+}
+
+
+def _watch(part: Part, watch: Mapping[Any, int], after: Sequence[Dependency], automatic: bool) -> None:
+    """Tells the browser's bookkeeping of every change of an input."""
+    inputs = list(part.inputs)
+    needs = [inputs.index(component) for component in part.needs]
+    numbers = [i for i, component in enumerate(inputs) if isinstance(component, gr.Number | gr.Slider)]
+    for wait_ms in sorted(set(watch.values())):
+        changed = [component.change for component, wait in watch.items() if wait == wait_ms]
+        gr.on(changed, None, inputs, None, js=_changed(part, wait_ms, needs, numbers, automatic), **_JS_ONLY)
+    for event in after:
+        event.then(None, inputs, None, js=_changed(part, 0, needs, numbers, automatic), **_JS_ONLY)
+
+
+_JS_ONLY: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
+
+
+def _changed(part: Part, wait_ms: int, needs: list[int], numbers: list[int], automatic: bool) -> str:
+    told = json.dumps([part.name, wait_ms, needs, numbers, automatic])
+    return f"(...inputs) => {{ window.cvdemo.changed({told}, inputs); }}"
+
+
+def _wire_cancel(part: Part, cancel: gr.Button) -> None:
+    """The button ends what runs or waits; the status says so. What runs says it by its last output."""
+
+    async def end() -> Any:
+        waited = await stop(session_of_caller(), part.all_functions(), CANCELLED)
+        return CANCELLED_TEXT if waited else gr.skip()
+
+    cancel.click(end, None, None if part.status is None else [part.status], **_LIGHT)
+
+
+def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any]:
+    """The handler as a generator that ends, within a step, once nobody waits for it.
+
+    What it showed last is put right by its last output: emptied where a newer run follows, told where it was cancelled.
+    """
+
+    @wraps(function)
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        event = running_event()
+        try:
+            yield from _until_stopped(part, event, _steps(function, *args, **kwargs))
+        finally:  # not before the last output: until then nothing else of the job is sent
+            forget(event)
+
+    return stream
+
+
+def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
+    """What the work yields, as long as somebody waits; then the output that puts right what was shown."""
+    shown, reason = False, None
+    try:
+        while (values := _next(work, lambda: why_stopped(event, part.functions) is not None)) is not _DONE:
+            if reason := why_stopped(event, part.functions):
+                break
+            yield values
+            shown = True
+    except DemoError:
+        reason = why_stopped(event, part.functions)
+        if not reason:  # else it failed for being stopped
+            raise
+    finally:
+        work.close()
+    reason = reason or why_stopped(event, part.functions)
+    if reason in (CANCELLED, REPLACED):
+        yield part.cancelled(shown) if reason == CANCELLED else part.emptied()
+
+
+def _next(work: Iterator[Any], stop_asked: Callable[[], bool]) -> Any:
+    with stopping_when(stop_asked):
+        return next(work, _DONE)
+
+
+def _steps(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What the handler yields, or the one thing that it returns, as a generator."""
+    if inspect.isgeneratorfunction(function):
+        yield from function(*args, **kwargs)
+    else:
+        yield function(*args, **kwargs)
+
+
+def _if_there_is_something(part: Part, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler for runs that start by themselves: without a picture it empties the results and says nothing."""
+    needs = [list(part.inputs).index(component) for component in part.needs]
+
+    @wraps(function)
+    def stream(*args: Any) -> Iterator[Any]:
+        if any(args[index] is None for index in needs):
+            yield part.emptied()
+        else:
+            yield from _steps(function, *args)
+
+    return stream

@@ -1,0 +1,82 @@
+"""Colours, type and the few rules of CSS that make the page usable on a phone; no font is fetched from anywhere."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from cvdemo.ui.serving.previews import TYPE_BY_NAME
+
+STATIC = Path(__file__).parent / "static"
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+CSS = """
+.gradio-container { max-width: 1180px !important; width: 100% !important; margin: 0 auto !important; }
+#header { padding: 8px 4px 0; }
+#header h1 { margin: 0; font-size: 1.6rem; letter-spacing: -0.02em; }
+#header p { margin: 2px 0 6px; opacity: 0.75; }
+.method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
+.block .wrap:has(> .error) { display: none; } /* an error is told once, by its sentence */
+.status { min-height: 1.5em; padding: 0 4px; font-variant-numeric: tabular-nums; }
+.numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
+.numbers { font-variant-numeric: tabular-nums; }
+.numbers td + td, .numbers th + th { text-align: right !important; white-space: nowrap; }
+:is(#sample-result, #sample-between) .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
+:is(#sample-result, #sample-between) .grid-container {
+  grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important;
+  grid-auto-rows: auto !important;
+}
+#sample-between .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
+:is(#sample-pick, #sample-sum, #sample-bicubic, #sample-restored) img {
+  width: 100%; height: 100%; object-fit: contain;
+}
+:is(#sample-bicubic, #sample-restored) img { max-width: 360px; margin: 0 auto; }
+:is(#sample-latent, #sample-slots, #sample-equation) .html-container { padding: 0 4px; }
+.tight { gap: 8px; }
+.picks { display: flex; gap: 10px; align-items: flex-start; }
+.picks figure { flex: 0 1 112px; min-width: 0; margin: 0; }
+.picks :is(img, .empty) { display: block; width: 100%; aspect-ratio: 1; border-radius: 6px; margin: 0; }
+.picks .empty { border: 1.5px dashed var(--border-color-primary); }
+.picks figcaption { margin-top: 3px; font-size: 0.75rem; line-height: 1.3; text-align: center; opacity: 0.8; }
+.picks > span { align-self: center; font-size: 1.6rem; padding-bottom: 1.2em; }
+:is(#style-styles, #style-pictures) > .gallery { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); }
+:is(#style-styles, #style-pictures) .gallery-item * { width: 100%; height: auto; max-height: none; }
+:is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
+@media (max-width: 640px) {
+  :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  :is(#sample-result, #sample-between) .grid-container {
+    grid-template-columns: repeat(4, minmax(0, 1fr)) !important;
+  }
+  #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
+  .gradio-container button { min-height: 40px; }
+}
+"""
+
+# Gradio confines the CSS above to the inside of the page's padding, so what lies outside of it is set from the head.
+_HEAD_CSS = """
+@media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }
+#refused {
+  position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; max-width: min(90vw, 480px);
+  padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
+}
+"""
+_SCRIPTS = ("parts.js", "refused.js")
+HEAD = "".join(
+    [
+        f"<style>{_HEAD_CSS}</style>",
+        *(f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in _SCRIPTS),
+        TYPE_BY_NAME,
+    ]
+)
+
+
+def theme() -> gr.themes.Base:
+    """Soft greys with one accent colour, for light and dark alike."""
+    return gr.themes.Default(
+        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=SANS, font_mono=MONO
+    ).set(
+        link_text_color_dark="*secondary_300",
+        link_text_color_visited_dark="*secondary_300",
+        link_text_color_hover_dark="*secondary_200",
+        link_text_color_active_dark="*secondary_200",
+    )

@@ -1,0 +1,355 @@
+"""The command line, in process: options from configs, single pictures, folders, errors in one sentence."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvdemo.cli.parser import make_parser
+from cvdemo.cli.run import main
+from cvdemo.cli.verbs import TASKS
+from cvdemo.config import settings_of
+from cvdemo.images import ImageArray, read_image, save_png
+from cvdemo.nets.dcgan import Generator
+from cvdemo.nets.srcnn import SRCNN
+from cvdemo.sample.generate import SampleConfig, generate, latents
+from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.upscale.network import DetailNetwork, prepared
+from cvdemo.upscale.upscale import UpscaleConfig, upscale
+
+
+@pytest.fixture
+def small_srcnn(monkeypatch: pytest.MonkeyPatch) -> SRCNN:
+    """A small random SRCNN takes the place of the real one, for all scales."""
+    small = SRCNN(kernels=(5, 1, 3), channels=(4, 3)).eval().requires_grad_(False)
+    monkeypatch.setattr("cvdemo.cli.verbs.load_srcnn", lambda scale, device, network: prepared(small, scale))
+    return small
+
+
+@pytest.fixture
+def small_generator(monkeypatch: pytest.MonkeyPatch) -> Generator:
+    generator = Generator(latent_dim=5, width=4, size=16).eval().requires_grad_(False)
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    monkeypatch.setattr("cvdemo.cli.sample.load_generator", lambda name, device: generator)
+    return generator
+
+
+@pytest.fixture
+def folder(noise: ImageArray, tmp_path: Path) -> Path:
+    """Two pictures and a text."""
+    source = tmp_path / "in"
+    source.mkdir()
+    save_png(noise, source / "b.png")
+    Image.fromarray(noise[:20, :30]).save(source / "a.JPG", format="JPEG")
+    (source / "notes.txt").write_text("no picture")
+    return source
+
+
+def size_wh(path: str | Path) -> tuple[int, int]:
+    height, width = read_image(path).shape[:2]
+    return width, height
+
+
+def test_upscale_is_the_function_of_the_page(noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path) -> None:
+    save_png(noise, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--scale", "3"]) == 0
+    expected = upscale(noise, prepared(small_srcnn, 3), UpscaleConfig(scale=3)).image
+    np.testing.assert_array_equal(read_image(tmp_path / "out.png"), expected)
+
+
+def test_upscale_keeps_alpha(noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path) -> None:
+    rgba = np.dstack([noise, np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))])
+    save_png(rgba, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png")]) == 0
+    expected = upscale(rgba, prepared(small_srcnn, 2), UpscaleConfig()).image
+    written = read_image(tmp_path / "out.png", keep_alpha=True)
+    assert written.shape == (96, 128, 4)
+    np.testing.assert_array_equal(written, expected)
+
+
+def test_upscale_takes_the_network_that_is_named(
+    noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def load(scale: int, device: str, network: str) -> DetailNetwork:
+        asked.append(network)
+        return prepared(small_srcnn, scale)
+
+    monkeypatch.setattr("cvdemo.cli.verbs.load_srcnn", load)
+    save_png(noise, tmp_path / "in.png")
+    for options in ([], ["--network", "9-5-5"]):
+        assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--overwrite", *options]) == 0
+    assert asked == ["auto", "9-5-5"]
+
+
+def test_a_folder_gives_a_folder(
+    folder: Path, small_srcnn: SRCNN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "made" / "out"
+    assert main(["upscale", str(folder), str(out)]) == 0
+    assert {path.name: size_wh(path) for path in out.iterdir()} == {"a.png": (60, 40), "b.png": (128, 96)}
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == f"a.JPG -> {out / 'a.png'}: 60 x 40 px"
+    assert printed.err == "Skipped, since they do not end like pictures: notes.txt.\n"  # and no bar: no terminal
+
+
+def test_a_terminal_gets_a_progress_bar(
+    folder: Path, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]  # a terminal for the test
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert main(["upscale", str(folder), str(tmp_path / "out")]) == 0
+    shown = terminal.getvalue()
+    assert "a.JPG" in shown and "0/2" in shown and "2/2" in shown.replace("2.0/2", "2/2")
+
+
+def test_a_bad_picture_does_not_stop_the_folder(
+    folder: Path, small_srcnn: SRCNN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "aa.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
+    assert main(["upscale", str(folder), str(tmp_path / "out")]) == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    _, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("aa.png: The ") and line.endswith(".")
+
+
+def test_pictures_of_one_name_keep_their_suffix(folder: Path, small_srcnn: SRCNN, tmp_path: Path) -> None:
+    Image.fromarray(read_image(folder / "a.JPG")).save(folder / "a.webp")
+    assert main(["upscale", str(folder), str(tmp_path / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.JPG.png", "a.webp.png", "b.png"]
+
+
+def test_measuring_writes_psnr_and_ssim(
+    noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_png(noise, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--shrink-first"]) == 0
+    measured = json.loads((tmp_path / "out.json").read_text())
+    assert set(measured) == {"bicubic", "network"} and set(measured["network"]) == {"psnr", "ssim"}
+    assert 5 < measured["bicubic"]["psnr"] < 30
+    assert f"bicubic {measured['bicubic']['psnr']:.2f} dB" in capsys.readouterr().out
+
+
+def test_sample_writes_a_folder_and_a_grid(small_generator: Generator, tmp_path: Path) -> None:
+    options = ["--count", "5", "--seed", "7", "--truncation", "0.5"]
+    assert main(["sample", str(tmp_path / "out"), *options]) == 0
+    written = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in written] == [f"dcgan_anime_seed7_{n:02d}.png" for n in range(1, 6)]
+    expected = generate(small_generator, latents(5, 5, seed=7, truncation=0.5))
+    np.testing.assert_array_equal(read_image(written[3]), expected[3])
+    assert main(["sample", str(tmp_path / "grid.png"), *options]) == 0
+    assert size_wh(tmp_path / "grid.png") == (3 * 18 - 2, 2 * 18 - 2)
+
+
+def test_sample_goes_through_picks(
+    small_generator: Generator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--through", "7:2", "9:1", "--count", "4", "--truncation", "0.5"]
+    assert main(["sample", str(tmp_path / "out"), *options]) == 0
+    written = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in written] == [f"dcgan_anime_through_{n:02d}.png" for n in range(1, 5)]
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}: 4 pictures through 7:2, 9:1\n"
+    ends = torch.stack([latents(2, 5, seed=7, truncation=0.5)[1], latents(1, 5, seed=9, truncation=0.5)[0]])
+    for path, expected in zip((written[0], written[3]), generate(small_generator, ends), strict=True):
+        assert np.abs(read_image(path).astype(int) - expected).max() <= 1
+
+
+def test_sample_calculates(small_generator: Generator, tmp_path: Path) -> None:
+    assert main(["sample", str(tmp_path / "sum.png"), "--arithmetic", "3:1", "3:1", "8:4"]) == 0
+    (expected,) = generate(small_generator, latents(4, 5, seed=8)[3:])
+    assert np.abs(read_image(tmp_path / "sum.png").astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [([], "through 6 random points of seed 0"), (["--through", "1:1", "1:2", "5:9"], "through 1:1, 1:2, 5:9")],
+)
+def test_sample_walks(
+    options: list[str],
+    words: str,
+    small_generator: Generator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = tmp_path / "made" / "walk.mp4"
+    assert main(["sample", str(target), *options, "--seconds", "2", "--fps", "10", "--enlarge", "2"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{target}: 20 frames {words}\n" and printed.err == ""
+    with av.open(target) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == 20 and frames[0].shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["out", "--through", "7", "8:1"], "A picture is named SEED:NUMBER, such as 12:7; got '7'."),
+        (["out", "--through", "7:0", "8:1"], "The pictures of a seed are numbered from 1 to 64; got '7:0'."),
+        (
+            ["out.gif"],
+            "OUT must end in .png, .jpg, .jpeg, .webp or .mp4, or be a folder without a suffix; it is out.gif.",
+        ),
+        (["out.mp4", "--through", "7:1"], "--through needs two pictures or more; got 7:1."),
+        (["out", "--through", "7:1"], "--through needs two pictures or more; got 7:1."),
+        (["out.mp4", "--count", "4"], "--count changes nothing in a film: please leave it out."),
+        (["out", "--stops", "3", "--fps", "12"], "--fps changes nothing in pictures: please leave it out."),
+        (["out", "--through", "7:1", "7:2", "--seed", "3"], "--seed changes nothing in what goes through picks"),
+        (["out.mp4", "--through", "7:1", "7:2", "--stops", "3"], "--stops changes nothing in what goes through picks"),
+        (["out.png", "--arithmetic", "7:1", "7:2", "7:3", "--count", "4"], "--count changes nothing in A - B + C"),
+        (["out.png", "--arithmetic", "7:1", "7:2", "7:3", "--seed", "4"], "--seed changes nothing in A - B + C"),
+        (["out", "--through", "7:1", "7:1"], "There is no way from a picture to itself: pick two different ones."),
+        (
+            ["out", "--through", "7:1", "7:2", "--count", "1"],
+            "A way has two pictures or more, its ends; 1 was asked for.",
+        ),
+        (["out.mp4", "--arithmetic", "1:1", "1:2", "1:3"], "A - B + C is one picture: OUT has to end in .png"),
+        (["a.png/walk.mp4", "--seconds", "2"], "cannot be written"),
+    ],
+)
+def test_what_sample_cannot_do_is_one_sentence(
+    arguments: list[str],
+    sentence: str,
+    small_generator: Generator,
+    noise: ImageArray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_png(noise, "a.png")
+    assert main(["sample", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err and printed.err.count("\n") == 1 and printed.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_classify_prints_a_line_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["classify", example_picture("cheetah"), str(tmp_path / "out.json"), "--device", "cpu"]) == 0
+    classes = json.loads((tmp_path / "out.json").read_text())["classes"]
+    assert classes[0]["label"] == "cheetah" and len(classes) == 5
+    line = capsys.readouterr().out
+    assert line.startswith(f"cheetah.jpg -> {tmp_path / 'out.json'}: cheetah ")
+    assert main(["classify", example_picture("lion"), "--ten-crop"]) == 0
+    assert capsys.readouterr().out.startswith("lion.jpg: lion ")
+
+
+def test_detect_draws_and_writes_json(tmp_path: Path) -> None:
+    options = ["--megapixels", "0.1", "--max-upscale", "0.5", "--device", "cpu"]
+    assert main(["detect", example_picture("cheetah"), str(tmp_path / "out.png"), *options]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["size_wh"] == list(size_wh(example_picture("cheetah"))) and found["windows"] > 0
+    assert all(set(box) == {"label", "score", "xyxy"} for box in found["detections"])
+    assert (tmp_path / "out.png").is_file()
+
+
+def test_dream_changes_the_picture_and_a_seed_repeats(tmp_path: Path) -> None:
+    options = ["--size-px", "128", "--octaves", "1", "--steps", "2", "--device", "cpu"]
+    outputs = [tmp_path / f"{n}.png" for n in (1, 2)]
+    for output in outputs:
+        assert main(["dream", example_picture("lion"), str(output), *options]) == 0
+    dreams = [read_image(output) for output in outputs]
+    np.testing.assert_array_equal(dreams[0], dreams[1])
+    assert max(dreams[0].shape) == 128
+
+
+def test_stylize_takes_the_size_asked_for(tmp_path: Path) -> None:
+    options = ["--style", example_picture("coffee"), "--size", "128", "--scales", "1", "--steps", "2"]
+    assert main(["stylize", example_picture("lion"), str(tmp_path / "out.png"), *options, "--device", "cpu"]) == 0
+    assert max(size_wh(tmp_path / "out.png")) == 128
+
+
+def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = []
+    task = TASKS["stylize"]
+    monkeypatch.setitem(
+        TASKS, "stylize", type(task)(**{**vars(task), "prepare": lambda config, args: seen.append(config) or _nothing})
+    )
+    common = ["stylize", example_picture("lion"), str(tmp_path / "out.png"), "--style", "x.png", "--overwrite"]
+    assert main([*common, "--preset", "bold-strokes", "--style-weight", "3"]) == 0
+    assert main(common) == 0
+    bold, plain = seen
+    preset = task.presets["bold-strokes"]
+    assert (bold.style_weight, bold.style_scale) == (3, preset.style_scale)  # type: ignore[attr-defined]  # a StyleConfig
+    assert plain == task.presets["balanced"]
+
+
+def _nothing(image: ImageArray, report: object) -> object:
+    from cvdemo.cli.verbs import Result
+
+    return Result("nothing", image)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["upscale", "gone.png", "out.png"], "There is no file or folder gone.png."),
+        (["upscale", "empty", "out"], "There is no picture in the folder empty."),
+        (
+            ["upscale", "a.png", "out.gif"],
+            "OUT has to end in .png, .jpg, .jpeg or .webp, or be a folder (new ones end in /)",
+        ),
+        (["upscale", "a.png", "a.png"], "The result would overwrite a.png: give another OUT."),
+        (["upscale", "a.png", "a.png/out.png"], "cannot be written"),
+        (["stylize", "a.png", "out.png", "--style", "gone.jpg"], "There is no file gone.jpg."),
+        (["sample", "out", "--generator", "nobody"], "There is no generator named 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    arguments: list[str],
+    sentence: str,
+    noise: ImageArray,
+    small_srcnn: SRCNN,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    save_png(noise, "a.png")
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err and printed.err.count("\n") == 1 and printed.out == ""
+    np.testing.assert_array_equal(read_image("a.png"), noise)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scale", "5"], "argument --scale: invalid choice: "),
+        (["--tile-px", "9"], "tile_px must be at least 64, got 9"),
+        (["--tile-px", "many"], "argument --tile-px: invalid int value: 'many'"),
+        (["--device", "abacus"], "abacus"),
+        (["--colour", "3"], "unrecognized arguments: --colour 3"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["upscale", "in.png", "out.png", *options])
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [*TASKS, "sample"])
+def test_help_tells_every_setting(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    text = capsys.readouterr().out
+    configs = [TASKS[name].config] if name in TASKS else [SampleConfig, WalkConfig]
+    for setting_name, described in (item for config in configs for item in settings_of(config).items()):
+        assert "--" + setting_name.replace("_", "-") in text
+        assert described.label.split()[0] in text
+
+
+def test_the_six_verbs() -> None:
+    with pytest.raises(SystemExit, match="0"):
+        make_parser().parse_args(["--help"])
+    assert set(TASKS) | {"sample"} == {"classify", "detect", "dream", "stylize", "sample", "upscale"}

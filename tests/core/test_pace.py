@@ -1,0 +1,67 @@
+"""Steps planned by measured speed: all of them where there is time, else as many at every size, the finest too."""
+
+import pytest
+
+from cvdemo.pace import Pace
+from cvdemo.runtime import Deadline
+from tests.helpers.clocks import Clock, set_clock
+
+COSTS = (1.0, 2.0, 4.0, 8.0)
+STEPS = 100
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return set_clock(monkeypatch)
+
+
+def work(pace: Pace, clock: Clock, seconds_per_unit: float, preparation: float = 0.0) -> list[int]:
+    """Steps taken at each size where a unit of work takes so long."""
+    for size, cost in enumerate(pace.costs):
+        pace.begin(size)
+        clock.passes(preparation * cost)
+        pace.prepared()
+        while not pace.size_done:
+            clock.passes(seconds_per_unit * cost)
+            pace.step_done()
+    return pace.done
+
+
+def test_without_a_deadline_every_size_gets_all_its_steps(clock: Clock) -> None:
+    assert work(Pace(Deadline(), COSTS, STEPS), clock, 10.0) == [STEPS] * 4
+
+
+def test_with_time_enough_every_size_gets_all_its_steps(clock: Clock) -> None:
+    pace = Pace(Deadline(120), COSTS, STEPS)  # 1,500 units of work
+    assert work(pace, clock, 0.05) == [STEPS] * 4
+    assert pace.total == 4 * STEPS
+
+
+@pytest.mark.parametrize("seconds_per_unit", [0.1, 0.2, 0.5, 2.0])
+def test_on_a_slow_machine_all_sizes_get_equally_many(clock: Clock, seconds_per_unit: float) -> None:
+    pace = Pace(Deadline(120), COSTS, STEPS)
+    done = work(pace, clock, seconds_per_unit, preparation=3 * seconds_per_unit)
+    assert max(done) - min(done) <= 1 and max(done) < STEPS
+    assert 80 < clock.now <= 120
+    assert pace.total == sum(done)
+
+
+def test_a_machine_that_becomes_slow_still_reaches_the_finest(clock: Clock) -> None:
+    pace = Pace(Deadline(120), COSTS, STEPS)
+    for size, cost in enumerate(COSTS):
+        pace.begin(size)
+        pace.prepared()
+        while not pace.size_done:
+            clock.passes((0.05 if size == 0 else 0.4) * cost)
+            pace.step_done()
+    assert pace.done[0] == STEPS > pace.done[3] >= 10
+    assert clock.now <= 120
+
+
+def test_one_step_is_the_least(clock: Clock) -> None:
+    pace = Pace(Deadline(0), COSTS, STEPS)
+    pace.begin(3)
+    pace.prepared()
+    clock.passes(1)
+    pace.step_done()
+    assert pace.planned == 1 and pace.size_done

@@ -1,0 +1,56 @@
+"""A weights folder in which an untrained fast network stands beside the project's own super-resolution networks.
+
+`python -m tests.helpers.upscale_weights DIR` makes one, for a look at the page: `CVDEMO_WEIGHTS=DIR python app.py`.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from cvdemo.nets.fast_srcnn import FastSRCNN
+from cvdemo.weights import WEIGHTS_DIR
+from tests.helpers.trial_weights import entry
+
+SIZES: dict[str, Any] = {"width": 8, "depth": 1}
+
+
+def add_fast(folder: Path, scales: Sequence[int] = (2, 3, 4)) -> Path:
+    """Fills `folder` with all of the project's weights but its fast networks, and an untrained one for each scale."""
+    shutil.copytree(WEIGHTS_DIR, folder)
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    weights = {name: found for name, found in manifest["weights"].items() if found["network"]["name"] != "fast_srcnn"}
+    for scale in scales:
+        name = f"srcnn_fast_x{scale}"
+        data = save(untrained(scale).state_dict())
+        (folder / f"{name}.safetensors").write_bytes(data)
+        bicubic = weights[f"srcnn_x{scale}"]["metric"]["value"]["set5_bicubic"]
+        weights[name] = entry(
+            name,
+            {"name": "fast_srcnn", "scale": scale, **SIZES},
+            data,
+            task="upscale",
+            preprocessing={"scale": scale, "input": "Y of BT.601 in [16, 235] / 255"},
+            labels=None,
+            metric={"name": "PSNR on Y, dB", "value": {"set5": 37.12, "set5_bicubic": bicubic}, "command": "none"},
+        )
+    path.write_text(json.dumps({**manifest, "weights": weights}), encoding="utf-8")
+    return folder
+
+
+def untrained(scale: int) -> FastSRCNN:
+    """A network that visibly changes the picture."""
+    torch.manual_seed(scale)
+    network = FastSRCNN(scale, **SIZES)
+    torch.nn.init.normal_(network.last.weight, std=0.03)
+    return network
+
+
+if __name__ == "__main__":
+    add_fast(Path(sys.argv[1]))

@@ -1,0 +1,80 @@
+"""The backbone: padding, shapes, names, and the import that carries the pretrained weights over."""
+
+import pytest
+import torch
+
+from cvdemo.nets.efficientnet_lite import LAYER_NAMES, EfficientNetLite, SameConv2d, same_padding
+from train.classify.import_backbone import convert, largest_difference, package_checkpoint, rename_key
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "expected"),
+    [(224, 3, 2, (0, 1)), (225, 3, 2, (1, 1)), (112, 5, 2, (1, 2)), (7, 5, 1, (2, 2)), (1, 3, 2, (1, 1))],
+)
+def test_same_padding_is_tensorflows(size: int, kernel: int, stride: int, expected: tuple[int, int]) -> None:
+    assert same_padding(size, kernel, stride) == expected
+
+
+@pytest.mark.parametrize("size", [31, 32, 33])
+def test_a_strided_layer_gives_the_rounded_up_size(size: int) -> None:
+    conv = SameConv2d(1, 1, 3, stride=2, bias=False)
+    assert conv(torch.zeros(1, 1, size, size)).shape[-1] == -(-size // 2)
+
+
+def test_stride_two_pads_at_the_far_side_only() -> None:
+    conv = SameConv2d(1, 1, 3, stride=2, bias=False)
+    torch.nn.init.ones_(conv.weight)
+    out = conv(torch.ones(1, 1, 4, 4))
+    assert out[0, 0].tolist() == [[9, 6], [6, 4]]
+
+
+@pytest.fixture(scope="module")
+def network() -> EfficientNetLite:
+    torch.manual_seed(0)
+    return EfficientNetLite(num_classes=10).eval()
+
+
+def test_the_published_size(network: EfficientNetLite) -> None:
+    parameters = sum(p.numel() for p in EfficientNetLite().parameters())
+    assert parameters == 4_652_008
+    assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 10)
+
+
+@torch.inference_mode()
+def test_every_layer_is_there_by_name(network: EfficientNetLite) -> None:
+    found = network.features(torch.zeros(1, 3, 64, 96), LAYER_NAMES)
+    assert list(found) == list(LAYER_NAMES)
+    strides = [64 // activation.shape[-2] for activation in found.values()]
+    assert strides == [2, 2, 4, 4, 8, 8, 16, 16, 16, 16, 16, 16, 32, 32, 32, 32, 32, 32]
+    assert found["head"].shape == (1, 1280, 2, 3)
+
+
+@torch.inference_mode()
+def test_features_are_those_of_the_forward_pass(network: EfficientNetLite) -> None:
+    x = torch.rand(1, 3, 64, 64)
+    head = network.features(x, ["head"])["head"]
+    assert torch.allclose(network.classifier(head.mean(dim=(2, 3))), network(x))
+
+
+@pytest.mark.parametrize("names", [["block16"], []])
+def test_unknown_layers_are_refused(network: EfficientNetLite, names: list[str]) -> None:
+    with pytest.raises(ValueError, match="unknown layers"):
+        network.features(torch.zeros(1, 3, 32, 32), names)
+
+
+def test_keys_are_renamed_one_to_one() -> None:
+    original = torch.load(package_checkpoint(), map_location="cpu", weights_only=True)
+    assert {rename_key(key) for key in original} == set(EfficientNetLite().state_dict())
+
+
+def test_the_import_gives_the_original_logits() -> None:
+    original = torch.load(package_checkpoint(), map_location="cpu", weights_only=True)
+    assert largest_difference(original, convert(original)) < 1e-4
+
+
+def test_the_check_sees_a_network_that_is_wrong() -> None:
+    original = torch.load(package_checkpoint(), map_location="cpu", weights_only=True)
+    network = convert(original)
+    with torch.no_grad():
+        next(network.blocks[7].parameters()).mul_(1.01)
+    assert largest_difference(original, network) > 1e-4

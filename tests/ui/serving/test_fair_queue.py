@@ -1,0 +1,191 @@
+"""Places in the queue: few for each client, none for one who does not listen, and light handlers never wait."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvdemo.ui.serving.clients import PEER, address_of
+from cvdemo.ui.serving.fair_queue import PLACES_PER_ADDRESS, PLACES_PER_CLIENT
+from tests.ui.conftest import serve_small
+from tests.ui.server_tools import Caller, results
+
+UNHEARD_S = 1.5
+
+
+@pytest.fixture
+def small_page(tmp_path: Path) -> Iterator[Caller]:
+    """`tests.ui.small_page` in a process of its own, so that no test finds places taken."""
+    with serve_small(tmp_path, {"places.UNHEARD_S": UNHEARD_S}) as caller:
+        waited_for(lambda: caller.call("light", ["ready"]))
+        yield caller
+
+
+def work(caller: Caller) -> dict[str, int]:
+    """Steps of the heavy handlers, and how many have ended."""
+    told: dict[str, int] = results(caller.call("work", []))[0]
+    return told
+
+
+def running(caller: Caller) -> bool:
+    return work(caller)["steps"] > 2
+
+
+def ended(caller: Caller) -> bool:
+    return work(caller)["ended"] > 0
+
+
+def number_of(caller: Caller, name: str) -> int:
+    return next(entry["id"] for entry in caller.config()["dependencies"] if entry["api_name"] == name)
+
+
+def queue_size(caller: Caller) -> int:
+    return int(caller.http.get("/queue/status").json()["queue_size"])
+
+
+def waited_for(condition: Any, limit_s: float = 15.0) -> bool:
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_client_without_a_session_has_a_few_places(small_page: Caller) -> None:
+    answers = [small_page.post("plain", ["a"]) for _ in range(10)]
+    assert [answer.status_code for answer in answers] == [200] * PLACES_PER_CLIENT + [429] * (10 - PLACES_PER_CLIENT)
+    assert answers[-1].json()["detail"] == (
+        "You have 4 jobs waiting or running already, which is the most for one visitor. Please wait for one."
+    )
+
+
+def test_a_session_has_a_few_places_and_an_address_some_more(small_page: Caller) -> None:
+    number = number_of(small_page, "plain")
+    statuses = [small_page.join(number, ["a"], "one").status_code for _ in range(PLACES_PER_CLIENT + 1)]
+    assert statuses == [200] * PLACES_PER_CLIENT + [429]
+    statuses = [small_page.join(number, ["a"]).status_code for _ in range(20)]  # each time another session's name
+    assert statuses.count(200) == PLACES_PER_ADDRESS - PLACES_PER_CLIENT
+    with Caller(small_page.url, local_address="127.0.0.2") as neighbour:
+        assert neighbour.join(number, ["a"]).status_code == 200
+
+
+def test_a_header_makes_no_other_client(small_page: Caller) -> None:
+    number = number_of(small_page, "plain")
+    small_page.http.headers["X-Forwarded-For"] = "198.51.100.7"
+    statuses = []
+    for last in range(30):
+        small_page.http.headers["X-Forwarded-For"] = f"8.8.8.{last}"
+        statuses.append(small_page.join(number, ["a"]).status_code)
+    assert statuses.count(200) == PLACES_PER_ADDRESS
+
+
+def test_when_all_places_are_taken_everyone_is_told(small_page: Caller) -> None:
+    number, statuses = number_of(small_page, "plain"), []
+    for last in range(1, 8):
+        with Caller(small_page.url, local_address=f"127.0.0.{last}") as caller:
+            statuses += [caller.join(number, ["a"]) for _ in range(5)]
+    assert [answer.status_code for answer in statuses] == [200] * 30 + [503] * 5
+    assert (
+        statuses[-1].json()["detail"]
+        == "The page is busy: 30 jobs are waiting or running. Please try again in a minute."
+    )
+    assert 'event: complete\ndata: ["at once"]' in small_page.call("light", ["at once"])
+
+
+def test_light_handlers_do_not_wait_for_heavy_ones(small_page: Caller) -> None:
+    for _ in range(4):
+        small_page.post("plain", ["a"])
+    started = time.monotonic()
+    assert "event: complete" in small_page.call("light", ["now"])
+    assert time.monotonic() - started < 5
+
+
+def test_a_job_that_nobody_listens_to_is_dropped(small_page: Caller) -> None:
+    """Those that wait and the one that runs, a plain function in a thread."""
+    for _ in range(4):
+        small_page.post("plain", ["a"])
+    assert waited_for(lambda: running(small_page))
+    assert waited_for(lambda: ended(small_page), 10)
+    assert waited_for(lambda: queue_size(small_page) == 0)
+    assert small_page.post("plain", ["a"]).status_code == 200
+
+
+def test_a_job_that_is_listened_to_lives(small_page: Caller) -> None:
+    event = small_page.post("stream", ["a"]).json()["event_id"]
+    with small_page.http.stream("GET", f"/call/stream/{event}") as stream:
+        lines, end = stream.iter_lines(), time.monotonic() + 2 * UNHEARD_S
+        while time.monotonic() < end:
+            next(lines)  # kept: an iterator that is dropped closes the stream
+        with Caller(small_page.url) as other:
+            assert not ended(other)
+    assert waited_for(lambda: ended(small_page), 5)
+
+
+@pytest.mark.parametrize("name", ["plain", "stream"])
+def test_a_visitor_who_leaves_stops_the_work_within_two_seconds(small_page: Caller, name: str) -> None:
+    event = small_page.post(name, ["a"]).json()["event_id"]
+    with small_page.http.stream("GET", f"/call/{name}/{event}"), Caller(small_page.url) as other:
+        assert waited_for(lambda: running(other))
+    assert waited_for(lambda: ended(small_page), 2)
+
+
+@pytest.mark.parametrize("name", ["plain", "stream"])
+def test_cancelling_stops_the_work_within_two_seconds(small_page: Caller, name: str) -> None:
+    number, session = number_of(small_page, name), secrets.token_hex(6)
+    event = small_page.join(number, ["a"], session).json()["event_id"]
+    with (
+        small_page.http.stream("GET", "/queue/data", params={"session_hash": session}),
+        Caller(small_page.url) as other,
+    ):
+        assert waited_for(lambda: running(other))
+        other.http.post("/cancel", json={"session_hash": session, "fn_index": number, "event_id": event})
+        assert waited_for(lambda: ended(other), 2)
+
+
+def test_an_answer_waits_for_its_client(small_page: Caller) -> None:
+    event = small_page.post("light", ["later"]).json()["event_id"]
+    time.sleep(2 * UNHEARD_S)
+    assert 'data: ["later"]' in small_page.http.get(f"/call/light/{event}").text
+
+
+@pytest.mark.parametrize("session", ["", "s" * 65, "a\nb", "s" * 2**20])
+def test_a_session_has_a_short_name(small_page: Caller, session: str) -> None:
+    body = {"data": ["a"], "fn_index": number_of(small_page, "light"), "session_hash": session}
+    answer = small_page.http.post("/queue/join", json=body)
+    assert answer.status_code == 400 and "64 printable characters" in answer.text
+
+
+def test_an_unknown_function_is_one_sentence(small_page: Caller) -> None:
+    assert small_page.join(999, []).json() == {"detail": "There is no such function."}
+    assert small_page.post("x" * 1000, []).json() == {"detail": "There is no such function."}
+
+
+FORWARDED = [
+    ({}, "10.0.0.9"),
+    ({"SPACE_ID": "a/b"}, "8.8.4.4"),
+    ({"CVDEMO_BEHIND_PROXY": "1"}, "10.1.2.3"),
+    ({"CVDEMO_BEHIND_PROXY": "0"}, "10.0.0.9"),
+]
+
+
+@pytest.mark.parametrize(("variables", "address"), FORWARDED)
+def test_a_forwarded_address_counts_only_behind_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], address: str
+) -> None:
+    """The last one, on a Space the last public one: what stands before it may come from the client."""
+    for name in ("SPACE_ID", "CVDEMO_BEHIND_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    headers = [(b"x-forwarded-for", b"1.1.1.1, 8.8.4.4, 10.1.2.3")]
+    scope = {"headers": headers, "client": ("1.1.1.1", 1), "state": {PEER: "10.0.0.9"}}
+    assert address_of(scope) == address
+
+
+def test_addresses_of_one_network_are_one_client() -> None:
+    scopes = [{"headers": [], "state": {PEER: f"2001:db8:1:2::{end}"}} for end in ("1", "ffff")]
+    assert address_of(scopes[0]) == address_of(scopes[1]) == "2001:db8:1:2::"

@@ -1,0 +1,125 @@
+"""Hostile files sent to every picture endpoint of a running page: a result or one sentence, the process alive."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from cvdemo.ui.wiring.controls import example_picture
+from tests.picture_files.hostile_files import hostile_files
+from tests.picture_files.test_hostile_files import MOST_MB, is_sentence, write_all
+from tests.ui.conftest import serve
+
+QUICK_STYLE = {"size": 128, "scales": 1, "steps": 1}
+PHOTOGRAPHS_WH = ((4032, 3024), (3024, 4032), (3000, 3000))  # a phone's
+BOMBS = ("bomb/rgba.png", "bomb/alpha.webp")  # those that need the most memory
+ALWAYS = (*BOMBS, "lying/huge.heic")
+WORKING_AT_128_PX = ("dream", "content", "style")  # so set here: all shapes are alike to their networks
+ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "classify": ("/classify", "image", {}),
+    "detect": ("/detect", "image", {}),
+    "dream": ("/dream", "image", {"octaves": 1, "steps": 1, "size_px": 128}),
+    "content": ("/stylize", "content", QUICK_STYLE),
+    "style": ("/stylize", "style", QUICK_STYLE),
+    "upscale": ("/upscale", "image", {"scale": 2}),
+    "explain": ("/explain", "image", {}),
+    "fool": ("/fool", "image", {}),
+}
+
+
+@dataclass
+class HostilePage:
+    """A page of its own, the files in a folder, and the peak of its memory after one ordinary run of each endpoint.
+
+    Ordinary are a phone's photographs, upright, lying and square: a small picture, or one shape alone, would leave out
+    the networks' own memory, which grows with the picture up to their working size and with each new shape.
+    """
+
+    client: Client
+    folder: Path
+    log: Path
+    pid: int
+    ordinary: str
+    stood_mb: float = 0
+
+    def send(self, endpoint: str, path: Path | str) -> str | None:
+        """What the page said instead of a result, if it did."""
+        name, field, settings = ENDPOINTS[endpoint]
+        inputs = dict(settings) | {field: handle_file(path)}
+        if name == "/stylize":
+            inputs |= {other: handle_file(self.ordinary) for other in ("content", "style") if other != field}
+        try:
+            self.client.predict(**inputs, api_name=name)
+        except AppError as error:
+            return str(error)
+        return None
+
+    def peak_mb(self) -> float:
+        """VmHWM: the most memory that the process has ever had; it fails where the process has ended."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostilePage]:
+    folder = tmp_path_factory.mktemp("hostile")
+    write_all(folder)
+    page = tmp_path_factory.mktemp("page")
+    with serve(page) as server:
+        client = Client(server.url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
+        hostile = HostilePage(client, folder, page / "log.txt", server.pid, example_picture("chelsea"))
+        for number, size_wh in enumerate(PHOTOGRAPHS_WH):
+            photograph = folder / f"photograph_{number}.jpg"
+            Image.open(hostile.ordinary).resize(size_wh).save(photograph)
+            for endpoint in ENDPOINTS if number == 0 else set(ENDPOINTS) - {*WORKING_AT_128_PX, "upscale"}:
+                # the photographs are too large to be enlarged
+                assert hostile.send(endpoint, hostile.ordinary if endpoint == "upscale" else photograph) is None
+        hostile.stood_mb = hostile.peak_mb()
+        yield hostile
+
+
+def check(hostile: HostilePage, said: dict[str, str | None]) -> None:
+    """Only sentences were said, the process lives, and neither its memory nor its log tells of anything worse."""
+    assert not {name: words for name, words in said.items() if words is not None and not is_sentence(words)}
+    assert hostile.peak_mb() - hostile.stood_mb < MOST_MB
+    assert "Traceback" not in hostile.log.read_text(encoding="utf-8", errors="replace")
+    assert hostile.send("classify", hostile.ordinary) is None
+
+
+def sample(seed: int, count: int, kinds: Sequence[str]) -> list[str]:
+    """The names of `count` files of each of these kinds, or of all where a kind has fewer."""
+    rng, files = np.random.default_rng(seed), hostile_files()
+    return [
+        f"{kind}/{name}"
+        for kind in kinds
+        for name in rng.choice(sorted(files[kind]), min(count, len(files[kind])), replace=False)
+    ]
+
+
+@pytest.mark.slow
+def test_files_of_every_kind_are_answered_by_classify(hostile: HostilePage) -> None:
+    """Some sixty; `tests.picture_files.test_hostile_files` reads every file by the function that all endpoints use."""
+    names = sorted({*sample(13, 7, list(hostile_files())), *ALWAYS})
+    said = {name: hostile.send("classify", hostile.folder / name) for name in names}
+    check(hostile, said)
+    assert len(said) > 55
+    assert sum(words is None for words in said.values()) > 20  # those that are pictures are classified
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("endpoint", [name for name in ENDPOINTS if name != "classify"])
+def test_a_few_files_are_answered_by_every_other_endpoint(hostile: HostilePage, endpoint: str) -> None:
+    """Six kinds each, others at the next endpoint, so that every kind comes to several."""
+    number, kinds = list(ENDPOINTS).index(endpoint), list(hostile_files())
+    chosen = [kinds[(5 * number + place) % len(kinds)] for place in range(6)]
+    names = {*sample(number, 1, chosen), BOMBS[number % 2], "lying/huge.heic"}
+    said = {name: hostile.send(endpoint, hostile.folder / name) for name in sorted(names)}
+    check(hostile, said)
+    assert said["lying/huge.heic"] is not None

@@ -1,0 +1,204 @@
+"""The page's folder: its own, swept of what former pages left, within a quota, gone when the page ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from filelock import FileLock
+
+from cvdemo.errors import InputError, RoomError
+from cvdemo.ui.serving import page_folder as files
+from cvdemo.ui.serving.middleware import SHARE_TAKEN
+from cvdemo.ui.serving.page_folder import (
+    KEEP_FILES_S,
+    PREFIX,
+    QUOTA_VARIABLE,
+    UNFINISHED_S,
+    Room,
+    open_folder,
+    quota_bytes,
+)
+from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
+from tests.ui.processes import PageProcess
+from tests.ui.server_tools import Caller
+
+OLD_S = KEEP_FILES_S + 60
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "base"))
+    return tmp_path / "base"
+
+
+def made(path: Path, age_s: float = 0.0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"picture")
+    then = time.time() - age_s
+    for aged in (path, path.parent):
+        os.utime(aged, (then, then))
+    return path
+
+
+def test_a_page_has_a_folder_of_its_own_which_goes_with_it(base: Path) -> None:
+    others = made(base / "others.png", OLD_S)
+    folder = open_folder()
+    assert os.environ["GRADIO_TEMP_DIR"] == str(folder.path)
+    assert folder.real.parent == base and folder.path.resolve() == folder.real
+    made(folder.path / "a" / "upload.png")
+    folder.close()
+    assert list(base.iterdir()) == [others]  # another program's file in the shared folder stays, however old
+    assert not folder.path.exists() and not folder.path.is_symlink()
+
+
+def test_its_path_says_nothing_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "alice"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "alice" / "pictures"))
+    folder = open_folder()
+    assert "alice" not in str(folder.path) and str(ROOT) not in str(folder.path)
+    assert (tmp_path / "alice" / "pictures") in folder.real.parents
+    folder.close()
+
+
+def test_what_a_former_page_left_is_swept_by_age(base: Path) -> None:
+    former = base / f"{PREFIX}former"
+    old, young = made(former / "a" / "old.png", OLD_S), made(former / "b" / "young.png")
+    gone = made(base / f"{PREFIX}gone" / "a" / "old.png", OLD_S)
+    folder = open_folder()
+    assert not old.exists() and young.exists() and not gone.parent.parent.exists()
+    folder.close()
+
+
+def test_the_files_of_a_page_that_runs_are_left_to_it(base: Path) -> None:
+    old = made(base / f"{PREFIX}running" / "a" / "old.png", OLD_S)
+    with FileLock(base / f"{PREFIX}running.lock"):
+        folder = open_folder()
+        assert old.exists()
+        folder.close()
+
+
+def test_a_sweep_keeps_the_pages_own_files(base: Path) -> None:
+    folder = open_folder()
+    own = made(folder.real / "a" / "example.jpg", OLD_S)
+    folder.keep_what_is_there()
+    old, young = made(folder.real / "b" / "old.png", OLD_S), made(folder.real / "c" / "young.png")
+    cut_off, arriving = made(folder.real / "tmp1", UNFINISHED_S + 9), made(folder.real / "tmp2")
+    folder.sweep()
+    assert own.exists() and young.exists() and arriving.exists()
+    assert not old.exists() and not cut_off.exists()
+    folder.close()
+
+
+def test_the_quota_refuses_with_a_sentence(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(base / "a" / "picture.png")
+    monkeypatch.setenv(QUOTA_VARIABLE, "20")
+    room = Room()
+    room.check(13)
+    with pytest.raises(RoomError, match="as many pictures as it can"):
+        room.check(1)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "2GB", "1e9", "x" * 1000])
+def test_a_quota_is_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(QUOTA_VARIABLE, text)
+    with pytest.raises(InputError, match=r"CVDEMO_FILES_BYTES must be a whole number of bytes, got .{1,40}\.$"):
+        quota_bytes()
+
+
+def variables(base: Path, port: int) -> dict[str, str]:
+    return {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(base)}
+
+
+@contextmanager
+def page(base: Path, **others: str) -> Iterator[tuple[PageProcess, Caller]]:
+    """The page with its folder in `base`; killed at the end if it still runs."""
+    port = free_port()
+    process = PageProcess(base / "log.txt", variables(base, port) | others)
+    try:
+        wait_until_it_answers(f"http://127.0.0.1:{port}", process)
+        with Caller(f"http://127.0.0.1:{port}") as caller:
+            yield process, caller
+    finally:
+        process.kill()
+        process.wait()
+
+
+def refused(base: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """The exit code and all the words of a page that does not start."""
+    log = base / "refused.txt"
+    return PageProcess(log, environment).wait(), log.read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ending_removes_the_visitors_files(tmp_path: Path, number: int) -> None:
+    """While a job runs and a stream is open, too."""
+    with page(tmp_path) as (process, caller):
+        path = Path(caller.upload()["path"])
+        data = [caller.upload(), caller.upload(), 1.0, 10.0, 0.0, 768, 0, 1.0, False, "content", 4, 400]
+        event = caller.post("stylize", data).json()["event_id"]
+        with caller.http.stream("GET", f"/call/stylize/{event}") as stream:
+            next(stream.iter_lines())
+            assert path.exists()
+            process.send_signal(number)
+            assert process.wait(timeout=20) == 0
+    assert not path.exists() and not list(tmp_path.glob(f"{PREFIX}*"))
+
+
+def test_a_killed_pages_files_go_when_the_next_one_starts(tmp_path: Path) -> None:
+    with page(tmp_path) as (process, caller):
+        stored = caller.upload()["path"]
+        kept = Path(stored).resolve()
+        process.kill()
+        process.wait()
+    assert kept.exists()
+    then = time.time() - OLD_S
+    os.utime(kept, (then, then))
+    with page(tmp_path) as (process, caller):
+        assert not kept.exists()
+        assert caller.http.get(f"/file={stored}").status_code == 403
+
+
+def test_an_upload_without_room_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """The whole folder's quota, and the share of it that one address may fill."""
+    with page(tmp_path, **{QUOTA_VARIABLE: "8000000"}) as (_, caller):
+        taken = [upload(caller, 900_000, number) for number in range(4)]
+        assert [answer.status_code for answer in taken] == [200, 200, 507, 507]
+        assert taken[-1].text == SHARE_TAKEN
+        with Caller(caller.url, local_address="127.0.0.2") as neighbour:
+            assert upload(neighbour, 900_000, 9).status_code == 200
+    with page(tmp_path, **{QUOTA_VARIABLE: "1000000"}) as (_, caller):
+        assert upload(caller, 1000, 0).text == files.FULL  # the example pictures take more
+
+
+def upload(caller: Caller, size: int, number: int) -> httpx.Response:
+    content = bytes([number]) * size
+    return caller.http.post("/upload", files={"files": (f"{number}.bin", content)})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("PORT", "abc", "PORT has to be a whole number from 1 to 65535; it is 'abc'."),
+        ("PORT", "70000", "PORT has to be a whole number from 1 to 65535; it is '70000'."),
+        (QUOTA_VARIABLE, "much", "CVDEMO_FILES_BYTES must be a whole number of bytes, got 'much'."),
+    ],
+)
+def test_a_wrong_variable_is_one_sentence(tmp_path: Path, name: str, text: str, told: str) -> None:
+    assert refused(tmp_path, variables(tmp_path, free_port()) | {name: text}) == (2, told)
+
+
+def test_a_taken_port_is_one_sentence_of_the_program(tmp_path: Path) -> None:
+    """`python app.py` itself, with its exit code and its standard error."""
+    with page(tmp_path) as (_, caller):
+        environment = variables(tmp_path, int(caller.url.rpartition(":")[2]))
+        done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.strip().endswith(f"Port {environment['PORT']} is in use already: set PORT to another one.")
+        assert len(list(tmp_path.glob(f"{PREFIX}*.lock"))) == 1

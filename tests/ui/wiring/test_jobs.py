@@ -1,0 +1,71 @@
+"""Jobs that are told to stop: what they send, and until when."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from cvdemo.errors import InputError
+from cvdemo.ui.wiring import jobs, parts
+from cvdemo.ui.wiring.jobs import CANCELLED, REPLACED, told_to_stop
+from cvdemo.ui.wiring.parts import Part, interruptible
+
+
+@pytest.fixture
+def event(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A job's event, outside of any page."""
+    made = SimpleNamespace(_id="a", alive=True, session_hash="s")
+    monkeypatch.setattr(parts, "running_event", lambda: made)
+    return made
+
+
+def part() -> Part:
+    picture, status = gr.Image(), gr.Markdown()
+    return Part(name="part", inputs=[], outputs=[picture, status], status=status, told="It stays.")
+
+
+def counting() -> Iterator[Any]:
+    yield from ((number, str(number)) for number in range(9))
+
+
+@pytest.mark.parametrize(
+    ("reason", "last"), [(REPLACED, [None, ""]), (CANCELLED, [gr.skip(), "It stays."])], ids=[REPLACED, CANCELLED]
+)
+def test_a_stopped_job_ends_with_the_output_that_puts_it_right(event: Any, reason: str, last: list[Any]) -> None:
+    """Gradio sends differences: so until the very end it has to be known that nothing else of the job is sent."""
+    outputs = interruptible(counting, part())()
+    assert next(outputs) == (0, "0")
+    jobs._reasons[event._id] = reason
+    assert next(outputs) == last and told_to_stop(event)
+    assert list(outputs) == [] and not told_to_stop(event)
+
+
+def test_a_job_that_is_cancelled_before_it_showed_anything_says_only_that(event: Any) -> None:
+    jobs._reasons[event._id] = CANCELLED
+    assert list(interruptible(counting, part())()) == [[gr.skip(), "Cancelled."]]
+
+
+def test_a_job_whose_visitor_has_left_ends_without_a_word(event: Any) -> None:
+    outputs = interruptible(counting, part())()
+    next(outputs)
+    event.alive = False
+    assert list(outputs) == []
+
+
+def test_a_job_that_fails_for_being_stopped_does_not_say_so(event: Any) -> None:
+    def failing() -> Iterator[Any]:
+        jobs._reasons[event._id] = REPLACED
+        raise InputError("Time ran out after 1 of 9 tiles.")
+        yield
+
+    assert list(interruptible(failing, part())()) == [[None, ""]]
+
+
+def test_a_job_that_fails_says_why(event: Any) -> None:
+    def failing() -> Any:
+        raise InputError("The picture is too small.")
+
+    with pytest.raises(InputError, match="too small"):
+        list(interruptible(failing, part())())

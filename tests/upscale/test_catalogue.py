@@ -1,0 +1,92 @@
+"""The networks on offer for upscaling: which, in what order, and what is said where there are none."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cvdemo.errors import InputError, WeightsError
+from cvdemo.images import ImageArray
+from cvdemo.upscale import upscale as srcnn
+from cvdemo.upscale.catalogue import CHOICES, list_networks, network_named, networks_or_default
+from cvdemo.upscale.upscale import UpscaleConfig, load_srcnn, upscale
+from tests.helpers.upscale_weights import add_fast
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The project's networks for x2 and an untrained fast one for x2 and x3."""
+    return add_fast(tmp_path / "weights", scales=(2, 3))
+
+
+def test_fast_comes_first(folder: Path) -> None:
+    networks = list_networks(2, folder)
+    assert list(networks) == ["fast", "9-5-5"]
+    assert (networks["fast"].weight, networks["9-5-5"].weight) == ("srcnn_fast_x2", "srcnn_x2")
+    assert [choice.title for choice in networks.values()] == ["Fast, ours", "SRCNN 9-5-5"]
+    assert networks["fast"].psnr == 37.12 and networks["9-5-5"].bicubic_psnr == 33.66
+
+
+def test_automatic_is_the_first_there_is(folder: Path) -> None:
+    assert network_named(2, weights_dir=folder).value == "fast"
+    assert network_named(4, weights_dir=folder).value == "9-5-5"
+
+
+def test_a_network_that_the_scale_lacks_is_named_with_those_there_are(folder: Path) -> None:
+    with pytest.raises(InputError, match="For scale 4 the networks are 9-5-5, not 'fast': choose one of them"):
+        network_named(4, "fast", folder)
+
+
+def test_an_unknown_scale_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"scale must be one of \[2, 3, 4\], got 5"):
+        list_networks(5, folder)
+
+
+def test_a_manifest_without_networks_still_builds_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
+    assert list(networks_or_default(2)) == ["auto"]  # no manifest at all
+    (tmp_path / "manifest.json").write_text(json.dumps({"weights": {}}))
+    assert list(networks_or_default(2)) == ["auto"]
+    with pytest.raises(WeightsError, match="no weight for upscaling by 2"):
+        network_named(2)
+
+
+def test_of_two_with_one_value_the_first_counts(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["weights"]["another_x2"] = manifest["weights"]["srcnn_x2"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert list_networks(2, folder)["9-5-5"].weight == "srcnn_x2"
+
+
+def test_a_measure_that_is_missing_is_none(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["weights"]["srcnn_x2"]["metric"] = {"name": "none", "value": 3.0}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert list_networks(2, folder)["9-5-5"].psnr is None
+
+
+def test_the_config_offers_what_the_manifest_has() -> None:
+    offered = {value for scale in (2, 3, 4) for value in list_networks(scale)}
+    assert CHOICES[0] == "auto" and set(CHOICES) == offered | {"auto"} and "9-5-5" in offered
+    with pytest.raises(ValueError, match=r"network must be one of .*'auto'.*, got 'esrgan'"):
+        UpscaleConfig(network="esrgan")
+
+
+@pytest.fixture
+def nothing_loaded() -> Iterator[None]:
+    """Neither before nor after: a network from another weights folder must not be handed to another test."""
+    srcnn._load.cache.clear()
+    yield
+    srcnn._load.cache.clear()
+
+
+@pytest.mark.usefixtures("nothing_loaded")
+def test_the_fast_network_is_loaded_and_runs(folder: Path, noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", folder)
+    fast, paper = load_srcnn(2, "cpu"), load_srcnn(2, "cpu", "9-5-5")
+    assert (fast.reads, paper.reads) == ("low_res", "enlarged")
+    results = [upscale(noise, network, UpscaleConfig()).image for network in (fast, paper)]
+    assert results[0].shape == results[1].shape == (96, 128, 3)
+    assert np.abs(results[0].astype(int) - results[1]).max() > 3

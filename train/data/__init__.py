@@ -1,0 +1,1 @@
+"""Data sets: picture files, splits, HDF5, augmentation, downloads."""

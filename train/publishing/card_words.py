@@ -1,0 +1,51 @@
+"""Words for a card that come from what was read and measured, where a recipe's own would be untrue.
+
+A recipe names its data set with its numbers. Given other pictures, in number or in classes, the card must not repeat
+that: it tells what was there instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from train.data.class_names import shown
+from train.data.splits import Labels
+
+UNKNOWN_LICENCE = "that of the training pictures, which is not known here"
+
+_COUNTED_CLASSES = 5  # up to so many are counted one by one
+
+
+def split_words(labels: Labels, class_names: Sequence[str], what: str) -> str:
+    """A measured split in words: its number of pictures, by class where these are few, and what they are."""
+    counted = f"{len(labels):,} {what}"
+    if len(class_names) > _COUNTED_CLASSES:
+        return counted
+    each = [f"{int((labels == label).sum()):,} {name}" for label, name in enumerate(class_names)]
+    return f"{counted} ({', '.join(each)})"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a card says of the data: which they are, the licence of the weights, and Markdown on what they make."""
+
+    dataset: str
+    licence: str
+    notes: str
+
+
+def own_classes(class_names: Sequence[str], counts: Mapping[str, int], input_px: int) -> About:
+    """Of pictures with classes that no recipe names.
+
+    Args:
+        counts: pictures by what they were used for, as known.
+        input_px: side of the square that the network sees.
+    """
+    parts = [f"{count:,} {use}" for use, count in counts.items()]
+    dataset = f"pictures of one's own ({', '.join(parts)}) in {len(class_names)} classes: {shown(class_names)}"
+    notes = (
+        f"Names one of {len(class_names)} classes and nothing else. A picture is cropped to its central square and "
+        f"brought to {input_px} px first."
+    )
+    return About(dataset, UNKNOWN_LICENCE, notes)

@@ -1,0 +1,137 @@
+"""Low-resolution pictures as super-resolution papers make them, and PSNR by their protocol."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cvdemo.images import to_tensor
+from cvdemo.ops.image_quality import psnr, ssim
+from cvdemo.ops.resample import bicubic_resize, rgb_to_ycbcr
+from train.data.read_pictures import each_read, picture_files, read_rgb
+
+PROTOCOL = (
+    "MATLAB bicubic with antialiasing, Y of BT.601 in [16, 235] (a grey file as it is), 8-bit rounding of Y and of the "
+    "result, border of `scale` px cropped, mean over pictures"
+)
+
+# Dong et al. 2016, tables 2 and 3; bicubic by scale. Whoever misses these measures something else.
+GATE_DB = {"set5": {2: 33.66, 3: 30.39, 4: 28.42}, "set14": {2: 30.24, 3: 27.55, 4: 26.00}}
+GATE_TOLERANCE_DB = 0.05
+
+# low-resolution px on each side that the cubic kernel reads, in shrinking as in enlarging
+REACH_PX = 2
+
+Restore = Callable[[Tensor, Tensor], Tensor]
+
+
+def read_luminance(path: Path) -> Tensor:
+    """Y of BT.601 as (1, 1, H, W) in [16, 235] / 255, rounded to 8 bits as MATLAB's `rgb2ycbcr` does.
+
+    A grey file is taken as it is, in [0, 255] / 255, as the papers' scripts do: Set14 has one, and squeezing it into
+    [16, 235] would add 1.3 dB to it.
+    """
+    rgb = to_tensor(read_rgb(path))
+    with Image.open(path) as picture:
+        if picture.mode == "L":
+            return rgb[:, :1]
+    return (rgb_to_ycbcr(rgb)[:, :1] * 255).round() / 255
+
+
+def read_folder(folder: Path) -> dict[str, Tensor]:
+    """Luminance by file name of every picture below `folder`.
+
+    Raises:
+        ValueError: two files have the same name, as where low-resolution copies lie beside the originals; or files
+            cannot be read.
+    """
+    files = picture_files(folder)
+    if repeated := [name for name, count in Counter(path.name for path in files).items() if count > 1]:
+        raise ValueError(f"{folder} holds several pictures named {repeated[0]}: name the folder of the originals")
+    return {path.name: read for path, read in zip(files, each_read(files, read_luminance), strict=True)}
+
+
+def modcrop(high_res: Tensor, scale: int) -> Tensor:
+    """The picture without the rows and columns at the end that `scale` does not divide."""
+    height, width = high_res.shape[-2:]
+    return high_res[..., : height - height % scale, : width - width % scale]
+
+
+class CropDegradation:
+    """The low-resolution and the enlarged form of crops as if cut from those of their whole pictures.
+
+    Pixels next to a crop's border would need what lies outside, so they are left out. Each form takes two products with
+    fixed matrices, of the weights that `bicubic_resize` has.
+
+    Args:
+        side_px: of the crops in px of the high-resolution picture.
+        scale: 2, 3 or 4; the crops must begin at a multiple of it.
+        device: where the crops are.
+
+    Raises:
+        ValueError: a side that `scale` does not divide, or from which nothing would be left.
+    """
+
+    def __init__(self, side_px: int, scale: int, device: torch.device) -> None:
+        small_px = side_px // scale - 2 * REACH_PX
+        if side_px % scale or small_px <= 2 * REACH_PX:
+            raise ValueError(f"need a multiple of {scale} above {4 * REACH_PX * scale} px, got {side_px}")
+        shrink = _resizing(side_px, side_px // scale)[REACH_PX:-REACH_PX]
+        enlarge = _resizing(small_px, small_px * scale)[REACH_PX * scale : -REACH_PX * scale]
+        self._shrink, self._enlarge = shrink.float().to(device), enlarge.float().to(device)
+
+    def __call__(self, high_res: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, n, n) -> low-resolution (B, 1, n / scale - 4, ...) and enlarged (B, 1, n - 8 scale, ...), centred."""
+        low_res = self._shrink @ high_res @ self._shrink.T
+        return low_res, self._enlarge @ low_res @ self._enlarge.T
+
+
+def _resizing(in_px: int, out_px: int) -> Tensor:
+    """The bicubic resizing of one axis as a matrix (out_px, in_px), float64."""
+    identity = torch.eye(in_px, dtype=torch.float64)[None, None]
+    return bicubic_resize(identity, out_hw=(out_px, in_px))[0, 0]
+
+
+def measure(pictures: Mapping[str, Tensor], scale: int, restore: Restore) -> dict[str, float]:
+    """Mean PSNR (dB) and SSIM over pictures of luminance, of `restore` and of bicubic.
+
+    Args:
+        pictures: (1, 1, H, W) by name.
+        restore: takes the low-resolution picture (1, 1, h, w) and the one that bicubic has enlarged from it.
+    """
+    totals = {"psnr": 0.0, "ssim": 0.0, "bicubic_psnr": 0.0, "bicubic_ssim": 0.0}
+    for picture in pictures.values():
+        high_res = modcrop(picture, scale)
+        low_res = bicubic_resize(high_res, scale=1 / scale)
+        enlarged = bicubic_resize(low_res, scale=scale)
+        with torch.no_grad():
+            restored = _to_8_bit(restore(low_res, enlarged).cpu())
+        enlarged = _to_8_bit(enlarged)
+        totals["psnr"] += psnr(restored, high_res, scale).item()
+        totals["ssim"] += ssim(restored, high_res, scale).item()
+        totals["bicubic_psnr"] += psnr(enlarged, high_res, scale).item()
+        totals["bicubic_ssim"] += ssim(enlarged, high_res, scale).item()
+    return {name: total / len(pictures) for name, total in totals.items()}
+
+
+def check_gate(name: str, bicubic_psnr: float, scale: int) -> None:
+    """Makes sure that this is the test set `name`, measured as in the papers.
+
+    Raises:
+        ValueError: bicubic is not within 0.05 dB of the published figure, so nothing may be compared.
+    """
+    expected = GATE_DB[name][scale]
+    if abs(bicubic_psnr - expected) > GATE_TOLERANCE_DB:
+        raise ValueError(
+            f"bicubic x{scale} gives {bicubic_psnr:.2f} dB, the papers' protocol on {name} {expected:.2f} +- "
+            f"{GATE_TOLERANCE_DB} dB: this is not that data or protocol, no comparison is made"
+        )
+
+
+def _to_8_bit(luminance: Tensor) -> Tensor:
+    return (luminance * 255).round().clamp(0, 255) / 255
