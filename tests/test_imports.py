@@ -1,4 +1,4 @@
-"""The direction of imports: app -> cvdemo.ui -> cvdemo <- train, gradio only in cvdemo/ui, demos side by side."""
+"""Who may import whom, by package: app -> ui, cli -> backends -> demos -> nets -> ops -> core; train -> cvdemo."""
 
 import ast
 import subprocess
@@ -8,9 +8,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DEMOS = {"classify", "detect", "deepdream", "style", "dcgan", "srcnn"}
-LIBRARY = sorted((ROOT / "cvdemo").rglob("*.py"))
-TRAIN = sorted((ROOT / "train").rglob("*.py"))
+DEMOS = {"classify", "detect", "dream", "style", "sample", "upscale"}
+MAY_USE = {"detect": {"classify"}, "sample": {"upscale"}}  # a demo that uses another
+CORE = {"cvdemo", *(f"cvdemo.{path.stem}" for path in (ROOT / "cvdemo").glob("*.py")), "cvdemo.picture_files"}
+LAYERS = (  # each may import itself and those below
+    CORE,
+    {"cvdemo.ops"},
+    {"cvdemo.nets"},
+    {f"cvdemo.{demo}" for demo in DEMOS},
+    {"cvdemo.backends"},
+    {"cvdemo.ui", "cvdemo.cli", "cvdemo.__main__"},
+)
+FILES = sorted([*(ROOT / "cvdemo").rglob("*.py"), *(ROOT / "train").rglob("*.py")])
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imported(path: Path) -> set[str]:
@@ -24,33 +38,46 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def within(names: set[str], package: str) -> set[str]:
-    return {name for name in names if name == package or name.startswith(package + ".")}
+def is_within(name: str, package: str) -> bool:
+    return name == package or (package != "cvdemo" and name.startswith(package + "."))
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_library_imports_neither_training_nor_the_page(path: Path) -> None:
-    names = imported(path)
-    assert not within(names, "train")
-    if (ROOT / "cvdemo" / "ui") not in path.parents:
-        assert not within(names, "gradio") and not within(names, "cvdemo.ui")
+def layer_of(module: str) -> int | None:
+    """The place of a module of the library among `LAYERS`, None for what is not the library's."""
+    places = [place for place, packages in enumerate(LAYERS) if any(is_within(module, name) for name in packages)]
+    return max(places) if places else None
 
 
-@pytest.mark.parametrize("path", TRAIN, ids=lambda p: str(p.relative_to(ROOT)))
-def test_training_does_not_import_the_page(path: Path) -> None:
-    names = imported(path)
-    assert not within(names, "gradio") and not within(names, "cvdemo.ui") and not within(names, "app")
+def demo_of(module: str) -> str | None:
+    return next((demo for demo in DEMOS if is_within(module, f"cvdemo.{demo}")), None)
 
 
-def test_demos_do_not_import_one_another_but_detection_uses_a_classifier() -> None:
-    for demo in sorted(DEMOS):
-        path = ROOT / "cvdemo" / f"{demo}.py"
-        others = {other for other in DEMOS - {demo} if within(imported(path), f"cvdemo.{other}")}
-        assert others <= ({"classify"} if demo == "detect" else set()), demo
+@pytest.mark.parametrize("path", FILES, ids=lambda path: module_of(path))
+def test_imports_point_downwards_only(path: Path) -> None:
+    module, names = module_of(path), imported(path)
+    if module.startswith("train"):
+        assert not [name for name in names if name.split(".")[0] in {"app", "gradio"} or is_within(name, "cvdemo.ui")]
+        return
+    own = layer_of(module)
+    assert own is not None, f"{module} stands in no layer"
+    assert not [name for name in names if (layer_of(name) or 0) > own]
+    assert not [name for name in names if name.split(".")[0] in {"app", "train"}]
+    if not is_within(module, "cvdemo.ui"):
+        assert not [name for name in names if name.split(".")[0] == "gradio" or is_within(name, "cvdemo.ui")]
+    if demo := demo_of(module):
+        assert {other for other in map(demo_of, names) if other} <= {demo, *MAY_USE.get(demo, ())}
+
+
+def test_every_package_of_the_library_stands_in_a_layer() -> None:
+    """A module that the rules do not know would be free of them."""
+    assert layer_of("cvdemo.ops.boxes") == 1
+    assert layer_of("cvdemo.detect.drawing") == 3
+    assert layer_of("numpy") is None
+    assert not [path for path in FILES if path.parts[len(ROOT.parts)] == "cvdemo" and layer_of(module_of(path)) is None]
 
 
 def test_no_module_or_function_is_too_long() -> None:
-    for path in [*LIBRARY, *TRAIN]:
+    for path in FILES:
         source = path.read_text(encoding="utf-8")
         assert source.count("\n") <= 400, path
         for node in ast.walk(ast.parse(source)):
@@ -60,6 +87,7 @@ def test_no_module_or_function_is_too_long() -> None:
 
 
 def test_the_library_imports_without_gradio() -> None:
-    modules = ", ".join(f"cvdemo.{demo}" for demo in sorted(DEMOS))
+    packages = [module_of(path) for path in FILES if path.parts[len(ROOT.parts)] == "cvdemo" and "ui" not in path.parts]
+    modules = ", ".join(name for name in packages if "__main__" not in name)
     code = f"import sys, {modules}; sys.exit('gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
