@@ -6,6 +6,7 @@ and `stop` ends the jobs of a visitor by hand: those that wait are taken out of 
 result, those that run end at their next step.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator, Set
 from typing import TYPE_CHECKING, cast
 
@@ -21,7 +22,10 @@ CANCELLED = "cancelled"
 REPLACED = "replaced"  # by a newer run, for another picture or setting
 UNCHANGED = {"__type__": "update"}  # an output that stays as it is, as gradio sends it
 
+REMEMBERED = 2000  # cancelled beginnings; each is two short texts
+
 _reasons: dict[str, str] = {}  # of running jobs that were told to stop, by the id of their event
+_cancelled: OrderedDict[tuple[str, str], None] = OrderedDict()  # session and part of "Cancel" after the last beginning
 
 
 def running_event() -> Event | None:
@@ -54,6 +58,27 @@ def why_stopped(event: Event | None, functions: Set[int] = frozenset()) -> str |
         _matches(waiting, event.session_hash, functions) for waiting in _waiting(page._queue)
     )
     return _reasons.get(event._id) or (REPLACED if newer else None)
+
+
+def begin(session_hash: str | None, part: str) -> None:
+    """A new run of a part is about to be queued: what was cancelled before does not concern it."""
+    _cancelled.pop((session_hash or "", part), None)
+
+
+def cancel_begun(session_hash: str | None, part: str) -> None:
+    """Cancels the run of a part that has begun but is not in the queue yet.
+
+    The browser asks for the beginning and for the run one after the other, and "Cancel" may come between the two.
+    """
+    if session_hash is not None:
+        _cancelled[session_hash, part] = None
+        while len(_cancelled) > REMEMBERED:
+            _cancelled.popitem(last=False)
+
+
+def cancelled_before_start(event: Event | None, part: str) -> bool:
+    """Whether "Cancel" came after the beginning of this job's run."""
+    return event is not None and (event.session_hash, part) in _cancelled
 
 
 def told_to_stop(event: Event) -> bool:

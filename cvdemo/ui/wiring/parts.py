@@ -22,7 +22,18 @@ from cvdemo.runtime import stopping_when
 from cvdemo.ui.serving.blocks import IGNORES_VALUES
 from cvdemo.ui.serving.fair_queue import HEAVY
 from cvdemo.ui.wiring.guard import guarded
-from cvdemo.ui.wiring.jobs import CANCELLED, REPLACED, forget, running_event, session_of_caller, stop, why_stopped
+from cvdemo.ui.wiring.jobs import (
+    CANCELLED,
+    REPLACED,
+    begin,
+    cancel_begun,
+    cancelled_before_start,
+    forget,
+    running_event,
+    session_of_caller,
+    stop,
+    why_stopped,
+)
 
 CANCELLED_TEXT = "Cancelled."
 PREVIEW_STAYS = "Cancelled; the last preview stays."
@@ -149,7 +160,9 @@ def _begin(part: Part, triggers: Sequence[Any], *, scroll: bool, forgets: bool =
     """The event before a run: ends the former one and empties the results, without a place in the queue."""
 
     async def end_and_empty(*payloads: Any) -> Any:
-        await stop(session_of_caller(), part.all_functions(), REPLACED)
+        session = session_of_caller()
+        begin(session, part.name)
+        await stop(session, part.all_functions(), REPLACED)
         return part.emptied()
 
     setattr(end_and_empty, IGNORES_VALUES, True)  # mypy knows no attributes of functions
@@ -203,7 +216,9 @@ def _wire_cancel(part: Part, cancel: gr.Button) -> None:
     """The button ends what runs or waits; the status says so. What runs says it by its last output."""
 
     async def end() -> Any:
-        waited = await stop(session_of_caller(), part.all_functions(), CANCELLED)
+        session = session_of_caller()
+        cancel_begun(session, part.name)
+        waited = await stop(session, part.all_functions(), CANCELLED)
         return CANCELLED_TEXT if waited else gr.skip()
 
     cancel.click(end, None, None if part.status is None else [part.status], **_LIGHT)
@@ -229,6 +244,9 @@ def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any
 def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
     """What the work yields, as long as somebody waits; then the output that puts right what was shown."""
     shown, reason = False, None
+    if cancelled_before_start(event, part.name):
+        yield part.cancelled(shown)
+        return
     try:
         while (values := _next(work, lambda: why_stopped(event, part.functions) is not None)) is not _DONE:
             if reason := why_stopped(event, part.functions):

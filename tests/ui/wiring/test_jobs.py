@@ -69,3 +69,18 @@ def test_a_job_that_fails_says_why(event: Any) -> None:
 
     with pytest.raises(InputError, match="too small"):
         list(interruptible(failing, part())())
+
+
+def test_a_run_that_is_cancelled_before_it_is_queued_does_not_run(event: Any) -> None:
+    """The browser asks for a run's beginning and for the run one after the other; "Cancel" may come between them."""
+    jobs.begin("s", "part")
+    jobs.cancel_begun("s", "part")
+    assert list(interruptible(counting, part())()) == [[gr.skip(), "Cancelled."]]
+    jobs.begin("s", "part")
+    assert next(interruptible(counting, part())()) == (0, "0")
+
+
+def test_no_more_than_some_cancelled_beginnings_are_remembered() -> None:
+    for number in range(jobs.REMEMBERED + 5):
+        jobs.cancel_begun(f"session {number}", "part")
+    assert len(jobs._cancelled) == jobs.REMEMBERED
