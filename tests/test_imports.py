@@ -16,7 +16,7 @@ LAYERS = (  # each may import itself and those below
     {"cvdemo.ops"},
     {"cvdemo.nets"},
     {f"cvdemo.{demo}" for demo in DEMOS},
-    {"cvdemo.backends"},
+    {"cvdemo.backends", "cvdemo.demos"},
     {"cvdemo.ui", "cvdemo.cli", "cvdemo.__main__"},
 )
 FILES = sorted([*(ROOT / "cvdemo").rglob("*.py"), *(ROOT / "train").rglob("*.py")])

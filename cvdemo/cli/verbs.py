@@ -10,10 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cvdemo.classify.classifier import ClassifyConfig, classify, load_classifier
+from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
+from cvdemo.classify.run import ClassifyRequest
 from cvdemo.cli.output import SUFFIXES
 from cvdemo.cli.sources import STDIO, read_picture
 from cvdemo.config import Config
+from cvdemo.demo import Request, Step
+from cvdemo.demos import run
 from cvdemo.detect.drawing import draw_detections
 from cvdemo.detect.selection import DetectConfig, load_detector, select
 from cvdemo.detect.sliding_window import scan_steps
@@ -68,17 +71,27 @@ class Task:
         return self.suffixes == SUFFIXES
 
 
-def prepare_classify(config: ClassifyConfig, args: argparse.Namespace) -> Work:
-    """Top five of each picture."""
-    classifier = load_classifier(config.model, args.device)
+def by_steps(request_for: Callable[[ImageArray], Request], present: Callable[[Any, Step[Any]], Result]) -> Work:
+    """Work that runs a demo's request for each picture; `present` takes the result and the step that carries it."""
 
     def work(image: ImageArray, report: Report) -> Result:
-        prediction = classify(image, classifier, ten_crop=config.ten_crop)
-        pairs = list(zip(prediction.labels, prediction.probabilities, strict=True))
-        line = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in pairs)
-        return Result(line, data={"classes": [{"label": label, "probability": round(p, 4)} for label, p in pairs]})
+        for step in run(request_for(image)):
+            report(step.done, step.total)
+        return present(step.result, step)
 
     return work
+
+
+def prepare_classify(config: ClassifyConfig, args: argparse.Namespace) -> Work:
+    """Top five of each picture."""
+    load_classifier(config.model, args.device)
+    return by_steps(lambda image: ClassifyRequest(image=image, config=config, device=args.device), _classes)
+
+
+def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:
+    pairs = list(zip(prediction.labels, prediction.probabilities, strict=True))
+    line = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in pairs)
+    return Result(line, data={"classes": [{"label": label, "probability": round(p, 4)} for label, p in pairs]})
 
 
 def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:

@@ -7,8 +7,10 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.classify.catalogue import describe
-from cvdemo.classify.classifier import CHOICES, ClassifyConfig, Prediction, classify, load_classifier
+from cvdemo.classify.classifier import CHOICES, ClassifyConfig, Prediction, load_classifier
+from cvdemo.classify.run import ClassifyRequest
 from cvdemo.config import default_of, settings_of
+from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
 from cvdemo.ui.explain import FRESH, NOTHING, build_fool, build_heat, fresh
 from cvdemo.ui.wiring.controls import (
@@ -16,6 +18,7 @@ from cvdemo.ui.wiring.controls import (
     control,
     endpoint,
     example_picture,
+    given,
     light,
     load_picture,
     method_note,
@@ -37,22 +40,22 @@ NOTE = (
 EXAMPLES = ("cheetah", "lion", "chelsea", "coffee", "rocket")
 
 
-def classify_endpoint(image: str | None, model: str = "imagenet", ten_crop: bool = False) -> dict[str, float]:
+def classify_endpoint(run: Run, image: str | None, model: str = "imagenet", ten_crop: bool = False) -> dict[str, float]:
     """The five most probable classes of a picture, with their probabilities."""
     config = ClassifyConfig(model=model, ten_crop=ten_crop)
-    prediction = classify(load_picture(image), load_classifier(config.model), ten_crop=config.ten_crop)
-    return _confidences(prediction)
+    return _confidences(result_of(run(ClassifyRequest(image=load_picture(image), config=config))))
 
 
 def _confidences(prediction: Prediction) -> dict[str, float]:
     return dict(zip(prediction.labels, prediction.probabilities, strict=True))
 
 
-def _classify_on_page(path: str | None, model: str, ten_crop: bool, method: str) -> tuple[Any, ...]:
+def _classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, method: str) -> tuple[Any, ...]:
     """Label, status, and what the Explain part shows of a new answer."""
     started = time.monotonic()
     picture, classifier = load_picture(path), load_classifier(model)
-    prediction = classify(picture, classifier, ten_crop=ten_crop)
+    config = ClassifyConfig(model=model, ten_crop=ten_crop)
+    prediction: Prediction = result_of(run(ClassifyRequest(image=picture, config=config)))
     explained = fresh(picture, classifier, prediction, method)
     return _confidences(prediction), took((time.monotonic() - started) * 1000), *explained
 
@@ -76,13 +79,13 @@ def _model_control() -> gr.Dropdown:
     return model
 
 
-def build() -> dict[str, Component]:
-    """Draws the tab; returns the settings that a shared link restores."""
+def build(run: Run) -> dict[str, Component]:
+    """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="classify-image")
             with gr.Row():
-                run = gr.Button("Classify", variant="primary", elem_id="classify-run")
+                start = gr.Button("Classify", variant="primary", elem_id="classify-run")
                 cancel = gr.Button("Cancel", elem_id="classify-cancel", min_width=80, scale=0)
             model = _model_control()
             ten_crop: Any = control(ClassifyConfig, "ten_crop")
@@ -105,8 +108,8 @@ def build() -> dict[str, Component]:
         status=status,
         children=[heat, fool],
     )
-    wire(part, _classify_on_page, run=[run.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
-    endpoint("classify", classify_endpoint, [image, model, ten_crop], [label])
+    wire(part, given(run, _classify_on_page), run=[start.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
+    endpoint("classify", given(run, classify_endpoint), [image, model, ten_crop], [label])
     return settings
 
 

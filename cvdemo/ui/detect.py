@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.demo import Run
 from cvdemo.detect.drawing import canvas, draw_detections, draw_score_map, draw_windows, score_map
 from cvdemo.detect.selection import DetectConfig, Detections, load_detector, select
 from cvdemo.detect.sliding_window import Scan, scan_steps
@@ -214,13 +215,13 @@ def _results() -> dict[str, Component]:
     return parts
 
 
-def build() -> dict[str, Component]:
-    """Draws the tab; returns the settings that a shared link restores."""
+def build(run: Run) -> dict[str, Component]:
+    """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="detect-image")
             with gr.Row():
-                run = gr.Button("Detect", variant="primary", elem_id="detect-run")
+                start = gr.Button("Detect", variant="primary", elem_id="detect-run")
                 cancel = gr.Button("Cancel", elem_id="detect-cancel", min_width=80, scale=0)
             gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
             with gr.Accordion("More settings", open=False, elem_id="detect-more"):
@@ -232,13 +233,13 @@ def build() -> dict[str, Component]:
     settings = {name: parts[name] for name in (*LIVE, *SEARCH, "detector", "view")}
     share_button("detect", settings)
     method_note(NOTE)
-    _wire(image, run, cancel, parts)
+    _wire(image, start, cancel, parts)
     interface = [image, parts["detector"], *(parts[name] for name in LIVE)]
     endpoint("detect", detect_endpoint, interface, [parts["result"], gr.JSON(visible=False)])
     return settings
 
 
-def _wire(image: gr.Image, run: gr.Button, cancel: gr.Button, parts: dict[str, Component]) -> None:
+def _wire(image: gr.Image, start: gr.Button, cancel: gr.Button, parts: dict[str, Component]) -> None:
     """The run; and after it, or at any touch of a live control, the view of what it kept."""
     session = gr.State(time_to_live=STATE_TTL_S)
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
@@ -253,7 +254,7 @@ def _wire(image: gr.Image, run: gr.Button, cancel: gr.Button, parts: dict[str, C
         told="Cancelled; what was found stays.",
     )
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
-    events = wire(part, _detect_on_page, run=[run.click], watch=watch, cancel=cancel)
+    events = wire(part, _detect_on_page, run=[start.click], watch=watch, cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:
         event.success(

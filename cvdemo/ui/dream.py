@@ -13,6 +13,7 @@ from PIL import Image
 
 from cvdemo.classify.classifier import Classifier, load_classifier
 from cvdemo.config import default_of, settings_of
+from cvdemo.demo import Run
 from cvdemo.dream.deepdream import DEFAULT_PRESET, PRESETS, DreamConfig, DreamStep, dream, fit, measure
 from cvdemo.errors import InputError, brief
 from cvdemo.images import ImageArray
@@ -169,14 +170,14 @@ def _api_inputs() -> list[Component]:
     return list(fields.values())
 
 
-def build() -> dict[str, Component]:
-    """Draws the tab; returns the settings that a shared link restores."""
+def build(run: Run) -> dict[str, Component]:
+    """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="dream-image")
             preset = gr.Radio([*PRESETS, CUSTOM], value=DEFAULT_PRESET, label="Dream of", elem_id="dream-preset")
             with gr.Row():
-                run = gr.Button("Dream", variant="primary", elem_id="dream-run")
+                start = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
             gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
             seed = seed_control(elem_id="dream-seed")
@@ -198,7 +199,7 @@ def build() -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {image: 0} | dict.fromkeys([seed, *controls.values()], SETTLED_MS)
-    wire(part, _dream_on_page, run=[run.click], watch=watch, cancel=cancel)
+    wire(part, _dream_on_page, run=[start.click], watch=watch, cancel=cancel)
     endpoint("dream", dream_endpoint, [image, preset, *_api_inputs()], [result])
     return settings
 

@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.demo import Run
+from cvdemo.demos import run as run_here
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
@@ -28,8 +30,8 @@ Six classics of deep learning for computer vision, live on your own picture."""
 QUEUE_LENGTH = 30
 
 
-def build_page() -> Page:
-    """The whole page as Gradio blocks; loads no model."""
+def build_page(run: Run = run_here) -> Page:
+    """The whole page as Gradio blocks; loads no model. `run` does the work of every demo."""
     page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         gr.Markdown(HEADER, elem_id="header")
@@ -37,7 +39,7 @@ def build_page() -> Page:
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.slug, elem_id=f"tab-{tab.slug}"):
-                    settings[tab.slug] = tab.build()
+                    settings[tab.slug] = tab.build(run)
         _restore_links(page, tabs, settings)
     page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
     return page

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.demo import Run
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.sample.generate import SampleConfig, columns_for, generators_or_default, grid, load_generator, sample
 from cvdemo.ui.sample_explore import Source, build_explore
@@ -79,8 +80,8 @@ def zip_bytes(pictures: list[ImageArray], name: str) -> bytes:
     return file.getvalue()
 
 
-def build() -> dict[str, Component]:
-    """Draws the tab; returns the settings that a shared link restores."""
+def build(run: Run) -> dict[str, Component]:
+    """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     drawn, link = gr.State(None), gr.Textbox(visible="hidden")
     with gr.Row():
         with gr.Column(min_width=260, scale=3):
@@ -90,7 +91,7 @@ def build() -> dict[str, Component]:
             seed = seed_control(elem_id="sample-seed")
             truncation = _slider("truncation")
             with gr.Row():
-                run = gr.Button("Generate", variant="primary", elem_id="sample-run")
+                start = gr.Button("Generate", variant="primary", elem_id="sample-run")
                 cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
             gr.Examples(EXAMPLES, [count, truncation, seed], label="Try one of these")
         with gr.Column(min_width=320, scale=5):
@@ -109,7 +110,7 @@ def build() -> dict[str, Component]:
     outputs = [gallery, status, sheet, archive, drawn]
     part = Part(name="sample", inputs=inputs, outputs=outputs, status=status)
     watch = {generator: 0, count: SETTLED_MS, seed: SETTLED_MS, truncation: SETTLED_MS}
-    wire(part, _sample_on_page, run=[run.click, link.change], watch=watch, cancel=cancel)
+    wire(part, _sample_on_page, run=[start.click, link.change], watch=watch, cancel=cancel)
     endpoint("sample", sample_endpoint, inputs, [gallery])
     return settings | {LINK: link}  # last: the other fields are filled when it starts the drawing
 

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.demo import Run
 from cvdemo.images import ImageArray, resize, to_image, to_tensor
 from cvdemo.runtime import Deadline
 from cvdemo.style.optimise import PRESETS, StyleConfig, StyleStep, load_style_network, scale_sizes, stylize
@@ -183,8 +184,8 @@ def _controls() -> tuple[gr.Radio, dict[str, Component]]:
     return preset, {name: made[name] for name in CONTROLS}
 
 
-def build() -> dict[str, Component]:
-    """Draws the tab; returns the settings that a shared link restores."""
+def build(run: Run) -> dict[str, Component]:
+    """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             with gr.Row():
@@ -193,7 +194,7 @@ def build() -> dict[str, Component]:
                     "Style", value=_style_picture(STYLES[0]), elem_id="style-style", height=240, min_width=140
                 )
             with gr.Row():
-                run = gr.Button("Stylize", variant="primary", elem_id="style-run")
+                start = gr.Button("Stylize", variant="primary", elem_id="style-run")
                 cancel = gr.Button("Cancel", elem_id="style-cancel", min_width=80, scale=0)
             gr.Examples(
                 [[example_picture(name)] for name in PICTURES], [content], label="Pictures", elem_id="style-pictures"
@@ -216,7 +217,7 @@ def build() -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {content: 0, style: 0} | dict.fromkeys(controls.values(), SETTLED_MS)
-    wire(part, _stylize_on_page, run=[run.click], watch=watch, cancel=cancel)
+    wire(part, _stylize_on_page, run=[start.click], watch=watch, cancel=cancel)
     light([style.change], _what_comes_next, [content, style], [status])
     endpoint("stylize", stylize_endpoint, [content, style, *(controls[name] for name in ENDPOINT_FIELDS)], [result])
     return controls

@@ -11,6 +11,7 @@ import numpy as np
 from gradio.components import Component
 
 from cvdemo.config import default_of
+from cvdemo.demo import Run
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.runtime import Deadline
 from cvdemo.ui.wiring.controls import (
@@ -184,13 +185,13 @@ def _scale_and_network() -> tuple[gr.Radio, gr.Radio, Any]:
     return scale, network, offer
 
 
-def build() -> dict[str, Component]:
-    """Draws the tab; returns the settings that a shared link restores."""
+def build(run: Run) -> dict[str, Component]:
+    """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="upscale-image")
             with gr.Row():
-                run = gr.Button("Upscale", variant="primary", elem_id="upscale-run")
+                start = gr.Button("Upscale", variant="primary", elem_id="upscale-run")
                 cancel = gr.Button("Cancel", elem_id="upscale-cancel", min_width=80, scale=0)
             scale, network, offered = _scale_and_network()
             shrink_first = control(UpscaleConfig, "shrink_first")
@@ -218,7 +219,7 @@ def build() -> dict[str, Component]:
         status=status,
     )
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
-    wire(part, _upscale_on_page, run=[run.click], watch=watch, watch_after=[offered], cancel=cancel)
+    wire(part, _upscale_on_page, run=[start.click], watch=watch, watch_after=[offered], cancel=cancel)
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
     png = gr.File(visible=False, label="PNG")
     endpoint("upscale", upscale_endpoint, [image, scale, any_network], [pair, png])

@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
+from cvdemo.demo import Run
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
 from cvdemo.ui.serving import field_values as values
@@ -34,12 +36,13 @@ class Tab:
     Attributes:
         slug: its name in links and in element ids.
         title: on the tab.
-        build: draws the tab's content; returns the components that a shared link restores, by query name.
+        build: draws the tab's content, whose work the given function does; returns the components that a shared link
+            restores, by query name.
     """
 
     slug: str
     title: str
-    build: Callable[[], dict[str, Component]]
+    build: Callable[[Run], dict[str, Component]]
 
 
 def control(config: type[Config], name: str, **overrides: Any) -> Component:
@@ -172,6 +175,14 @@ def endpoint(
         concurrency_limit=1,
         show_progress="hidden",
     )
+
+
+def given(run: Run, handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler with its first parameter, the function that does the work, filled in; gradio sees the others."""
+    filled = partial(handler, run)
+    filled.__doc__ = handler.__doc__
+    setattr(filled, "__name__", handler.__name__)  # noqa: B010  # mypy knows no such attribute of partial
+    return filled
 
 
 def light(
