@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from cvdemo.limits import PICTURE_ASPECT_RATIO, PICTURE_MEGAPIXELS
 from cvdemo.picture_files.decode_apart import decode_apart
-from cvdemo.picture_files.decoding import BAND_PX, MAX_ASPECT_RATIO, MAX_MEGAPIXELS, Request, decode
+from cvdemo.picture_files.decoding import BAND_PX, Request, decode
 from cvdemo.picture_files.decoding import ImageArray as ImageArray
 from cvdemo.picture_files.decoding import on_white as on_white
 
@@ -42,8 +43,8 @@ def read_image(
     source: str | os.PathLike[str] | bytes,
     what: str = "The picture",
     *,
-    max_megapixels: float = MAX_MEGAPIXELS,
-    max_aspect_ratio: float = MAX_ASPECT_RATIO,
+    max_megapixels: float = PICTURE_MEGAPIXELS,
+    max_aspect_ratio: float = PICTURE_ASPECT_RATIO,
     keep_alpha: bool = False,
 ) -> ImageArray:
     """A picture file as uint8 (H, W, 3) sRGB: upright (EXIF), first frame, alpha on white, 16 bit scaled to 8.

@@ -11,7 +11,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-MAX_TRACE_CHARS = 20_000  # a message may carry a whole request of 40 MB; a deep trace has some 10,000 characters
+from cvdemo.limits import TRACE_LENGTH
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ def report_unexpected(error: BaseException) -> str:
 def _trace_of(error: BaseException) -> str:
     """The trace as text that any log can hold: cut in the middle where it is long, no lone surrogates."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
-    if len(text) > MAX_TRACE_CHARS:
-        half = MAX_TRACE_CHARS // 2
+    if len(text) > TRACE_LENGTH:
+        half = TRACE_LENGTH // 2
         text = f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from cvdemo import limits
 from cvdemo.cli.console import FAILED, printable, say, tell, tell_bytes
 from cvdemo.cli.output import encoded, json_bytes, write_files
 from cvdemo.cli.parser import config_from, make_parser, parse
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, RuntimeError) as error:  # torch.device raises RuntimeError for a name it does not know
         parser.error(str(error))
     try:
+        limits.check()
         return work()
     except DemoError as error:
         say(str(error))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cvdemo.errors import InputError
 from cvdemo.images import PICTURE_SUFFIXES, ImageArray, is_system, read_image
+from cvdemo.limits import FILE_BYTES
 
 STDIO = "-"
 NAMED_AT_MOST = 5  # names in a note; of more, only the number is told
-MAX_FILE_BYTES = 512 * 2**20  # 40 megapixels of four 16-bit channels take 320 MB uncompressed; no picture needs more
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ def read_picture(path: Path | None, *, keep_alpha: bool = False) -> ImageArray:
         raise InputError(reason) from error
     except OSError as error:
         raise InputError(f"The file cannot be read: {error.strerror or error}.") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise InputError(f"The file is larger than {MAX_FILE_BYTES >> 20} MB.")
+    if len(data) > FILE_BYTES:
+        raise InputError(f"The file is larger than {FILE_BYTES >> 20} MB.")
     return read_image(data, keep_alpha=keep_alpha)
 
 
@@ -159,10 +159,10 @@ def _content(path: Path) -> bytes:
     if not stat.S_ISREG(mode):
         raise InputError(f"{path} is no regular file; a pipe can be given as {STDIO}, for standard input.")
     with path.open("rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
+        return file.read(FILE_BYTES + 1)
 
 
 def _standard_input() -> bytes:
     if sys.stdin is None:
         raise InputError("There is no standard input.")
-    return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    return sys.stdin.buffer.read(FILE_BYTES + 1)

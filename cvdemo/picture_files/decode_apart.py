@@ -23,12 +23,10 @@ from typing import IO, Any
 import numpy as np
 
 from cvdemo.errors import InputError
+from cvdemo.limits import DECODING_CPU_S, DECODING_MEMORY_BYTES, DECODING_WALL_S
 from cvdemo.picture_files.decoding import SAVE_AS_JPEG, ImageArray, Request, decode, is_heic, too_much_memory
 
-MAX_MEMORY_BYTES = 2**31  # address space; 40 megapixels of WebP with alpha take 1.2 GB
-MAX_CPU_S = 20  # 40 megapixels take 3 s
-KILL_AFTER_S = 5  # of computing beyond `MAX_CPU_S`, whose signal tells what it was; that of the kernel's kill does not
-MAX_WALL_S = 60.0  # on a busy machine
+KILL_AFTER_S = 5  # beyond `DECODING_CPU_S`, whose signal tells what it was; that of the kernel's kill does not
 POLL_S = 0.2  # how soon the process ends after its visitor has left
 MAX_EXIT_S = 2.0  # between its last byte and its end
 MAX_HEADER_BYTES = 2000
@@ -42,7 +40,7 @@ class _Watch:
 
         self.late = self.left = False
         self._child, self._over = child, threading.Event()
-        self._deadline = Deadline(MAX_WALL_S)  # made here: it is the calling thread that knows its visitor
+        self._deadline = Deadline(DECODING_WALL_S)  # made here: it is the calling thread that knows its visitor
         self._thread = threading.Thread(target=self._poll, name="watch-decoding", daemon=True)
         self._thread.start()
 
@@ -100,9 +98,11 @@ def _no_answer(status: int | None, watch: _Watch, file: str) -> Exception:
     if watch.left:
         return InputError(f"{file} was not read to its end, because nobody waits for it any more.")
     if watch.late:
-        return InputError(f"{file} took longer than {MAX_WALL_S:g} s to read; save it as a smaller JPEG.")
+        return InputError(f"{file} took longer than {DECODING_WALL_S:g} s to read; save it as a smaller JPEG.")
     if status is not None and status == -getattr(signal, "SIGXCPU", 0):
-        return InputError(f"{file} took longer than {MAX_CPU_S} s of computing to read; save it as a smaller JPEG.")
+        return InputError(
+            f"{file} took longer than {DECODING_CPU_S} s of computing to read; save it as a smaller JPEG."
+        )
     if status is not None and status == -getattr(signal, "SIGKILL", 0):  # by the system: nobody else kills it
         return too_much_memory(file)
     return RuntimeError(f"the decoding process gave no answer; its exit status: {status}")
@@ -131,8 +131,8 @@ def _limit() -> None:
     import resource  # where there is none, on Windows, the limit of time is left
 
     wanted = {
-        resource.RLIMIT_AS: (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES),
-        resource.RLIMIT_CPU: (MAX_CPU_S, MAX_CPU_S + KILL_AFTER_S),
+        resource.RLIMIT_AS: (DECODING_MEMORY_BYTES, DECODING_MEMORY_BYTES),
+        resource.RLIMIT_CPU: (DECODING_CPU_S, DECODING_CPU_S + KILL_AFTER_S),
         resource.RLIMIT_FSIZE: (0, 0),
         resource.RLIMIT_CORE: (0, 0),
     }

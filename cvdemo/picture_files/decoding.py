@@ -15,13 +15,12 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, TiffImagePlugin, UnidentifiedImageError
 
 from cvdemo.errors import InputError
+from cvdemo.limits import FILE_PARTS, JPEG_SCANS, MEMORY_HERE_BYTES, PICTURE_ASPECT_RATIO, PICTURE_MEGAPIXELS
 from cvdemo.picture_files.colour_profiles import lab_to_rgb, to_srgb
-from cvdemo.picture_files.metadata import MAX_PARTS, MAX_SCANS, Bare, without_metadata
+from cvdemo.picture_files.metadata import Bare, without_metadata
 
 ImageArray = npt.NDArray[np.uint8]
 
-MAX_MEGAPIXELS = 40.0
-MAX_ASPECT_RATIO = 50.0
 Image.init()  # all decoders, so that the list below can be matched against those this Pillow was built with
 FORMATS = tuple({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC pictures are accepted"
@@ -43,7 +42,6 @@ FILLER = b"\0" * 8 + b"\x55" * 2**16
 BAND_PX = 2**20  # conversions that would need several copies of a large picture go through it in bands of rows
 # A picture whose decoding may take more memory than this is decoded in a process of its own; the peak in bytes a pixel:
 # measured 13 for JPEG, PNG, GIF and BMP of 8 bits, turned and with a profile; 25 for WebP with alpha, the worst.
-MAX_BYTES_HERE = 200e6
 LEAN_FORMATS = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "DIB"})
 LEAN_MODES = frozenset({"1", "L", "P", "RGB"})
 LEAN_BYTES_PER_PIXEL, BYTES_PER_PIXEL = 14, 28
@@ -75,8 +73,8 @@ class Request:
     """
 
     what: str = "The picture"
-    max_megapixels: float = MAX_MEGAPIXELS
-    max_aspect_ratio: float = MAX_ASPECT_RATIO
+    max_megapixels: float = PICTURE_MEGAPIXELS
+    max_aspect_ratio: float = PICTURE_ASPECT_RATIO
     keep_alpha: bool = False
 
     @property
@@ -104,7 +102,7 @@ def decode(data: bytes, request: Request, elsewhere: Decode | None) -> ImageArra
         bare = without_metadata(data)
         picture = _open(bare, data, request.file)
         check_size(picture.width, picture.height, request)
-        if elsewhere is not None and _bytes_needed(picture) > MAX_BYTES_HERE:
+        if elsewhere is not None and _bytes_needed(picture) > MEMORY_HERE_BYTES:
             return elsewhere(data, request)
         return _pixels(picture, bare, request)
 
@@ -166,10 +164,10 @@ def _refuse_what_is_no_picture(data: bytes, file: str) -> None:
 
 def _open(bare: Bare, data: bytes, file: str) -> Image.Image:
     """The lazily opened picture; nothing but its header has been read."""
-    if bare.scans > MAX_SCANS:
-        raise InputError(f"{file} is a JPEG of {bare.scans} scans; the limit is {MAX_SCANS}.")
-    if bare.parts > MAX_PARTS:
-        raise InputError(f"{file} is made of more than {MAX_PARTS:,} parts; save it anew as PNG or JPEG.")
+    if bare.scans > JPEG_SCANS:
+        raise InputError(f"{file} is a JPEG of {bare.scans} scans; the limit is {JPEG_SCANS}.")
+    if bare.parts > FILE_PARTS:
+        raise InputError(f"{file} is made of more than {FILE_PARTS:,} parts; save it anew as PNG or JPEG.")
     heic = is_heic(data)
     try:
         return Image.open(io.BytesIO(bare.data), formats=(*FORMATS, *(["HEIF"] if heic else [])))

@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-MAX_PROFILE_BYTES = 4 * 2**20  # printers' CMYK profiles reach 3 MB; one that unpacks to more is ignored
-MAX_EXIF_BYTES = 2**18  # a JPEG holds at most 64 KB of it
-MAX_SCANS = 100  # progressive JPEGs have some 10; each costs a pass over all pixels
+from cvdemo.limits import EXIF_BYTES, FILE_PARTS, JPEG_SCANS, PROFILE_BYTES
+
 # Chunks or segments, each of which costs some microseconds. A PNG encoder that writes a chunk for each row comes to
 # 44,721 (40 megapixels, 50 times as high as wide); one of 16 bits RGBA in chunks of libpng's 8 KB comes to 39,063.
-MAX_PARTS = 50_000
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
@@ -48,7 +46,7 @@ class Bare:
         progressive, scans: of a JPEG.
         end_of_pixels: where in `data` the last scan of a JPEG ends that brings the pixels themselves; 0 where what it
             brings is detail of a progressive picture.
-        parts: chunks or segments; beyond `MAX_PARTS` the rest has not been looked at.
+        parts: chunks or segments; beyond `FILE_PARTS` the rest has not been looked at.
     """
 
     data: bytes
@@ -78,7 +76,7 @@ def _bare_png(data: bytes) -> Bare:
     bare, kept, palette_colours = Bare(data=data, end_missing=True), bytearray(PNG_SIGNATURE), 256
     for kind, body, crc in _png_chunks(data):
         bare.parts += 1
-        if bare.parts > MAX_PARTS:
+        if bare.parts > FILE_PARTS:
             return bare
         sound = crc == _png_checksum(kind, body)
         if kind == b"PLTE":
@@ -131,24 +129,24 @@ def _note_png(kind: bytes, body: bytes, info: dict[str, Any]) -> None:
     """Keeps what an ancillary chunk says of rotation and colours."""
     name, _, rest = body.partition(b"\0")
     if kind == b"iCCP" and "icc_profile" not in info:  # unpacking is dear: the first only, be it damaged
-        info["icc_profile"] = _unpacked(rest[1:], MAX_PROFILE_BYTES)
+        info["icc_profile"] = _unpacked(rest[1:], PROFILE_BYTES)
     elif kind == b"sRGB":
         info["srgb"] = True
     elif kind == b"gAMA" and len(body) == 4:
         info["gamma"] = int.from_bytes(body, "big") / 1e5
     elif kind == b"cHRM" and len(body) == 32:
         info["chromaticity"] = tuple(value / 1e5 for value in struct.unpack(">8I", body))
-    elif kind == b"eXIf" and len(body) <= MAX_EXIF_BYTES:
+    elif kind == b"eXIf" and len(body) <= EXIF_BYTES:
         info["exif"] = body
-    elif kind == b"iTXt" and name == b"XML:com.adobe.xmp" and len(body) <= MAX_EXIF_BYTES:
+    elif kind == b"iTXt" and name == b"XML:com.adobe.xmp" and len(body) <= EXIF_BYTES:
         info["xmp"] = rest.lstrip(b"\0")
     elif kind in (b"zTXt", b"tEXt") and name in PNG_EXIF_TEXTS and "exif" not in info:
-        info["exif"] = _exif_of_text(_unpacked(rest[1:], MAX_EXIF_BYTES) if kind == b"zTXt" else rest)
+        info["exif"] = _exif_of_text(_unpacked(rest[1:], EXIF_BYTES) if kind == b"zTXt" else rest)
 
 
 def _exif_of_text(text: bytes | None) -> bytes | None:
     """Hexadecimal digits under three lines of heading."""
-    digits = b"".join((text or b"")[: 2 * MAX_EXIF_BYTES].split()[2:])
+    digits = b"".join((text or b"")[: 2 * EXIF_BYTES].split()[2:])
     return bytes.fromhex(digits.decode("ascii")) if re.fullmatch(b"(?:[0-9a-fA-F]{2})+", digits) else None
 
 
@@ -169,7 +167,7 @@ def _bare_jpeg(data: bytes) -> Bare:
     while segment := _next_segment(data, position):
         marker, position, body = segment
         bare.parts += 1
-        if bare.parts > MAX_PARTS:
+        if bare.parts > FILE_PARTS:
             return bare
         if marker == END_OF_IMAGE:
             break
@@ -183,7 +181,7 @@ def _bare_jpeg(data: bytes) -> Bare:
         kept += struct.pack(">BBH", 0xFF, marker, len(body) + 2)
         kept += body
         if marker == START_OF_SCAN:
-            if bare.scans < MAX_SCANS:
+            if bare.scans < JPEG_SCANS:
                 covered |= _scanned(body, bare.progressive)
             end = _end_of_scan(data, position)
             kept += data[position:end]
@@ -195,7 +193,7 @@ def _bare_jpeg(data: bytes) -> Bare:
         bare.scans_missing = not wanted <= covered
     if profile:
         joined = b"".join(profile[number] for number in sorted(profile))
-        bare.info["icc_profile"] = joined if len(joined) <= MAX_PROFILE_BYTES else None
+        bare.info["icc_profile"] = joined if len(joined) <= PROFILE_BYTES else None
     kept += b"\xff\xd9"
     bare.data = bytes(kept)
     return bare
@@ -260,7 +258,7 @@ def _bare_webp(data: bytes) -> Bare:
     bare, kept, position = Bare(data=data), bytearray(), 12
     while position + 8 <= len(data):
         bare.parts += 1
-        if bare.parts > MAX_PARTS:
+        if bare.parts > FILE_PARTS:
             return bare
         kind, length = struct.unpack_from("<4sI", data, position)
         body = data[position + 8 : position + 8 + length]
@@ -269,7 +267,7 @@ def _bare_webp(data: bytes) -> Bare:
             body = bytes([body[0] & ~0b101100]) + body[1:]  # no profile, no EXIF, no XMP
         if kind in (b"ICCP", b"EXIF", b"XMP "):
             name = {b"ICCP": "icc_profile", b"EXIF": "exif", b"XMP ": "xmp"}[kind]
-            if len(body) == length <= MAX_PROFILE_BYTES:
+            if len(body) == length <= PROFILE_BYTES:
                 bare.info.setdefault(name, body)
         elif kind in (b"VP8X", b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF"):
             kept += struct.pack("<4sI", kind, length)
@@ -289,7 +287,7 @@ def _bare_avif(data: bytes) -> Bare:
     Nothing is lost: rotation stands in properties of the picture, and these items may not contradict them.
     """
     bare, position = Bare(data=data), 0
-    while position + 8 <= len(data) and bare.parts <= MAX_PARTS:
+    while position + 8 <= len(data) and bare.parts <= FILE_PARTS:
         bare.parts += 1
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"meta":

@@ -29,6 +29,7 @@ from torch import Tensor
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
+from cvdemo.limits import STYLE_ASPECT_RATIO
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.ops.colour_match import ColourReference, colour_loss, match_colours
 from cvdemo.pace import Pace
@@ -49,7 +50,6 @@ SHIFTS = 12  # shifted views of the picture, taken in turn
 SHIFT_PX = 8
 BORDER_PX = 4  # least reflected border
 START_NOISE = 0.03  # deviation, so that each seed sets out from another place
-MAX_ASPECT_RATIO = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,10 +175,10 @@ def scale_sizes(
         InputError: the picture is too narrow.
     """
     long_px, short_px = max(size_hw), min(size_hw)
-    if long_px > MAX_ASPECT_RATIO * short_px:
+    if long_px > STYLE_ASPECT_RATIO * short_px:
         raise InputError(
             f"{what} is {size_hw[1]} x {size_hw[0]} pixels; for style transfer its longer side may be at most "
-            f"{MAX_ASPECT_RATIO:g} times its shorter side."
+            f"{STYLE_ASPECT_RATIO:g} times its shorter side."
         )
     factors = [size_px / long_px / SCALE_RATIO**i for i in range(scales)]
     kept = [f for i, f in enumerate(factors) if i == 0 or round(short_px * f) >= COARSEST_SHORT_PX]

@@ -9,16 +9,16 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo import limits
 from cvdemo.demo import Run
 from cvdemo.demos import run as run_here
+from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
-from cvdemo.ui.serving.page_folder import KEEP_FILES_S, PageFolder, open_folder, quota_bytes
-from cvdemo.ui.serving.session_state import MAX_SESSIONS
-from cvdemo.ui.serving.uploads import MAX_UPLOAD
+from cvdemo.ui.serving.page_folder import PageFolder, open_folder
 from cvdemo.ui.wiring.settings_link import updates
 from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 
@@ -26,8 +26,6 @@ TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
 
 HEADER = """# cvdemo
 Six classics of deep learning for computer vision, live on your own picture."""
-
-QUEUE_LENGTH = 30
 
 
 def build_page(run: Run = run_here) -> Page:
@@ -83,8 +81,8 @@ def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
         "run_history": False,
         "strict_cors": True,
         "ssr_mode": False,
-        "max_file_size": MAX_UPLOAD,
-        "state_session_capacity": MAX_SESSIONS,
+        "max_file_size": UPLOAD_BYTES,
+        "state_session_capacity": SESSIONS,
         "footer_links": ["api", "settings"],
         "app_kwargs": app,
     }
@@ -97,7 +95,7 @@ def main() -> None:
     """
     with ending_in_one_sentence():  # before the page is built: what is wrong is said at once
         address()
-        quota_bytes()
+        limits.check()
     adapt_gradio()
     folder = open_folder()
     try:

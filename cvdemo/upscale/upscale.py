@@ -19,6 +19,7 @@ from torch import Tensor
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image, to_tensor
+from cvdemo.limits import UPSCALED_MEGAPIXELS
 from cvdemo.ops.bicubic_enlarge import enlarge
 from cvdemo.ops.image_quality import ssim
 from cvdemo.ops.resample import bicubic_resize, rgb_to_ycbcr
@@ -30,7 +31,6 @@ from cvdemo.upscale.catalogue import SCALES as SCALES
 from cvdemo.upscale.network import DetailNetwork, make_network, prepared
 from cvdemo.weights import entry_of, load_state_dict
 
-MAX_RESULT_MEGAPIXELS = 40.0
 KERNEL_REACH_PX = 3  # low-resolution px around a tile: the cubic kernel reaches 2, one more for rounding
 RGB_PER_Y = 255 / 219  # BT.601 squeezes [0, 255] into [16, 235]
 STRIP_ROWS = 256  # rows that shrinking and measuring hold as floats at a time
@@ -116,9 +116,9 @@ def _load(weight: str, scale: int, device: str) -> DetailNetwork:
 def check_result_size(height: int, width: int, scale: int) -> None:
     """Raises `InputError` where a picture of `height` x `width` px becomes too large at `scale`."""
     megapixels = height * width * scale**2 / 1e6
-    if megapixels > MAX_RESULT_MEGAPIXELS:
+    if megapixels > UPSCALED_MEGAPIXELS:
         raise InputError(
-            f"The result would be {math.ceil(megapixels)} megapixels; the limit is {MAX_RESULT_MEGAPIXELS:g}: "
+            f"The result would be {math.ceil(megapixels)} megapixels; the limit is {UPSCALED_MEGAPIXELS:g}: "
             "choose a smaller scale or picture."
         )
 

@@ -164,7 +164,7 @@ def test_no_more_is_read_than_a_picture_can_need(
     noise: ImageArray, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_png(noise, "a.png")
-    monkeypatch.setattr(cli_files, "MAX_FILE_BYTES", 1 << 12)
+    monkeypatch.setattr(cli_files, "FILE_BYTES", 1 << 12)
     with pytest.raises(InputError, match="larger than"):
         read_picture(Path("a.png"))
 

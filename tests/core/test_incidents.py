@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from cvdemo.incidents import MAX_TRACE_CHARS, report_unexpected
+from cvdemo.incidents import report_unexpected
+from cvdemo.limits import TRACE_LENGTH
 
 SENTENCE = re.compile(r"Something unexpected went wrong; it is logged under number ([0-9a-f]{6})\.")
 
@@ -41,7 +42,7 @@ def test_the_cause_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_huge_message_stays_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     report_unexpected(ValueError("begin" + "x" * 1_000_000 + "end"))
-    assert len(caplog.text) < MAX_TRACE_CHARS + 500
+    assert len(caplog.text) < TRACE_LENGTH + 500
     assert "begin" in caplog.text and "characters left out" in caplog.text and caplog.text.rstrip().endswith("end")
 
 

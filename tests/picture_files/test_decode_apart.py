@@ -65,7 +65,7 @@ def test_what_becomes_of_the_decoding_process_is_told_as_it_is(
 ) -> None:
     code, kind, told = CHILDREN[name]
     run_instead(code, tmp_path, monkeypatch)
-    monkeypatch.setattr(decode_apart, "MAX_WALL_S", 1.0 if name == "hangs" else 60.0)
+    monkeypatch.setattr(decode_apart, "DECODING_WALL_S", 1.0 if name == "hangs" else 60.0)
     monkeypatch.setattr(decode_apart, "MAX_EXIT_S", 0.5 if name == "talks nonsense and goes on" else 20.0)
     with pytest.raises(kind, match=told):
         decode_apart.decode_apart(b"anything", Request())
@@ -114,7 +114,7 @@ def test_the_decoding_process_keeps_the_users_path_of_modules(tmp_path: Path, mo
 
 
 def test_the_decoding_process_has_a_limit_of_computing_time() -> None:
-    begin = "from cvdemo.picture_files import decode_apart; decode_apart.MAX_CPU_S = 1"
+    begin = "from cvdemo.picture_files import decode_apart; decode_apart.DECODING_CPU_S = 1"
     program = f"{begin}; decode_apart._limit()\nwhile True: pass"
     ended = decode_apart.subprocess.run([sys.executable, "-c", program])
     assert ended.returncode == -signal.SIGXCPU

@@ -11,7 +11,8 @@ from PIL import Image
 
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
-from cvdemo.picture_files.metadata import MAX_PARTS, PNG_SIGNATURE, without_metadata
+from cvdemo.limits import FILE_PARTS
+from cvdemo.picture_files.metadata import PNG_SIGNATURE, without_metadata
 from tests.helpers.picture_files import GARBAGE, chunk, encoded, jpeg_with, png_with
 
 TURNED = struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0)  # EXIF: shown rotated by 90 degrees clockwise
@@ -170,7 +171,7 @@ def test_fill_bytes_in_front_of_a_marker_cost_no_pixel(chelsea: ImageArray) -> N
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
 def test_a_picture_of_very_many_parts_is_refused(noise: ImageArray, format: str) -> None:
-    plain, count = encoded(Image.fromarray(noise), format), MAX_PARTS - 100
+    plain, count = encoded(Image.fromarray(noise), format), FILE_PARTS - 100
     part, start = (chunk(b"tEXt", b"a\0b"), 33) if format == "PNG" else (b"\xff\xfe\0\2", 2)
     read_image(plain[:start] + part * count + plain[start:])
     with pytest.raises(

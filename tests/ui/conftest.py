@@ -26,13 +26,11 @@ from playwright.sync_api import Browser, Locator, Page, Response, expect, sync_p
 
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui import small_page
-from tests.ui.processes import PageProcess
+from tests.ui.processes import PageProcess, start_page
 from tests.ui.server_tools import Caller
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
-APP = [sys.executable, "app.py"]
-READ_AT_IMPORT = {"CVDEMO_WEIGHTS"}
 expect.set_options(timeout=60_000)
 
 
@@ -86,11 +84,8 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[bytes] | PageProce
 def serve(folder: Path, command: list[str] | None = None, **variables: str) -> Iterator[Server]:
     """The page with its files in `folder` and these variables in its environment, until the block ends.
 
-    It is a fork of a process that holds all modules. With `command` it is started by that, and by `python app.py` where
-    a variable is read as modules are imported.
+    With `command` it is started by that.
     """
-    if READ_AT_IMPORT & set(variables):
-        command = APP
     port = free_port()
     environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(folder / "files")}
     environment |= variables
@@ -98,7 +93,7 @@ def serve(folder: Path, command: list[str] | None = None, **variables: str) -> I
     with (folder / "log.txt").open("wb") as log:
         process: PageProcess | subprocess.Popen[bytes]
         if command is None:
-            process = PageProcess(folder / "log.txt", environment)
+            process = start_page(folder / "log.txt", environment)
         else:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
@@ -130,7 +125,7 @@ def serve_small(
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("page"), APP) as server:
+    with serve(tmp_path_factory.mktemp("page"), [sys.executable, "app.py"]) as server:
         yield server
 
 

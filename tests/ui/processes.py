@@ -10,6 +10,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import resource_tracker
@@ -19,9 +20,11 @@ from typing import Any
 
 import pytest
 
+from cvdemo.limits import LIMITS
 from cvdemo.ui import page
 
 ROOT = Path(__file__).resolve().parents[2]
+READ_AT_IMPORT = {"CVDEMO_WEIGHTS", *(limit.variable for limit in LIMITS.values())}
 PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.upscale.onnx_graph", "cvdemo.detect.sliding_window"]
 
 
@@ -68,6 +71,14 @@ class PageProcess:
         if self._process.exitcode is None:
             raise TimeoutError(f"process {self.pid} has not ended within {timeout} s")
         return self._process.exitcode
+
+
+def start_page(log: Path, environment: Mapping[str, str]) -> PageProcess | subprocess.Popen[bytes]:
+    """The page, forked from a process that holds all modules; `python app.py` where modules read the environment."""
+    if not any(environment[name] != os.environ.get(name) for name in READ_AT_IMPORT & set(environment)):
+        return PageProcess(log, environment)
+    with log.open("wb") as file:
+        return subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=file, stderr=file)
 
 
 @functools.cache

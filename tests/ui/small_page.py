@@ -39,9 +39,9 @@ def plain(text: str) -> str:
 
 
 def set_limits(limits: dict[str, float]) -> None:
-    """Puts other values in the place of the page's own: `{"places.UNHEARD_S": 1.5}`."""
+    """Puts other values in the place of the page's own: `{"serving.fair_queue.UNHEARD_S": 1.5}`."""
     for name, value in limits.items():
-        module, _, constant = name.partition(".")
+        module, _, constant = name.rpartition(".")
         changed = importlib.import_module(f"cvdemo.ui.{module}")
         assert isinstance(getattr(changed, constant), float), name
         setattr(changed, constant, value)

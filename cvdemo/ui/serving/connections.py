@@ -16,6 +16,15 @@ import h11
 from uvicorn import config as uvicorn_config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from cvdemo.limits import (
+    BODY_BYTES_PER_S,
+    BODY_GRACE_S,
+    BODY_SILENCE_S,
+    CONNECTIONS,
+    CONNECTIONS_PER_ADDRESS,
+    HEADER_S,
+    UNREAD_S,
+)
 from cvdemo.ui.serving.clients import PEER, behind_proxy, is_public
 from cvdemo.ui.serving.headers import SECURITY_HEADERS
 
@@ -23,14 +32,7 @@ if sys.platform != "win32":
     import resource
 
 CHECK_EVERY_S = 1.0
-HEADER_LIMIT_S = 5.0  # from the first moment to the end of the header; a browser sends it in one packet
-BODY_SILENCE_S = 20.0  # without a byte of the body
-BODY_GRACE_S = 60.0  # after it the whole body must have come at
-BODY_BYTES_PER_S = 1024  # this rate at least; a phone on the slowest network of today sends ten times as much
-UNREAD_S = 120.0  # the client takes nothing of the answer; a phone that sleeps for a minute lives
-MAX_CONNECTIONS = 1000  # about 50 kB each
 SPARE_FILES = 200  # file descriptors left for weights, pictures and libraries
-MAX_PER_ADDRESS = 100  # of the internet; behind a proxy all connections are the proxy's, and are not counted
 
 
 class LimitedProtocol(H11Protocol):
@@ -62,7 +64,7 @@ class LimitedProtocol(H11Protocol):
             return True
         clients = [getattr(other, "client", None) for other in self.connections]
         same = sum(client is not None and client[0] == address for client in clients)
-        return not behind_proxy() and is_public(address) and same > MAX_PER_ADDRESS
+        return not behind_proxy() and is_public(address) and same > CONNECTIONS_PER_ADDRESS
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._check is not None:
@@ -98,7 +100,7 @@ class LimitedProtocol(H11Protocol):
     def _late(self, now: float) -> bool:
         spent = now - self._since
         if self._owes == "header":
-            return spent > HEADER_LIMIT_S
+            return spent > HEADER_S
         if self._owes == "reading":
             return spent > UNREAD_S
         if self._owes == "body":
@@ -108,17 +110,17 @@ class LimitedProtocol(H11Protocol):
 
 
 def connection_limit() -> int:
-    """`MAX_CONNECTIONS`, or fewer where the process may open fewer files."""
+    """`CONNECTIONS`, or fewer where the process may open fewer files."""
     if sys.platform == "win32":  # sockets are no files there
-        return MAX_CONNECTIONS
+        return CONNECTIONS
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - SPARE_FILES))
+    return CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, soft - SPARE_FILES))
 
 
 def use_limited_connections() -> None:
     """Makes every server that gradio starts from now on speak `LimitedProtocol`; raises the limit of open files."""
     if sys.platform != "win32":
-        wanted = MAX_CONNECTIONS + SPARE_FILES
+        wanted = CONNECTIONS + SPARE_FILES
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -22,18 +22,20 @@ from gradio.data_classes import PredictBodyInternal
 from gradio.server_messages import EventMessage, ProcessGeneratingMessage
 from gradio.utils import run_coro_in_background
 
+from cvdemo.limits import (
+    LIGHT_PLACES_PER_ADDRESS,
+    LIGHT_PLACES_PER_CLIENT,
+    LIGHT_QUEUE_LENGTH,
+    LISTENING_S,
+    PLACES_PER_ADDRESS,
+    PLACES_PER_CLIENT,
+    UNHEARD_S,
+    UNREAD_KEPT_S,
+)
 from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.wiring.jobs import told_to_stop
 
 HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
-PLACES_PER_CLIENT = 4  # one job runs while the visitor tries another tab, and two more for the impatient
-PLACES_PER_ADDRESS = 12  # a few visitors in one house
-LIGHT_PLACES_PER_CLIENT = 20  # a slider that is dragged asks about ten times a second
-LIGHT_PLACES_PER_ADDRESS = 60
-LIGHT_QUEUE_LENGTH = 200
-UNHEARD_S = 10.0  # browsers open the stream at once, people who type the second command of the API in seconds
-LISTENING_S = 15.0  # a stream asks for the next message at least every 10 s
-UNREAD_KEPT_S = 600.0  # a finished job's answer waits as long for its client
 SESSION_LENGTH = 64  # characters; the page's own names have 11, gradio's 32
 TOO_MANY = "You have {count} jobs waiting or running already, which is the most for one visitor. Please wait for one."
 FULL = "The page is busy: {count} jobs are waiting or running. Please try again in a minute."

@@ -13,10 +13,8 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.errors import brief
+from cvdemo.limits import FIELD_ITEMS, TEXT_LENGTH
 from cvdemo.ui.serving.uploads import refuse_files, uploaded_path
-
-MAX_TEXT = 2000  # characters in one field: class names are shorter than 40, the text of a shared link than 500
-MAX_ITEMS = 500  # values in one field: the largest, the pictures that a walk goes through, has 16 pairs
 
 
 def wrong(message: str) -> gr.Error:
@@ -66,8 +64,8 @@ def _refuse_floods(block: Component, value: Any) -> None:
             todo.extend([*item.keys(), *item.values()])
         elif isinstance(item, list):
             todo.extend(item)
-        if items > MAX_ITEMS or text > MAX_TEXT:
-            limits = f"{MAX_TEXT} characters and {MAX_ITEMS} values"
+        if items > FIELD_ITEMS or text > TEXT_LENGTH:
+            limits = f"{TEXT_LENGTH} characters and {FIELD_ITEMS} values"
             raise wrong(f"{label_of(block)} is too long, got {brief(value)}; the limit is {limits}.")
 
 

@@ -21,16 +21,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cvdemo.errors import RoomError
 from cvdemo.incidents import report_unexpected
+from cvdemo.limits import CALL_BYTES, FILES_BYTES, KEEP_FILES_S, STREAMS_PER_ADDRESS, UPLOAD_BYTES, UPLOAD_SHARE
 from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.serving.fair_queue import NO_FUNCTION
-from cvdemo.ui.serving.page_folder import KEEP_FILES_S, ROOM, quota_bytes
+from cvdemo.ui.serving.page_folder import ROOM
 from cvdemo.ui.serving.previews import DrawPictures
-from cvdemo.ui.serving.uploads import MAX_UPLOAD_BYTES, uploaded_path
+from cvdemo.ui.serving.uploads import uploaded_path
 
-MAX_BODY_BYTES = MAX_UPLOAD_BYTES + 8 * 2**20  # an upload with its multipart wrapping
-MAX_CALL_BYTES = 2 * 2**20  # every other request: pictures stand in it by their paths, so 10 kB is much
-STREAMS_PER_ADDRESS = 150  # a browser holds two for each tab: a school class behind one address
-SHARE_OF_UPLOADS = 4  # one address may upload a quarter of the quota in `KEEP_FILES_S`
+MAX_BODY_BYTES = UPLOAD_BYTES + 8 * 2**20  # an upload with its multipart wrapping
 SHARE_TAKEN = "Your address has uploaded as much as one may in an hour. Please try again later."
 TOO_LARGE = "The request is larger than {} MB."
 NOT_SERVED = "Only files of this page are served."
@@ -98,7 +96,7 @@ class LimitBody:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.max_bytes if _is_upload(scope) else min(self.max_bytes, MAX_CALL_BYTES)
+        limit = self.max_bytes if _is_upload(scope) else min(self.max_bytes, CALL_BYTES)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or len(declared) > 15 or int(declared) > limit:
             await _answer(send, 413, TOO_LARGE.format(limit >> 20))
@@ -182,7 +180,7 @@ class RoomForUploads:
         if scope["type"] != "http" or not _is_upload(scope):
             await self.app(scope, receive, send)
             return
-        size = int(dict(scope["headers"]).get(b"content-length", MAX_UPLOAD_BYTES))
+        size = int(dict(scope["headers"]).get(b"content-length", UPLOAD_BYTES))
         try:
             await self._take_room(address_of(scope), size)
         except RoomError as error:
@@ -207,7 +205,7 @@ class RoomForUploads:
         """Before anything is awaited, so that uploads at the same moment do not take one share twice."""
         self._forget_old()
         taken = sum(size for _, size in self.uploaded.get(address, ()))
-        if taken + share[1] > quota_bytes() // SHARE_OF_UPLOADS:
+        if taken + share[1] > FILES_BYTES // UPLOAD_SHARE:
             raise RoomError(SHARE_TAKEN)
         self.uploaded[address].append(share)
 

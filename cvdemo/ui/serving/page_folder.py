@@ -25,13 +25,10 @@ import anyio.to_thread
 from filelock import FileLock, Timeout
 from gradio.utils import get_upload_folder
 
-from cvdemo.errors import InputError, RoomError, brief
+from cvdemo.errors import RoomError
+from cvdemo.limits import FILES_BYTES, KEEP_FILES_S, UNFINISHED_S
 
-KEEP_FILES_S = 3600  # a visitor may look at a result for an hour
-UNFINISHED_S = 900  # an upload that is still in its temporary file after this was cut off
 SWEEP_EVERY_S = 300
-QUOTA_BYTES = 2 * 2**30  # 50 uploads of the largest size; a small Space has 50 GB, a laptop's /tmp often 4
-QUOTA_VARIABLE = "CVDEMO_FILES_BYTES"
 MEASURE_EVERY_S = 1.0  # measuring takes 10 ms for 1,000 files
 FULL = "The page holds as many pictures as it can at the moment. Please try again in a few minutes."
 PREFIX = "cvdemo-"
@@ -168,18 +165,6 @@ def _remove_dead_links(folder: Path) -> None:
                 link.unlink()
 
 
-def quota_bytes() -> int:
-    """What the folder may hold: `QUOTA_BYTES`, or what the environment says.
-
-    Raises:
-        InputError: the variable holds no whole number above 0.
-    """
-    text = os.environ.get(QUOTA_VARIABLE, str(QUOTA_BYTES))
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise InputError(f"{QUOTA_VARIABLE} must be a whole number of bytes, got {brief(text)}.")
-    return int(text)
-
-
 class Room:
     """How much the page's folder holds, measured at most once in `MEASURE_EVERY_S`."""
 
@@ -196,7 +181,7 @@ class Room:
         now = time.monotonic()
         if anew or now - self._measured_at > MEASURE_EVERY_S:
             self._used, self._measured_at = folder_bytes(Path(get_upload_folder())), now
-        if self._used + more_bytes > quota_bytes():
+        if self._used + more_bytes > FILES_BYTES:
             raise RoomError(FULL)
         self._used += more_bytes
 

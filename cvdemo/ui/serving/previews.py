@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvdemo.errors import InputError, RoomError
 from cvdemo.images import PICTURE_SUFFIXES, read_image, resize_to_fit
+from cvdemo.limits import PREVIEWS_AT_ONCE, PREVIEWS_PER_ADDRESS
 from cvdemo.picture_files.decoding import AVIF_BRANDS
 from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.serving.page_folder import ROOM
@@ -27,8 +28,6 @@ from cvdemo.ui.serving.results import write_whole
 
 SHOWN_SIDE_PX = 2048  # more than a field has, for the full-screen view
 SHOWN_QUALITY = 90
-AT_ONCE = 1  # a preview of 40 megapixels takes some 200 MB for a second; others wait
-WAITING_PER_ADDRESS = 2  # the page shows one picture at a time, and Style two
 TOO_MANY = "Your address has {count} previews to wait for already. Please try again in a few seconds."
 JPEG_START = b"\xff\xd8\xff"
 # Many browsers know no type for HEIC or PPM, and gradio's field refuses a file without one before it is sent.
@@ -60,9 +59,9 @@ class DrawPictures:
             return
         jpeg, address = await anyio.to_thread.run_sync(kept_jpeg, path), address_of(scope)
         if jpeg is None:
-            lane = self.lane = self.lane or anyio.CapacityLimiter(AT_ONCE)
+            lane = self.lane = self.lane or anyio.CapacityLimiter(PREVIEWS_AT_ONCE)
             if not await self._has_turn(lane, address):
-                text = TOO_MANY.format(count=WAITING_PER_ADDRESS).encode()
+                text = TOO_MANY.format(count=PREVIEWS_PER_ADDRESS).encode()
                 await _answer(send, 429, b"text/plain; charset=utf-8", b"no-store", text)
                 return
             try:
@@ -79,7 +78,7 @@ class DrawPictures:
         with contextlib.suppress(anyio.WouldBlock):
             lane.acquire_nowait()
             return True
-        if self.waiting[address] >= WAITING_PER_ADDRESS:
+        if self.waiting[address] >= PREVIEWS_PER_ADDRESS:
             return False
         self.waiting[address] += 1
         try:

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from gradio.state_holder import SessionState
 
-MAX_SESSIONS = 400  # 0.5 MB each
-MAX_STATE_BYTES = 256 * 2**20  # of all sessions' state: Detect's is 4 to 8 MB
+from cvdemo.limits import STATE_BYTES
 
 
 def size_of(value: Any) -> int:
@@ -43,7 +42,7 @@ def size_of(value: Any) -> int:
 class StateBudget:
     """Keeps the state of all sessions together within `max_bytes`."""
 
-    def __init__(self, max_bytes: int = MAX_STATE_BYTES) -> None:
+    def __init__(self, max_bytes: int = STATE_BYTES) -> None:
         self.max_bytes = max_bytes
         self._held: OrderedDict[int, tuple[weakref.ref[SessionState], int]] = OrderedDict()
 

@@ -15,10 +15,9 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from cvdemo.errors import InputError
+from cvdemo.limits import UPLOAD_BYTES
 
 NOT_UPLOADED = "The picture has to be uploaded as a file, again if that was over an hour ago."
-MAX_UPLOAD = "40mb"
-MAX_UPLOAD_BYTES = 40 * 2**20
 PATH_LENGTH = 4096  # PATH_MAX of Linux
 # Not blocking, so that a pipe without a writer does not hold the thread; a link as last component fails.
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -71,11 +70,11 @@ def read_upload(path: str) -> bytes:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(MAX_UPLOAD_BYTES + 1)
+            data = file.read(UPLOAD_BYTES + 1)
     except OSError as error:
         raise InputError(NOT_UPLOADED) from error
-    if len(data) > MAX_UPLOAD_BYTES:
-        raise InputError(f"The picture file is larger than {MAX_UPLOAD_BYTES >> 20} MB.")
+    if len(data) > UPLOAD_BYTES:
+        raise InputError(f"The picture file is larger than {UPLOAD_BYTES >> 20} MB.")
     return data
 
 

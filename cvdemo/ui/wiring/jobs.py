@@ -14,6 +14,8 @@ from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
 from gradio.server_messages import ProcessCompletedMessage
 
+from cvdemo.limits import CANCELLED_RUNS
+
 if TYPE_CHECKING:
     from cvdemo.ui.serving.fair_queue import FairQueue  # which imports this module
 
@@ -22,7 +24,6 @@ CANCELLED = "cancelled"
 REPLACED = "replaced"  # by a newer run, for another picture or setting
 UNCHANGED = {"__type__": "update"}  # an output that stays as it is, as gradio sends it
 
-REMEMBERED = 2000  # cancelled beginnings; each is two short texts
 
 _reasons: dict[str, str] = {}  # of running jobs that were told to stop, by the id of their event
 _cancelled: OrderedDict[tuple[str, str], None] = OrderedDict()  # session and part of "Cancel" after the last beginning
@@ -72,7 +73,7 @@ def cancel_begun(session_hash: str | None, part: str) -> None:
     """
     if session_hash is not None:
         _cancelled[session_hash, part] = None
-        while len(_cancelled) > REMEMBERED:
+        while len(_cancelled) > CANCELLED_RUNS:
             _cancelled.popitem(last=False)
 
 

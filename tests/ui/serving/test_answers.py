@@ -17,9 +17,10 @@ import torch
 from gradio.state_holder import SessionState, StateHolder
 from playwright.sync_api import Browser, Page, expect
 
+from cvdemo.limits import SESSIONS, STATE_BYTES
 from cvdemo.ui.page import TABS, launch_options
 from cvdemo.ui.serving.blocks import Page as Guarded
-from cvdemo.ui.serving.session_state import MAX_SESSIONS, MAX_STATE_BYTES, StateBudget, size_of
+from cvdemo.ui.serving.session_state import StateBudget, size_of
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui.conftest import ROOT, serve
 from tests.ui.server_tools import Caller, handlers, results
@@ -167,8 +168,8 @@ def test_a_session_that_is_gone_counts_no_more(holder: tuple[StateHolder, int]) 
 
 def test_all_sessions_together_cannot_reach_a_gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "7860")
-    assert launch_options()["state_session_capacity"] == MAX_SESSIONS
-    assert MAX_SESSIONS * 700_000 + MAX_STATE_BYTES < 2**30
+    assert launch_options()["state_session_capacity"] == SESSIONS
+    assert SESSIONS * 700_000 + STATE_BYTES < 2**30
 
 
 def test_more_sessions_than_the_page_keeps_push_out_the_oldest(holder: tuple[StateHolder, int]) -> None:

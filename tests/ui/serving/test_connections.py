@@ -11,14 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cvdemo.ui.serving.connections import (
-    BODY_SILENCE_S,
-    HEADER_LIMIT_S,
-    MAX_CONNECTIONS,
-    SPARE_FILES,
-    connection_limit,
-    use_limited_connections,
-)
+from cvdemo.limits import BODY_SILENCE_S, CONNECTIONS, HEADER_S
+from cvdemo.ui.serving.connections import SPARE_FILES, connection_limit, use_limited_connections
 from cvdemo.ui.serving.headers import SECURITY_HEADERS
 from cvdemo.ui.serving.middleware import LimitStreams
 from tests.ui.conftest import serve_small
@@ -33,8 +27,8 @@ SECOND = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 # Limits of the stand-in page, a few times shorter than the page's own, so that the tests need not wait for those.
-HEADER_S, SILENCE_S, LOOK_S = 1.5, 4.0, 0.2
-LIMITS = {"connections.HEADER_LIMIT_S": HEADER_S, "connections.BODY_SILENCE_S": SILENCE_S}
+SHORT_HEADER_S, SILENCE_S, LOOK_S = 1.5, 4.0, 0.2
+LIMITS = {"serving.connections.HEADER_S": SHORT_HEADER_S, "serving.connections.BODY_SILENCE_S": SILENCE_S}
 PART_EVERY_S = 0.25
 KEEP_ALIVE_S = 5.0  # uvicorn's own, between two requests
 LATE_S = 4.0  # what a busy machine may add
@@ -42,8 +36,8 @@ LATE_S = 4.0  # what a busy machine may add
 
 @pytest.fixture(scope="module")
 def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    limits = {**LIMITS, "connections.CHECK_EVERY_S": LOOK_S}
-    variables = {"GRADIO_HEARTBEAT_INTERVAL": str(SILENCE_S + HEADER_S)}
+    limits = {**LIMITS, "serving.connections.CHECK_EVERY_S": LOOK_S}
+    variables = {"GRADIO_HEARTBEAT_INTERVAL": str(SILENCE_S + SHORT_HEADER_S)}
     with serve_small(tmp_path_factory.mktemp("connections"), limits, **variables) as caller:
         yield caller
 
@@ -70,8 +64,8 @@ def closed_after(opened: socket.socket) -> float:
 @pytest.mark.parametrize(
     ("sent", "limit_s"),
     [
-        (b"", HEADER_S),
-        (HALF_HEADER, HEADER_S),
+        (b"", SHORT_HEADER_S),
+        (HALF_HEADER, SHORT_HEADER_S),
         (SECOND + HALF_HEADER, KEEP_ALIVE_S),
         (UPLOAD, SILENCE_S),
     ],
@@ -83,9 +77,9 @@ def test_what_sends_nothing_is_closed(caller: Caller, sent: bytes, limit_s: floa
 
 def test_the_page_itself_has_these_limits(server: str) -> None:
     """With its own numbers: long enough for a phone, and short enough for those whose place is taken."""
-    assert 3 <= HEADER_LIMIT_S <= 10 <= BODY_SILENCE_S <= 30
+    assert 3 <= HEADER_S <= 10 <= BODY_SILENCE_S <= 30
     with Caller(server) as caller:
-        assert HEADER_LIMIT_S - 2 < closed_after(connect(caller, HALF_HEADER)) < HEADER_LIMIT_S + LATE_S
+        assert HEADER_S - 2 < closed_after(connect(caller, HALF_HEADER)) < HEADER_S + LATE_S
 
 
 def test_a_header_that_drips_is_closed_all_the_same(caller: Caller) -> None:
@@ -101,7 +95,7 @@ def test_a_header_that_drips_is_closed_all_the_same(caller: Caller) -> None:
 
     thread = threading.Thread(target=drip)
     thread.start()
-    assert closed_after(opened) < HEADER_S + LATE_S
+    assert closed_after(opened) < SHORT_HEADER_S + LATE_S
     thread.join()
 
 
@@ -111,7 +105,7 @@ def test_a_slow_upload_that_moves_lives(caller: Caller) -> None:
         b'Content-Disposition: form-data; name="files"; filename="a.bin"\r\n\r\n' + b"x" * 30_000 + b"\r\n--bb--\r\n"
     )
     opened = connect(caller, UPLOAD.replace(b"100000", str(len(content) + 6).encode()))
-    part = int(len(content) * PART_EVERY_S / (SILENCE_S + HEADER_S))
+    part = int(len(content) * PART_EVERY_S / (SILENCE_S + SHORT_HEADER_S))
     for start in range(0, len(content), part):
         opened.sendall(content[start : start + part])
         time.sleep(PART_EVERY_S)
@@ -170,13 +164,13 @@ def test_more_connections_than_the_limit_are_turned_away(tmp_path: Path) -> None
     with serve_small(tmp_path, LIMITS, max_files=SPARE_FILES + 20) as caller:
         opened = [connect(caller, HALF_HEADER) for _ in range(30)]
         assert httpx.get(f"{caller.url}/robots.txt", timeout=10).status_code == 503
-        assert max(closed_after(connection) for connection in opened) < HEADER_S + LATE_S
+        assert max(closed_after(connection) for connection in opened) < SHORT_HEADER_S + LATE_S
         assert httpx.get(f"{caller.url}/robots.txt", timeout=10).status_code == 200
 
 
 def test_the_limit_heeds_the_systems() -> None:
     use_limited_connections()
-    assert 0 < connection_limit() <= MAX_CONNECTIONS
+    assert 0 < connection_limit() <= CONNECTIONS
 
 
 def test_one_address_holds_a_number_of_streams() -> None:

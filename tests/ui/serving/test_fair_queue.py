@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from cvdemo.limits import PLACES_PER_ADDRESS, PLACES_PER_CLIENT
 from cvdemo.ui.serving.clients import PEER, address_of
-from cvdemo.ui.serving.fair_queue import PLACES_PER_ADDRESS, PLACES_PER_CLIENT
 from tests.ui.conftest import serve_small
 from tests.ui.server_tools import Caller, results
 
@@ -19,7 +19,7 @@ UNHEARD_S = 1.5
 @pytest.fixture
 def small_page(tmp_path: Path) -> Iterator[Caller]:
     """`tests.ui.small_page` in a process of its own, so that no test finds places taken."""
-    with serve_small(tmp_path, {"places.UNHEARD_S": UNHEARD_S}) as caller:
+    with serve_small(tmp_path, {"serving.fair_queue.UNHEARD_S": UNHEARD_S}) as caller:
         waited_for(lambda: caller.call("light", ["ready"]))
         yield caller
 

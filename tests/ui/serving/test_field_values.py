@@ -7,7 +7,8 @@ import gradio as gr
 import pytest
 
 from cvdemo.errors import BRIEF, brief
-from cvdemo.ui.serving.field_values import MAX_ITEMS, MAX_TEXT, checked
+from cvdemo.limits import FIELD_ITEMS, TEXT_LENGTH
+from cvdemo.ui.serving.field_values import checked
 from tests.ui.conftest import serve
 from tests.ui.server_tools import Caller, first_of_each_kind, handlers
 
@@ -49,8 +50,8 @@ FIELDS = [
     (gr.Number(label="Seed", minimum=0, maximum=9), float("nan"), "Seed must be a number from 0 to 9, got nan."),
     (gr.Checkbox(label="Tick"), "yes", "Tick must be true or false, got 'yes'."),
     (gr.Textbox(label="Name"), 7, "Name must be a text, got 7."),
-    (gr.Textbox(label="Name"), "x" * (MAX_TEXT + 1), "Name is too long, got 'xxx"),
-    (gr.JSON(label="Through"), [1] * (MAX_ITEMS + 1), "Through is too long, got"),
+    (gr.Textbox(label="Name"), "x" * (TEXT_LENGTH + 1), "Name is too long, got 'xxx"),
+    (gr.JSON(label="Through"), [1] * (FIELD_ITEMS + 1), "Through is too long, got"),
     (gr.Dataset(components=[gr.Number()], samples=[[1], [2]]), 2, "The examples are numbered from 0 to 1, got 2."),
     (gr.Dataset(components=[gr.Number()], samples=[[1], [2]]), MEGABYTE, "is too long, got"),
 ]

@@ -117,7 +117,7 @@ def test_a_preview_is_made_once_and_kept_beside_the_upload(uploads: Path, monkey
 
 
 def test_a_full_folder_keeps_no_preview(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(files.QUOTA_VARIABLE, "1")
+    monkeypatch.setattr(files, "FILES_BYTES", 1)
     monkeypatch.setattr(shown, "ROOM", files.Room())
     assert answer(scope_of(uploads / "a.tif"))[1][b"content-type"] == b"image/jpeg"
     assert not list(uploads.glob(".shown-*"))

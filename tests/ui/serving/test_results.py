@@ -79,7 +79,7 @@ def _plain_write(path: Path, data: bytes) -> None:
 
 def test_a_full_folder_refuses_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise_png: Image.Image) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setenv(files.QUOTA_VARIABLE, "1000")
+    monkeypatch.setattr(files, "FILES_BYTES", 1000)
     monkeypatch.setattr(results, "ROOM", files.Room())
     with pytest.raises(gr.Error, match="holds as many pictures as it can"):
         results.save_pil_to_cache(noise_png, str(tmp_path), format="png")

@@ -18,6 +18,7 @@ from gradio.blocks import Blocks
 from cvdemo.detect.selection import Detections
 from cvdemo.errors import RoomError
 from cvdemo.images import ImageArray
+from cvdemo.limits import CONNECTIONS_PER_ADDRESS
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.ui import detect, sample, sample_api, sample_explore, sample_picks, upscale
@@ -25,7 +26,7 @@ from cvdemo.ui.serving import middleware as server
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving import results
 from cvdemo.ui.serving.clients import PEER, address_of
-from cvdemo.ui.serving.connections import MAX_PER_ADDRESS, LimitedProtocol
+from cvdemo.ui.serving.connections import LimitedProtocol
 from cvdemo.ui.serving.fair_queue import FairQueue, HeardQueue, Place
 from cvdemo.ui.serving.middleware import SHARE_TAKEN, RoomForUploads
 from cvdemo.ui.wiring import jobs
@@ -115,7 +116,7 @@ def test_a_proxy_may_hold_all_connections(
     monkeypatch: pytest.MonkeyPatch, address: str, behind_proxy: str, refused: bool
 ) -> None:
     monkeypatch.setenv("CVDEMO_BEHIND_PROXY", behind_proxy)
-    connections = [SimpleNamespace(client=(address, port)) for port in range(MAX_PER_ADDRESS + 1)]
+    connections = [SimpleNamespace(client=(address, port)) for port in range(CONNECTIONS_PER_ADDRESS + 1)]
     protocol = cast(LimitedProtocol, SimpleNamespace(connections=connections))
     assert LimitedProtocol._too_many(protocol, address) is refused
 
@@ -151,7 +152,7 @@ class Uploads:
         self.room, self.sent, self.now = room, list[dict[str, Any]](), 0.0
         self.limit = RoomForUploads(self._stored)
         monkeypatch.setattr(server, "ROOM", self)
-        monkeypatch.setattr(server, "quota_bytes", lambda: 400)  # a share of 100
+        monkeypatch.setattr(server, "FILES_BYTES", 400)  # a share of 100
         monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def check(self, size: int) -> None:
@@ -223,7 +224,7 @@ def test_another_pages_sweep_leaves_a_folder_that_is_being_made(
 def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with room for 100 bytes."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setenv(files.QUOTA_VARIABLE, "100")
+    monkeypatch.setattr(files, "FILES_BYTES", 100)
     monkeypatch.setattr(results, "ROOM", files.Room())
     return tmp_path
 

@@ -97,7 +97,7 @@ def test_files_are_refused_at_any_depth(folder: Path) -> None:
 
 
 def test_no_more_than_an_upload_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 2 * 2**20)
+    monkeypatch.setattr(uploads, "UPLOAD_BYTES", 2 * 2**20)
     grown = folder / "grown.bin"
     with grown.open("wb") as file:
         file.truncate(2**40)  # a sparse terabyte

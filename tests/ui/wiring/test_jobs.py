@@ -81,6 +81,6 @@ def test_a_run_that_is_cancelled_before_it_is_queued_does_not_run(event: Any) ->
 
 
 def test_no_more_than_some_cancelled_beginnings_are_remembered() -> None:
-    for number in range(jobs.REMEMBERED + 5):
+    for number in range(jobs.CANCELLED_RUNS + 5):
         jobs.cancel_begun(f"session {number}", "part")
-    assert len(jobs._cancelled) == jobs.REMEMBERED
+    assert len(jobs._cancelled) == jobs.CANCELLED_RUNS

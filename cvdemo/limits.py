@@ -1,0 +1,177 @@
+"""Every cap, deadline, queue length and share, with its reason; each can be changed in the environment.
+
+A limit called `UPLOAD_BYTES` is changed by `CVDEMO_UPLOAD_BYTES=20000000`, before the page or the command line starts.
+`check()` says what is wrong with the environment, in one sentence. `docs/reference/limits.md` is made from this module.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cvdemo.errors import InputError, brief
+
+PREFIX = "CVDEMO_"
+MB = 2**20
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit as the documentation shows it."""
+
+    name: str
+    default: float
+    unit: str
+    reason: str
+    group: str
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name
+
+
+LIMITS: dict[str, Limit] = {}
+_wrong: list[str] = []
+_group = ""
+
+
+def _limit(name: str, default: N, unit: str, reason: str) -> N:
+    """The default, or what the environment says; notes the limit."""
+    LIMITS[name] = Limit(name, default, unit, reason, _group)
+    text = os.environ.get(PREFIX + name)
+    if text is None:
+        return default
+    value = _number(text, type(default))
+    if value is None:
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        _wrong.append(f"{PREFIX}{name} must be {kind} of {unit} above 0, got {brief(text)}.")
+    return default if value is None else value
+
+
+def _number(text: str, kind: type[N]) -> N | None:
+    try:
+        value = kind(text)
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def check() -> None:
+    """Raises `InputError` where a variable of the environment is no limit; the sentence names it."""
+    if _wrong:
+        raise InputError(_wrong[0])
+
+
+_group = "Pictures"
+PICTURE_MEGAPIXELS = _limit(
+    "PICTURE_MEGAPIXELS", 40.0, "megapixels", "of a picture that is read: a phone's has 12 to 50"
+)
+PICTURE_ASPECT_RATIO = _limit("PICTURE_ASPECT_RATIO", 50.0, "times", "the longer side may be of the shorter")
+FILE_BYTES = _limit(
+    "FILE_BYTES", 512 * MB, "bytes", "of a file on the command line: 40 megapixels of 16 bits with alpha take 320 MB"
+)
+MEMORY_HERE_BYTES = _limit(
+    "MEMORY_HERE_BYTES", 200e6, "bytes", "of decoding; a picture that may need more is decoded in a process of its own"
+)
+PROFILE_BYTES = _limit("PROFILE_BYTES", 4 * MB, "bytes", "of a colour profile, unpacked: printers' reach 3 MB")
+EXIF_BYTES = _limit("EXIF_BYTES", MB // 4, "bytes", "of camera data; a JPEG holds at most 64 KB of it")
+JPEG_SCANS = _limit("JPEG_SCANS", 100, "scans", "of a progressive JPEG, which has some 10: each costs a pass")
+FILE_PARTS = _limit("FILE_PARTS", 50_000, "parts", "of a picture file, such as the chunks of a PNG")
+
+_group = "The process that decodes"
+DECODING_MEMORY_BYTES = _limit(
+    "DECODING_MEMORY_BYTES", 2**31, "bytes", "of address space: 40 megapixels of WebP with alpha take 1.2 GB"
+)
+DECODING_CPU_S = _limit("DECODING_CPU_S", 20, "seconds", "of computing; 40 megapixels take 3 s")
+DECODING_WALL_S = _limit("DECODING_WALL_S", 60.0, "seconds", "in all, on a busy machine")
+
+_group = "Time for one job on the page"
+EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
+DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection: crop by crop it takes longest")
+DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; its steps are planned to fit")
+STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; its steps are planned to fit")
+WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")
+UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling: 40 megapixels take 52 s of one core with 9-5-5")
+
+_group = "Results"
+UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "of an enlarged picture")
+STYLE_ASPECT_RATIO = _limit("STYLE_ASPECT_RATIO", 8.0, "times", "the longer side may be of the shorter, for a style")
+WALK_STOPS = _limit("WALK_STOPS", 16, "pictures", "that a film or an interpolation goes through")
+
+_group = "Jobs that wait"
+QUEUE_LENGTH = _limit("QUEUE_LENGTH", 30, "jobs", "waiting in all: the last would wait for an hour at the slowest")
+PLACES_PER_CLIENT = _limit(
+    "PLACES_PER_CLIENT", 4, "jobs", "of one visitor: one runs while they try another tab, two more for the impatient"
+)
+PLACES_PER_ADDRESS = _limit("PLACES_PER_ADDRESS", 12, "jobs", "of one address: a few visitors in one house")
+LIGHT_PLACES_PER_CLIENT = _limit(
+    "LIGHT_PLACES_PER_CLIENT", 20, "light jobs", "of one visitor: a slider that is dragged asks ten times a second"
+)
+LIGHT_PLACES_PER_ADDRESS = _limit("LIGHT_PLACES_PER_ADDRESS", 60, "light jobs", "of one address")
+LIGHT_QUEUE_LENGTH = _limit("LIGHT_QUEUE_LENGTH", 200, "light jobs", "waiting in all")
+UNHEARD_S = _limit(
+    "UNHEARD_S", 10.0, "seconds", "until a job is dropped whose answer nobody listens to: a browser does so at once"
+)
+LISTENING_S = _limit("LISTENING_S", 15.0, "seconds", "that a stream counts as heard: it asks every 10 s at least")
+UNREAD_KEPT_S = _limit("UNREAD_KEPT_S", 600.0, "seconds", "that a finished answer waits for its client")
+CANCELLED_RUNS = _limit("CANCELLED_RUNS", 2000, "runs", "cancelled before they were queued, that are remembered")
+
+_group = "Files of visitors"
+UPLOAD_BYTES = _limit("UPLOAD_BYTES", 40 * MB, "bytes", "of one upload: a camera's JPEG has 5 to 25 MB")
+KEEP_FILES_S = _limit("KEEP_FILES_S", 3600, "seconds", "that uploads and results stay: a visitor may look for an hour")
+UNFINISHED_S = _limit("UNFINISHED_S", 900, "seconds", "after which an upload that did not end counts as cut off")
+FILES_BYTES = _limit(
+    "FILES_BYTES", 2 * 2**30, "bytes", "of all files: 50 large uploads; a laptop's folder for them often has 4 GB"
+)
+UPLOAD_SHARE = _limit("UPLOAD_SHARE", 4, "parts", "into which that is divided: one address may upload one part an hour")
+PREVIEWS_AT_ONCE = _limit(
+    "PREVIEWS_AT_ONCE", 1, "pictures", "made ready for the browser at a time: 40 megapixels take 200 MB for a second"
+)
+PREVIEWS_PER_ADDRESS = _limit("PREVIEWS_PER_ADDRESS", 2, "pictures", "of one address that wait for it")
+
+_group = "Requests"
+CALL_BYTES = _limit(
+    "CALL_BYTES", 2 * MB, "bytes", "of a request that is no upload: pictures stand in it by their paths"
+)
+TEXT_LENGTH = _limit("TEXT_LENGTH", 2000, "characters", "in one field: the longest class name has fewer than 40")
+FIELD_ITEMS = _limit("FIELD_ITEMS", 500, "values", "in one field: the pictures of a film are 16 pairs")
+STREAMS_PER_ADDRESS = _limit(
+    "STREAMS_PER_ADDRESS", 150, "streams", "of one address: a browser holds two a tab; a school class behind one"
+)
+TRACE_LENGTH = _limit("TRACE_LENGTH", 20_000, "characters", "of one error in the log: a deep trace has 10,000")
+
+_group = "Connections"
+CONNECTIONS = _limit("CONNECTIONS", 1000, "connections", "in all, about 50 kB each")
+CONNECTIONS_PER_ADDRESS = _limit(
+    "CONNECTIONS_PER_ADDRESS", 100, "connections", "of one address of the internet; not counted behind a proxy"
+)
+HEADER_S = _limit("HEADER_S", 5.0, "seconds", "for the header of a request: a browser sends it in one packet")
+BODY_SILENCE_S = _limit("BODY_SILENCE_S", 20.0, "seconds", "without a byte of the body")
+BODY_GRACE_S = _limit("BODY_GRACE_S", 60.0, "seconds", "after which the body must have come at the rate below")
+BODY_BYTES_PER_S = _limit("BODY_BYTES_PER_S", 1024, "bytes", "a second at least: a slow phone sends ten times as much")
+UNREAD_S = _limit("UNREAD_S", 120.0, "seconds", "that a client may take nothing of an answer: a phone sleeps a minute")
+
+_group = "Sessions"
+SESSIONS = _limit("SESSIONS", 400, "sessions", "whose state is kept, 0.5 MB each")
+STATE_BYTES = _limit("STATE_BYTES", 256 * MB, "bytes", "of all sessions' state; a detection takes 4 to 8 MB")
+STATE_S = _limit("STATE_S", 3600.0, "seconds", "that an unused state is kept")
+
+
+def as_markdown() -> str:
+    """The page of the documentation."""
+    lines = [
+        "# Limits",
+        "",
+        "Each limit has a variable in the environment. It is read once, when the page or the command line starts.",
+    ]
+    for group in dict.fromkeys(limit.group for limit in LIMITS.values()):
+        lines += ["", f"## {group}", "", "| Variable | Default | Unit | What it limits, and why |", "|---|---|---|---|"]
+        lines += [
+            f"| `{limit.variable}` | {limit.default:g} | {limit.unit} | {limit.reason} |"
+            if limit.default < 1e5
+            else f"| `{limit.variable}` | {limit.default:,.0f} | {limit.unit} | {limit.reason} |"
+            for limit in LIMITS.values()
+            if limit.group == group
+        ]
+    return "\n".join(lines) + "\n"
