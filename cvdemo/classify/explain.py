@@ -8,11 +8,9 @@ convolution. An ensemble is explained by the mean of its members: of their logit
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,16 +18,11 @@ from torch import Tensor
 from cvdemo.classify.classifier import CHOICES, Classifier, Member, prepare
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.images import ImageArray, center_crop, normalise, to_image
+from cvdemo.ops.heatmap import CAP_PERCENTILE, HeatMap, blurred, colour_map, overlay_heatmap, repeat_pixels
 from cvdemo.runtime import Deadline
 
-HeatMap = npt.NDArray[np.float32]
-Number = TypeVar("Number", bound=np.generic)
-
 METHODS = {"grad_cam": "Where it looked (Grad-CAM)", "saliency": "Which pixels count (saliency)"}
-CAP_PERCENTILE = 99.5  # of a saliency map: what lies above is shown as 1 (Smilkov, section 3.1, caps at the 99th)
 BATCH = 8  # noisy copies at a time: bounds memory
-BLUR = 1 / 150  # standard deviation as a share of the side, 1.5 px of 224: single bright pixels are hard to see
-SHOWN_PX = 320  # smaller maps are enlarged, pixel by pixel, to this or a little more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +58,8 @@ class Explanation:
     def picture(self) -> ImageArray:
         """Grad-CAM over the crop, or the saliency map, a little blurred, in bright colours; small ones enlarged."""
         if self.method == "grad_cam":
-            return overlay_heatmap(enlarge(self.crop), enlarge(self.heat))
-        return colour_map(enlarge(blurred(self.heat)), cv2.COLORMAP_INFERNO)
+            return overlay_heatmap(repeat_pixels(self.crop), repeat_pixels(self.heat))
+        return colour_map(repeat_pixels(blurred(self.heat)), cv2.COLORMAP_INFERNO)
 
 
 def crop_of(image: ImageArray, classifier: Classifier) -> Tensor:
@@ -163,39 +156,3 @@ def _member_cam(crop: Tensor, member: Member, class_index: int) -> Tensor:
 def _peak_one(heat: Tensor) -> Tensor:
     peak = heat.max()
     return heat / peak if peak > 0 else heat
-
-
-def blurred(heat: HeatMap) -> HeatMap:
-    """(H, W) in [0, 1], blurred by `BLUR` and stretched again, from the least to the percentile of the cap."""
-    soft = cv2.GaussianBlur(heat, (0, 0), BLUR * min(heat.shape))
-    soft = soft - soft.min()
-    cap = np.percentile(soft, CAP_PERCENTILE)
-    stretched: HeatMap = (np.clip(soft / cap, 0, 1) if cap > 0 else soft).astype(np.float32)
-    return stretched
-
-
-def enlarge(image: npt.NDArray[Number], side_px: int = SHOWN_PX) -> npt.NDArray[Number]:
-    """(H, W) or (H, W, C), each pixel repeated so that the shorter side is at least `side_px`."""
-    times = -(-side_px // min(image.shape[:2]))
-    return image.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def colour_map(heat: HeatMap, palette: int = cv2.COLORMAP_TURBO) -> ImageArray:
-    """(H, W) in [0, 1] -> uint8 (H, W, 3) RGB in one of OpenCV's palettes."""
-    indices = (heat * 255).round().astype(np.uint8)
-    colours: ImageArray = cv2.cvtColor(cv2.applyColorMap(indices, palette), cv2.COLOR_BGR2RGB)
-    return colours
-
-
-def overlay_heatmap(image: ImageArray, heat: HeatMap, strength: float = 0.6) -> ImageArray:
-    """The picture with `heat` in [0, 1], (H, W), laid over it in the turbo colour map; cold parts stay as they are.
-
-    Raises:
-        ValueError: the sizes differ.
-    """
-    if heat.shape != image.shape[:2]:
-        raise ValueError(f"sizes differ: picture {image.shape[:2]}, map {heat.shape}")
-    alpha = (strength * heat)[..., None]
-    blended = image * (1 - alpha) + colour_map(heat) * alpha
-    result: ImageArray = blended.round().astype(np.uint8)
-    return result

@@ -8,9 +8,10 @@ from gradio.components import Component
 
 from cvdemo.classify.adversarial import FoolConfig, Fooled, FoolStep, fool_steps, succeeded
 from cvdemo.classify.classifier import Classifier, Prediction, load_classifier
-from cvdemo.classify.explain import METHODS, ExplainConfig, crop_of, enlarge, explain
+from cvdemo.classify.explain import METHODS, ExplainConfig, crop_of, explain
 from cvdemo.config import default_of
 from cvdemo.images import ImageArray
+from cvdemo.ops.heatmap import repeat_pixels
 from cvdemo.runtime import Deadline
 from cvdemo.ui.wiring.controls import endpoint, load_picture, picture_output, took
 from cvdemo.ui.wiring.parts import Part, wire
@@ -138,7 +139,7 @@ def _searching(step: FoolStep, classifier: Classifier) -> str:
 
 def _pictures(found: Fooled) -> list[Any]:
     """The crop, the changed crop and the difference, large enough to be seen."""
-    return [enlarge(picture) for picture in (found.crop, found.changed, found.difference_picture())]
+    return [repeat_pixels(picture) for picture in (found.crop, found.changed, found.difference_picture())]
 
 
 def build_heat(image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component], Part]:

@@ -12,13 +12,9 @@ from cvdemo.classify.classifier import Classifier, Member, classify, load_classi
 from cvdemo.classify.explain import (
     METHODS,
     ExplainConfig,
-    blurred,
-    colour_map,
     crop_of,
-    enlarge,
     explain,
     grad_cam,
-    overlay_heatmap,
     pixel_gradient,
     saliency,
     smooth_gradient,
@@ -95,15 +91,6 @@ def test_an_ensemble_is_explained_by_the_mean_of_its_members() -> None:
     np.testing.assert_allclose(same, grad_cam(crop, classifier_of(one), 0), atol=1e-6)
 
 
-def test_the_blurred_map_keeps_its_peak_and_its_range() -> None:
-    heat = np.zeros((224, 224), np.float32)
-    heat[60:80, 100:120] = 1
-    soft = blurred(heat)
-    assert soft.dtype == np.float32 and soft.min() == 0 and soft.max() == 1
-    assert soft[70, 110] == 1 and soft[150, 110] == 0 and 0 < soft[60, 110] < 1
-    assert not blurred(np.zeros((28, 28), np.float32)).any()
-
-
 def test_saliency_ends_with_its_visitor(deep: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """One batch of noisy copies is enough to see that nobody waits."""
     batches: list[int] = []
@@ -157,21 +144,6 @@ def test_a_flat_map_stays_flat() -> None:
     crop = torch.rand(1, 3, 8, 8)
     assert grad_cam(crop, classifier_of(blind), 0).max() == 0
     assert saliency(crop, classifier_of(blind), 0, ExplainConfig(samples=1)).max() == 0
-
-
-def test_an_overlay_is_the_picture_where_it_is_cold(noise: ImageArray) -> None:
-    heat = np.zeros((48, 64), np.float32)
-    heat[:, 32:] = 1
-    shown = overlay_heatmap(noise, heat)
-    assert np.array_equal(shown[:, :32], noise[:, :32]) and not np.array_equal(shown[:, 32:], noise[:, 32:])
-    with pytest.raises(ValueError, match="sizes differ"):
-        overlay_heatmap(noise, heat[:10])
-
-
-def test_small_pictures_are_enlarged_pixel_by_pixel(noise: ImageArray) -> None:
-    assert np.array_equal(enlarge(noise[:2, :2], 5)[:3, :3], np.broadcast_to(noise[0, 0], (3, 3, 3)))
-    assert enlarge(noise, 48).shape == noise.shape
-    assert colour_map(np.zeros((2, 3), np.float32)).shape == (2, 3, 3)
 
 
 def test_an_unknown_method_is_refused() -> None:
