@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from cvdemo import weights
 from cvdemo.errors import WeightsError
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_ensembles, load_labels, load_manifest, load_state_dict
 from train.publishing.publish import model_card
@@ -70,6 +72,53 @@ def test_an_altered_file_is_refused(folder: Path) -> None:
 def test_an_unknown_name_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(WeightsError, match="no weight named 'nothing'; the manifest has tiny"):
         entry_of("nothing", folder)
+
+
+class CountedParses:
+    """How often JSON was parsed in `cvdemo.weights`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.parse = json.loads
+        monkeypatch.setattr(weights.json, "loads", self)
+
+    def __call__(self, text: str) -> object:
+        self.count += 1
+        return self.parse(text)
+
+
+def aged(path: Path, seconds: float = 60) -> None:
+    """Makes a file look as if it was last changed so long ago."""
+    then = time.time_ns() - int(seconds * 1e9)
+    os.utime(path, ns=(then, then))
+
+
+def test_the_manifest_is_parsed_once_until_it_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = folder / "manifest.json"
+    aged(manifest)
+    parses = CountedParses(monkeypatch)
+    for _ in range(3):
+        assert load_state_dict("tiny", folder) and load_labels("tiny", folder) and load_ensembles(folder) == {}
+    assert parses.count == 1
+    manifest.write_text(manifest.read_text().replace("Apache-2.0", "Apache-3.0"), encoding="utf-8")  # of the same size
+    aged(manifest, 50)
+    assert entry_of("tiny", folder).licence == "Apache-3.0" and parses.count == 2
+
+
+def test_a_manifest_that_was_just_written_is_read_again(folder: Path) -> None:
+    """Two writes within one tick of the file system's clock leave the same time and size."""
+    manifest = folder / "manifest.json"
+    before = manifest.stat()
+    assert entry_of("tiny", folder).licence == "Apache-2.0"
+    manifest.write_text(manifest.read_text().replace("Apache-2.0", "Apache-3.0"), encoding="utf-8")
+    os.utime(manifest, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert entry_of("tiny", folder).licence == "Apache-3.0"
+
+
+def test_who_changes_what_was_loaded_changes_nothing_for_others(folder: Path) -> None:
+    aged(folder / "manifest.json")
+    load_manifest(folder).clear()
+    assert list(load_manifest(folder)) == ["tiny"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"weights": {"x": {"file": "x"}}}'])
