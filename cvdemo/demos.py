@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cvdemo.classify.run import ClassifyRequest, run_classify
+from cvdemo.classify.run import (
+    ClassifyRequest,
+    ExplainRequest,
+    FoolRequest,
+    run_classify,
+    run_explain,
+    run_fool,
+)
 from cvdemo.demo import Request, Run, Step
 
 RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
+    ExplainRequest: run_explain,
+    FoolRequest: run_fool,
 }
 
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,9 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from cvdemo import weights
 from cvdemo.errors import WeightsError
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_ensembles, load_labels, load_manifest, load_state_dict
+from tests.helpers.manifest_files import CountedParses, aged
 from train.publishing.publish import model_card
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -72,25 +71,6 @@ def test_an_altered_file_is_refused(folder: Path) -> None:
 def test_an_unknown_name_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(WeightsError, match="no weight named 'nothing'; the manifest has tiny"):
         entry_of("nothing", folder)
-
-
-class CountedParses:
-    """How often JSON was parsed in `cvdemo.weights`."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
-        self.parse = json.loads
-        monkeypatch.setattr(weights.json, "loads", self)
-
-    def __call__(self, text: str) -> object:
-        self.count += 1
-        return self.parse(text)
-
-
-def aged(path: Path, seconds: float = 60) -> None:
-    """Makes a file look as if it was last changed so long ago."""
-    then = time.time_ns() - int(seconds * 1e9)
-    os.utime(path, ns=(then, then))
 
 
 def test_the_manifest_is_parsed_once_until_it_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
