@@ -116,31 +116,24 @@ def fool_steps(
         InputError: the target is the answer already, or nothing found turns the answer.
     """
     config, deadline = config or FoolConfig(), deadline or Deadline()
-    levels = (crop_of(image, classifier) * LEVELS).round()
-    scores = Scores(levels, classifier)
-    before = top_k(scores.probabilities(), classifier.labels)
-    if target == before.classes[0]:
-        raise InputError(f"The answer is {before.labels[0]} already; choose another class to turn it into.")
-    target = scores.nearest_rival(before) if target is None else target
-    search = Search(levels)
+    search = Search((crop_of(image, classifier) * LEVELS).round(), classifier, target)
     for number in range(1, config.steps + 1):
-        margin, gradient = scores.border(target)
-        found = search.is_smaller(margin)
-        if found:
-            after = top_k(scores.probabilities(), classifier.labels)
-            search.best = _fooled(levels, search.change, before, after)
+        found = search.attempt()
         settled = number == config.steps or search.is_settled
         ended = settled or deadline.expired
         if ended and search.best is None:
-            raise InputError(_not_turned(classifier.labels[target], number, None if settled else deadline))
-        step = _step(search.best, found, classifier.labels[target], float(scores.probabilities()[target]))
-        left_s = seconds_left(deadline, number, number if ended else config.steps)
-        step = replace(step, done=number, total=number if settled else config.steps, seconds_left=left_s)
+            raise InputError(_not_turned(search.target_name, number, None if settled else deadline))
+        step = Step(
+            done=number,
+            total=number if settled else config.steps,
+            seconds_left=seconds_left(deadline, number, number if ended else config.steps),
+            preview=search.best.changed if found and search.best else None,
+            partial=search.best,
+            measures={search.target_name: search.probability},
+        )
         yield replace(step, result=search.best, complete=settled) if ended else step
         if ended:
             return
-        search.advance(margin, gradient)
-        scores = Scores(levels + search.change, classifier)
 
 
 def fool(
@@ -155,12 +148,6 @@ def fool(
     return result_of(fool_steps(image, classifier, config, target=target, deadline=deadline))
 
 
-def _step(best: Fooled | None, is_new: bool, target: str, probability: float) -> Step[Fooled]:
-    """What a step shows; how far it is the caller fills in."""
-    preview = best.changed if is_new and best is not None else None
-    return Step(done=0, total=0, preview=preview, partial=best, measures={target: probability})
-
-
 def _not_turned(name: str, steps: int, deadline: Deadline | None) -> str:
     """What is said where nothing was found: after all steps, or before because of the deadline."""
     limit = f"{steps} steps" if deadline is None or deadline.seconds is None else f"{deadline.seconds:g} s"
@@ -168,27 +155,44 @@ def _not_turned(name: str, steps: int, deadline: Deadline | None) -> str:
 
 
 class Search:
-    """Where the search stands: the change that is tried, and the smallest that has turned the answer.
+    """The search for the smallest change: what is tried next, and the best so far.
 
     Args:
         levels: (1, C, h, w), the unchanged crop in grey levels.
+        target: the class to turn the answer into; None: the nearest of the next best ones.
+
+    Raises:
+        InputError: the target is the answer already.
     """
 
-    def __init__(self, levels: Tensor) -> None:
-        self.levels = levels
-        self.change = torch.zeros_like(levels)
+    def __init__(self, levels: Tensor, classifier: Classifier, target: int | None) -> None:
+        self._levels, self._classifier = levels, classifier
+        self._scores = Scores(levels, classifier)
+        self._before = top_k(self._scores.probabilities(), classifier.labels)
+        if target == self._before.classes[0]:
+            answer = self._before.labels[0]
+            raise InputError(f"The answer is {answer} already; choose another class to turn it into.")
+        self._target = self._scores.nearest_rival(self._before) if target is None else target
+        self.target_name, self.probability = classifier.labels[self._target], 0.0
         self.best: Fooled | None = None
+        self._change = torch.zeros_like(levels)
+        self._border: tuple[float, Tensor] | None = None  # of the last attempt
         self._average: Tensor | None = None  # of the gradients so far
         self._aim = 0.0  # log-probability beyond the border
         self._smallest, self._without_gain = float("inf"), 0
 
-    def is_smaller(self, margin: float) -> bool:
-        """Whether the change that is tried turns the answer and is smaller than all before; counts the tries."""
-        size = float(self.change.norm())
-        gain = margin > 0 and size < IMPROVEMENT * self._smallest
-        self._without_gain = 0 if gain else self._without_gain + 1
-        found = margin > 0 and size < self._smallest
-        self._smallest = size if found else self._smallest
+    def attempt(self) -> bool:
+        """Tries the next change, first none at all; returns whether it is the smallest so far that turns the answer."""
+        if self._border is not None:
+            self._change = self._change_after(*self._border)
+            self._scores = Scores(self._levels + self._change, self._classifier)
+        probabilities = self._scores.probabilities()
+        self.probability = float(probabilities[self._target])
+        self._border = self._scores.border(self._target)
+        found = self._is_smaller(self._border[0])
+        if found:
+            after = top_k(probabilities, self._classifier.labels)
+            self.best = _fooled(self._levels, self._change, self._before, after)
         return found
 
     @property
@@ -196,15 +200,24 @@ class Search:
         """Whether the best change counts as the smallest there is."""
         return self.best is not None and self._without_gain >= PATIENCE
 
-    def advance(self, margin: float, gradient: Tensor) -> None:
-        """The next change to try: the least that reaches the border by the average of the gradients so far."""
+    def _is_smaller(self, margin: float) -> bool:
+        """Whether the change turns the answer and is smaller than all before; counts those in a row without a gain."""
+        size = float(self._change.norm())
+        gain = margin > 0 and size < IMPROVEMENT * self._smallest
+        self._without_gain = 0 if gain else self._without_gain + 1
+        found = margin > 0 and size < self._smallest
+        self._smallest = size if found else self._smallest
+        return found
+
+    def _change_after(self, margin: float, gradient: Tensor) -> Tensor:
+        """The least change that reaches the border by the average of the gradients so far."""
         if self._average is None:
             self._average = gradient
         else:
             self._aim = max(0.0, self._aim - FEEDBACK * margin)
             self._average = MOMENTUM * self._average + (1 - MOMENTUM) * gradient
-        needed = float((self._average * self.change).sum()) - margin + self._aim
-        self.change = least_change(self._average, needed, self.levels)
+        needed = float((self._average * self._change).sum()) - margin + self._aim
+        return least_change(self._average, needed, self._levels)
 
 
 class Scores:
