@@ -5,11 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cvdemo.classify.run import ClassifyRequest, run_classify
+from cvdemo.classify.run import (
+    ClassifyRequest,
+    ExplainRequest,
+    FoolRequest,
+    run_classify,
+    run_explain,
+    run_fool,
+)
 from cvdemo.demo import Request, Run, Step
+from cvdemo.sample.run import (
+    ArithmeticRequest,
+    InterpolateRequest,
+    PicksRequest,
+    SampleRequest,
+    WalkRequest,
+    run_arithmetic,
+    run_interpolate,
+    run_picks,
+    run_sample,
+    run_walk,
+)
 
 RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
+    ExplainRequest: run_explain,
+    FoolRequest: run_fool,
+    SampleRequest: run_sample,
+    PicksRequest: run_picks,
+    InterpolateRequest: run_interpolate,
+    ArithmeticRequest: run_arithmetic,
+    WalkRequest: run_walk,
 }
 
 

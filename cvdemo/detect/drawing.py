@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cvdemo.classify.explain import overlay_heatmap
 from cvdemo.detect.selection import Detections
 from cvdemo.detect.sliding_window import LevelScores, Scan
 from cvdemo.images import ImageArray, resize_to_fit
 from cvdemo.ops.boxes import FloatArray
+from cvdemo.ops.heatmap import overlay_heatmap
 
 MAX_SIDE_PX = 1280  # of what is drawn; a larger PNG answers late and shows no more
 MIN_SIDE_PX = 720  # smaller pictures are enlarged, or no name would fit

@@ -38,7 +38,7 @@ def small_generator(monkeypatch: pytest.MonkeyPatch) -> Generator:
     generator = Generator(latent_dim=5, width=4, size=16).eval().requires_grad_(False)
     for parameter in generator.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    monkeypatch.setattr("cvdemo.cli.sample.load_generator", lambda name, device: generator)
+    monkeypatch.setattr("cvdemo.sample.run.load_generator", lambda name, device: generator)
     return generator
 
 
