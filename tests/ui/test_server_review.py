@@ -19,6 +19,7 @@ from cvdemo.dcgan import Pick, SampleConfig
 from cvdemo.detect import Detections
 from cvdemo.errors import RoomError
 from cvdemo.images import ImageArray
+from cvdemo.runtime import Deadline
 from cvdemo.srcnn import Upscaled
 from cvdemo.ui import detect, files, jobs, results, sample, sample_api, sample_explore, sample_picks, server, upscale
 from cvdemo.ui.clients import PEER, address_of
@@ -233,7 +234,7 @@ BOXES = Detections(
 )  # fmt: skip
 FILM = WalkConfig(seconds=2.0)
 DOWNLOADS: dict[str, Any] = {
-    "upscale": lambda: upscale._save(Upscaled(NOISE, NOISE), None, 2),
+    "upscale": lambda: upscale._save(Upscaled(NOISE, NOISE), None, 2, Deadline()),
     "sample": lambda: sample._downloads([NOISE], SampleConfig(count=1)),
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
     "latent": lambda: sample_picks.latent_file(PICKS[0]),  # type: ignore[arg-type]  # the third slot is empty
