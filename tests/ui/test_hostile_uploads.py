@@ -165,7 +165,7 @@ def test_every_file_is_answered_by_every_endpoint(
     results = sum(words is None for words in said.values())
     figures = (len(said), results, len(said) - results, time.monotonic() - started, stood_mb, peak_mb - stood_mb)
     with capsys.disabled():
-        print("\n" + TABLE.format(*COLUMNS) + "\n" + TABLE.format(endpoint, *map(round, figures)))
+        print("\n" + TABLE.format(*COLUMNS) + "\n" + TABLE.format(endpoint, *map(round, figures)), flush=True)
     check(hostile, said)
     assert peak_mb - stood_mb < MOST_MB
 
