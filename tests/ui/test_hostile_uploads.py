@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -34,6 +34,7 @@ EVERY_FILE = "CVDEMO_EVERY_HOSTILE_FILE"
 TABLE = "| {:9} | {:>5} | {:>7} | {:>9} | {:>7} | {:>16} | {:>18} |"
 COLUMNS = ("endpoint", "files", "results", "sentences", "seconds", "it stood at (MB)", "peak above it (MB)")
 CHEAPEST = {"explain": {"model": "cifar10"}, "fool": {"model": "cifar10"}}  # for the many files
+CLIENTS = 3
 WORKING_AT_128_PX = ("dream", "content", "style")  # so set here: all shapes are alike to their networks
 ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "classify": ("/classify", "image", {}),
@@ -180,7 +181,13 @@ def peak_of(hostile: HostilePage, work: Callable[[], object]) -> float:
 def send_all(
     hostile: HostilePage, endpoint: str, names: list[str], settings: Mapping[str, Any]
 ) -> dict[str, str | None]:
-    """What was said of each file; a few are under way at once, for each waits longer than it is worked on."""
-    with ThreadPoolExecutor(3) as pool:
-        said = pool.map(lambda name: hostile.send(endpoint, hostile.folder / name, settings), names)
-        return dict(zip(names, said, strict=True))
+    """What was said of each file; a few clients send at once, for each waits longer than its file is worked on."""
+
+    def send_some(first: int) -> dict[str, str | None]:
+        page = replace(
+            hostile, client=Client(hostile.client.src, verbose=False, download_files=hostile.client.download_files)
+        )
+        return {name: page.send(endpoint, hostile.folder / name, settings) for name in names[first::CLIENTS]}
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return {name: words for some in pool.map(send_some, range(CLIENTS)) for name, words in some.items()}
