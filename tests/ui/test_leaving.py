@@ -5,16 +5,16 @@ Programs leave an endpoint, visitors the handler of a tab: there is other code o
 The clock alone would measure the machine, which may be busy with other work: it decides how long two seconds of
 computing take. So what is bounded here is the CPU time that the page uses after the client has left: two seconds, or
 two of the job's own steps on a machine that is too slow for that. That no step is begun once the page has noticed it
-holds at any speed. Measured on two cores beside seven busy processes, in seconds:
+holds at any speed. Measured on two cores beside some fifteen busy processes, in seconds, a program's and a visitor's:
 
-             computes on, CPU   by the clock   longest step of a whole run, CPU
-    dream         0.45              0.66            1.21
-    stylize       0.24              0.52            1.54, the networks' loading included
-    upscale       0.10              0.11            0.83
-    detect        0.13              0.13            0.47
-    walk          0.13              0.14            0.48
-    explain       0.82              3.48            0.86
-    fool          0.06              0.12            0.23
+               computes on, CPU   by the clock   longest step, CPU
+    dream        0.46   0.30       1.63   0.31         1.30
+    stylize      0.30   0.30       0.51   0.29         1.85
+    upscale      0.09   0.08       0.21   0.08         0.69
+    detect       0.18   0.12       1.04   0.64         0.73
+    walk         0.15   0.06       0.66   0.22         0.57
+    explain      0.87   1.02       4.52   4.98         0.51
+    fool         0.04   0.04       0.04   0.07         0.07
 """
 
 import os
