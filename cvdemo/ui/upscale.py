@@ -53,7 +53,7 @@ FAST_NOTE = (
 )
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
 TIME_LIMIT_S = 150.0  # for the tiles; 40 megapixels take 52 s of CPU time with 9-5-5
-QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: nothing can stop a PNG while it is packed
+QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
 CLOSEUP_HW = (120, 180)  # px of the result that the close-up shows
 CLOSEUP_ZOOM = 4  # screen pixels for one of the result
@@ -115,9 +115,10 @@ def _decibels(psnr: float) -> str:
     return f"{psnr:.2f}" if math.isfinite(psnr) else "identical"
 
 
-def _save(result: Upscaled, path: str | None, scale: int) -> str:
+def _save(result: Upscaled, path: str | None, scale: int, deadline: Deadline) -> str:
     level = 1 if result.image[..., 0].size > QUICK_PNG_PIXELS else 6
-    return str(save_download(f"{Path(path or 'picture').stem}_x{scale}.png", png_bytes(result.image, level)))
+    content = png_bytes(result.image, level, deadline)
+    return str(save_download(f"{Path(path or 'picture').stem}_x{scale}.png", content))
 
 
 def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
@@ -127,8 +128,9 @@ def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> 
     """
     picture, config = load_picture(image, keep_alpha=True), UpscaleConfig(scale=scale, network=network)
     check_result_size(picture.shape[0], picture.shape[1], config.scale)
-    result = upscale(picture, load_srcnn(config.scale, network=config.network), config, Deadline(TIME_LIMIT_S))
-    return preview(without_alpha(result)), _save(result, image, config.scale)
+    deadline = Deadline(TIME_LIMIT_S)
+    result = upscale(picture, load_srcnn(config.scale, network=config.network), config, deadline)
+    return preview(without_alpha(result)), _save(result, image, config.scale, deadline)
 
 
 def _upscale_on_page(
@@ -138,6 +140,8 @@ def _upscale_on_page(
     deadline = Deadline(TIME_LIMIT_S)
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
+    if shrink_first:
+        yield *[gr.skip()] * 4, "Shrinking the picture"
     low_res, original = shrink(picture, scale) if shrink_first else (picture, None)
     check_result_size(low_res.shape[0], low_res.shape[1], scale)
     for step in upscale_steps(low_res, load_srcnn(scale, network=network), config, deadline):
@@ -153,7 +157,7 @@ def _upscale_on_page(
     yield *[gr.skip()] * 4, "Saving the PNG"
     height, width = result.image.shape[:2]
     status = took(deadline.elapsed_ms, f"{title}: {low_res.shape[1]} × {low_res.shape[0]} → {width} × {height} pixels")
-    download = gr.DownloadButton(value=_save(result, path, scale), visible=True)
+    download = gr.DownloadButton(value=_save(result, path, scale, deadline), visible=True)
     shown = without_alpha(result)
     yield preview(shown), closeup(shown), gr.Markdown(table, visible=bool(table)), download, status
 

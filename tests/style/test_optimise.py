@@ -19,6 +19,7 @@ from cvdemo.style.optimise import (
     StyleNetwork,
     StyleStep,
     load_style_network,
+    make_targets,
     scale_sizes,
     shifted,
     stylize,
@@ -144,6 +145,25 @@ def test_where_nobody_waits_the_step_under_way_is_the_last(random_network: Style
     with stopping_when(lambda: True):
         steps = run(random_network, deadline=Deadline(60))
     assert [(s.scale, s.done) for s in steps] == [(0, 1)]
+
+
+def test_a_visitor_who_leaves_ends_the_preparation_of_a_scale(
+    random_network: StyleNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its twelve views of the picture take several seconds at full size; a deadline that has passed keeps them all."""
+    content = to_tensor(pictures()[0])
+    seen: list[int] = []
+    features = type(random_network).features
+
+    def counted(network: StyleNetwork, *others: Any) -> Any:
+        seen.append(1)
+        return features(network, *others)
+
+    monkeypatch.setattr(type(random_network), "features", counted)
+    with stopping_when(lambda: len(seen) >= 4):
+        targets = make_targets(content, content, random_network, torch.Generator(), deadline=Deadline(60))
+    assert len(seen) == 4 and len(targets.shifts) == len(targets.content) == 3
+    assert len(make_targets(content, content, random_network, torch.Generator(), deadline=Deadline(0)).content) == 12
 
 
 def test_on_a_slow_machine_the_finest_scale_is_painted_in_time(

@@ -20,6 +20,7 @@ from cvdemo.detect.selection import Detections
 from cvdemo.errors import RoomError
 from cvdemo.images import ImageArray
 from cvdemo.limits import CONNECTIONS_PER_ADDRESS
+from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ANGLE
@@ -244,7 +245,7 @@ STRIP = StandIn(Step(done=3, total=3, result=[NOISE] * 3, measures={ANGLE: 90.0}
 WALKED = StandIn(Step(done=48, total=48, result=bytes(200)))
 FILM = WalkConfig(seconds=2.0)
 DOWNLOADS: dict[str, Any] = {
-    "upscale": lambda: upscale._save(Upscaled(NOISE, NOISE), None, 2),
+    "upscale": lambda: upscale._save(Upscaled(NOISE, NOISE), None, 2, Deadline()),
     "sample": lambda: sample._downloads([NOISE], SampleConfig(count=1)),
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
     "latent": lambda: sample_picks.latent_file(A, [0.5] * 20),
