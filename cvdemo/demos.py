@@ -7,9 +7,11 @@ from typing import Any
 
 from cvdemo.classify.run import ClassifyRequest, run_classify
 from cvdemo.demo import Request, Run, Step
+from cvdemo.detect.run import DetectRequest, run_detect
 
 RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
+    DetectRequest: run_detect,
 }
 
 

@@ -41,10 +41,10 @@ from cvdemo.classify.classifier import classify, load_classifier
 classify(picture, load_classifier("imagenet"))
 """,
     "detect": """
-from cvdemo.detect.selection import DetectConfig, load_detector
-from cvdemo.detect.sliding_window import scan_steps
-from cvdemo.runtime import Deadline
-*_, last = scan_steps(picture, load_detector("imagenet"), DetectConfig(megapixels=0.1), Deadline(60))
+from cvdemo.demo import result_of
+from cvdemo.detect.run import DetectRequest, run_detect
+from cvdemo.detect.selection import DetectConfig
+result_of(run_detect(DetectRequest(image=picture, config=DetectConfig(megapixels=0.1), time_limit_s=60)))
 """,
     "dream": """
 from cvdemo.classify.classifier import load_classifier

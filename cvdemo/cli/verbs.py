@@ -7,6 +7,7 @@ import argparse
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from cvdemo.cli.sources import STDIO, read_picture
 from cvdemo.config import Config
 from cvdemo.demo import Request, Step
 from cvdemo.demos import run
-from cvdemo.detect.drawing import draw_detections
-from cvdemo.detect.selection import DetectConfig, load_detector, select
-from cvdemo.detect.sliding_window import scan_steps
+from cvdemo.detect.detector import load_detector
+from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream import deepdream
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, on_white
@@ -96,15 +98,18 @@ def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:
 
 def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
     """Boxes on each picture, and the JSON of the page's API."""
-    detector = load_detector(config.detector, args.device)
+    load_detector(config.detector, args.device)
 
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in scan_steps(image, detector, config):
-            report(step.done, step.total)
-        found = select(step.scan, config)
-        return Result(", ".join(found.labels) or "nothing found", draw_detections(image, found), found.as_dict())
+    def request(image: ImageArray) -> DetectRequest:
+        return DetectRequest(image=image, config=config, device=args.device)
 
-    return work
+    return lambda image, report: by_steps(request, partial(_boxes, image))(image, report)
+
+
+def _boxes(image: ImageArray, result: DetectResult, step: Step[DetectResult]) -> Result:
+    found = result.detections
+    line = ", ".join(found.labels) or "nothing found"
+    return Result(line, draw_detections(to_canvas(image), found), found.as_dict())
 
 
 def prepare_dream(config: deepdream.DreamConfig, args: argparse.Namespace) -> Work:

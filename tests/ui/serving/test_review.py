@@ -20,7 +20,7 @@ from cvdemo.errors import RoomError
 from cvdemo.images import ImageArray
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
-from cvdemo.ui import detect, sample, sample_api, sample_explore, sample_picks, upscale
+from cvdemo.ui import detect_results, sample, sample_api, sample_explore, sample_picks, upscale
 from cvdemo.ui.serving import middleware as server
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving import results
@@ -242,8 +242,8 @@ DOWNLOADS: dict[str, Any] = {
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
     "latent": lambda: sample_picks.latent_file(PICKS[0]),  # type: ignore[arg-type]  # the third slot is empty
     "strip": lambda: sample_explore._interpolate_on_page(PICKS, 3),
-    "boxes": lambda: detect._png(NOISE),
-    "boxes as JSON": lambda: detect._files(BOXES),
+    "boxes": lambda: detect_results.save_png_quickly(NOISE),
+    "boxes as JSON": lambda: detect_results.box_files(BOXES.as_dict()),
     "walk": lambda: sample_api.walk_endpoint(seconds=FILM.seconds, fps=FILM.fps),
     "walk on the page": lambda: list(
         sample_explore._walk_on_page(PICKS, "dcgan_anime", 0, 1.0, *_walk_values()),
