@@ -8,10 +8,12 @@ from typing import Any
 from cvdemo.classify.run import ClassifyRequest, run_classify
 from cvdemo.demo import Request, Run, Step
 from cvdemo.detect.run import DetectRequest, run_detect
+from cvdemo.upscale.run import UpscaleRequest, run_upscale
 
 RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
     DetectRequest: run_detect,
+    UpscaleRequest: run_upscale,
 }
 
 

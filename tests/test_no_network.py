@@ -61,8 +61,9 @@ from cvdemo.sample.generate import SampleConfig, load_generator, sample
 sample(load_generator("dcgan_anime"), SampleConfig(generator="dcgan_anime", count=1))
 """,
     "upscale": """
-from cvdemo.upscale.upscale import UpscaleConfig, load_srcnn, upscale
-upscale(picture, load_srcnn(2), UpscaleConfig(scale=2))
+from cvdemo.demo import result_of
+from cvdemo.upscale.run import UpscaleRequest, run_upscale
+result_of(run_upscale(UpscaleRequest(image=picture)))
 import time
 time.sleep(3)  # the report was sent in the background
 """,

@@ -24,9 +24,11 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream import deepdream
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, on_white
+from cvdemo.images import ImageArray
 from cvdemo.style import optimise as style
-from cvdemo.upscale.upscale import UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
+from cvdemo.upscale.catalogue import network_named
+from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
+from cvdemo.upscale.upscale import UpscaleConfig, load_network
 
 Report = Callable[[int, int], None]  # steps done, of how many
 
@@ -153,23 +155,20 @@ def read_style(source: str) -> ImageArray:
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
     """Each picture enlarged, with its alpha; with `--shrink-first` laid on white, and also measured."""
-    network = load_srcnn(config.scale, args.device, config.network)
+    load_network(network_named(config.scale, config.network), args.device)
 
-    def work(image: ImageArray, report: Report) -> Result:
-        low_res, original = shrink(on_white(image), config.scale) if config.shrink_first else (image, None)
-        for step in upscale_steps(low_res, network, config):
-            report(step.done, step.total)
-        result = finished(step)
-        if original is None:
-            return Result(_size(result.image), result.image)
-        quality = {
-            name: luma_quality(picture, original, config.scale)
-            for name, picture in (("bicubic", result.bicubic), ("network", result.image))
-        }
-        line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
-        return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
+    def request(image: ImageArray) -> UpscaleRequest:
+        return UpscaleRequest(image=image, config=config, device=args.device, with_bicubic=False)
 
-    return work
+    return by_steps(request, _enlarged)
+
+
+def _enlarged(result: UpscaleResult, step: Step[UpscaleResult]) -> Result:
+    if result.quality is None:
+        return Result(_size(result.image), result.image)
+    quality = {"bicubic": result.quality.bicubic, "network": result.quality.network}
+    line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
+    return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -79,15 +79,23 @@ def scan_steps(
                 yield ScanStep(len(found), len(sizes), scan, scan.windows, _share(sizes, len(found)))
             elif found and clock.expired:
                 return
-            elif found and scored > 0:
-                share = _share(sizes, len(found), scored / len(window_grid(size_hw, net.window_px, net.stride_px)))
-                yield ScanStep(len(found), len(sizes), scan, scan.windows + scored, share)
+            elif found and scored.windows:
+                share = _share(sizes, len(found), scored.windows / scored.of)
+                yield ScanStep(len(found), len(sizes), scan, scan.windows + scored.windows, share)
 
 
 def _share(sizes_hw: list[tuple[int, int]], levels: int, of_next: float = 0.0) -> float:
     """Of the pixels of all levels, those of the first `levels` and of a part of the next."""
     pixels = [height * width for height, width in sizes_hw]
     return (sum(pixels[:levels]) + of_next * sum(pixels[levels : levels + 1])) / sum(pixels)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """So many windows of a level, `of` how many."""
+
+    windows: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -108,30 +116,29 @@ def _score_level(
     picture_hw: tuple[int, int],
     detector: SlidingWindowDetector,
     crop_by_crop: bool,
-) -> Iterator[int | _LevelCandidates]:
-    """How many windows are scored: 0 before any work, then after each batch of crops; at last the level."""
-    yield 0
+) -> Iterator[_Scored | _LevelCandidates]:
+    """How many windows are scored: none before any work, then after each batch of crops; at last the level."""
+    yield _Scored(0, 0)
     net = detector.net
     level = normalise(resize(pixels, size_hw, detector.preprocessing.interpolation), detector.preprocessing)
     features = net.trunk(level)
-    logits = net.window_logits(features)
+    rows, columns = (side - net.cells + 1 for side in features.shape[2:])
     batches: list[Tensor] = []
     for batch in crop_batches(net, level) if crop_by_crop else ():
         batches.append(batch)
-        yield sum(map(len, batches))
-    if crop_by_crop:
-        logits = torch.cat(batches).T.reshape(logits.shape)
+        yield _Scored(sum(map(len, batches)), rows * columns)
+    logits = torch.cat(batches).T.reshape(-1, rows, columns) if crop_by_crop else net.window_logits(features)
     probabilities: FloatArray = logits.softmax(dim=0).cpu().numpy()  # (K, rows, columns)
-    classes, rows, columns = _candidates(probabilities)
+    classes, at_row, at_column = _candidates(probabilities)
     grid = window_grid(size_hw, net.window_px, net.stride_px)
-    windows_xyxy = grid[rows * probabilities.shape[2] + columns]
-    fitted_xyxy = _evidence_boxes(net, features, classes, rows, columns)
+    windows_xyxy = grid[at_row * columns + at_column]
+    fitted_xyxy = _evidence_boxes(net, features, classes, at_row, at_column)
     found = np.unique(classes)
     yield _LevelCandidates(
         LevelScores(size_hw, probabilities.max(axis=0), found, probabilities[found]),
         scale_boxes(windows_xyxy, size_hw, picture_hw),
         scale_boxes(fitted_xyxy, size_hw, picture_hw),
-        probabilities[classes, rows, columns],
+        probabilities[classes, at_row, at_column],
         classes,
     )
 

@@ -46,7 +46,7 @@ from cvdemo.ui.wiring.controls import (
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 from cvdemo.upscale.catalogue import network_named
-from cvdemo.upscale.upscale import SCALES, UpscaleConfig, load_srcnn, upscale
+from cvdemo.upscale.upscale import SCALES, UpscaleConfig, load_network, upscale
 
 BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
 WALK_SETTINGS = ("seconds", "fps", "stops", "enlarge")
@@ -127,7 +127,7 @@ def _upscale_on_page(pick: Pick | None, scale: int) -> tuple[ImageArray, gr.Imag
     started = time.monotonic()
     config = UpscaleConfig(scale=scale)
     picture = picture_of(pick)
-    result = upscale(picture, load_srcnn(config.scale), config, Deadline(TIME_LIMIT_S))
+    result = upscale(picture, load_network(network_named(config.scale)), config, Deadline(TIME_LIMIT_S))
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
     restored = gr.Image(result.image, label=network_named(config.scale).title)
     return result.bicubic, restored, took((time.monotonic() - started) * 1000, sizes)

@@ -155,6 +155,13 @@ def test_crop_by_crop_scores_every_window(tiny: SlidingWindowDetector) -> None:
     assert shares == sorted(shares) and shares[-1] == 1
 
 
+def test_crop_by_crop_computes_no_dense_scores_beside_its_own(
+    tiny: SlidingWindowDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WindowNet, "window_logits", lambda net, features: pytest.fail("dense scores in vain"))
+    assert last(np.zeros((100, 100, 3), np.uint8), tiny, DetectConfig(crop_by_crop=True)).complete
+
+
 def test_selection_thresholds_suppresses_and_names_each_place_once(tiny: SlidingWindowDetector) -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [0, 1, 10, 11], [30, 30, 40, 40]], np.float32)
     scan = Scan((50, 50), list("ab"), (), boxes, boxes + 1, np.array([0.9, 0.8, 0.7, 0.2], np.float32),

@@ -29,7 +29,6 @@ from cvdemo.ui.serving.connections import MAX_PER_ADDRESS, LimitedProtocol
 from cvdemo.ui.serving.fair_queue import FairQueue, HeardQueue, Place
 from cvdemo.ui.serving.middleware import SHARE_TAKEN, RoomForUploads
 from cvdemo.ui.wiring import jobs
-from cvdemo.upscale.upscale import Upscaled
 
 
 @pytest.fixture(autouse=True)
@@ -237,7 +236,7 @@ BOXES = Detections(
 )  # fmt: skip
 FILM = WalkConfig(seconds=2.0)
 DOWNLOADS: dict[str, Any] = {
-    "upscale": lambda: upscale._save(Upscaled(NOISE, NOISE), None, 2),
+    "upscale": lambda: upscale.save_result(NOISE, None, 2),
     "sample": lambda: sample._downloads([NOISE], SampleConfig(count=1)),
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
     "latent": lambda: sample_picks.latent_file(PICKS[0]),  # type: ignore[arg-type]  # the third slot is empty
