@@ -14,6 +14,7 @@ from cvdemo.classify.run import (
     run_fool,
 )
 from cvdemo.demo import Request, Run, Step
+from cvdemo.detect.run import DetectRequest, run_detect
 from cvdemo.sample.run import (
     ArithmeticRequest,
     InterpolateRequest,
@@ -26,6 +27,7 @@ from cvdemo.sample.run import (
     run_sample,
     run_walk,
 )
+from cvdemo.upscale.run import UpscaleRequest, run_upscale
 
 RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
@@ -36,6 +38,8 @@ RUNS: Mapping[type[Request], Run] = {
     InterpolateRequest: run_interpolate,
     ArithmeticRequest: run_arithmetic,
     WalkRequest: run_walk,
+    DetectRequest: run_detect,
+    UpscaleRequest: run_upscale,
 }
 
 

@@ -71,12 +71,12 @@ def read_image(
 
 
 def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
-    """uint8 (H, W, 3) RGB -> float32 (1, 3, H, W) in [0, 1].
+    """uint8 (H, W, 3) RGB, or (H, W, 1) of one plane -> float32 (1, C, H, W) in [0, 1].
 
     Raises:
-        ValueError: the array is not uint8 (H, W, 3).
+        ValueError: the array is not uint8, or of another shape.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
         raise ValueError(f"need a uint8 (H, W, 3) array, got {image.dtype} {image.shape}")
     chw = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
     return chw.unsqueeze(0).to(device=device, dtype=torch.float32) / 255
@@ -87,8 +87,8 @@ def to_image(tensor: Tensor) -> ImageArray:
     chw = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
     if chw.ndim != 3 or chw.shape[0] not in (1, 3):
         raise ValueError(f"need one picture of 3 channels or 1, got {tuple(tensor.shape)}")
-    array: Tensor = chw.expand(3, -1, -1).float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    image: ImageArray = np.ascontiguousarray(array.permute(1, 2, 0).cpu().numpy())
+    array: Tensor = chw.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    image: ImageArray = np.ascontiguousarray(array.expand(3, -1, -1).permute(1, 2, 0).cpu().numpy())
     return image
 
 

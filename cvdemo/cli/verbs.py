@@ -7,6 +7,7 @@ import argparse
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,17 @@ from cvdemo.cli.sources import STDIO, read_picture
 from cvdemo.config import Config
 from cvdemo.demo import Request, Step
 from cvdemo.demos import run
-from cvdemo.detect.drawing import draw_detections
-from cvdemo.detect.selection import DetectConfig, load_detector, select
-from cvdemo.detect.sliding_window import scan_steps
+from cvdemo.detect.detector import load_detector
+from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream import deepdream
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, on_white
+from cvdemo.images import ImageArray
 from cvdemo.style import optimise as style
-from cvdemo.upscale.upscale import UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
+from cvdemo.upscale.catalogue import network_named
+from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
+from cvdemo.upscale.upscale import UpscaleConfig, load_network
 
 Report = Callable[[int, int], None]  # steps done, of how many
 
@@ -96,15 +100,18 @@ def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:
 
 def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
     """Boxes on each picture, and the JSON of the page's API."""
-    detector = load_detector(config.detector, args.device)
+    load_detector(config.detector, args.device)
 
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in scan_steps(image, detector, config):
-            report(step.done, step.total)
-        found = select(step.scan, config)
-        return Result(", ".join(found.labels) or "nothing found", draw_detections(image, found), found.as_dict())
+    def request(image: ImageArray) -> DetectRequest:
+        return DetectRequest(image=image, config=config, device=args.device)
 
-    return work
+    return lambda image, report: by_steps(request, partial(_boxes, image))(image, report)
+
+
+def _boxes(image: ImageArray, result: DetectResult, step: Step[DetectResult]) -> Result:
+    found = result.detections
+    line = ", ".join(found.labels) or "nothing found"
+    return Result(line, draw_detections(to_canvas(image), found), found.as_dict())
 
 
 def prepare_dream(config: deepdream.DreamConfig, args: argparse.Namespace) -> Work:
@@ -148,23 +155,20 @@ def read_style(source: str) -> ImageArray:
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
     """Each picture enlarged, with its alpha; with `--shrink-first` laid on white, and also measured."""
-    network = load_srcnn(config.scale, args.device, config.network)
+    load_network(network_named(config.scale, config.network), args.device)
 
-    def work(image: ImageArray, report: Report) -> Result:
-        low_res, original = shrink(on_white(image), config.scale) if config.shrink_first else (image, None)
-        for step in upscale_steps(low_res, network, config):
-            report(step.done, step.total)
-        result = finished(step)
-        if original is None:
-            return Result(_size(result.image), result.image)
-        quality = {
-            name: luma_quality(picture, original, config.scale)
-            for name, picture in (("bicubic", result.bicubic), ("network", result.image))
-        }
-        line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
-        return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
+    def request(image: ImageArray) -> UpscaleRequest:
+        return UpscaleRequest(image=image, config=config, device=args.device, with_bicubic=False)
 
-    return work
+    return by_steps(request, _enlarged)
+
+
+def _enlarged(result: UpscaleResult, step: Step[UpscaleResult]) -> Result:
+    if result.quality is None:
+        return Result(_size(result.image), result.image)
+    quality = {"bicubic": result.quality.bicubic, "network": result.quality.network}
+    line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
+    return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -12,7 +12,6 @@ from cvdemo.config import SEED_MAX
 from cvdemo.demo import Run, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, png_bytes
-from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import COUNT_MAX, Pick, grid
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ANGLE, ArithmeticRequest, InterpolateRequest, WalkRequest
@@ -37,8 +36,8 @@ from cvdemo.ui.wiring.controls import (
     whole_number,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import network_named
-from cvdemo.upscale.upscale import SCALES, UpscaleConfig, load_srcnn, upscale
+from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
+from cvdemo.upscale.upscale import SCALES, UpscaleConfig
 
 BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
 WALK_SETTINGS = ("seconds", "fps", "stops", "enlarge")
@@ -122,16 +121,16 @@ def _way(request: WalkRequest) -> str:
     return f"through {request.config.stops} random points of seed {request.source.seed}"
 
 
-def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray, gr.Image, str]:
+def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray | None, gr.Image, str]:
     """Bicubic, the network's picture under the network's name, and status."""
     if pick is None:
         raise InputError("There is nothing to enlarge yet: click a picture first.")
     started = time.monotonic()
     config = UpscaleConfig(scale=scale)
     picture = draw(run, [pick])[0].image
-    result = upscale(picture, load_srcnn(config.scale), config, Deadline(TIME_LIMIT_S))
+    result: UpscaleResult = result_of(run(UpscaleRequest(image=picture, config=config, time_limit_s=TIME_LIMIT_S)))
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
-    restored = gr.Image(result.image, label=network_named(config.scale).title)
+    restored = gr.Image(result.image, label=result.network_title)
     return result.bicubic, restored, took((time.monotonic() - started) * 1000, sizes)
 
 

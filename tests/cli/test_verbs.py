@@ -3,7 +3,9 @@
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -21,15 +23,17 @@ from cvdemo.nets.srcnn import SRCNN
 from cvdemo.sample.generate import SampleConfig, generate, latents
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
 from cvdemo.upscale.network import DetailNetwork, prepared
-from cvdemo.upscale.upscale import UpscaleConfig, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, UpscaleStep, upscale, upscale_steps
 
 
 @pytest.fixture
 def small_srcnn(monkeypatch: pytest.MonkeyPatch) -> SRCNN:
     """A small random SRCNN takes the place of the real one, for all scales."""
     small = SRCNN(kernels=(5, 1, 3), channels=(4, 3)).eval().requires_grad_(False)
-    monkeypatch.setattr("cvdemo.cli.verbs.load_srcnn", lambda scale, device, network: prepared(small, scale))
+    for module in ("cvdemo.cli.verbs", "cvdemo.upscale.run"):
+        monkeypatch.setattr(f"{module}.load_network", lambda choice, device: prepared(small, choice.scale))
     return small
 
 
@@ -80,15 +84,31 @@ def test_upscale_takes_the_network_that_is_named(
 ) -> None:
     asked: list[str] = []
 
-    def load(scale: int, device: str, network: str) -> DetailNetwork:
-        asked.append(network)
-        return prepared(small_srcnn, scale)
+    def load(choice: UpscaleChoice, device: str) -> DetailNetwork:
+        asked.append(choice.value)
+        return prepared(small_srcnn, choice.scale)
 
-    monkeypatch.setattr("cvdemo.cli.verbs.load_srcnn", load)
+    monkeypatch.setattr("cvdemo.upscale.run.load_network", load)
     save_png(noise, tmp_path / "in.png")
     for options in ([], ["--network", "9-5-5"]):
         assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--overwrite", *options]) == 0
-    assert asked == ["auto", "9-5-5"]
+    assert asked == [next(iter(list_networks(2))), "9-5-5"]
+
+
+@pytest.mark.parametrize("options", [[], ["--shrink-first"]])
+def test_upscale_computes_bicubic_only_to_measure(
+    options: list[str], noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def steps(*args: Any, with_bicubic: bool) -> Iterator[UpscaleStep]:
+        asked.append(with_bicubic)
+        return upscale_steps(*args, with_bicubic=with_bicubic)
+
+    monkeypatch.setattr("cvdemo.upscale.run.upscale_steps", steps)
+    save_png(noise, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), *options]) == 0
+    assert asked == [bool(options)]
 
 
 def test_a_folder_gives_a_folder(

@@ -164,6 +164,12 @@ def test_tensors_round_trip(noise: ImageArray) -> None:
     assert np.array_equal(to_image(tensor), noise)
 
 
+def test_a_single_plane_round_trips(noise: ImageArray) -> None:
+    tensor = to_tensor(noise[..., 1:2])
+    assert tensor.shape == (1, 1, 48, 64)
+    assert np.array_equal(to_image(tensor), noise[..., [1, 1, 1]])
+
+
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
 def test_to_tensor_names_what_it_got(wrong: ImageArray) -> None:
     with pytest.raises(ValueError, match=r"need a uint8 \(H, W, 3\) array, got"):

@@ -24,7 +24,7 @@ from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ANGLE
-from cvdemo.ui import detect, sample, sample_api, sample_explore, sample_picks, upscale
+from cvdemo.ui import detect_results, sample, sample_api, sample_explore, sample_picks, upscale
 from cvdemo.ui.serving import middleware as server
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving import results
@@ -33,7 +33,6 @@ from cvdemo.ui.serving.connections import LimitedProtocol
 from cvdemo.ui.serving.fair_queue import FairQueue, HeardQueue, Place
 from cvdemo.ui.serving.middleware import SHARE_TAKEN, RoomForUploads
 from cvdemo.ui.wiring import jobs
-from cvdemo.upscale.upscale import Upscaled
 from tests.ui.stand_in import StandIn
 
 
@@ -245,13 +244,13 @@ STRIP = StandIn(Step(done=3, total=3, result=[NOISE] * 3, measures={ANGLE: 90.0}
 WALKED = StandIn(Step(done=48, total=48, result=bytes(200)))
 FILM = WalkConfig(seconds=2.0)
 DOWNLOADS: dict[str, Any] = {
-    "upscale": lambda: upscale._save(Upscaled(NOISE, NOISE), None, 2, Deadline()),
+    "upscale": lambda: upscale.save_result(NOISE, None, 2, Deadline()),
     "sample": lambda: sample._downloads([NOISE], SampleConfig(count=1)),
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
     "latent": lambda: sample_picks.latent_file(A, [0.5] * 20),
     "strip": lambda: sample_explore.interpolate_on_page(STRIP, PICKS, 3),
-    "boxes": lambda: detect._png(NOISE),
-    "boxes as JSON": lambda: detect._files(BOXES),
+    "boxes": lambda: detect_results.save_png_quickly(NOISE),
+    "boxes as JSON": lambda: detect_results.box_files(BOXES.as_dict()),
     "walk": lambda: sample_api.walk_endpoint(WALKED, seconds=FILM.seconds, fps=FILM.fps),
     "walk on the page": lambda: list(
         sample_explore.walk_on_page(WALKED, PICKS, "dcgan_anime", 0, 1.0, *_walk_values()),
