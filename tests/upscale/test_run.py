@@ -68,7 +68,7 @@ def test_a_step_a_tile_and_the_last_carries_the_result(noise: ImageArray, clock:
 def test_the_measured_way(noise: ImageArray, clock: Clock, network: DetailNetwork) -> None:
     config = UpscaleConfig(scale=2, tile_px=64, shrink_first=True)
     steps = list(run_upscale(UpscaleRequest(image=noise, config=config, with_bicubic=False)))
-    assert [(step.done, step.total) for step in steps] == [(1, 1), (1, 1)]  # measuring, and the result
+    assert [(step.done, step.total) for step in steps] == [(0, 1), (1, 1), (1, 1)]  # shrinking, measuring, the result
     assert steps[0].result is None and steps[0].seconds_left is None and steps[-1].complete
     result = result_of(steps)
     low_res, original = shrink(noise, 2)
@@ -142,7 +142,7 @@ def test_what_is_too_large_is_refused_before_the_network_is_loaded(monkeypatch: 
         next(run_upscale(UpscaleRequest(image=large, config=UpscaleConfig(scale=4))))
     with pytest.raises(InputError, match="needs at least 16 on each side"):
         config = UpscaleConfig(shrink_first=True)
-        next(run_upscale(UpscaleRequest(image=large[:14], config=config)))
+        list(run_upscale(UpscaleRequest(image=large[:14], config=config)))
 
 
 def test_size_and_network_are_looked_up_once(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
