@@ -7,9 +7,13 @@ from typing import Any
 
 from cvdemo.classify.run import ClassifyRequest, run_classify
 from cvdemo.demo import Request, Run, Step
+from cvdemo.dream.run import DreamRequest, run_dream
+from cvdemo.style.run import StyleRequest, run_style
 
 RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
+    DreamRequest: run_dream,
+    StyleRequest: run_style,
 }
 
 
