@@ -15,6 +15,7 @@ from cvdemo.classify.run import (
 )
 from cvdemo.demo import Request, Run, Step
 from cvdemo.detect.run import DetectRequest, run_detect
+from cvdemo.dream.run import DreamRequest, run_dream
 from cvdemo.sample.run import (
     ArithmeticRequest,
     InterpolateRequest,
@@ -27,6 +28,7 @@ from cvdemo.sample.run import (
     run_sample,
     run_walk,
 )
+from cvdemo.style.run import StyleRequest, run_style
 from cvdemo.upscale.run import UpscaleRequest, run_upscale
 
 RUNS: Mapping[type[Request], Run] = {
@@ -40,6 +42,8 @@ RUNS: Mapping[type[Request], Run] = {
     WalkRequest: run_walk,
     DetectRequest: run_detect,
     UpscaleRequest: run_upscale,
+    DreamRequest: run_dream,
+    StyleRequest: run_style,
 }
 
 

@@ -47,14 +47,15 @@ from cvdemo.detect.selection import DetectConfig
 result_of(run_detect(DetectRequest(image=picture, config=DetectConfig(megapixels=0.1), time_limit_s=60)))
 """,
     "dream": """
-from cvdemo.classify.classifier import load_classifier
-from cvdemo.dream.deepdream import DreamConfig, dream
-c = load_classifier()
-*_, last = dream(picture, c.network, c.preprocessing, DreamConfig(octaves=1, steps=1, size_px=128), device=c.device)
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.run import DreamRequest, run_dream
+*_, last = run_dream(DreamRequest(image=picture, config=DreamConfig(octaves=1, steps=1, size_px=128)))
 """,
     "style": """
-from cvdemo.style.optimise import StyleConfig, load_style_network, stylize
-*_, last = stylize(picture, picture, load_style_network(), StyleConfig(size=128, scales=1, steps=10))
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.run import StyleRequest, run_style
+config = StyleConfig(size=128, scales=1, steps=10)
+*_, last = run_style(StyleRequest(content=picture, style=picture, config=config))
 """,
     "sample": """
 from cvdemo.sample.generate import SampleConfig, load_generator, sample

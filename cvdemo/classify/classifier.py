@@ -27,6 +27,7 @@ from cvdemo.images import (
     resize_to_fit,
     to_tensor,
 )
+from cvdemo.nets.backbone import BACKBONE, load_backbone
 from cvdemo.nets.build import ClassifierNetwork, build_network
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
@@ -159,6 +160,9 @@ def load_classifier(model: str = "imagenet", device: str = "auto", weights_dir: 
 
 
 def _load_member(name: str, device: torch.device, weights_dir: Path | None) -> Member:
+    if name == BACKBONE and weights_dir is None:
+        shared = load_backbone(device)
+        return Member(shared.network, shared.preprocessing)
     network: Any = load_network(name, weights_dir).to(device)
     return Member(network, Preprocessing.from_manifest(entry_of(name, weights_dir).preprocessing))
 

@@ -22,10 +22,16 @@ from cvdemo.detect.detector import load_detector
 from cvdemo.detect.drawing import draw_detections, to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
-from cvdemo.dream import deepdream
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import DEFAULT_PRESET as DEFAULT_DREAM
+from cvdemo.dream.presets import PRESETS as DREAMS
+from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.style import optimise as style
+from cvdemo.nets.backbone import load_backbone
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.presets import PRESETS as STYLES
+from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.upscale.catalogue import network_named
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, load_network
@@ -114,31 +120,28 @@ def _boxes(image: ImageArray, result: DetectResult, step: Step[DetectResult]) ->
     return Result(line, draw_detections(to_canvas(image), found), found.as_dict())
 
 
-def prepare_dream(config: deepdream.DreamConfig, args: argparse.Namespace) -> Work:
+def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
     """DeepDream of each picture."""
-    classifier = load_classifier(device=args.device)
-    network, preprocessing = classifier.network, classifier.preprocessing
-
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in deepdream.dream(image, network, preprocessing, config, device=classifier.device):
-            report(step.done, step.total)
-        return Result(_size(step.image), step.image, finite({"objective": step.objective}))
-
-    return work
+    load_backbone(args.device)
+    return by_steps(lambda image: DreamRequest(image=image, config=config, device=args.device), _dream)
 
 
-def prepare_stylize(config: style.StyleConfig, args: argparse.Namespace) -> Work:
+def _dream(result: Dream, step: Step[Dream]) -> Result:
+    return Result(_size(result.image), result.image, finite({"objective": step.measures["objective"]}))
+
+
+def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
     """Each picture in the manner of `--style`."""
-    reference = read_style(args.style)
-    network = style.load_style_network(args.device)
+    style = read_style(args.style)
+    load_backbone(args.device, folded=True)
+    return by_steps(
+        lambda image: StyleRequest(content=image, style=style, config=config, device=args.device), _stylized
+    )
 
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in style.stylize(image, reference, network, config):
-            report(step.done, step.total)
-        losses = {"content_loss": step.content_loss, "style_loss": step.style_loss, "tv_loss": step.tv_loss}
-        return Result(_size(step.image), step.image, finite(losses))
 
-    return work
+def _stylized(result: Stylized, step: Step[Stylized]) -> Result:
+    losses = {name: step.measures[name] for name in ("content_loss", "style_loss", "tv_loss")}
+    return Result(_size(result.image), result.image, finite(losses))
 
 
 def read_style(source: str) -> ImageArray:
@@ -197,17 +200,17 @@ TASKS = {
     "detect": Task("draw a box round each object", DetectConfig, prepare_detect, has_data=_always),
     "dream": Task(
         "let a network draw what it looks for (DeepDream)",
-        deepdream.DreamConfig,
+        DreamConfig,
         prepare_dream,
-        presets=_by_slug(deepdream.PRESETS),
-        default_preset=_slug(deepdream.DEFAULT_PRESET),
+        presets=_by_slug(DREAMS),
+        default_preset=_slug(DEFAULT_DREAM),
     ),
     "stylize": Task(
         "repaint a picture in the style of another",
-        style.StyleConfig,
+        StyleConfig,
         prepare_stylize,
-        presets=_by_slug(style.PRESETS),
-        default_preset=_slug(next(iter(style.PRESETS))),
+        presets=_by_slug(STYLES),
+        default_preset=_slug(next(iter(STYLES))),
     ),
     "upscale": Task(
         "enlarge with a super-resolution network",

@@ -13,7 +13,8 @@ from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
 from cvdemo.config import default_of, settings_of
 from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
-from cvdemo.ui.explain import ANSWER_FIELDS, TIME_LIMIT_S, WITHOUT_ANSWER, build_fool, build_heat_map, values_for
+from cvdemo.limits import EXPLAIN_S
+from cvdemo.ui.explain import ANSWER_FIELDS, WITHOUT_ANSWER, build_fool, build_heat_map, values_for
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
@@ -55,7 +56,7 @@ def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, met
     """Label, status, and what the Explain part shows of a new answer."""
     started = time.monotonic()
     config, explain = ClassifyConfig(model=model, ten_crop=ten_crop), ExplainConfig(model=model, method=method)
-    request = ClassifyRequest(image=load_picture(path), config=config, explain=explain, time_limit_s=TIME_LIMIT_S)
+    request = ClassifyRequest(image=load_picture(path), config=config, explain=explain, time_limit_s=EXPLAIN_S)
     prediction: ExplainedPrediction = result_of(run(request))
     values = values_for(prediction)
     return _confidences(prediction), took((time.monotonic() - started) * 1000), *values

@@ -13,6 +13,7 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.scan import Scan
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
+from cvdemo.limits import DETECT_S, STATE_S
 from cvdemo.ui.detect_results import (
     BOXES,
     TABLE_HEADERS,
@@ -48,8 +49,6 @@ NOTE = (
     "to what spoke for its class ([Zhou et al. 2016](https://arxiv.org/abs/1512.04150))."
 )
 EXAMPLES = ("cheetah", "lion", "coffee", "astronaut", "chelsea")
-TIME_LIMIT_S = 60.0
-STATE_TTL_S = 3600.0
 NO_FILE = gr.update(value=None, interactive=False)
 LIVE = ("score_threshold", "nms_iou", "one_name", "fit_boxes")  # act on the kept candidates
 SEARCH = ("pyramid_factor", "max_upscale", "megapixels", "crop_by_crop")  # act on the next run
@@ -87,10 +86,10 @@ def detect_endpoint(
         fit_boxes=fit_boxes,
     )
     picture = load_picture(image)
-    request = DetectRequest(image=picture, config=config, time_limit_s=TIME_LIMIT_S)
+    request = DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)
     found: DetectResult = result_of(run(request))
     if not found.scan.complete:
-        gr.Warning(f"Stopped at the limit of {TIME_LIMIT_S:g} s before the finest level: small objects may be missing.")
+        gr.Warning(f"Stopped at the limit of {DETECT_S:g} s before the finest level: small objects may be missing.")
     return save_png_quickly(draw_detections(to_canvas(picture), found.detections)), found.detections.as_dict()
 
 
@@ -103,7 +102,7 @@ def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *value
     config = DetectConfig(detector=detector, **dict(zip((*LIVE, *SEARCH), values, strict=True)))
     picture = load_picture(path)
     canvas, shown, boxes = to_canvas(picture), None, 0
-    for step in run(DetectRequest(image=picture, config=config, time_limit_s=TIME_LIMIT_S)):
+    for step in run(DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)):
         found: DetectResult | None = step.result or step.partial
         look = Look(view if step.result else BOXES, (), values[: len(LIVE)])
         if found is not None and (step.done, look) != shown:
@@ -193,7 +192,7 @@ def build(run: Run) -> dict[str, Component]:
 
 def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts: dict[str, Component]) -> None:
     """The run; and after it, or at any touch of a live control, the view of what it kept."""
-    session = gr.State(time_to_live=STATE_TTL_S)
+    session = gr.State(time_to_live=STATE_S)
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
     shown = [parts[name] for name in ("result", "status", "table", "json", "csv")]
     part = Part(

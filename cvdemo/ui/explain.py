@@ -15,11 +15,11 @@ from cvdemo.classify.run import ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.config import default_of
 from cvdemo.demo import Run, Step, result_of
 from cvdemo.images import ImageArray
+from cvdemo.limits import EXPLAIN_S
 from cvdemo.ops.heatmap import repeat_pixels
 from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took
 from cvdemo.ui.wiring.parts import Part, wire
 
-TIME_LIMIT_S = 60.0
 # What a new answer fills, in the order of `values_for`.
 ANSWER_FIELDS = ("overlay", "explained", "target", "report", "before", "changed", "difference")
 NEAREST = -1  # in the choice of classes to turn the answer into
@@ -52,7 +52,7 @@ def explain_endpoint(
     `class_name` is one of the network's class names; empty, the best class is explained.
     """
     config = ExplainConfig(model=model, method=method, class_name=class_name)
-    request = ExplainRequest(image=load_picture(image), config=config, time_limit_s=TIME_LIMIT_S)
+    request = ExplainRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
     explanation: Explanation = result_of(run(request))
     return explanation.picture()
 
@@ -66,7 +66,7 @@ def fool_endpoint(
     `largest` are in grey levels of 255; the difference is shown times `amplification` around middle grey.
     """
     config = FoolConfig(model=model, class_name=class_name)
-    request = FoolRequest(image=load_picture(image), config=config, time_limit_s=TIME_LIMIT_S)
+    request = FoolRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
     found: Fooled = result_of(run(request))
     return found.changed, found.difference_picture(), as_dict(found)
 
@@ -101,7 +101,7 @@ def _per_cent(probability: float) -> str:
 def explain_on_page(run: Run, path: str | None, model: str, method: str, class_index: int | None) -> ImageArray:
     """The class that was chosen, explained; the best where none is, or one that another network has."""
     config, chosen = ExplainConfig(model=model, method=method), _class_or_none(class_index, model)
-    request = ExplainRequest(image=load_picture(path), config=config, class_index=chosen, time_limit_s=TIME_LIMIT_S)
+    request = ExplainRequest(image=load_picture(path), config=config, class_index=chosen, time_limit_s=EXPLAIN_S)
     explanation: Explanation = result_of(run(request))
     return explanation.picture()
 
@@ -119,7 +119,7 @@ def fool_on_page(run: Run, path: str | None, model: str, target: int | None) -> 
     Until there is one, and between them, only the report says how far the search is.
     """
     started, config, wanted = time.monotonic(), FoolConfig(model=model), _class_or_none(target, model)
-    request = FoolRequest(image=load_picture(path), config=config, class_index=wanted, time_limit_s=TIME_LIMIT_S)
+    request = FoolRequest(image=load_picture(path), config=config, class_index=wanted, time_limit_s=EXPLAIN_S)
     for step in run(request):
         pictures = [gr.skip()] * 3
         if step.preview is not None and step.partial is not None:
@@ -128,7 +128,7 @@ def fool_on_page(run: Run, path: str | None, model: str, target: int | None) -> 
             yield _searching(step), *pictures
             continue
         elapsed = took((time.monotonic() - started) * 1000, "Found")
-        stopped = "" if step.complete else f"; the limit of {TIME_LIMIT_S:g} s stopped the search for a smaller one"
+        stopped = "" if step.complete else f"; the limit of {EXPLAIN_S:g} s stopped the search for a smaller one"
         yield f"{report(step.result)} {elapsed}{stopped}.", *pictures
 
 

@@ -6,14 +6,13 @@ from typing import Any
 from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
+from cvdemo.limits import WALK_S, WALK_STOPS
 from cvdemo.sample.generate import Pick
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ArithmeticRequest, InterpolateRequest, WalkRequest
 from cvdemo.ui.wiring.controls import save_download, whole_number
 
 BETWEEN = 8  # pictures of an interpolation
-TIME_LIMIT_S = 60.0
-THROUGH_MAX = 16
 
 
 def interpolate_endpoint(
@@ -81,7 +80,7 @@ def walk_endpoint(
         config=WalkConfig(seconds=seconds, fps=fps, stops=stops, enlarge=enlarge),
         picks=_pairs(generator, through, truncation),
         source=Pick(generator=generator, seed=seed, truncation=truncation),
-        time_limit_s=TIME_LIMIT_S,
+        time_limit_s=WALK_S,
     )
     last = last_step(run(request))
     if not last.complete:
@@ -104,7 +103,7 @@ def _pairs(generator: str, through: Any, truncation: float) -> tuple[Pick, ...]:
     """The picks that a client named by [seed, index]."""
     if not through:
         return ()
-    whole = isinstance(through, list) and len(through) <= THROUGH_MAX
+    whole = isinstance(through, list) and len(through) <= WALK_STOPS
     if not whole or not all(isinstance(pair, list) and len(pair) == 2 for pair in through):
-        raise InputError(f"through must be a list of at most {THROUGH_MAX} pairs such as [[12, 6], [99, 0]].")
+        raise InputError(f"through must be a list of at most {WALK_STOPS} pairs such as [[12, 6], [99, 0]].")
     return tuple(Pick(generator=generator, seed=seed, index=index, truncation=truncation) for seed, index in through)

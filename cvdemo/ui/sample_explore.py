@@ -12,12 +12,12 @@ from cvdemo.config import SEED_MAX
 from cvdemo.demo import Run, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, png_bytes
+from cvdemo.limits import UPSCALE_S, WALK_S
 from cvdemo.sample.generate import COUNT_MAX, Pick, grid
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ANGLE, ArithmeticRequest, InterpolateRequest, WalkRequest
 from cvdemo.ui.sample_api import (
     BETWEEN,
-    TIME_LIMIT_S,
     arithmetic_endpoint,
     cut_short,
     interpolate_endpoint,
@@ -103,7 +103,7 @@ def walk_on_page(
         config=WalkConfig(**dict(zip(WALK_SETTINGS, values, strict=True))),
         picks=tuple(filled(slots)),
         source=Pick(generator=generator, seed=whole_number(seed, "The seed"), truncation=truncation),
-        time_limit_s=TIME_LIMIT_S,
+        time_limit_s=WALK_S,
     )
     for step in run(request):
         if step.result is None:
@@ -128,7 +128,7 @@ def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray
     started = time.monotonic()
     config = UpscaleConfig(scale=scale)
     picture = draw(run, [pick])[0].image
-    result: UpscaleResult = result_of(run(UpscaleRequest(image=picture, config=config, time_limit_s=TIME_LIMIT_S)))
+    result: UpscaleResult = result_of(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
     restored = gr.Image(result.image, label=result.network_title)
     return result.bicubic, restored, took((time.monotonic() - started) * 1000, sizes)

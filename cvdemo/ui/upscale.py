@@ -15,6 +15,7 @@ from cvdemo.config import default_of
 from cvdemo.demo import Run, Step, last_step
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
+from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.wiring.controls import (
     Tab,
@@ -46,7 +47,6 @@ FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
-TIME_LIMIT_S = 150.0  # for the tiles; 40 megapixels take 52 s of CPU time with 9-5-5
 QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
 CLOSEUP_HW = (120, 180)  # px of the result that the close-up shows
@@ -123,7 +123,7 @@ def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str =
     The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes fast, where the scale has it.
     """
     picture, config = load_picture(image, keep_alpha=True), UpscaleConfig(scale=scale, network=network)
-    last = last_step(run(UpscaleRequest(image=picture, config=config, time_limit_s=TIME_LIMIT_S)))
+    last = last_step(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
     if not last.complete:  # a program could not tell this picture from a whole one
         raise InputError(time_ran_out(last.done, last.total))
     result = last.result
@@ -138,7 +138,7 @@ def _upscale_on_page(
     started = time.monotonic()
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
-    for step in run(UpscaleRequest(image=picture, config=config, time_limit_s=TIME_LIMIT_S)):
+    for step in run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)):
         yield *[gr.skip()] * 4, _progress(step)
     result = step.result
     assert isinstance(result, UpscaleResult)  # of the last step

@@ -17,11 +17,17 @@ from cvdemo.cli.parser import make_parser
 from cvdemo.cli.run import main
 from cvdemo.cli.verbs import TASKS
 from cvdemo.config import settings_of
+from cvdemo.demo import last_step
+from cvdemo.demos import run
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.run import DreamRequest
 from cvdemo.images import ImageArray, read_image, save_png
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.sample.generate import SampleConfig, generate, latents
 from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.run import StyleRequest
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
 from cvdemo.upscale.network import DetailNetwork, prepared
@@ -286,6 +292,27 @@ def test_stylize_takes_the_size_asked_for(tmp_path: Path) -> None:
     options = ["--style", example_picture("coffee"), "--size", "128", "--scales", "1", "--steps", "2"]
     assert main(["stylize", example_picture("lion"), str(tmp_path / "out.png"), *options, "--device", "cpu"]) == 0
     assert max(size_wh(tmp_path / "out.png")) == 128
+
+
+def test_dream_and_stylize_are_the_runs_of_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lion, coffee = (read_image(example_picture(name)) for name in ("lion", "coffee"))
+    small = ["--size", "128", "--scales", "1", "--steps", "2"]
+    requests = {
+        "dream": DreamRequest(image=lion, config=DreamConfig(size_px=128, octaves=1, steps=2)),
+        "stylize": StyleRequest(content=lion, style=coffee, config=StyleConfig(size=128, scales=1, steps=2)),
+    }
+    options = {
+        "dream": ["--size-px", "128", "--octaves", "1", "--steps", "2"],
+        "stylize": [*small, "--style", example_picture("coffee")],
+    }
+    measured = {"dream": ["objective"], "stylize": ["content_loss", "style_loss", "tv_loss"]}
+    for verb, request in requests.items():
+        output = tmp_path / f"{verb}.png"
+        assert main([verb, example_picture("lion"), str(output), *options[verb], "--json"]) == 0
+        last = last_step(run(request))
+        np.testing.assert_array_equal(read_image(output), last.result.image)
+        data = json.loads(capsys.readouterr().out)
+        assert {name: data[name] for name in measured[verb]} == {name: last.measures[name] for name in measured[verb]}
 
 
 def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

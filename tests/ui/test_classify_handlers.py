@@ -9,6 +9,7 @@ from cvdemo.classify.explain import Explanation
 from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.demo import Step
 from cvdemo.errors import InputError
+from cvdemo.limits import EXPLAIN_S
 from cvdemo.ui import classify, explain
 from cvdemo.ui.wiring.controls import example_picture, given
 from tests.ui.stand_in import StandIn
@@ -47,7 +48,7 @@ def test_the_page_asks_once_for_the_answer_and_why() -> None:
     )
     (request,) = run.requests
     assert isinstance(request, ClassifyRequest) and request.explain is not None
-    assert request.explain.method == "saliency" and request.time_limit_s == explain.TIME_LIMIT_S
+    assert request.explain.method == "saliency" and request.time_limit_s == EXPLAIN_S
     assert label == {"lion": 0.7, "cheetah": 0.2, "dog": 0.05} and status.startswith("Done in")
     assert overlay.shape == (320, 320, 3)
     assert explained.choices == [("lion", 291), ("cheetah", 293), ("dog", 235)] and explained.value == 291

@@ -15,6 +15,7 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.scan import LevelScores, Scan
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import read_image, save_png
+from cvdemo.limits import DETECT_S
 from cvdemo.ui import detect, detect_results
 from cvdemo.ui.detect import LIVE, SEARCH, Session
 
@@ -165,7 +166,7 @@ def test_the_endpoint_draws_once_and_asks_for_what_it_was_given(picture: str, ca
     path, boxes = detect.detect_endpoint(stand_in(seen), picture, score_threshold=0.6, nms_iou=0.2, one_name=False)
     (request,) = seen
     assert request.config == DetectConfig(score_threshold=0.6, nms_iou=0.2, one_name=False)
-    assert request.image.shape == (64, 128, 3) and request.time_limit_s == detect.TIME_LIMIT_S
+    assert request.image.shape == (64, 128, 3) and request.time_limit_s == DETECT_S
     assert len(boxes["detections"]) == 2 and max(read_image(path).shape) == 720
     assert calls == {"to_canvas": 1, "draw_detections": 1, "png_bytes": 1, "save_download": 1}
 

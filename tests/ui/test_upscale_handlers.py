@@ -13,6 +13,7 @@ from cvdemo import demos
 from cvdemo.demo import Run, Step
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image, save_png
+from cvdemo.limits import UPSCALE_S
 from cvdemo.ui import upscale as tab
 from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, Pair, busiest_place, closeup, preview, quality_table
 from cvdemo.upscale.quality import Comparison, Quality
@@ -93,7 +94,7 @@ def test_the_page_asks_for_what_it_was_given(picture: str) -> None:
     list(tab._upscale_on_page(stand_in(seen), picture, 2, "auto", False, 384))
     first, second = seen
     assert first.config == UpscaleConfig(scale=3, network="9-5-5", shrink_first=True, tile_px=128)
-    assert second.config == UpscaleConfig() and first.time_limit_s == tab.TIME_LIMIT_S
+    assert second.config == UpscaleConfig() and first.time_limit_s == UPSCALE_S
     assert first.image.shape == (20, 30, 3) and second.image.shape == (20, 30, 4) and second.with_bicubic
 
 
@@ -141,7 +142,7 @@ def test_the_endpoint_asks_for_what_it_was_given(picture: str) -> None:
     seen: list[UpscaleRequest] = []
     (before, after), path = tab.upscale_endpoint(stand_in(seen), picture, 4, "9-5-5")
     (request,) = seen
-    assert request.config == UpscaleConfig(scale=4, network="9-5-5") and request.time_limit_s == tab.TIME_LIMIT_S
+    assert request.config == UpscaleConfig(scale=4, network="9-5-5") and request.time_limit_s == UPSCALE_S
     assert before.shape == after.shape == (80, 120, 3) and Path(path).name == "photo_x4.png"
 
 
