@@ -5,11 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cvdemo.classify.run import ClassifyRequest, run_classify
+from cvdemo.classify.run import (
+    ClassifyRequest,
+    ExplainRequest,
+    FoolRequest,
+    run_classify,
+    run_explain,
+    run_fool,
+)
 from cvdemo.demo import Request, Run, Step
+from cvdemo.detect.run import DetectRequest, run_detect
+from cvdemo.dream.run import DreamRequest, run_dream
+from cvdemo.sample.run import (
+    ArithmeticRequest,
+    InterpolateRequest,
+    PicksRequest,
+    SampleRequest,
+    WalkRequest,
+    run_arithmetic,
+    run_interpolate,
+    run_picks,
+    run_sample,
+    run_walk,
+)
+from cvdemo.style.run import StyleRequest, run_style
+from cvdemo.upscale.run import UpscaleRequest, run_upscale
 
 RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
+    ExplainRequest: run_explain,
+    FoolRequest: run_fool,
+    SampleRequest: run_sample,
+    PicksRequest: run_picks,
+    InterpolateRequest: run_interpolate,
+    ArithmeticRequest: run_arithmetic,
+    WalkRequest: run_walk,
+    DetectRequest: run_detect,
+    UpscaleRequest: run_upscale,
+    DreamRequest: run_dream,
+    StyleRequest: run_style,
 }
 
 

@@ -9,7 +9,10 @@ import hashlib
 import json
 import os
 import re
+import time
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from cvdemo.errors import WeightsError, brief
 
 WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or Path(__file__).resolve().parent.parent / "weights")
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")
+SETTLED_NS = 2 * 10**9  # a file changed so lately may change again without a new time: some clocks count in 2 s steps
 DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a manifest may raise
 
 
@@ -76,26 +80,22 @@ class EnsembleEntry:
     metric: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Manifest:
+    """A manifest as it was read. Shared by all who ask, so nobody changes what it holds."""
+
+    weights: dict[str, WeightEntry]
+    ensembles: Mapping[str, Any]
+    hub: Mapping[str, Any]
+
+
 def load_manifest(weights_dir: Path | None = None) -> dict[str, WeightEntry]:
     """All entries by name.
 
     Raises:
         WeightsError: the manifest is missing or is not JSON of the right form.
     """
-    path = _manifest_path(weights_dir)
-    names = [field.name for field in fields(WeightEntry) if field.default is MISSING]
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["weights"]
-        return {
-            name: WeightEntry(
-                **{key: entry[key] for key in names},
-                settings=entry.get("settings"),
-                earlier=tuple(entry.get("earlier", ())),
-            )
-            for name, entry in entries.items()
-        }
-    except DAMAGED as error:
-        raise _damaged(path) from error
+    return dict(_read(_manifest_path(weights_dir)).weights)
 
 
 def load_ensembles(weights_dir: Path | None = None) -> dict[str, EnsembleEntry]:
@@ -105,19 +105,46 @@ def load_ensembles(weights_dir: Path | None = None) -> dict[str, EnsembleEntry]:
         WeightsError: the manifest is missing or damaged, or an ensemble lists a weight that is not there.
     """
     path = _manifest_path(weights_dir)
-    weights = load_manifest(weights_dir)
+    manifest = _read(path)
     try:
         found = {
             name: EnsembleEntry(members=tuple(entry["members"]), sha256=entry.get("sha256", {}), metric=entry["metric"])
-            for name, entry in (json.loads(path.read_text(encoding="utf-8")).get("ensembles") or {}).items()
+            for name, entry in manifest.ensembles.items()
         }
     except DAMAGED as error:
         raise _damaged(path) from error
     for name, ensemble in found.items():
-        missing = [member for member in ensemble.members if member not in weights]
+        missing = [member for member in ensemble.members if member not in manifest.weights]
         if missing or not ensemble.members:
             raise WeightsError(f"The ensemble {brief(name)} needs weights that the manifest does not list: {missing}.")
     return found
+
+
+def _read(path: Path) -> _Manifest:
+    """The manifest, parsed once for as long as the file stays the same: loading one network asks for it many times."""
+    try:
+        status = path.stat()
+        settled = time.time_ns() - status.st_mtime_ns > SETTLED_NS
+        parse = _parse if settled else _parse.__wrapped__
+        return parse(path, status.st_mtime_ns, status.st_size)
+    except DAMAGED as error:
+        raise _damaged(path) from error
+
+
+@lru_cache(maxsize=4)  # the project's own, and those of tests and trainings
+def _parse(path: Path, mtime_ns: int, size: int) -> _Manifest:
+    """The file's content; time and size tell the cache whether it is still the same file."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    names = [field.name for field in fields(WeightEntry) if field.default is MISSING]
+    weights = {
+        name: WeightEntry(
+            **{key: entry[key] for key in names},
+            settings=entry.get("settings"),
+            earlier=tuple(entry.get("earlier", ())),
+        )
+        for name, entry in content["weights"].items()
+    }
+    return _Manifest(weights=weights, ensembles=content.get("ensembles") or {}, hub=content.get("hub") or {})
 
 
 def _manifest_path(weights_dir: Path | None) -> Path:
@@ -197,7 +224,7 @@ def _hub_pin(folder: Path) -> tuple[str | None, str | None]:
     if override:
         repo_id, _, revision = override.partition("@")
     else:
-        pin = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("hub") or {}
+        pin = _read(_manifest_path(folder)).hub
         repo_id, revision = pin.get("repo_id"), pin.get("revision")
     if repo_id and not FULL_REVISION.fullmatch(revision or ""):
         raise WeightsError(f"The Hub revision must be a full commit hash of 40 digits, got {revision!r}.")

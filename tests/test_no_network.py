@@ -41,28 +41,30 @@ from cvdemo.classify.classifier import classify, load_classifier
 classify(picture, load_classifier("imagenet"))
 """,
     "detect": """
-from cvdemo.detect.selection import DetectConfig, load_detector
-from cvdemo.detect.sliding_window import scan_steps
-from cvdemo.runtime import Deadline
-*_, last = scan_steps(picture, load_detector("imagenet"), DetectConfig(megapixels=0.1), Deadline(60))
+from cvdemo.demo import result_of
+from cvdemo.detect.run import DetectRequest, run_detect
+from cvdemo.detect.selection import DetectConfig
+result_of(run_detect(DetectRequest(image=picture, config=DetectConfig(megapixels=0.1), time_limit_s=60)))
 """,
     "dream": """
-from cvdemo.classify.classifier import load_classifier
-from cvdemo.dream.deepdream import DreamConfig, dream
-c = load_classifier()
-*_, last = dream(picture, c.network, c.preprocessing, DreamConfig(octaves=1, steps=1, size_px=128), device=c.device)
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.run import DreamRequest, run_dream
+*_, last = run_dream(DreamRequest(image=picture, config=DreamConfig(octaves=1, steps=1, size_px=128)))
 """,
     "style": """
-from cvdemo.style.optimise import StyleConfig, load_style_network, stylize
-*_, last = stylize(picture, picture, load_style_network(), StyleConfig(size=128, scales=1, steps=10))
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.run import StyleRequest, run_style
+config = StyleConfig(size=128, scales=1, steps=10)
+*_, last = run_style(StyleRequest(content=picture, style=picture, config=config))
 """,
     "sample": """
 from cvdemo.sample.generate import SampleConfig, load_generator, sample
 sample(load_generator("dcgan_anime"), SampleConfig(generator="dcgan_anime", count=1))
 """,
     "upscale": """
-from cvdemo.upscale.upscale import UpscaleConfig, load_srcnn, upscale
-upscale(picture, load_srcnn(2), UpscaleConfig(scale=2))
+from cvdemo.demo import result_of
+from cvdemo.upscale.run import UpscaleRequest, run_upscale
+result_of(run_upscale(UpscaleRequest(image=picture)))
 import time
 time.sleep(3)  # the report was sent in the background
 """,

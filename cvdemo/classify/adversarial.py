@@ -10,7 +10,7 @@ level and would be lost in any picture file. What counts as turned is the answer
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from torch import Tensor
 from cvdemo.classify.classifier import CHOICES, Classifier, Prediction, top_k
 from cvdemo.classify.explain import crop_of
 from cvdemo.config import Config, setting
+from cvdemo.demo import Step, result_of, seconds_left
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image
 from cvdemo.runtime import Deadline
@@ -93,24 +94,6 @@ class Fooled:
         return picture
 
 
-@dataclass(frozen=True)
-class FoolStep:
-    """How far the search is.
-
-    Attributes:
-        done, total: steps; the search may end early.
-        target: index of the class that the answer is turned into.
-        probability: of that class, for the picture as changed so far.
-        best: the smallest change found that turns the answer, or None.
-    """
-
-    done: int
-    total: int
-    target: int
-    probability: float
-    best: Fooled | None
-
-
 def fool_steps(
     image: ImageArray,
     classifier: Classifier,
@@ -118,8 +101,11 @@ def fool_steps(
     *,
     target: int | None = None,
     deadline: Deadline | None = None,
-) -> Iterator[FoolStep]:
-    """Searches for the smallest change that turns the answer; the last step has the best one.
+) -> Iterator[Step[Fooled]]:
+    """Searches for the smallest change that turns the answer; the last step has the best one, `partial` that so far.
+
+    A step's `preview` is the changed crop where it is a new best one. Its one measure is the probability of the target,
+    by the target's name, for the picture as it is changed in this step.
 
     Args:
         image: uint8 (H, W, 3); its centre crop, as the network sees it, is changed.
@@ -127,29 +113,27 @@ def fool_steps(
         target: the class to turn the answer into; None: of the next best ones the nearest to a linear estimate.
 
     Raises:
-        InputError: the target is the answer already.
+        InputError: the target is the answer already, or nothing found turns the answer.
     """
     config, deadline = config or FoolConfig(), deadline or Deadline()
-    levels = (crop_of(image, classifier) * LEVELS).round()
-    before = _prediction(levels, classifier)
-    if target == before.classes[0]:
-        raise InputError(f"The answer is {before.labels[0]} already; choose another class to turn it into.")
-    if target is None:
-        target = nearest_rival(levels, classifier, before)
-    change, average = torch.zeros_like(levels), None
-    aim, best, smallest, stale = 0.0, None, float("inf"), 0
-    for step in range(config.steps):
-        margin, gradient, shares = border(levels + change, classifier, target)
-        size = float(change.norm())
-        stale = 0 if margin > 0 and size < IMPROVEMENT * smallest else stale + 1
-        if margin > 0 and size < smallest:
-            best, smallest = _fooled(levels, change, before, top_k(shares, classifier.labels)), size
-        yield FoolStep(step + 1, config.steps, target, float(shares[target]), best)
-        if deadline.expired or (best is not None and stale >= PATIENCE):
+    search = Search((crop_of(image, classifier) * LEVELS).round(), classifier, target)
+    for number in range(1, config.steps + 1):
+        found = search.attempt()
+        settled = number == config.steps or search.is_settled
+        ended = settled or deadline.expired
+        if ended and search.best is None:
+            raise InputError(_not_turned(search.target_name, number, None if settled else deadline))
+        step = Step(
+            done=number,
+            total=number if settled else config.steps,
+            seconds_left=seconds_left(deadline, number, number if ended else config.steps),
+            preview=search.best.changed if found and search.best else None,
+            partial=search.best,
+            measures={search.target_name: search.probability},
+        )
+        yield replace(step, result=search.best, complete=settled) if ended else step
+        if ended:
             return
-        aim = max(0.0, aim - FEEDBACK * margin) if step else aim
-        average = gradient if average is None else MOMENTUM * average + (1 - MOMENTUM) * gradient
-        change = least_change(average, float((average * change).sum()) - margin + aim, levels)
 
 
 def fool(
@@ -160,55 +144,111 @@ def fool(
     target: int | None = None,
     deadline: Deadline | None = None,
 ) -> Fooled:
-    """The smallest change found; arguments as in `fool_steps`.
+    """The smallest change found; arguments and errors as in `fool_steps`."""
+    return result_of(fool_steps(image, classifier, config, target=target, deadline=deadline))
+
+
+def _not_turned(name: str, steps: int, deadline: Deadline | None) -> str:
+    """What is said where nothing was found: after all steps, or before because of the deadline."""
+    limit = f"{steps} steps" if deadline is None or deadline.seconds is None else f"{deadline.seconds:g} s"
+    return f"The answer did not turn into {name} within {limit}; choose another class or picture."
+
+
+class Search:
+    """The search for the smallest change: what is tried next, and the best so far.
+
+    Args:
+        levels: (1, C, h, w), the unchanged crop in grey levels.
+        target: the class to turn the answer into; None: the nearest of the next best ones.
 
     Raises:
-        InputError: none was found, or the target is the answer already.
+        InputError: the target is the answer already.
     """
-    *_, last = fool_steps(image, classifier, config, target=target, deadline=deadline)
-    return succeeded(last, classifier, deadline)
+
+    def __init__(self, levels: Tensor, classifier: Classifier, target: int | None) -> None:
+        self._levels, self._classifier = levels, classifier
+        self._scores = Scores(levels, classifier)
+        self._before = top_k(self._scores.probabilities(), classifier.labels)
+        if target == self._before.classes[0]:
+            answer = self._before.labels[0]
+            raise InputError(f"The answer is {answer} already; choose another class to turn it into.")
+        self._target = self._scores.nearest_rival(self._before) if target is None else target
+        self.target_name, self.probability = classifier.labels[self._target], 0.0
+        self.best: Fooled | None = None
+        self._change = torch.zeros_like(levels)
+        self._border: tuple[float, Tensor] | None = None  # of the last attempt
+        self._average: Tensor | None = None  # of the gradients so far
+        self._aim = 0.0  # log-probability beyond the border
+        self._smallest, self._without_gain = float("inf"), 0
+
+    def attempt(self) -> bool:
+        """Tries the next change, first none at all; returns whether it is the smallest so far that turns the answer."""
+        if self._border is not None:
+            self._change = self._change_after(*self._border)
+            self._scores = Scores(self._levels + self._change, self._classifier)
+        probabilities = self._scores.probabilities()
+        self.probability = float(probabilities[self._target])
+        self._border = self._scores.border(self._target)
+        found = self._is_smaller(self._border[0])
+        if found:
+            after = top_k(probabilities, self._classifier.labels)
+            self.best = _fooled(self._levels, self._change, self._before, after)
+        return found
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the best change counts as the smallest there is."""
+        return self.best is not None and self._without_gain >= PATIENCE
+
+    def _is_smaller(self, margin: float) -> bool:
+        """Whether the change turns the answer and is smaller than all before; counts those in a row without a gain."""
+        size = float(self._change.norm())
+        gain = margin > 0 and size < IMPROVEMENT * self._smallest
+        self._without_gain = 0 if gain else self._without_gain + 1
+        found = margin > 0 and size < self._smallest
+        self._smallest = size if found else self._smallest
+        return found
+
+    def _change_after(self, margin: float, gradient: Tensor) -> Tensor:
+        """The least change that reaches the border by the average of the gradients so far."""
+        if self._average is None:
+            self._average = gradient
+        else:
+            self._aim = max(0.0, self._aim - FEEDBACK * margin)
+            self._average = MOMENTUM * self._average + (1 - MOMENTUM) * gradient
+        needed = float((self._average * self._change).sum()) - margin + self._aim
+        return least_change(self._average, needed, self._levels)
 
 
-def succeeded(step: FoolStep, classifier: Classifier, deadline: Deadline | None = None) -> Fooled:
-    """The result of the last step of a search that had this deadline.
+class Scores:
+    """One pass of a picture in grey levels (1, C, h, w) through the network, from which gradients are taken."""
 
-    Raises:
-        InputError: the answer did not turn.
-    """
-    if step.best is None:
-        limit = f"{step.done} steps"
-        if deadline is not None and deadline.expired and step.done < step.total:
-            limit = f"{deadline.seconds:g} s"
-        name = classifier.labels[step.target]
-        raise InputError(f"The answer did not turn into {name} within {limit}; choose another class or picture.")
-    return step.best
+    def __init__(self, levels: Tensor, classifier: Classifier) -> None:
+        with torch.enable_grad():
+            self._levels = levels.detach().requires_grad_()
+            self._log = _log_probabilities(self._levels, classifier)  # (num_classes,)
 
+    def probabilities(self) -> Tensor:
+        """(num_classes,)."""
+        return self._log.detach().exp()
 
-def border(levels: Tensor, classifier: Classifier, target: int) -> tuple[float, Tensor, Tensor]:
-    """By how much log-probability the target leads the best other class, its gradient, all probabilities.
+    def border(self, target: int) -> tuple[float, Tensor]:
+        """By how much log-probability the target leads the best other class, and its gradient by grey levels."""
+        rest = torch.arange(len(self._log), device=self._log.device) != target
+        with torch.enable_grad():
+            margin = self._log[target] - self._log[rest].max()
+            (gradient,) = torch.autograd.grad(margin, self._levels, retain_graph=True)
+        return float(margin.detach()), gradient
 
-    The gradient is by grey levels and has the shape of `levels`; the probabilities are (num_classes,).
-    """
-    with torch.enable_grad():
-        variable = levels.detach().requires_grad_()
-        scores = _log_probabilities(variable, classifier)
-        rest = torch.arange(len(scores), device=scores.device) != target
-        margin = scores[target] - scores[rest].max()
-        (gradient,) = torch.autograd.grad(margin, variable)
-    return float(margin.detach()), gradient, scores.detach().exp()
-
-
-def nearest_rival(levels: Tensor, classifier: Classifier, before: Prediction) -> int:
-    """Of the next best classes the one whose border a linear estimate puts nearest (DeepFool, equation 8)."""
-    with torch.enable_grad():
-        variable = levels.detach().requires_grad_()
-        scores = _log_probabilities(variable, classifier)
+    def nearest_rival(self, before: Prediction) -> int:
+        """Of the next best classes the one whose border a linear estimate puts nearest (DeepFool, equation 8)."""
         distances = {}
         for rival in before.classes[1 : 1 + RIVALS]:
-            lead = scores[before.classes[0]] - scores[rival]
-            (gradient,) = torch.autograd.grad(lead, variable, retain_graph=True)
+            with torch.enable_grad():
+                lead = self._log[before.classes[0]] - self._log[rival]
+                (gradient,) = torch.autograd.grad(lead, self._levels, retain_graph=True)
             distances[rival] = float(lead.detach()) / max(float(gradient.norm()), 1e-12)
-    return min(distances, key=lambda rival: distances[rival])
+        return min(distances, key=lambda rival: distances[rival])
 
 
 def least_change(gradient: Tensor, needed: float, levels: Tensor) -> Tensor:
@@ -239,15 +279,6 @@ def _log_probabilities(levels: Tensor, classifier: Classifier) -> Tensor:
     """(num_classes,) of one picture in grey levels; for an ensemble the logarithm of the mean probability."""
     members = classifier.logits(levels / LEVELS).log_softmax(dim=-1)  # (members, 1, num_classes)
     return members.logsumexp(dim=0)[0] - float(np.log(len(members)))
-
-
-@torch.inference_mode()
-def _probabilities(levels: Tensor, classifier: Classifier) -> Tensor:
-    return classifier.probabilities(levels / LEVELS)[0]
-
-
-def _prediction(levels: Tensor, classifier: Classifier) -> Prediction:
-    return top_k(_probabilities(levels, classifier), classifier.labels)
 
 
 def _fooled(levels: Tensor, change: Tensor, before: Prediction, after: Prediction) -> Fooled:

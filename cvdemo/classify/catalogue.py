@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from cvdemo.errors import WeightsError, brief
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.build import TITLES
 from cvdemo.weights import WeightEntry, load_ensembles, load_labels, load_manifest
 
 DEFAULT = "imagenet"  # the public name of EfficientNet-Lite0 on the page and in the API
-BACKBONE = "efficientnet_lite0"
 FEW_CLASSES = 20  # so many are named one by one
 SAMPLES = 6  # of more classes, so many are named
 BEST_FEW = 5  # the rank told beside rank-1
@@ -83,13 +83,22 @@ def accuracy(metric: Mapping[str, Any], rank: int = 1) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def class_names(choice: Choice, weights_dir: Path | None = None) -> list[str]:
+    """The names of its classes, in the order of the logits.
+
+    Raises:
+        WeightsError: the manifest or the class names cannot be read.
+    """
+    return load_labels(choice.members[0], weights_dir)
+
+
 def describe(choice: Choice, weights_dir: Path | None = None) -> str:
     """What the classifier may answer, how often it is right, and what it sees, in a few sentences.
 
     Raises:
         WeightsError: the manifest or the class names cannot be read.
     """
-    labels = load_labels(choice.members[0], weights_dir)
+    labels = class_names(choice, weights_dir)
     entry = load_manifest(weights_dir)[choice.members[0]]
     sentences = [_classes(labels), _measured(choice.metric, len(labels)), _input(entry.preprocessing)]
     if len(choice.members) > 1:

@@ -27,6 +27,7 @@ from cvdemo.images import (
     resize_to_fit,
     to_tensor,
 )
+from cvdemo.nets.backbone import BACKBONE, load_backbone
 from cvdemo.nets.build import ClassifierNetwork, build_network
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
@@ -159,6 +160,9 @@ def load_classifier(model: str = "imagenet", device: str = "auto", weights_dir: 
 
 
 def _load_member(name: str, device: torch.device, weights_dir: Path | None) -> Member:
+    if name == BACKBONE and weights_dir is None:
+        shared = load_backbone(device)
+        return Member(shared.network, shared.preprocessing)
     network: Any = load_network(name, weights_dir).to(device)
     return Member(network, Preprocessing.from_manifest(entry_of(name, weights_dir).preprocessing))
 
@@ -203,15 +207,19 @@ def top_k(probabilities: Tensor, labels: list[str], k: int = 5) -> Prediction:
     return Prediction([labels[c] for c in classes], best.values.tolist(), classes)
 
 
-@torch.inference_mode()
 def classify(image: ImageArray, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
     """The k best classes of a picture, uint8 (H, W, 3) RGB.
 
     Args:
         ten_crop: mean probability over ten crops instead of the centre crop alone.
     """
-    preprocessing = classifier.preprocessing
-    pixels = prepare(image, preprocessing, classifier.device)
-    side_px = preprocessing.input_px
+    pixels = prepare(image, classifier.preprocessing, classifier.device)
+    return classify_pixels(pixels, classifier, ten_crop=ten_crop, k=k)
+
+
+@torch.inference_mode()
+def classify_pixels(pixels: Tensor, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
+    """`classify` of what `prepare` has made of a picture."""
+    side_px = classifier.preprocessing.input_px
     crops = ten_crops(pixels, side_px) if ten_crop else center_crop(pixels, side_px)
     return top_k(classifier.probabilities(crops).mean(dim=0), classifier.labels, k)

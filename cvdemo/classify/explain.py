@@ -7,29 +7,24 @@ et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Loc
 convolution. An ensemble is explained by the mean of its members: of their logits, and of their Grad-CAM maps.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.classify.classifier import CHOICES, Classifier, Member, prepare
+from cvdemo.classify.classifier import CHOICES, Classifier, prepare
 from cvdemo.config import SEED_MAX, Config, setting
+from cvdemo.demo import Step, result_of, seconds_left
 from cvdemo.images import ImageArray, center_crop, normalise, to_image
+from cvdemo.ops.heatmap import CAP_PERCENTILE, HeatMap, blurred, colour_map, overlay_heatmap, repeat_pixels
 from cvdemo.runtime import Deadline
 
-HeatMap = npt.NDArray[np.float32]
-Number = TypeVar("Number", bound=np.generic)
-
 METHODS = {"grad_cam": "Where it looked (Grad-CAM)", "saliency": "Which pixels count (saliency)"}
-CAP_PERCENTILE = 99.5  # of a saliency map: what lies above is shown as 1 (Smilkov, section 3.1, caps at the 99th)
 BATCH = 8  # noisy copies at a time: bounds memory
-BLUR = 1 / 150  # standard deviation as a share of the side, 1.5 px of 224: single bright pixels are hard to see
-SHOWN_PX = 320  # smaller maps are enlarged, pixel by pixel, to this or a little more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +51,19 @@ class Explanation:
         crop: uint8 (input_px, input_px, 3), in grey for grey networks.
         heat: float32 (input_px, input_px) in [0, 1].
         method: of `METHODS`.
+        class_index: the class that is explained.
     """
 
     crop: ImageArray
     heat: HeatMap
     method: str
+    class_index: int
 
     def picture(self) -> ImageArray:
         """Grad-CAM over the crop, or the saliency map, a little blurred, in bright colours; small ones enlarged."""
         if self.method == "grad_cam":
-            return overlay_heatmap(enlarge(self.crop), enlarge(self.heat))
-        return colour_map(enlarge(blurred(self.heat)), cv2.COLORMAP_INFERNO)
+            return overlay_heatmap(repeat_pixels(self.crop), repeat_pixels(self.heat))
+        return colour_map(repeat_pixels(blurred(self.heat)), cv2.COLORMAP_INFERNO)
 
 
 def crop_of(image: ImageArray, classifier: Classifier) -> Tensor:
@@ -75,20 +72,57 @@ def crop_of(image: ImageArray, classifier: Classifier) -> Tensor:
     return center_crop(prepare(image, preprocessing, classifier.device), preprocessing.input_px)
 
 
+def explain_steps(
+    crop: Tensor,
+    classifier: Classifier,
+    config: ExplainConfig,
+    class_index: int | None = None,
+    deadline: Deadline | None = None,
+    cam: "GradCam | None" = None,
+) -> Iterator[Step[Explanation]]:
+    """The explanation of one class by the method of `config`: Grad-CAM in one step, saliency in some noisy copies each.
+
+    When the deadline comes, the copies so far are averaged.
+
+    Args:
+        crop: as `crop_of` gives it.
+        config: its `model` and `class_name` are the caller's concern.
+        class_index: None is the best class of the crop.
+        cam: the crop's pass through the network, where the caller has made it already.
+    """
+    deadline = deadline or Deadline()
+    shown = to_image(crop)
+    if config.method == "grad_cam":
+        cam = cam or GradCam(crop, classifier)
+        index = int(cam.probabilities().argmax()) if class_index is None else class_index
+        yield Step(done=1, total=1, result=Explanation(shown, cam.heat_map(index), config.method, index))
+        return
+    index = best_class(crop, classifier) if class_index is None else class_index
+    for copies, gradient in smooth_gradient_steps(crop, classifier, index, config):
+        explanation = Explanation(shown, saliency_of(gradient), config.method, index)
+        ended = copies == config.samples
+        left_s = seconds_left(deadline, copies, config.samples)
+        if ended or deadline.expired:
+            yield Step(done=copies, total=config.samples, seconds_left=0, result=explanation, complete=ended)
+            return
+        yield Step(done=copies, total=config.samples, seconds_left=left_s, partial=explanation)
+
+
 def explain(
     image: ImageArray,
     classifier: Classifier,
-    class_index: int,
+    class_index: int | None,
     config: ExplainConfig,
     deadline: Deadline | None = None,
 ) -> Explanation:
-    """The explanation of one class by the method of `config`; its `model` and `class_name` are the caller's concern."""
-    crop = crop_of(image, classifier)
-    if config.method == "grad_cam":
-        heat = grad_cam(crop, classifier, class_index)
-    else:
-        heat = saliency(crop, classifier, class_index, config, deadline)
-    return Explanation(to_image(crop), heat, config.method)
+    """The result of `explain_steps` for a picture, uint8 (H, W, 3)."""
+    return result_of(explain_steps(crop_of(image, classifier), classifier, config, class_index, deadline))
+
+
+@torch.inference_mode()
+def best_class(crop: Tensor, classifier: Classifier) -> int:
+    """The class of the network's answer to a crop (1, C, h, w)."""
+    return int(classifier.probabilities(crop)[0].argmax())
 
 
 def pixel_gradient(crops: Tensor, classifier: Classifier, class_index: int) -> Tensor:
@@ -100,19 +134,16 @@ def pixel_gradient(crops: Tensor, classifier: Classifier, class_index: int) -> T
     return gradient
 
 
-def smooth_gradient(
-    crop: Tensor,
-    classifier: Classifier,
-    class_index: int,
-    config: ExplainConfig,
-    deadline: Deadline | None = None,
-) -> Tensor:
-    """SmoothGrad, (1, C, h, w): the mean of `pixel_gradient` over noisy copies; of the crop itself if there is one.
+def smooth_gradient_steps(
+    crop: Tensor, classifier: Classifier, class_index: int, config: ExplainConfig
+) -> Iterator[tuple[int, Tensor]]:
+    """SmoothGrad on its way: the number of noisy copies so far, and the mean of their `pixel_gradient`, (1, C, h, w).
 
-    When the deadline comes, the copies so far are averaged.
+    Of the crop itself if there is one copy.
     """
     if config.samples == 1:
-        return pixel_gradient(crop, classifier, class_index)
+        yield 1, pixel_gradient(crop, classifier, class_index)
+        return
     generator = torch.Generator().manual_seed(config.seed)
     deviation = config.noise * (crop.max() - crop.min())
     total = torch.zeros_like(crop)
@@ -120,82 +151,52 @@ def smooth_gradient(
         copies = min(BATCH, config.samples - start)
         noise = torch.randn(copies, *crop.shape[1:], generator=generator).to(crop.device)
         total += pixel_gradient(crop + deviation * noise, classifier, class_index).sum(dim=0, keepdim=True)
-        if deadline is not None and deadline.expired:
-            return total / (start + copies)
-    return total / config.samples
+        yield start + copies, total / (start + copies)
 
 
-def saliency(
-    crop: Tensor,
-    classifier: Classifier,
-    class_index: int,
-    config: ExplainConfig,
-    deadline: Deadline | None = None,
-) -> HeatMap:
-    """How much the class's logit hangs on each pixel of a crop (1, C, h, w): (h, w) in [0, 1], 1 at the cap."""
-    strength = smooth_gradient(crop, classifier, class_index, config, deadline).abs().amax(dim=1)[0].cpu().numpy()
+def saliency_of(gradient: Tensor) -> HeatMap:
+    """How much the logit hangs on each pixel, from its gradient (1, C, h, w): (h, w) in [0, 1], 1 at the cap."""
+    strength = gradient.abs().amax(dim=1)[0].cpu().numpy()
     cap = np.percentile(strength, CAP_PERCENTILE)
     heat: HeatMap = np.clip(strength / cap, 0, 1).astype(np.float32) if cap > 0 else np.zeros_like(strength)
     return heat
 
 
-def grad_cam(crop: Tensor, classifier: Classifier, class_index: int) -> HeatMap:
-    """How much each part of a crop (1, C, h, w) spoke for the class: (h, w) in [0, 1], its maximum 1.
+class GradCam:
+    """One pass of a crop (1, C, h, w) through each member, with what Grad-CAM needs of it and what classifies."""
 
-    Equations 1 and 2 of the paper: activations of the last convolution, weighted by the mean gradient of the logit,
-    summed over channels, negative parts dropped; then enlarged bicubically. The mean of the members' maps.
-    """
-    maps = [_member_cam(crop, member, class_index) for member in classifier.members]
-    heat = _peak_one(torch.stack(maps).mean(dim=0))
-    return heat.cpu().numpy().astype(np.float32)
+    def __init__(self, crop: Tensor, classifier: Classifier) -> None:
+        self.size_hw = (crop.shape[-2], crop.shape[-1])
+        with torch.enable_grad():
+            self.maps = [
+                member.network.maps(normalise(crop, member.preprocessing).requires_grad_())  # (1, C, h, w)
+                for member in classifier.members
+            ]
+            pairs = zip(classifier.members, self.maps, strict=True)
+            self.logits = [member.network.logits(maps)[0] for member, maps in pairs]  # (num_classes,)
 
+    def probabilities(self) -> Tensor:
+        """(num_classes,): the answer, as `Classifier.probabilities` gives it."""
+        return torch.stack([logits.detach().softmax(dim=0) for logits in self.logits]).mean(dim=0)
 
-def _member_cam(crop: Tensor, member: Member, class_index: int) -> Tensor:
-    with torch.enable_grad():
-        activations = member.network.maps(normalise(crop, member.preprocessing).requires_grad_())  # (1, C, h, w)
-        logit = member.network.logits(activations)[0, class_index]
-        (gradient,) = torch.autograd.grad(logit, activations)
-    cam = (gradient.mean(dim=(2, 3), keepdim=True) * activations.detach()).sum(dim=1, keepdim=True).relu()
-    size_hw = (crop.shape[-2], crop.shape[-1])
-    return _peak_one(F.interpolate(cam, size_hw, mode="bicubic", align_corners=False).clamp(min=0)[0, 0])
+    def heat_map(self, class_index: int) -> HeatMap:
+        """How much each part of the crop spoke for the class: (h, w) in [0, 1], its maximum 1. To be called once.
+
+        Equations 1 and 2 of the paper: activations of the last convolution, weighted by the mean gradient of the
+        logit, summed over channels, negative parts dropped; then enlarged bicubically. The mean of the members' maps.
+        """
+        pairs = zip(self.maps, self.logits, strict=True)
+        heat = _peak_one(
+            torch.stack([self._member_cam(maps, logits[class_index]) for maps, logits in pairs]).mean(dim=0)
+        )
+        return heat.cpu().numpy().astype(np.float32)
+
+    def _member_cam(self, maps: Tensor, logit: Tensor) -> Tensor:
+        (gradient,) = torch.autograd.grad(logit, maps)
+        cam = (gradient.mean(dim=(2, 3), keepdim=True) * maps.detach()).sum(dim=1, keepdim=True).relu()
+        return _peak_one(F.interpolate(cam, self.size_hw, mode="bicubic", align_corners=False).clamp(min=0)[0, 0])
 
 
 def _peak_one(heat: Tensor) -> Tensor:
     peak = heat.max()
     return heat / peak if peak > 0 else heat
-
-
-def blurred(heat: HeatMap) -> HeatMap:
-    """(H, W) in [0, 1], blurred by `BLUR` and stretched again, from the least to the percentile of the cap."""
-    soft = cv2.GaussianBlur(heat, (0, 0), BLUR * min(heat.shape))
-    soft = soft - soft.min()
-    cap = np.percentile(soft, CAP_PERCENTILE)
-    stretched: HeatMap = (np.clip(soft / cap, 0, 1) if cap > 0 else soft).astype(np.float32)
-    return stretched
-
-
-def enlarge(image: npt.NDArray[Number], side_px: int = SHOWN_PX) -> npt.NDArray[Number]:
-    """(H, W) or (H, W, C), each pixel repeated so that the shorter side is at least `side_px`."""
-    times = -(-side_px // min(image.shape[:2]))
-    return image.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def colour_map(heat: HeatMap, palette: int = cv2.COLORMAP_TURBO) -> ImageArray:
-    """(H, W) in [0, 1] -> uint8 (H, W, 3) RGB in one of OpenCV's palettes."""
-    indices = (heat * 255).round().astype(np.uint8)
-    colours: ImageArray = cv2.cvtColor(cv2.applyColorMap(indices, palette), cv2.COLOR_BGR2RGB)
-    return colours
-
-
-def overlay_heatmap(image: ImageArray, heat: HeatMap, strength: float = 0.6) -> ImageArray:
-    """The picture with `heat` in [0, 1], (H, W), laid over it in the turbo colour map; cold parts stay as they are.
-
-    Raises:
-        ValueError: the sizes differ.
-    """
-    if heat.shape != image.shape[:2]:
-        raise ValueError(f"sizes differ: picture {image.shape[:2]}, map {heat.shape}")
-    alpha = (strength * heat)[..., None]
-    blended = image * (1 - alpha) + colour_map(heat) * alpha
-    result: ImageArray = blended.round().astype(np.uint8)
-    return result

@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,23 +13,13 @@ from cvdemo.cli.output import SUFFIXES, encoded, write_files
 from cvdemo.cli.sources import STDIO
 from cvdemo.cli.targets import check_targets, either, is_folder
 from cvdemo.config import settings_of
+from cvdemo.demo import Request, Step, result_of
+from cvdemo.demos import run
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.nets.dcgan import Generator
-from cvdemo.sample.generate import (
-    COUNT_MAX,
-    Pick,
-    SampleConfig,
-    columns_for,
-    combine,
-    grid,
-    interpolate,
-    latents,
-    load_generator,
-    sample,
-    stops_of,
-)
-from cvdemo.sample.latent_walk import WalkConfig, film_steps
+from cvdemo.sample.generate import COUNT_MAX, Pick, SampleConfig, columns_for, grid
+from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.sample.run import ArithmeticRequest, InterpolateRequest, SampleRequest, WalkRequest
 
 FILM = ".mp4"
 GRID, FOLDER = "grid", "folder"
@@ -59,11 +49,12 @@ def run_sample(config: SampleConfig, walk: WalkConfig, args: argparse.Namespace)
     _refuse_what_does_not_fit(args, kind)
     targets = _targets(kind, config, args)
     check_targets(targets, (), overwrite=args.overwrite)
-    generator = load_generator(config.generator, args.device)
     if kind == FILM:
-        line, facts = _write_walk(generator, config, walk, args)
+        line, facts = _write_walk(config, walk, args)
     else:
-        pictures, line = _pictures(generator, config, args)
+        request, line = _request(config, args)
+        drawn: list[ImageArray] | ImageArray = result_of(run(request))
+        pictures = drawn if isinstance(drawn, list) else [drawn]
         facts = {"pictures": len(pictures)}
         _write_pictures(pictures, kind, targets, args)
     if args.json:
@@ -143,18 +134,16 @@ def _suffix(args: argparse.Namespace) -> str:
     return f".{args.format}" if args.format else SUFFIXES[0]
 
 
-def _pictures(generator: Generator, config: SampleConfig, args: argparse.Namespace) -> tuple[list[ImageArray], str]:
-    """The pictures, and what to say of them."""
+def _request(config: SampleConfig, args: argparse.Namespace) -> tuple[Request, str]:
+    """What draws the pictures, and what to say of them."""
     if args.arithmetic:
         a, b, c = (pick_from(text, config) for text in args.arithmetic)
-        line = "{} - {} + {}".format(*args.arithmetic)
-        return [combine(generator, a, b, c)], line
+        return ArithmeticRequest(a=a, b=b, c=c, device=args.device), "{} - {} + {}".format(*args.arithmetic)
     if args.through:
-        picks = [pick_from(text, config) for text in args.through]
-        pictures = interpolate(generator, picks, config.count)
-        return pictures, f"{len(pictures)} pictures through {', '.join(args.through)}"
-    pictures = sample(generator, config)
-    return pictures, f"{len(pictures)} pictures of seed {config.seed}"
+        picks = tuple(pick_from(text, config) for text in args.through)
+        line = f"{config.count} pictures through {', '.join(args.through)}"
+        return InterpolateRequest(picks=picks, count=config.count, device=args.device), line
+    return SampleRequest(config=config, device=args.device), f"{config.count} pictures of seed {config.seed}"
 
 
 def _write_pictures(
@@ -169,22 +158,28 @@ def _write_pictures(
     write_files(files, overwrite=args.overwrite)
 
 
-def _write_walk(
-    generator: Generator, config: SampleConfig, walk: WalkConfig, args: argparse.Namespace
-) -> tuple[str, dict[str, int]]:
+def _write_walk(config: SampleConfig, walk: WalkConfig, args: argparse.Namespace) -> tuple[str, dict[str, int]]:
     """Writes the film, with a bar on a terminal; returns what to say of it, and what to tell programs."""
-    if args.through:
-        stops = stops_of([pick_from(text, config) for text in args.through], generator.latent_dim)
-        words = f"through {', '.join(args.through)}"
-    else:
-        stops = latents(walk.stops, generator.latent_dim, config.seed, config.truncation)
-        words = f"through {walk.stops} random points of seed {config.seed}"
-    target = Path(os.path.realpath(args.output))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tqdm(total=walk.frames, unit="frame", disable=None, leave=False) as bar:
-            for step in film_steps(target, generator, stops, walk):
-                bar.update(len(step.frames))
+    request = WalkRequest(
+        config=walk,
+        picks=tuple(pick_from(text, config) for text in args.through or ()),
+        source=Pick(generator=config.generator, seed=config.seed, truncation=config.truncation),
+        device=args.device,
+    )
+    words = f"{walk.stops} random points of seed {config.seed}" if not args.through else ", ".join(args.through)
+    target = Path(args.output)
+    try:  # before the frames are drawn, which takes a while
+        Path(os.path.realpath(target)).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{args.output} cannot be written: {error.strerror}.") from error
-    return f"{walk.frames} frames {words}", {"frames": walk.frames}
+    film: bytes = result_of(_with_bar(run(request), walk.frames))
+    write_files({target: film}, overwrite=args.overwrite)
+    return f"{walk.frames} frames through {words}", {"frames": walk.frames}
+
+
+def _with_bar(steps: Iterator[Step[bytes]], frames: int) -> Iterator[Step[bytes]]:
+    """The steps of a film, with a bar on a terminal."""
+    with tqdm(total=frames, unit="frame", disable=None, leave=False) as bar:
+        for step in steps:
+            bar.update(step.done - bar.n)
+            yield step

@@ -7,6 +7,7 @@ import argparse
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,23 @@ from cvdemo.cli.sources import STDIO, read_picture
 from cvdemo.config import Config
 from cvdemo.demo import Request, Step
 from cvdemo.demos import run
-from cvdemo.detect.drawing import draw_detections
-from cvdemo.detect.selection import DetectConfig, load_detector, select
-from cvdemo.detect.sliding_window import scan_steps
-from cvdemo.dream import deepdream
+from cvdemo.detect.detector import load_detector
+from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.selection import DetectConfig
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import DEFAULT_PRESET as DEFAULT_DREAM
+from cvdemo.dream.presets import PRESETS as DREAMS
+from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, on_white
-from cvdemo.style import optimise as style
-from cvdemo.upscale.upscale import UpscaleConfig, finished, load_srcnn, luma_quality, shrink, upscale_steps
+from cvdemo.images import ImageArray
+from cvdemo.nets.backbone import load_backbone
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.presets import PRESETS as STYLES
+from cvdemo.style.run import StyleRequest, Stylized
+from cvdemo.upscale.catalogue import network_named
+from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
+from cvdemo.upscale.upscale import UpscaleConfig, load_network
 
 Report = Callable[[int, int], None]  # steps done, of how many
 
@@ -96,42 +106,42 @@ def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:
 
 def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
     """Boxes on each picture, and the JSON of the page's API."""
-    detector = load_detector(config.detector, args.device)
+    load_detector(config.detector, args.device)
 
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in scan_steps(image, detector, config):
-            report(step.done, step.total)
-        found = select(step.scan, config)
-        return Result(", ".join(found.labels) or "nothing found", draw_detections(image, found), found.as_dict())
+    def request(image: ImageArray) -> DetectRequest:
+        return DetectRequest(image=image, config=config, device=args.device)
 
-    return work
+    return lambda image, report: by_steps(request, partial(_boxes, image))(image, report)
 
 
-def prepare_dream(config: deepdream.DreamConfig, args: argparse.Namespace) -> Work:
+def _boxes(image: ImageArray, result: DetectResult, step: Step[DetectResult]) -> Result:
+    found = result.detections
+    line = ", ".join(found.labels) or "nothing found"
+    return Result(line, draw_detections(to_canvas(image), found), found.as_dict())
+
+
+def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
     """DeepDream of each picture."""
-    classifier = load_classifier(device=args.device)
-    network, preprocessing = classifier.network, classifier.preprocessing
-
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in deepdream.dream(image, network, preprocessing, config, device=classifier.device):
-            report(step.done, step.total)
-        return Result(_size(step.image), step.image, finite({"objective": step.objective}))
-
-    return work
+    load_backbone(args.device)
+    return by_steps(lambda image: DreamRequest(image=image, config=config, device=args.device), _dream)
 
 
-def prepare_stylize(config: style.StyleConfig, args: argparse.Namespace) -> Work:
+def _dream(result: Dream, step: Step[Dream]) -> Result:
+    return Result(_size(result.image), result.image, finite({"objective": step.measures["objective"]}))
+
+
+def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
     """Each picture in the manner of `--style`."""
-    reference = read_style(args.style)
-    network = style.load_style_network(args.device)
+    style = read_style(args.style)
+    load_backbone(args.device, folded=True)
+    return by_steps(
+        lambda image: StyleRequest(content=image, style=style, config=config, device=args.device), _stylized
+    )
 
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in style.stylize(image, reference, network, config):
-            report(step.done, step.total)
-        losses = {"content_loss": step.content_loss, "style_loss": step.style_loss, "tv_loss": step.tv_loss}
-        return Result(_size(step.image), step.image, finite(losses))
 
-    return work
+def _stylized(result: Stylized, step: Step[Stylized]) -> Result:
+    losses = {name: step.measures[name] for name in ("content_loss", "style_loss", "tv_loss")}
+    return Result(_size(result.image), result.image, finite(losses))
 
 
 def read_style(source: str) -> ImageArray:
@@ -148,23 +158,20 @@ def read_style(source: str) -> ImageArray:
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
     """Each picture enlarged, with its alpha; with `--shrink-first` laid on white, and also measured."""
-    network = load_srcnn(config.scale, args.device, config.network)
+    load_network(network_named(config.scale, config.network), args.device)
 
-    def work(image: ImageArray, report: Report) -> Result:
-        low_res, original = shrink(on_white(image), config.scale) if config.shrink_first else (image, None)
-        for step in upscale_steps(low_res, network, config):
-            report(step.done, step.total)
-        result = finished(step)
-        if original is None:
-            return Result(_size(result.image), result.image)
-        quality = {
-            name: luma_quality(picture, original, config.scale)
-            for name, picture in (("bicubic", result.bicubic), ("network", result.image))
-        }
-        line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
-        return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
+    def request(image: ImageArray) -> UpscaleRequest:
+        return UpscaleRequest(image=image, config=config, device=args.device, with_bicubic=False)
 
-    return work
+    return by_steps(request, _enlarged)
+
+
+def _enlarged(result: UpscaleResult, step: Step[UpscaleResult]) -> Result:
+    if result.quality is None:
+        return Result(_size(result.image), result.image)
+    quality = {"bicubic": result.quality.bicubic, "network": result.quality.network}
+    line = ", ".join(f"{name} {value.psnr:.2f} dB, SSIM {value.ssim:.4f}" for name, value in quality.items())
+    return Result(line, result.image, {name: finite(asdict(value)) for name, value in quality.items()})
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:
@@ -193,17 +200,17 @@ TASKS = {
     "detect": Task("draw a box round each object", DetectConfig, prepare_detect, has_data=_always),
     "dream": Task(
         "let a network draw what it looks for (DeepDream)",
-        deepdream.DreamConfig,
+        DreamConfig,
         prepare_dream,
-        presets=_by_slug(deepdream.PRESETS),
-        default_preset=_slug(deepdream.DEFAULT_PRESET),
+        presets=_by_slug(DREAMS),
+        default_preset=_slug(DEFAULT_DREAM),
     ),
     "stylize": Task(
         "repaint a picture in the style of another",
-        style.StyleConfig,
+        StyleConfig,
         prepare_stylize,
-        presets=_by_slug(style.PRESETS),
-        default_preset=_slug(next(iter(style.PRESETS))),
+        presets=_by_slug(STYLES),
+        default_preset=_slug(next(iter(STYLES))),
     ),
     "upscale": Task(
         "enlarge with a super-resolution network",

@@ -1,25 +1,20 @@
-"""Pictures of a detection: boxes with name chips, the score map, and the pyramid of windows that were scored."""
+"""Boxes with their labels drawn on a picture: colours, lines, and the font of the labels."""
 
 import colorsys
-from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cvdemo.classify.explain import overlay_heatmap
 from cvdemo.detect.selection import Detections
-from cvdemo.detect.sliding_window import LevelScores, Scan
 from cvdemo.images import ImageArray, resize_to_fit
-from cvdemo.ops.boxes import FloatArray
 
 MAX_SIDE_PX = 1280  # of what is drawn; a larger PNG answers late and shows no more
 MIN_SIDE_PX = 720  # smaller pictures are enlarged, or no name would fit
 GOLDEN_TURN = 0.618034  # successive classes get hues far apart
-INK, PAPER, YELLOW = (17, 24, 39), (255, 255, 255), (250, 204, 21)
-EDGE_WEIGHT = 0.3  # where windows reach only with their rims, near the picture's edge, the score map fades
-LEAST = 1e-3  # lower probabilities count as this, or one level could veto all others
-CAPTION_PX, CAPTION_WIDTH_PX, SHELF_PX = 26, 250, 1180
+LINES_PER_SIDE = 320  # a box's line has this share of the longer side, and 2 px at least
+LABELS_PER_SIDE = 36  # the letters of a label have this share of the longer side, within `LABEL_FONT_PX`
+LABEL_FONT_PX = (13.0, 34.0)  # smallest and largest
+INK, PAPER = (17, 24, 39), (255, 255, 255)
 Colour = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]
 
@@ -30,8 +25,8 @@ def class_colour(class_index: int) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def canvas(image: ImageArray) -> ImageArray:
-    """The picture at the size at which it is drawn on: longer side from `MIN_SIDE_PX` to `MAX_SIDE_PX`."""
+def to_canvas(image: ImageArray) -> ImageArray:
+    """A copy of the picture at the size at which it is drawn on: longer side from `MIN_SIDE_PX` to `MAX_SIDE_PX`."""
     height, width = image.shape[:2]
     if max(height, width) >= MIN_SIDE_PX:
         return resize_to_fit(image, MAX_SIDE_PX)
@@ -40,28 +35,37 @@ def canvas(image: ImageArray) -> ImageArray:
     return np.array(Image.fromarray(image).resize(size_wh, Image.Resampling.BICUBIC))
 
 
-def draw_detections(image: ImageArray, detections: Detections) -> ImageArray:
-    """A copy of `canvas(image)` with a box and a chip "name 97%" for each detection, the best on top.
+def label_font(canvas_wh: tuple[int, int]) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """The font of the labels on a canvas of this size."""
+    smallest, largest = LABEL_FONT_PX
+    return ImageFont.load_default(max(smallest, min(largest, max(canvas_wh) / LABELS_PER_SIDE)))
 
-    Where boxes crowd, names that would cover better ones are left out.
+
+def draw_detections(canvas: ImageArray, detections: Detections) -> ImageArray:
+    """A copy of the picture with a box and a label, "name 97%", for each detection, the best on top.
+
+    Where boxes crowd, labels that would cover better ones are left out.
+
+    Args:
+        canvas: the picture at any size, as `to_canvas` gives it.
     """
-    shown = Image.fromarray(canvas(image))
+    shown = Image.fromarray(canvas)
     draw = ImageDraw.Draw(shown)
     scale = shown.width / detections.size_wh[0], shown.height / detections.size_wh[1]
-    line_px = max(2, round(max(shown.size) / 320))
+    line_px, font = max(2, round(max(shown.size) / LINES_PER_SIDE)), label_font(shown.size)
     boxes = [
         (x1 * scale[0], y1 * scale[1], x2 * scale[0], y2 * scale[1]) for x1, y1, x2, y2 in detections.xyxy.tolist()
     ]
     colours = [class_colour(int(c)) for c in detections.classes]
     for box, colour in reversed(list(zip(boxes, colours, strict=True))):
-        _outline(draw, box, colour, line_px)
+        draw_box(draw, box, colour, line_px)
     taken: list[Rectangle] = []
     for box, colour, label, score in zip(boxes, colours, detections.labels, detections.scores, strict=True):
-        _chip(draw, f"{label} {score:.0%}", box, colour, line_px, taken)
+        _draw_label(draw, f"{label} {score:.0%}", font, box, colour, line_px, taken)
     return np.array(shown)
 
 
-def _outline(draw: ImageDraw.ImageDraw, box: Rectangle, colour: Colour, line_px: int) -> None:
+def draw_box(draw: ImageDraw.ImageDraw, box: Rectangle, colour: Colour, line_px: int) -> None:
     """A coloured frame inside a thin dark one, so that it stands out from any ground."""
     width, height = draw.im.size
     x1, y1 = (max(0, min(round(v), limit - 1)) for v, limit in zip(box[:2], draw.im.size, strict=True))
@@ -71,12 +75,17 @@ def _outline(draw: ImageDraw.ImageDraw, box: Rectangle, colour: Colour, line_px:
         draw.rectangle((x1 + 1, y1 + 1, x2 - 1, y2 - 1), outline=colour, width=line_px)
 
 
-def _chip(
-    draw: ImageDraw.ImageDraw, text: str, box: Rectangle, colour: Colour, line_px: int, taken: list[Rectangle]
+def _draw_label(
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    box: Rectangle,
+    colour: Colour,
+    line_px: int,
+    taken: list[Rectangle],
 ) -> None:
-    """Draws the name at the first corner where it covers none of `taken`, and adds its place; else leaves it out."""
+    """Draws it at the first corner of the box where it covers none of `taken`, and adds its place; or leaves it out."""
     width, height = draw.im.size
-    font = ImageFont.load_default(max(13.0, min(34.0, max(width, height) / 36)))
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad = line_px + 2
     wide, high = right - left + 2 * pad, bottom - top + 2 * pad
@@ -103,107 +112,3 @@ def _touch(a: Rectangle, b: Rectangle) -> bool:
 def _readable_on(colour: Colour) -> Colour:
     red, green, blue = colour
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else PAPER  # luma of BT.601
-
-
-def score_map(scan: Scan, class_indices: Sequence[int] = ()) -> FloatArray:
-    """(h, w) in [0, 1], a tenth of a megapixel at most: the probability of the likeliest class at each place.
-
-    A window speaks for its pixels, most for those in its middle (a Hann window, cubed); a level's value is the weighted
-    mean over the windows that hold a pixel, the map the geometric mean over the levels: hot where all sizes agree.
-    It fades towards the picture's edge, which no window has in its middle.
-
-    Args:
-        class_indices: only these are looked at; all where there are none.
-    """
-    width, height = scan.size_wh
-    scale = min(1.0, (1e5 / (width * height)) ** 0.5)
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    maps = [_spread(_window_scores(level, class_indices), scan.window_cells, size_wh) for level in scan.levels]
-    pooled: FloatArray = np.exp(np.mean([np.log(np.maximum(level, LEAST)) for level in maps], axis=0)).clip(0, 1)
-    return pooled
-
-
-def _window_scores(level: LevelScores, class_indices: Sequence[int]) -> FloatArray:
-    if not class_indices:
-        return level.best
-    chosen = level.probabilities[np.isin(level.classes, class_indices)]
-    return chosen.max(axis=0) if len(chosen) else np.zeros_like(level.best)
-
-
-def _spread(scores: FloatArray, cells: int, size_wh: tuple[int, int]) -> FloatArray:
-    """(rows, columns) of windows -> (h, w) of pixels: the weighted mean of the windows over each cell, enlarged."""
-    bell = np.hanning(cells + 2)[1:-1] ** 3
-    kernel = np.outer(bell, bell)
-    rows, columns = scores.shape
-    total, weight = (np.zeros((rows + cells - 1, columns + cells - 1)) for _ in range(2))
-    for y in range(rows):
-        for x in range(columns):
-            total[y : y + cells, x : x + cells] += scores[y, x] * kernel
-            weight[y : y + cells, x : x + cells] += kernel
-    weight = np.maximum(weight, EDGE_WEIGHT * weight.max())
-    spread: FloatArray = cv2.resize(total / weight, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    return spread
-
-
-def draw_score_map(image: ImageArray, scan: Scan, class_indices: Sequence[int] = ()) -> ImageArray:
-    """`canvas(image)` under the score map in the turbo colours, its highest value as the hottest colour."""
-    shown = canvas(image)
-    size_wh = (shown.shape[1], shown.shape[0])
-    scores = score_map(scan, class_indices)
-    heat = cv2.resize(scores / scores.max(), size_wh, interpolation=cv2.INTER_LINEAR)
-    return overlay_heatmap(shown, heat.clip(0, 1).astype(np.float32))
-
-
-def draw_windows(image: ImageArray, scan: Scan) -> ImageArray:
-    """The pyramid: each level at its relative size, a dot at the centre of each window, its best window framed.
-
-    Dots are coloured by the probability of the window's best class, from dark blue (0) to red (1).
-    """
-    widest = max(level.size_hw[1] for level in scan.levels)
-    tallest = max(level.size_hw[0] for level in scan.levels)
-    scale = min(1.0, 640 / widest, 640 / tallest)
-    shown = resize_to_fit(image, MAX_SIDE_PX)
-    tiles = [_window_tile(shown, level, scan.window_cells, scale) for level in reversed(scan.levels)]
-    return _shelves(tiles, SHELF_PX)
-
-
-def _window_tile(image: ImageArray, level: LevelScores, cells: int, scale: float) -> ImageArray:
-    """One level with its dots, the frame of its best window, and a caption below."""
-    height, width = (max(24, round(side * scale)) for side in level.size_hw)
-    rows, columns = level.best.shape
-    tile = Image.new("RGB", (max(width, CAPTION_WIDTH_PX), height + CAPTION_PX), INK)
-    tile.paste(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS), (0, 0))
-    draw = ImageDraw.Draw(tile)
-    text = f"{level.size_hw[1]} x {level.size_hw[0]} px, {columns} x {rows} = {rows * columns} windows"
-    draw.text((4, height + 4), text, font=ImageFont.load_default(14.0), fill=PAPER)
-    stride_xy = width / (columns + cells - 1), height / (rows + cells - 1)
-    _draw_dots(draw, level.best, cells, stride_xy)
-    best, side_xy = int(level.best.argmax()), (cells * stride_xy[0], cells * stride_xy[1])
-    x, y = best % columns * stride_xy[0], best // columns * stride_xy[1]
-    _outline(draw, (x, y, x + side_xy[0], y + side_xy[1]), YELLOW, 2)
-    return np.array(tile)
-
-
-def _draw_dots(draw: ImageDraw.ImageDraw, best: FloatArray, cells: int, stride_xy: tuple[float, float]) -> None:
-    """A dot at the centre of each window, coloured by its score."""
-    colours = cv2.applyColorMap((best * 255).round().astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].tolist()
-    radius = max(2.0, 0.16 * min(stride_xy))
-    for row, line in enumerate(colours):
-        for column, colour in enumerate(line):
-            x, y = (column + cells / 2) * stride_xy[0], (row + cells / 2) * stride_xy[1]
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(colour), outline=PAPER)
-
-
-def _shelves(tiles: list[ImageArray], width: int, gap: int = 12) -> ImageArray:
-    """The tiles in rows, left to right, top-aligned, on a dark ground."""
-    places, x, y, shelf = [], 0, 0, 0
-    for tile in tiles:
-        if x and x + tile.shape[1] > width:
-            x, y, shelf = 0, y + shelf + gap, 0
-        places.append((y, x))
-        x, shelf = x + tile.shape[1] + gap, max(shelf, tile.shape[0])
-    right = max(x + tile.shape[1] for (_, x), tile in zip(places, tiles, strict=True))
-    sheet = np.full((y + shelf, right, 3), INK, np.uint8)
-    for (top, left), tile in zip(places, tiles, strict=True):
-        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return sheet

@@ -8,45 +8,18 @@ names for a place.
 Measured by eye on six pictures: a cheetah, a lion, an espresso and a helmet are boxed once each at the defaults.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cvdemo.classify.classifier import load_classifier
 from cvdemo.config import setting
-from cvdemo.detect.sliding_window import SCORE_FLOOR, Detector, Scan, ScanConfig, scan_steps
-from cvdemo.errors import brief
-from cvdemo.images import ImageArray
-from cvdemo.nets.efficientnet_lite import fold_batch_norm
-from cvdemo.nets.window_net import lite_windows
+from cvdemo.detect.detector import DETECTORS
+from cvdemo.detect.scan import SCORE_FLOOR, Scan, ScanConfig
 from cvdemo.ops.boxes import FloatArray, IntArray, class_wise_nms, nms
-from cvdemo.runtime import Deadline, load_once
 
 NESTED_SHARE = 0.6  # a box with more than this share of it inside a better one of its class is a part of it
-
-
-def _imagenet(device: str) -> Detector:
-    classifier = load_classifier("imagenet", device)
-    net = lite_windows(fold_batch_norm(classifier.network), classifier.preprocessing.input_px)
-    return Detector(net, classifier.preprocessing, classifier.labels, classifier.device)
-
-
-DETECTORS: dict[str, Callable[[str], Detector]] = {"imagenet": _imagenet}
-
-
-@load_once
-def load_detector(detector: str = "imagenet", device: str = "auto") -> Detector:
-    """The detector behind a choice of `DETECTORS`, loaded on first use and shared.
-
-    Raises:
-        ValueError: no such choice.
-        WeightsError: its file is missing or altered.
-    """
-    if detector not in DETECTORS:
-        raise ValueError(f"detector must be one of {list(DETECTORS)}, got {brief(detector)}")
-    return DETECTORS[detector](device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +98,3 @@ def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Dete
         elapsed_ms=scan.elapsed_ms,
         complete=scan.complete,
     )
-
-
-def detect(
-    image: ImageArray, detector: Detector, config: DetectConfig | None = None, deadline: Deadline | None = None
-) -> Detections:
-    """The objects of a picture, uint8 (H, W, 3) RGB: `scan_steps` to its end, then `select`."""
-    chosen = config or DetectConfig()
-    *_, last = scan_steps(image, detector, chosen, deadline)
-    return select(last.scan, chosen)

@@ -15,106 +15,39 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvdemo.config import Config, setting
+from cvdemo.detect.scan import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_tensor
 from cvdemo.nets.window_net import WindowNet, crop_batches
 from cvdemo.ops.boxes import FloatArray, IntArray, component_box, scale_boxes, window_grid
 from cvdemo.ops.pyramid import pyramid_sizes
 from cvdemo.runtime import Deadline
 
-SCORE_FLOOR = 0.05  # candidates below are forgotten; at most 20 classes can pass it in one window
 MAX_CANDIDATES = 1000  # a level, best first; real pictures stay below
 EVIDENCE_SHARE = 0.3  # Zhou et al. use 0.2; by eye on six pictures, 0.3 leaves less ground around the object
 EVIDENCE_ZOOM = 8  # evidence is enlarged before it is cut, so that boxes are finer than a cell of 32 px
 REACH_CELLS = 2  # a box may grow beyond its window by so many cells
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScanConfig(Config):
-    """How finely a picture is searched."""
-
-    pyramid_factor: float = setting(
-        0.8, "Pyramid factor", minimum=0.5, maximum=0.95, step=0.01, help="Size of a level over the next finer one."
-    )
-    max_upscale: float = setting(
-        1.5, "Largest enlargement", minimum=0.25, maximum=4.0, step=0.25, help="Higher finds smaller objects."
-    )
-    megapixels: float = setting(
-        1.0, "Finest level", unit="megapixels", minimum=0.1, maximum=2.0, step=0.1, help="Bounds the time taken."
-    )
-    crop_by_crop: bool = setting(
-        False, "Crop by crop", help="Each window by itself, the obviously right way: many times slower."
-    )
-
-
 @dataclass(frozen=True)
-class Detector:
-    """A window network with what it needs to be used."""
+class SlidingWindowDetector:
+    """A window network with what it needs to be used.
+
+    Attributes:
+        net: scores windows. preprocessing: of its pictures. labels: its classes. device: where it runs.
+    """
 
     net: WindowNet
     preprocessing: Preprocessing
     labels: list[str]
     device: torch.device
 
-
-@dataclass(frozen=True)
-class LevelScores:
-    """What the windows of one pyramid level said.
-
-    Attributes:
-        size_hw: of the level, px.
-        best: (rows, columns), the probability of each window's best class, in [0, 1].
-        classes: (n,) the classes found on this level. probabilities: (n, rows, columns) of each.
-    """
-
-    size_hw: tuple[int, int]
-    best: FloatArray
-    classes: IntArray
-    probabilities: FloatArray
-
-
-@dataclass(frozen=True)
-class Scan:
-    """Everything that was found above `SCORE_FLOOR`, before thresholds and suppression.
-
-    Attributes:
-        size_wh: of the picture, px; all boxes are in its pixels.
-        labels: class names. levels: coarse to fine.
-        windows_xyxy: (N, 4) the windows. fitted_xyxy: (N, 4) the same, fitted to what speaks for the class.
-        scores: (N,) probabilities. classes: (N,) indices into `labels`.
-        windows: how many were scored, empty ones included. window_cells: side of a window in strides.
-        elapsed_ms: from the start.
-        complete: False where a deadline left out the finer levels.
-    """
-
-    size_wh: tuple[int, int]
-    labels: list[str]
-    levels: tuple[LevelScores, ...]
-    windows_xyxy: FloatArray
-    fitted_xyxy: FloatArray
-    scores: FloatArray
-    classes: IntArray
-    windows: int
-    window_cells: int
-    elapsed_ms: float
-    complete: bool
-
-
-@dataclass(frozen=True)
-class ScanStep:
-    """`done` of `total` pyramid levels are scored; `scan` holds what they gave.
-
-    `windows` counts those of the level under way too; `scan` is the same object until that level is scored.
-    """
-
-    done: int
-    total: int
-    scan: Scan
-    windows: int
+    def scan(self, image: ImageArray, config: ScanConfig, deadline: Deadline | None = None) -> Iterator[ScanStep]:
+        """See `scan_steps`."""
+        return scan_steps(image, self, config, deadline)
 
 
 def scan_steps(
-    image: ImageArray, detector: Detector, config: ScanConfig, deadline: Deadline | None = None
+    image: ImageArray, detector: SlidingWindowDetector, config: ScanConfig, deadline: Deadline | None = None
 ) -> Iterator[ScanStep]:
     """Scores one pyramid level after the other, coarse to fine; each step holds all that was found so far.
 
@@ -137,21 +70,36 @@ def scan_steps(
         max_pixels=round(config.megapixels * 1e6),
     )
     pixels = to_tensor(resize_to_fit(image, max(sizes[-1])), detector.device)
-    found: list[_Level] = []
+    found: list[_LevelCandidates] = []
     for size_hw in sizes:
         for scored in _score_level(pixels, size_hw, (height, width), detector, config.crop_by_crop):
-            if isinstance(scored, _Level):
+            if isinstance(scored, _LevelCandidates):
                 found.append(scored)
-                scan = _gather(found, (width, height), detector, clock, complete=len(found) == len(sizes))
-                yield ScanStep(len(found), len(sizes), scan, scan.windows)
+                scan = _scan_so_far(found, (width, height), detector, clock, complete=len(found) == len(sizes))
+                yield ScanStep(len(found), len(sizes), scan, scan.windows, _share(sizes, len(found)))
             elif found and clock.expired:
                 return
-            elif found and scored > 0:
-                yield ScanStep(len(found), len(sizes), scan, scan.windows + scored)
+            elif found and scored.windows:
+                share = _share(sizes, len(found), scored.windows / scored.of)
+                yield ScanStep(len(found), len(sizes), scan, scan.windows + scored.windows, share)
+
+
+def _share(sizes_hw: list[tuple[int, int]], levels: int, of_next: float = 0.0) -> float:
+    """Of the pixels of all levels, those of the first `levels` and of a part of the next."""
+    pixels = [height * width for height, width in sizes_hw]
+    return (sum(pixels[:levels]) + of_next * sum(pixels[levels : levels + 1])) / sum(pixels)
 
 
 @dataclass(frozen=True)
-class _Level:
+class _Scored:
+    """So many windows of a level, `of` how many."""
+
+    windows: int
+    of: int
+
+
+@dataclass(frozen=True)
+class _LevelCandidates:
     """The candidates of one level, beside its scores; arrays as in `Scan`."""
 
     scores: LevelScores
@@ -163,31 +111,34 @@ class _Level:
 
 @torch.inference_mode()
 def _score_level(
-    pixels: Tensor, size_hw: tuple[int, int], picture_hw: tuple[int, int], detector: Detector, crop_by_crop: bool
-) -> Iterator[int | _Level]:
-    """How many windows are scored: 0 before any work, then after each batch of crops; at last the level."""
-    yield 0
+    pixels: Tensor,
+    size_hw: tuple[int, int],
+    picture_hw: tuple[int, int],
+    detector: SlidingWindowDetector,
+    crop_by_crop: bool,
+) -> Iterator[_Scored | _LevelCandidates]:
+    """How many windows are scored: none before any work, then after each batch of crops; at last the level."""
+    yield _Scored(0, 0)
     net = detector.net
     level = normalise(resize(pixels, size_hw, detector.preprocessing.interpolation), detector.preprocessing)
     features = net.trunk(level)
-    logits = net.window_logits(features)
+    rows, columns = (side - net.cells + 1 for side in features.shape[2:])
     batches: list[Tensor] = []
     for batch in crop_batches(net, level) if crop_by_crop else ():
         batches.append(batch)
-        yield sum(map(len, batches))
-    if crop_by_crop:
-        logits = torch.cat(batches).T.reshape(logits.shape)
+        yield _Scored(sum(map(len, batches)), rows * columns)
+    logits = torch.cat(batches).T.reshape(-1, rows, columns) if crop_by_crop else net.window_logits(features)
     probabilities: FloatArray = logits.softmax(dim=0).cpu().numpy()  # (K, rows, columns)
-    classes, rows, columns = _candidates(probabilities)
+    classes, at_row, at_column = _candidates(probabilities)
     grid = window_grid(size_hw, net.window_px, net.stride_px)
-    windows_xyxy = grid[rows * probabilities.shape[2] + columns]
-    fitted_xyxy = _fit(net, features, classes, rows, columns)
+    windows_xyxy = grid[at_row * columns + at_column]
+    fitted_xyxy = _evidence_boxes(net, features, classes, at_row, at_column)
     found = np.unique(classes)
-    yield _Level(
+    yield _LevelCandidates(
         LevelScores(size_hw, probabilities.max(axis=0), found, probabilities[found]),
         scale_boxes(windows_xyxy, size_hw, picture_hw),
         scale_boxes(fitted_xyxy, size_hw, picture_hw),
-        probabilities[classes, rows, columns],
+        probabilities[classes, at_row, at_column],
         classes,
     )
 
@@ -199,10 +150,12 @@ def _candidates(probabilities: FloatArray) -> tuple[IntArray, IntArray, IntArray
     return classes[best], rows[best], columns[best]
 
 
-def _fit(net: WindowNet, features: Tensor, classes: IntArray, rows: IntArray, columns: IntArray) -> FloatArray:
+def _evidence_boxes(
+    net: WindowNet, features: Tensor, classes: IntArray, rows: IntArray, columns: IntArray
+) -> FloatArray:
     """For each candidate the extent, xyxy in px of the level, of what speaks for its class in and around its window."""
     margin_px = (net.window_px - net.cells * net.stride_px) / 2  # from the edge to the first cell, 0 with padding
-    maps = {int(c): _enlarged(net.evidence(features, int(c))) for c in np.unique(classes)}
+    maps = {int(c): _enlarged_evidence(net.evidence(features, int(c))) for c in np.unique(classes)}
     side, reach = net.cells * EVIDENCE_ZOOM, REACH_CELLS * EVIDENCE_ZOOM
     cells = np.empty((len(classes), 4), dtype=np.float32)
     for i, (c, row, column) in enumerate(zip(classes, rows, columns, strict=True)):
@@ -212,14 +165,19 @@ def _fit(net: WindowNet, features: Tensor, classes: IntArray, rows: IntArray, co
     return boxes
 
 
-def _enlarged(evidence: Tensor) -> FloatArray:
+def _enlarged_evidence(evidence: Tensor) -> FloatArray:
     values: FloatArray = evidence.float().cpu().numpy()
     size_wh = (values.shape[1] * EVIDENCE_ZOOM, values.shape[0] * EVIDENCE_ZOOM)
     return cv2.resize(values, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
 
 
-def _gather(
-    found: list[_Level], size_wh: tuple[int, int], detector: Detector, clock: Deadline, *, complete: bool
+def _scan_so_far(
+    found: list[_LevelCandidates],
+    size_wh: tuple[int, int],
+    detector: SlidingWindowDetector,
+    clock: Deadline,
+    *,
+    complete: bool,
 ) -> Scan:
     return Scan(
         size_wh=size_wh,

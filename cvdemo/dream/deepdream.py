@@ -11,32 +11,25 @@ so that colours cannot drift beyond what can be shown; four Laplacian bands by d
 this network draws mostly the finest lines. At the defaults a 512 x 342 picture takes 6.8 s of one core.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.config import SEED_MAX, Config, setting
-from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
+from cvdemo.dream.objectives import WHOLE_LAYER, measure
+from cvdemo.images import ImageArray, resize, resize_to_fit, to_tensor
+from cvdemo.nets.backbone import FeatureNetwork
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES
-from cvdemo.pace import Pace
+from cvdemo.pace import Pace, Progress
 from cvdemo.runtime import Deadline
 
 LAYERS = tuple(name for name in LAYER_NAMES if name.startswith("block"))
-WHOLE_LAYER = -1  # as a channel: all of them
 MAX_CHANNEL = 319  # the widest layer, block15, has 320
 MIN_SIDE_PX = 32  # smaller octaves than the network's stride teach it nothing
 EPS = 1e-12
-
-
-class FeatureNetwork(Protocol):
-    """What the dream needs of a network: activations (B, C, h, w) of layers by name."""
-
-    def features(self, x: Tensor, names: Collection[str]) -> dict[str, Tensor]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,42 +63,25 @@ class DreamConfig(Config):
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
 
 
-PRESETS = {  # named for what they were seen to draw, on faces, animals and night skies alike
-    "Dogs and fur": DreamConfig(),
-    "Eyes": DreamConfig(layer="block8"),
-    "Fruit market": DreamConfig(layer="block11"),
-    "Engraving": DreamConfig(layer="block4", octaves=3, steps=10, step_size=2.0, laplacian_bands=2),
-    "Neon maze": DreamConfig(layer="block2", octaves=5, steps=10, step_size=2.5, laplacian_bands=3),
-    "Balloons": DreamConfig(layer="block9", channel=3, steps=10),
-    "Spider webs": DreamConfig(layer="block9", channel=41, steps=10),
-    "Tartan": DreamConfig(layer="block9", channel=53, steps=10),
-    "Woollen braids": DreamConfig(layer="block9", channel=56, steps=10),
-    "Carved pillars": DreamConfig(layer="block9", channel=18, steps=10),
-}
-DEFAULT_PRESET = "Dogs and fur"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DreamStep:
     """The state after one gradient step.
 
     Attributes:
-        octave, step: 0-based.
-        octaves, done, total: octaves and gradient steps of the whole dream, and steps so far, as planned by the speed
-            measured so far.
-        wanted: steps that the config asks for; more than `total` where a deadline leaves no time for all.
-        image: uint8 (h, w, 3), at the size of the octave; of the last step of a dream, at the full size.
+        progress: its sizes are the octaves.
+        pixels: (1, 3, h, w) in [0, 1], at the size of the octave.
         objective: of the picture just before this step, jittered; comparable within an octave only.
     """
 
-    octave: int
-    octaves: int
-    step: int
-    done: int
-    total: int
-    wanted: int
-    image: ImageArray
+    progress: Progress
+    pixels: Tensor
     objective: float
+
+
+def full_size(size_hw: tuple[int, int], size_px: int) -> tuple[int, int]:
+    """Height and width (px) of a picture of `size_hw` whose longer side is brought to `size_px`."""
+    scale = size_px / max(size_hw)
+    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
 
 def fit(image: ImageArray, size_px: int, device: torch.device | str = "cpu") -> Tensor:
@@ -114,9 +90,7 @@ def fit(image: ImageArray, size_px: int, device: torch.device | str = "cpu") -> 
     Only a picture of at most twice that size becomes floats: 40 megapixels of them would take 2 GB and 15 s.
     """
     pixels = to_tensor(resize_to_fit(image, 2 * size_px), device)
-    height, width = image.shape[:2]
-    scale = size_px / max(height, width)
-    return resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return resize(pixels, full_size((image.shape[0], image.shape[1]), size_px))
 
 
 def octave_sizes(size_hw: tuple[int, int], octaves: int, octave_scale: float) -> list[tuple[int, int]]:
@@ -128,22 +102,6 @@ def octave_sizes(size_hw: tuple[int, int], octaves: int, octave_scale: float) ->
     factors = [octave_scale**i for i in range(octaves)]
     kept = [f for f in factors if f == 1 or min(height, width) / f >= MIN_SIDE_PX]
     return [(round(height / f), round(width / f)) for f in reversed(kept)]
-
-
-def objective(activations: Tensor, channel: int = WHOLE_LAYER) -> Tensor:
-    """What the dream raises, a scalar: the mean square of all of (B, C, h, w), or the mean of one channel.
-
-    The mean square's gradient is the layer's own activations, as in google/deepdream (`objective_L2`).
-
-    Raises:
-        InputError: the layer has no such channel.
-    """
-    if channel == WHOLE_LAYER:
-        return activations.square().mean()
-    count = activations.shape[1]
-    if not 0 <= channel < count:
-        raise InputError(f"This layer has channels 0 to {count - 1}, or -1 for all of them; {channel} was asked for.")
-    return activations[:, channel].mean()
 
 
 def laplacian_normalise(gradient: Tensor, bands: int) -> Tensor:
@@ -172,12 +130,6 @@ def _unit_rms(band: Tensor) -> Tensor:
     return band / (band.square().mean().sqrt() + EPS)
 
 
-def measure(pixels: Tensor, network: FeatureNetwork, preprocessing: Preprocessing, config: DreamConfig) -> Tensor:
-    """The objective (scalar) of pixels (1, 3, H, W) in [0, 1] for the config's layer and channel."""
-    activations = network.features(normalise(pixels, preprocessing), [config.layer])[config.layer]
-    return objective(activations, config.channel)
-
-
 def jitter(pixels: Tensor, jitter_px: int, generator: torch.Generator) -> Tensor:
     """(1, 3, H, W) -> (1, 3, H + jitter_px, W + jitter_px), its place in the wider frame drawn at random.
 
@@ -194,11 +146,7 @@ def jitter(pixels: Tensor, jitter_px: int, generator: torch.Generator) -> Tensor
 
 
 def ascend(
-    pixels: Tensor,
-    network: FeatureNetwork,
-    preprocessing: Preprocessing,
-    config: DreamConfig,
-    generator: torch.Generator,
+    pixels: Tensor, network: FeatureNetwork, config: DreamConfig, generator: torch.Generator
 ) -> tuple[Tensor, float]:
     """Pixels (1, 3, H, W) in [0, 1] after one step, and the objective before it.
 
@@ -206,7 +154,7 @@ def ascend(
     """
     with torch.enable_grad():
         variable = pixels.detach().requires_grad_()
-        value = measure(jitter(variable, config.jitter_px, generator), network, preprocessing, config)
+        value = measure(jitter(variable, config.jitter_px, generator), network, config.layer, config.channel)
         (gradient,) = torch.autograd.grad(value, variable)
     direction = laplacian_normalise(gradient, config.laplacian_bands)
     direction = direction / (direction.abs().mean() + EPS)
@@ -226,19 +174,13 @@ def grow_octave(dreamed: Tensor, original: Tensor, size_hw: tuple[int, int], det
 
 
 def dream(
-    image: ImageArray,
-    network: FeatureNetwork,
-    preprocessing: Preprocessing,
-    config: DreamConfig,
-    *,
-    device: torch.device | str = "cpu",
-    deadline: Deadline | None = None,
+    image: ImageArray, network: FeatureNetwork, config: DreamConfig, deadline: Deadline | None = None
 ) -> Iterator[DreamStep]:
-    """Yields the picture after every step; the last one has `config.size_px` on its longer side.
+    """Yields the picture after every step; that of the last has `config.size_px` on its longer side.
 
     Args:
         image: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
-        network: on `device`, in eval mode, its parameters without gradients.
+        network: in eval mode, its parameters without gradients.
         deadline: each octave gets fewer steps where the measured speed asks for it, so that the full size is dreamed
             in time. When the deadline is there the full size gets one step; when nobody waits any more the step under
             way is the last one.
@@ -248,7 +190,7 @@ def dream(
     """
     deadline = deadline or Deadline()
     generator = torch.Generator().manual_seed(config.seed)
-    original = fit(image, config.size_px, device)
+    original = fit(image, config.size_px, network.device)
     full_hw = (original.shape[-2], original.shape[-1])
     sizes = octave_sizes(full_hw, config.octaves, config.octave_scale)
     pace, pixels = Pace(deadline, [height * width for height, width in sizes], config.steps), resize(original, sizes[0])
@@ -258,22 +200,7 @@ def dream(
         pace.prepared()
         enough = False
         while not (enough or (pace.done[octave] and deadline.expired)):
-            pixels, value = ascend(pixels, network, preprocessing, config, generator)
+            pixels, value = ascend(pixels, network, config, generator)
             pace.step_done()
-            steps = pace.done[octave] - 1, sum(pace.done), pace.total, len(sizes) * config.steps
             enough = pace.size_done
-            yield DreamStep(octave, len(sizes), *steps, to_image(pixels), value)
-
-
-def dream_image(
-    image: ImageArray,
-    network: FeatureNetwork,
-    preprocessing: Preprocessing,
-    config: DreamConfig,
-    *,
-    device: torch.device | str = "cpu",
-    deadline: Deadline | None = None,
-) -> ImageArray:
-    """The finished picture of `dream`, uint8 (h, w, 3), for callers who want no previews."""
-    *_, last = dream(image, network, preprocessing, config, device=device, deadline=deadline)
-    return last.image
+            yield DreamStep(pace.progress, pixels, value)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_SSIM_WINDOW_PX = 11  # Wang et al. 2004, "Image quality assessment", section III-B
+SSIM_WINDOW_PX = 11  # Wang et al. 2004, "Image quality assessment", section III-B
 _SSIM_SIGMA_PX = 1.5
 _SSIM_C1 = 0.01**2  # (K1 L)^2 with dynamic range L = 1
 _SSIM_C2 = 0.03**2
@@ -42,8 +42,8 @@ def ssim(pred: Tensor, target: Tensor, border_px: int = 0) -> Tensor:
         ValueError: the shapes differ, or what is left inside the border is smaller than the window.
     """
     pred, target = _inner(pred, target, border_px)
-    if min(pred.shape[2:]) < _SSIM_WINDOW_PX:
-        raise ValueError(f"SSIM needs {_SSIM_WINDOW_PX} px a side, got {tuple(pred.shape[2:])} after {border_px=}")
+    if min(pred.shape[2:]) < SSIM_WINDOW_PX:
+        raise ValueError(f"SSIM needs {SSIM_WINDOW_PX} px a side, got {tuple(pred.shape[2:])} after {border_px=}")
     # Differences of squares lose digits on flat areas: float64.
     x, y = pred.double(), target.double()
     mean_x, mean_y = _blur(x), _blur(y)
@@ -67,7 +67,7 @@ def _inner(pred: Tensor, target: Tensor, border_px: int) -> tuple[Tensor, Tensor
 
 def _blur(image: Tensor) -> Tensor:
     """Gaussian means over every whole window, (B, C, H - 10, W - 10)."""
-    offsets = torch.arange(_SSIM_WINDOW_PX, dtype=image.dtype, device=image.device) - _SSIM_WINDOW_PX // 2
+    offsets = torch.arange(SSIM_WINDOW_PX, dtype=image.dtype, device=image.device) - SSIM_WINDOW_PX // 2
     kernel = torch.exp(-offsets.square() / (2 * _SSIM_SIGMA_PX**2))
     kernel /= kernel.sum()
     channels = image.shape[1]

@@ -133,12 +133,17 @@ def generate(generator: Generator, points: Tensor) -> list[ImageArray]:
     return pictures
 
 
+def sample_latents(config: SampleConfig, dim: int) -> Tensor:
+    """The latents (config.count, dim) of the pictures of a seed."""
+    return latents(config.count, dim, config.seed, config.truncation)
+
+
 def sample(generator: Generator, config: SampleConfig) -> list[ImageArray]:
     """`config.count` pictures, uint8 (size, size, 3) RGB; number i of a seed is the same whatever the count.
 
     `config.generator` names what `load_generator` has loaded; it is not read here.
     """
-    return generate(generator, latents(config.count, generator.latent_dim, config.seed, config.truncation))
+    return generate(generator, sample_latents(config, generator.latent_dim))
 
 
 def generator_of(picks: Sequence[Pick]) -> str:
@@ -166,15 +171,24 @@ def stops_of(picks: Sequence[Pick], dim: int) -> Tensor:
     return torch.stack([pick.latent(dim) for pick in picks])
 
 
+def latents_between(stops: Tensor, count: int) -> Tensor:
+    """`count` latents evenly along the arcs from stop to stop (K, dim), first and last included; see `latents.path`.
+
+    Raises:
+        InputError: the count is below 2.
+    """
+    if count < 2:
+        raise InputError(f"A way has two pictures or more, its ends; {count} was asked for.")
+    return path(stops, count)
+
+
 def interpolate(generator: Generator, picks: Sequence[Pick], count: int) -> list[ImageArray]:
-    """`count` pictures evenly along the arcs from pick to pick, first and last included; see `latents.path`.
+    """The pictures of `latents_between` picks.
 
     Raises:
         InputError: all picks are one and the same picture, or the count is below 2.
     """
-    if count < 2:
-        raise InputError(f"A way has two pictures or more, its ends; {count} was asked for.")
-    return generate(generator, path(stops_of(picks, generator.latent_dim), count))
+    return generate(generator, latents_between(stops_of(picks, generator.latent_dim), count))
 
 
 def combine(generator: Generator, a: Pick, b: Pick, c: Pick) -> ImageArray:

@@ -5,15 +5,16 @@ H.264, which keeps colour at half the resolution, do badly by pictures of 64 px.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 from torch import Tensor
 
 from cvdemo.config import Config, setting
-from cvdemo.errors import InputError
+from cvdemo.demo import Step, seconds_left
 from cvdemo.images import ImageArray
 from cvdemo.nets.dcgan import Generator
 from cvdemo.ops.video import Film
@@ -38,46 +39,36 @@ class WalkConfig(Config):
         return round(self.seconds * self.fps)
 
 
-@dataclass(frozen=True)
-class WalkStep:
-    """Where the work stands after some frames: `done` of `total`, and those that are new, uint8 (H, W, 3)."""
-
-    done: int
-    total: int
-    frames: list[ImageArray]
-
-
-def walk_steps(
+def film_steps(
     generator: Generator, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
-) -> Iterator[WalkStep]:
-    """The frames of a walk, some at a time; the last step is not complete (`done < total`) if the deadline came first.
+) -> Iterator[Step[bytes]]:
+    """Draws and encodes the frames of a walk, some a step, the last of which is the preview; the result is an mp4 file.
+
+    If the deadline comes first, the film ends there and repeats with a jerk; its step is not complete. The file is
+    written on the disk, where its index can be put ahead of its pictures, and nothing is left of it.
 
     Args:
         stops: (K, latent_dim), K >= 2 latents that the walk passes in this order, and then the first again.
     """
+    deadline = deadline or Deadline()
     points = loop(stops, config.frames)
-    for start in range(0, len(points), BATCH):
-        frames = [enlarged(picture, config.enlarge) for picture in generate(generator, points[start : start + BATCH])]
-        yield WalkStep(start + len(frames), len(points), frames)
-        if deadline is not None and deadline.expired:
-            return
-
-
-def film_steps(
-    path: Path, generator: Generator, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
-) -> Iterator[WalkStep]:
-    """`walk_steps` on the way into the film `path`, which is there, whole, after the last step, and not before.
-
-    Raises:
-        InputError: the deadline came first; no film is left.
-    """
-    with Film(path, config.fps) as film:
-        for step in walk_steps(generator, stops, config, deadline):
-            for frame in step.frames:
-                film.add(frame)
-            yield step
-        if step.done < step.total:
-            raise InputError(f"Time ran out after {step.done} of {step.total} frames: choose a shorter film.")
+    with TemporaryDirectory(prefix="cvdemo-walk-") as folder:
+        path = Path(folder) / "walk.mp4"
+        with Film(path, config.fps) as film:
+            for start in range(0, len(points), BATCH):
+                for picture in generate(generator, points[start : start + BATCH]):
+                    frame = enlarged(picture, config.enlarge)
+                    film.add(frame)
+                step: Step[bytes] = Step(
+                    done=film.frames,
+                    total=len(points),
+                    seconds_left=seconds_left(deadline, film.frames, len(points)),
+                    preview=frame,
+                )
+                if step.done == step.total or deadline.expired:
+                    break
+                yield step
+        yield replace(step, result=path.read_bytes(), complete=step.done == step.total)
 
 
 def enlarged(picture: ImageArray, times: int) -> ImageArray:

@@ -115,12 +115,12 @@ def _walk(corners: Tensor, shares: Tensor, count: int) -> Tensor:
     """Latents (N, D) at ascending `shares` (N,) of the whole way from corner to corner."""
     if len(corners) < 2 or count < 2:
         raise ValueError(f"need two stops and two latents or more, got {len(corners)} corners, {count=}")
-    legs = [(a, b, length) for a, b in pairwise(corners) if (length := _distance(a, b)) > 0]
-    if not legs:
+    arcs = [(a, b, length) for a, b in pairwise(corners) if (length := _distance(a, b)) > 0]
+    if not arcs:
         raise ValueError(f"the {len(corners)} corners are one point")
-    lengths = torch.tensor([length for _, _, length in legs], dtype=torch.float64)
+    lengths = torch.tensor([length for _, _, length in arcs], dtype=torch.float64)
     ends = lengths.cumsum(0)
-    at = shares * ends[-1]
-    leg = torch.searchsorted(ends, at, right=True).clamp(max=len(legs) - 1)  # (N,)
-    inside = ((at - ends[leg] + lengths[leg]) / lengths[leg]).clamp(0, 1)
-    return torch.cat([slerp(a, b, inside[leg == i]) for i, (a, b, _) in enumerate(legs)])
+    distances = shares * ends[-1]
+    arc = torch.searchsorted(ends, distances, right=True).clamp(max=len(arcs) - 1)  # (N,)
+    share_of_arc = ((distances - ends[arc] + lengths[arc]) / lengths[arc]).clamp(0, 1)
+    return torch.cat([slerp(a, b, share_of_arc[arc == i]) for i, (a, b, _) in enumerate(arcs)])

@@ -17,38 +17,24 @@ textured or blank parts of a picture can keep a grainy patch, most of all with s
 of 384 x 255 px takes 31 to 37 s of CPU time, 384 x 384 41 s (two cores shared with other work, torch 2.11).
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.config import SEED_MAX, Config, setting
-from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
-from cvdemo.limits import STYLE_ASPECT_RATIO
-from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from cvdemo.ops.colour_match import ColourReference, colour_loss, match_colours
-from cvdemo.pace import Pace
-from cvdemo.runtime import Deadline, load_once, resolve_device
-from cvdemo.style.losses import content_loss, gram_matrix, style_loss, total_variation
-from cvdemo.weights import entry_of, load_state_dict
+from cvdemo.images import ImageArray, resize, resize_to_fit, to_tensor
+from cvdemo.nets.backbone import FeatureNetwork
+from cvdemo.ops.colour_match import match_colours
+from cvdemo.pace import Pace, Progress
+from cvdemo.runtime import Deadline
+from cvdemo.style.scales import SCALE_RATIO, scale_sizes, strokes_size
+from cvdemo.style.targets import SHIFTS, Targets, losses, make_targets
 
-BACKBONE = "efficientnet_lite0"
-STYLE_LAYERS = {"stem": 1.0, "block1": 1.0, "block3": 1.0, "block5": 1.0, "block8": 1.0}  # strides 2, 4, 8, 16, 16
-CONTENT_LAYER = "block5"
-COLOUR_WEIGHT = 0.1  # of the colour loss beside the Gram matrices, within the style loss
-
-SCALE_RATIO = math.sqrt(2)
-COARSEST_SHORT_PX = 64  # a scale smaller than this has no room for the style's larger shapes
 ADAM_BETAS = (0.9, 0.99)  # as in style-transfer-pytorch
 AVERAGE_DECAY = 0.97
-SHIFTS = 12  # shifted views of the picture, taken in turn
-SHIFT_PX = 8
-BORDER_PX = 4  # least reflected border
 START_NOISE = 0.03  # deviation, so that each seed sets out from another place
 
 
@@ -93,131 +79,28 @@ class StyleConfig(Config):
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
 
 
-PRESETS = {
-    "Balanced": StyleConfig(),
-    "Bold strokes": StyleConfig(content_weight=1, style_weight=20, style_scale=1.4),
-    "Gentle": StyleConfig(content_weight=6),
-    "Fine brush": StyleConfig(style_scale=0.6, tv_weight=20),
-    "Own colours": StyleConfig(keep_colours=True),
-    "Texture only": StyleConfig(content_weight=0, start="noise"),
-}
-
-
 @dataclass(frozen=True)
-class StyleNetwork:
-    """The network whose activations are compared, with what it needs to be used."""
+class StyleLosses:
+    """What a step saw, before the weights."""
 
-    network: EfficientNetLite
-    preprocessing: Preprocessing
-    device: torch.device
-
-    def features(self, pixels: Tensor, names: list[str]) -> dict[str, Tensor]:
-        """Activations of the named layers for pixels (1, 3, H, W) in [0, 1]."""
-        return self.network.features(normalise(pixels, self.preprocessing), names)
-
-
-@dataclass(frozen=True)
-class StyleStep:
-    """One step of optimisation.
-
-    Attributes:
-        scale: 0 is the coarsest. step: within the scale, from 1.
-        done, total: steps of all scales together, as planned by the speed measured so far.
-        wanted: steps that the config asks for; more than `total` where a deadline leaves no time for all.
-        image: the averaged picture so far, uint8 (H, W, 3), of this scale's size.
-        content_loss, style_loss, tv_loss: before their weights.
-    """
-
-    scale: int
-    step: int
-    done: int
-    total: int
-    wanted: int
-    image: ImageArray
     content_loss: float
     style_loss: float
     tv_loss: float
 
 
-@dataclass(frozen=True)
-class Targets:
-    """What the picture is compared with at one scale: one view of it for each shift."""
+@dataclass(frozen=True, eq=False)
+class StyleStep:
+    """The state after one step of optimisation.
 
-    shifts: list[tuple[int, int]]
-    content: list[Tensor]
-    grams: dict[str, Tensor]
-    colours: ColourReference
-
-
-@load_once
-def load_style_network(device: str = "auto") -> StyleNetwork:
-    """The backbone for style transfer, loaded on first use and shared.
-
-    Raises:
-        WeightsError: its file is missing or altered.
+    Attributes:
+        progress: its sizes are the scales.
+        pixels: the averaged picture so far, (1, 3, h, w) in [0, 1], of this scale's size.
+        losses: of the picture just before this step.
     """
-    entry, target = entry_of(BACKBONE), resolve_device(device)
-    network = EfficientNetLite(num_classes=entry.network["num_classes"])
-    network.load_state_dict(load_state_dict(BACKBONE))
-    network = fold_batch_norm(network).requires_grad_(False).to(target)
-    return StyleNetwork(network, Preprocessing.from_manifest(entry.preprocessing), target)
 
-
-def scale_sizes(
-    size_hw: tuple[int, int], size_px: int, scales: int, what: str = "The picture"
-) -> list[tuple[int, int]]:
-    """Heights and widths (px) from coarse to fine; the finest has `size_px` as its longer side.
-
-    Scales whose shorter side would fall below `COARSEST_SHORT_PX` are left out, but never the finest. `what` is how
-    messages name the picture.
-
-    Raises:
-        InputError: the picture is too narrow.
-    """
-    long_px, short_px = max(size_hw), min(size_hw)
-    if long_px > STYLE_ASPECT_RATIO * short_px:
-        raise InputError(
-            f"{what} is {size_hw[1]} x {size_hw[0]} pixels; for style transfer its longer side may be at most "
-            f"{STYLE_ASPECT_RATIO:g} times its shorter side."
-        )
-    factors = [size_px / long_px / SCALE_RATIO**i for i in range(scales)]
-    kept = [f for i, f in enumerate(factors) if i == 0 or round(short_px * f) >= COARSEST_SHORT_PX]
-    return [(max(1, round(size_hw[0] * f)), max(1, round(size_hw[1] * f))) for f in reversed(kept)]
-
-
-def strokes_size(style: ImageArray, size_hw: tuple[int, int], style_scale: float) -> tuple[int, int]:
-    """Height and width (px) of the style picture beside a picture of `size_hw`; `InputError` where it is too narrow."""
-    return scale_sizes(style.shape[:2], round(max(size_hw) * style_scale), 1, "The style picture")[0]
-
-
-def shifted(pixels: Tensor, shift_yx: tuple[int, int]) -> Tensor:
-    """The picture with a reflected border of `BORDER_PX` to `BORDER_PX + SHIFT_PX`, so that it stands shifted.
-
-    (1, 3, H, W) -> (1, 3, H + h, W + h) with h = 2 * BORDER_PX + SHIFT_PX; shifts are in [0, SHIFT_PX].
-    """
-    (y, x), most = shift_yx, BORDER_PX + SHIFT_PX
-    return F.pad(pixels, (most - x, BORDER_PX + x, most - y, BORDER_PX + y), mode="reflect")
-
-
-@torch.no_grad()
-def make_targets(
-    content: Tensor, style: Tensor, network: StyleNetwork, generator: torch.Generator, views: int = SHIFTS
-) -> Targets:
-    """Content activations for the first `views` of `SHIFTS` random shifts, and the style's Gram matrices."""
-    drawn = torch.randint(0, SHIFT_PX + 1, (SHIFTS, 2), generator=generator).tolist()
-    shifts = [(y, x) for y, x in drawn[:views]]
-    activations = [network.features(shifted(content, shift), [CONTENT_LAYER])[CONTENT_LAYER] for shift in shifts]
-    grams = {name: gram_matrix(found) for name, found in network.features(style, list(STYLE_LAYERS)).items()}
-    return Targets(shifts, activations, grams, ColourReference.of(style))
-
-
-def losses(pixels: Tensor, targets: Targets, step: int, network: StyleNetwork) -> tuple[Tensor, Tensor, Tensor]:
-    """Content, style and total-variation loss of (1, 3, H, W), seen through the shift whose turn it is."""
-    turn = step % len(targets.shifts)
-    found = network.features(shifted(pixels, targets.shifts[turn]), [*STYLE_LAYERS, CONTENT_LAYER])
-    content = content_loss(found[CONTENT_LAYER], targets.content[turn])
-    style = style_loss(found, targets.grams, STYLE_LAYERS) + COLOUR_WEIGHT * colour_loss(pixels, targets.colours)
-    return content, style, total_variation(pixels)
+    progress: Progress
+    pixels: Tensor
+    losses: StyleLosses
 
 
 class IterateAverage:
@@ -259,8 +142,8 @@ def start_picture(content: Tensor, style: Tensor, config: StyleConfig, generator
 
 
 def paint_scale(
-    pixels: Tensor, targets: Targets, network: StyleNetwork, config: StyleConfig, step_size: float
-) -> Iterator[tuple[Tensor, tuple[float, float, float]]]:
+    pixels: Tensor, targets: Targets, network: FeatureNetwork, config: StyleConfig, step_size: float
+) -> Iterator[tuple[Tensor, StyleLosses]]:
     """Adam at one scale, without end: after each step the averaged picture, and the losses that the step saw."""
     pixels = pixels.clone().requires_grad_()
     optimiser = torch.optim.Adam([pixels], lr=step_size, betas=ADAM_BETAS)
@@ -274,7 +157,7 @@ def paint_scale(
         with torch.no_grad():
             pixels.clamp_(0, 1)
         average.update(pixels)
-        yield average.value, (content.item(), style.item(), variation.item())
+        yield average.value, StyleLosses(content.item(), style.item(), variation.item())
 
 
 def matched_pair(
@@ -294,11 +177,11 @@ def matched_pair(
 def stylize(
     content: ImageArray,
     style: ImageArray,
-    network: StyleNetwork,
+    network: FeatureNetwork,
     config: StyleConfig | None = None,
     deadline: Deadline | None = None,
 ) -> Iterator[StyleStep]:
-    """Repaints `content` in the manner of `style`; the last step's image is the result.
+    """Repaints `content` in the manner of `style`; the last step's picture has `config.size` on its longer side.
 
     Args:
         content, style: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
@@ -319,14 +202,13 @@ def stylize(
         fitted = resize(source, size_hw)
         strokes = resize(reference, strokes_size(style, size_hw, config.style_scale))
         pixels = start_picture(fitted, strokes, config, generator) if pixels is None else resize(pixels, size_hw)
-        targets = make_targets(fitted, strokes, network, generator, min(SHIFTS, pace.planned))
+        targets = make_targets(fitted, strokes, network, generator, min(SHIFTS, pace.planned), deadline)
         step_size = config.step_size * SCALE_RATIO ** (len(sizes) - 1 - scale)
         pace.prepared()
         painting = paint_scale(pixels, targets, network, config, step_size)
         for pixels, found in painting:
             pace.step_done()
-            steps = pace.done[scale], sum(pace.done), pace.total, len(sizes) * config.steps
             enough = pace.size_done
-            yield StyleStep(scale, *steps, to_image(pixels), *found)
+            yield StyleStep(pace.progress, pixels, found)
             if enough or deadline.expired:
                 break

@@ -7,12 +7,14 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.classify.catalogue import describe
-from cvdemo.classify.classifier import CHOICES, ClassifyConfig, Prediction, load_classifier
-from cvdemo.classify.run import ClassifyRequest
+from cvdemo.classify.classifier import CHOICES, ClassifyConfig, Prediction
+from cvdemo.classify.explain import ExplainConfig
+from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
 from cvdemo.config import default_of, settings_of
 from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
-from cvdemo.ui.explain import FRESH, NOTHING, build_fool, build_heat, fresh
+from cvdemo.limits import EXPLAIN_S
+from cvdemo.ui.explain import ANSWER_FIELDS, WITHOUT_ANSWER, build_fool, build_heat_map, values_for
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
@@ -50,14 +52,14 @@ def _confidences(prediction: Prediction) -> dict[str, float]:
     return dict(zip(prediction.labels, prediction.probabilities, strict=True))
 
 
-def _classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, method: str) -> tuple[Any, ...]:
+def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, method: str) -> tuple[Any, ...]:
     """Label, status, and what the Explain part shows of a new answer."""
     started = time.monotonic()
-    picture, classifier = load_picture(path), load_classifier(model)
-    config = ClassifyConfig(model=model, ten_crop=ten_crop)
-    prediction: Prediction = result_of(run(ClassifyRequest(image=picture, config=config)))
-    explained = fresh(picture, classifier, prediction, method)
-    return _confidences(prediction), took((time.monotonic() - started) * 1000), *explained
+    config, explain = ClassifyConfig(model=model, ten_crop=ten_crop), ExplainConfig(model=model, method=method)
+    request = ClassifyRequest(image=load_picture(path), config=config, explain=explain, time_limit_s=EXPLAIN_S)
+    prediction: ExplainedPrediction = result_of(run(request))
+    values = values_for(prediction)
+    return _confidences(prediction), took((time.monotonic() - started) * 1000), *values
 
 
 def _about(model: str) -> str:
@@ -93,8 +95,8 @@ def build(run: Run) -> dict[str, Component]:
         with gr.Column(min_width=300):
             label = gr.Label(num_top_classes=5, label="The five best", elem_id="classify-result")
             status = gr.Markdown(elem_id="classify-status", elem_classes="status")
-            parts, heat = build_heat(image, model)
-    fooled, fool = build_fool(image, model)
+            parts, heat_map = build_heat_map(run, image, model)
+    fooled, fool = build_fool(run, image, model)
     parts |= fooled
     settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop, "method": parts["method"]}
     share_button("classify", settings)
@@ -103,12 +105,12 @@ def build(run: Run) -> dict[str, Component]:
         name="classify",
         inputs=[image, model, ten_crop, parts["method"]],
         needs=[image],
-        outputs=[label, status, *(parts[name] for name in FRESH)],
-        empty={parts[name]: value for name, value in NOTHING.items()},
+        outputs=[label, status, *(parts[name] for name in ANSWER_FIELDS)],
+        empty={parts[name]: value for name, value in WITHOUT_ANSWER.items()},
         status=status,
-        children=[heat, fool],
+        children=[heat_map, fool],
     )
-    wire(part, given(run, _classify_on_page), run=[start.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
+    wire(part, given(run, classify_on_page), run=[start.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
     endpoint("classify", given(run, classify_endpoint), [image, model, ten_crop], [label])
     return settings
 

@@ -1,8 +1,5 @@
 """The Detect tab: one scan by the network, then sliders, filter and views that answer at once from what it kept."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,23 +7,35 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.demo import Run
-from cvdemo.detect.drawing import canvas, draw_detections, draw_score_map, draw_windows, score_map
-from cvdemo.detect.selection import DetectConfig, Detections, load_detector, select
-from cvdemo.detect.sliding_window import Scan, scan_steps
-from cvdemo.images import ImageArray, png_bytes
-from cvdemo.runtime import Deadline
+from cvdemo.demo import Run, Step, result_of
+from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.scan import Scan
+from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.images import ImageArray
+from cvdemo.limits import DETECT_S, STATE_S
+from cvdemo.ui.detect_results import (
+    BOXES,
+    TABLE_HEADERS,
+    VIEWS,
+    Look,
+    class_choices,
+    count_boxes,
+    present,
+    save_png_quickly,
+    status,
+)
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
     example_picture,
+    given,
     light,
     load_picture,
     method_note,
     picture_input,
     picture_output,
-    save_download,
     share_button,
 )
 from cvdemo.ui.wiring.guard import guarded
@@ -40,24 +49,27 @@ NOTE = (
     "to what spoke for its class ([Zhou et al. 2016](https://arxiv.org/abs/1512.04150))."
 )
 EXAMPLES = ("cheetah", "lion", "coffee", "astronaut", "chelsea")
-VIEWS = ("Boxes", "Score map", "Windows")
-TIME_LIMIT_S = 60.0
-STATE_TTL_S = 3600.0
 NO_FILE = gr.update(value=None, interactive=False)
-TABLE_HEADERS = ["Class", "Score", "x1, y1", "x2, y2"]
 LIVE = ("score_threshold", "nms_iou", "one_name", "fit_boxes")  # act on the kept candidates
 SEARCH = ("pyramid_factor", "max_upscale", "megapixels", "crop_by_crop")  # act on the next run
 
 
 @dataclass(frozen=True)
 class Session:
-    """What the live controls work on: the picture at the size at which it is drawn, and its scan."""
+    """What the live controls work on.
 
-    picture: ImageArray
+    Attributes:
+        canvas: the picture at the size at which it is drawn. scan: all that was found on it.
+        look: the one in which the run has shown it.
+    """
+
+    canvas: ImageArray
     scan: Scan
+    look: Look
 
 
 def detect_endpoint(
+    run: Run,
     image: str | None,
     detector: str = "imagenet",
     score_threshold: float = 0.35,
@@ -74,120 +86,59 @@ def detect_endpoint(
         fit_boxes=fit_boxes,
     )
     picture = load_picture(image)
-    *_, step = scan_steps(picture, load_detector(detector), config, Deadline(TIME_LIMIT_S))
-    found = select(step.scan, config)
-    if not found.complete:
-        gr.Warning(f"Stopped at the limit of {TIME_LIMIT_S:g} s before the finest level: small objects may be missing.")
-    return _png(draw_detections(picture, found)), found.as_dict()
+    request = DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)
+    found: DetectResult = result_of(run(request))
+    if not found.scan.complete:
+        gr.Warning(f"Stopped at the limit of {DETECT_S:g} s before the finest level: small objects may be missing.")
+    return save_png_quickly(draw_detections(to_canvas(picture), found.detections)), found.detections.as_dict()
 
 
-def _png(picture: ImageArray) -> str:
-    """The path of the picture as a PNG, packed fast rather than small: sliders wait for it."""
-    return str(save_download("detections.png", png_bytes(picture, compress_level=1)))
-
-
-def _detect_on_page(path: str | None, detector: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *values: Any) -> Iterator[tuple[Any, ...]]:
     """After each pyramid level all that `_show` gives, what the live controls need, and the classes found.
 
-    So a run that is cancelled leaves nothing of the picture before it. Between levels only the status moves.
+    So a run that is cancelled leaves nothing of the picture before it. Between levels only the status moves. Boxes are
+    shown meanwhile, and at last the view that was chosen when the run began.
     """
     config = DetectConfig(detector=detector, **dict(zip((*LIVE, *SEARCH), values, strict=True)))
     picture = load_picture(path)
-    shown, kept = canvas(picture), None
-    for step in scan_steps(picture, load_detector(detector), config, Deadline(TIME_LIMIT_S)):
-        found = select(step.scan, config)
-        progress = f"Level {step.done} of {step.total}: {step.windows} windows, {_boxes(len(found.scores))}"
-        if step.scan is kept:
-            yield gr.skip(), progress, *(gr.skip() for _ in range(5))
-            continue
-        kept = step.scan
-        choices = gr.Dropdown(choices=_choices(kept), value=[])
-        listed = _table(found), *_files(found)
-        yield _png(draw_detections(shown, found)), progress, *listed, Session(shown, kept), choices
+    canvas, shown, boxes = to_canvas(picture), None, 0
+    for step in run(DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)):
+        found: DetectResult | None = step.result or step.partial
+        look = Look(view if step.result else BOXES, (), values[: len(LIVE)])
+        if found is not None and (step.done, look) != shown:
+            shown, boxes = (step.done, look), len(found.detections.scores)
+            png, line, *listed = present(canvas, found.scan, found.detections, look)
+            kept = Session(canvas, found.scan, look), gr.update(choices=class_choices(found.scan), value=[])
+            yield png, line if step.result else _progress(step, boxes), *listed, *kept
+        else:
+            line = status(step.result.scan, step.result.detections) if step.result else _progress(step, boxes)
+            yield gr.skip(), line, *(gr.skip() for _ in range(5))
 
 
-def _choices(scan: Scan) -> list[tuple[str, int]]:
-    """The classes found and their best scores, best first: (text, class index)."""
-    best: dict[int, float] = {}
-    for index, score in zip(scan.classes.tolist(), scan.scores.tolist(), strict=True):
-        best[index] = max(score, best.get(index, 0.0))
-    ranked = sorted(best, key=lambda index: -best[index])
-    return [(f"{scan.labels[index]} ({best[index]:.0%})", index) for index in ranked]
+def _progress(step: Step[DetectResult], boxes: int) -> str:
+    return f"Level {step.done} of {step.total}: {step.measures['windows']:g} windows, {count_boxes(boxes)}"
 
 
 def _show(session: Session | None, view: str, only: list[int] | None, *values: Any) -> tuple[Any, ...]:
     """Picture, status, table and downloads for the controls as they stand; no network runs."""
     if session is None:
         return tuple(gr.skip() for _ in range(5))
-    config = DetectConfig(**dict(zip(LIVE, values, strict=True)))
-    found = select(session.scan, config, only or ())
-    picture = _png(_view(session, view, found, only or []))
-    return picture, _status(session.scan, found, view, only or []), _table(found), *_files(found)
+    look = _look(view, only, values)
+    found = select(session.scan, DetectConfig(**dict(zip(LIVE, values, strict=True))), look.only)
+    return present(session.canvas, session.scan, found, look)
 
 
-def _settle(status: str, *shown: Any) -> tuple[Any, ...]:
-    """After a run: all that `_show` gives, for controls may have moved meanwhile; that it was cancelled stays told."""
-    picture, line, *files = _show(*shown)
-    return picture, gr.skip() if status.startswith("Cancelled") else line, *files
+def _look(view: str, only: list[int] | None, values: tuple[Any, ...]) -> Look:
+    return Look(view, tuple(only or ()), values)
 
 
-def _rows(found: Detections) -> list[tuple[str, float, list[float]]]:
-    return [(entry["label"], entry["score"], entry["xyxy"]) for entry in found.as_dict()["detections"]]
-
-
-def _table(found: Detections) -> list[list[str]]:
-    """The rows of the table, as `TABLE_HEADERS` has them."""
-    rows = [(label, score, [round(v) for v in xyxy]) for label, score, xyxy in _rows(found)]
-    return [[label, f"{score:.1%}", f"{x1},{y1}", f"{x2},{y2}"] for label, score, (x1, y1, x2, y2) in rows]
-
-
-def _view(session: Session, view: str, found: Detections, only: list[int]) -> ImageArray:
-    if view == "Score map":
-        return draw_score_map(session.picture, session.scan, only)
-    if view == "Windows":
-        return draw_windows(session.picture, session.scan)
-    return draw_detections(session.picture, found)
-
-
-def _status(scan: Scan, found: Detections, view: str, only: list[int]) -> str:
-    """What was found, out of how much, in what time; and what the view's colours mean."""
-    stopped = "" if scan.complete else "; stopped before the finest level"
-    counts = (
-        f"{len(scan.scores)} candidates from {scan.windows} windows on {len(scan.levels)} levels, "
-        f"scored in {scan.elapsed_ms:.0f} ms{stopped}."
-    )
-    notes = {
-        "Boxes": "" if len(found.scores) else _nothing(scan),
-        "Score map": f"Red is a probability of {score_map(scan, only).max():.0%}, pooled over the levels. ",
-        "Windows": "A dot is the middle of a window, blue to red by its best class; framed: the best one. ",
-    }
-    return f"**{_boxes(len(found.scores))}.** {notes[view]}{counts}"
-
-
-def _boxes(count: int) -> str:
-    return f"{count} box" if count == 1 else f"{count} boxes"
-
-
-def _nothing(scan: Scan) -> str:
-    if not len(scan.scores):
-        return "The network recognises nothing here. "
-    best = int(scan.scores.argmax())
-    return (
-        f"The best guess is {scan.labels[scan.classes[best]]} with {scan.scores[best]:.0%}: lower the score to see it. "
-    )
-
-
-def _files(found: Detections) -> tuple[gr.DownloadButton, gr.DownloadButton]:
-    """The boxes shown, as JSON (the object of the API) and as CSV."""
-    table = io.StringIO(newline="")
-    writer = csv.writer(table)
-    writer.writerow(["label", "score", "x1", "y1", "x2", "y2"])
-    writer.writerows([label, score, *box] for label, score, box in _rows(found))
-    as_json = save_download("detections.json", json.dumps(found.as_dict(), indent=2).encode())
-    as_csv = save_download("detections.csv", table.getvalue().encode())
-    return gr.DownloadButton(value=str(as_json), interactive=True), gr.DownloadButton(
-        value=str(as_csv), interactive=True
-    )
+def _show_if_moved(before: str, session: Session | None, *controls: Any) -> tuple[Any, ...]:
+    """After a run: what `_show` gives where controls have moved meanwhile; that it was cancelled stays told."""
+    view, only, *values = controls
+    if session is None or session.look == _look(view, only, tuple(values)):
+        return tuple(gr.skip() for _ in range(5))
+    png, line, *listed = _show(session, *controls)
+    return png, gr.skip() if before.startswith("Cancelled") else line, *listed
 
 
 def _results() -> dict[str, Component]:
@@ -233,20 +184,20 @@ def build(run: Run) -> dict[str, Component]:
     settings = {name: parts[name] for name in (*LIVE, *SEARCH, "detector", "view")}
     share_button("detect", settings)
     method_note(NOTE)
-    _wire(image, start, cancel, parts)
+    _wire(run, image, start, cancel, parts)
     interface = [image, parts["detector"], *(parts[name] for name in LIVE)]
-    endpoint("detect", detect_endpoint, interface, [parts["result"], gr.JSON(visible=False)])
+    endpoint("detect", given(run, detect_endpoint), interface, [parts["result"], gr.JSON(visible=False)])
     return settings
 
 
-def _wire(image: gr.Image, start: gr.Button, cancel: gr.Button, parts: dict[str, Component]) -> None:
+def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts: dict[str, Component]) -> None:
     """The run; and after it, or at any touch of a live control, the view of what it kept."""
-    session = gr.State(time_to_live=STATE_TTL_S)
+    session = gr.State(time_to_live=STATE_S)
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
     shown = [parts[name] for name in ("result", "status", "table", "json", "csv")]
     part = Part(
         name="detect",
-        inputs=[image, *(parts[name] for name in ("detector", *LIVE, *SEARCH))],
+        inputs=[image, *(parts[name] for name in ("detector", "view", *LIVE, *SEARCH))],
         needs=[image],
         outputs=[*shown, session, parts["only"]],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in ("json", "csv")}},
@@ -254,11 +205,11 @@ def _wire(image: gr.Image, start: gr.Button, cancel: gr.Button, parts: dict[str,
         told="Cancelled; what was found stays.",
     )
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
-    events = wire(part, _detect_on_page, run=[start.click], watch=watch, cancel=cancel)
+    events = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:
         event.success(
-            guarded(_settle),
+            guarded(_show_if_moved),
             [parts["status"], session, *touched],
             shown,
             api_visibility="private",

@@ -11,19 +11,21 @@ from gradio.components import Component
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from cvdemo.classify.classifier import Classifier, load_classifier
 from cvdemo.config import default_of, settings_of
-from cvdemo.demo import Run
-from cvdemo.dream.deepdream import DEFAULT_PRESET, PRESETS, DreamConfig, DreamStep, dream, fit, measure
+from cvdemo.demo import Run, Step
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
+from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError, brief
 from cvdemo.images import ImageArray
-from cvdemo.runtime import Deadline
+from cvdemo.limits import DREAM_S
 from cvdemo.ui.serving.results import save_pil_to_cache
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
     example_picture,
+    given,
     load_picture,
     method_note,
     numbers_only,
@@ -44,7 +46,6 @@ NOTE = (
 )
 EXAMPLES = ("cheetah", "chelsea", "astronaut", "coffee", "rocket")
 CUSTOM = "Custom"
-TIME_LIMIT_S = 90.0
 PREVIEW_EVERY_S = 0.25
 PREVIEW_SIDE_PX = 512
 SETTINGS = (  # all but the seed, as they stand on the page
@@ -70,6 +71,7 @@ def config_of(preset: str, chosen: dict[str, Any]) -> DreamConfig:
 
 
 def dream_endpoint(
+    run: Run,
     image: str | None,
     preset: str = DEFAULT_PRESET,
     octaves: float | None = None,
@@ -88,37 +90,34 @@ def dream_endpoint(
 
     The preset gives every setting its value; a setting that is sent (not null) takes the place of the preset's.
     """
-    chosen = {name: value for name, value in locals().items() if name not in ("image", "preset")}
-    for step, picture, _ in _run(load_picture(image), config_of(preset, chosen)):  # noqa: B007
-        yield picture
-    if step.done < step.wanted:  # the last one
-        gr.Warning(f"{_hurried(step)} A smaller size leaves time for more.")
+    chosen = {name: value for name, value in locals().items() if name not in ("run", "image", "preset")}
+    picture, config = load_picture(image), config_of(preset, chosen)
+    for step in _shown(run, picture, config):
+        yield _picture(step, config)
+        if step.result is not None and not step.complete:
+            gr.Warning(f"{_hurried(step.result)} A smaller size leaves time for more.")
 
 
-def _dream_on_page(path: str | None, seed: float | None, *values: Any) -> Iterator[tuple[ImageArray | str, str]]:
+def _dream_on_page(run: Run, path: str | None, seed: float | None, *values: Any) -> Iterator[tuple[Any, str]]:
     chosen = dict(zip(SETTINGS, values, strict=True)) | {"seed": whole_number(seed, "The seed")}
-    for _, picture, line in _run(load_picture(path), config_of(CUSTOM, chosen)):
-        yield picture, line
+    picture, config = load_picture(path), config_of(CUSTOM, chosen)
+    started = time.monotonic()
+    for step in _shown(run, picture, config):
+        yield _picture(step, config), _status(step, (time.monotonic() - started) * 1000)
 
 
-def _run(picture: ImageArray, config: DreamConfig) -> Iterator[tuple[DreamStep, ImageArray | str, str]]:
-    """Steps: previews with a line on how far the dream is, at most four a second; then the picture with its summary."""
-    classifier = load_classifier()
-    deadline, shown = Deadline(TIME_LIMIT_S), 0.0
-    before = _objective(picture, classifier, config)
-    network, preprocessing = classifier.network, classifier.preprocessing
-    for step in dream(picture, network, preprocessing, config, device=classifier.device, deadline=deadline):
-        if time.monotonic() - shown >= PREVIEW_EVERY_S and step.done < step.total:
-            yield step, _preview(step.image, config), _so_far(step)
-            shown = time.monotonic()
-    after = _objective(step.image, classifier, config)
-    yield step, step.image, _summary(step, before, after, deadline.elapsed_ms)
+def _shown(run: Run, picture: ImageArray, config: DreamConfig) -> Iterator[Step[Dream]]:
+    """The steps that show something: a preview or the result."""
+    request = DreamRequest(image=picture, config=config, time_limit_s=DREAM_S, preview_every_s=PREVIEW_EVERY_S)
+    return (step for step in run(request) if step.preview is not None or step.result is not None)
 
 
-def _objective(picture: ImageArray, classifier: Classifier, config: DreamConfig) -> float:
-    """The objective of a picture at the size of the result, without jitter."""
-    pixels = fit(picture, config.size_px, classifier.device)
-    return measure(pixels, classifier.network, classifier.preprocessing, config).item()
+def _picture(step: Step[Dream], config: DreamConfig) -> ImageArray | str:
+    """The result, or the path of a preview."""
+    if step.result is not None:
+        return step.result.image
+    assert step.preview is not None  # `_shown` has seen to it
+    return _preview(step.preview, config)
 
 
 def _preview(picture: ImageArray, config: DreamConfig) -> str:
@@ -130,20 +129,28 @@ def _preview(picture: ImageArray, config: DreamConfig) -> str:
     return str(save_pil_to_cache(resized, get_upload_folder(), name="preview", format="jpeg"))
 
 
-def _so_far(step: DreamStep) -> str:
+def _status(step: Step[Dream], elapsed_ms: float) -> str:
+    """How far the dream is; of the last step, what became of it."""
+    if step.result is not None:
+        hurried = "" if step.complete else f". {_hurried(step.result)}"
+        return f"{took(elapsed_ms)}. {_objectives(step.result)}{hurried}"
+    octave, octaves = step.measures["octave"], step.measures["octaves"]
     return (
-        f"Dreaming: octave {step.octave + 1} of {step.octaves}, step {step.done} of {step.total} "
+        f"Dreaming: octave {octave:g} of {octaves:g}, step {step.done} of {step.total} "
         f"({100 * step.done // step.total}\N{NO-BREAK SPACE}%)"
     )
 
 
-def _summary(step: DreamStep, before: float, after: float, elapsed_ms: float) -> str:
-    hurried = f". {_hurried(step)}" if step.done < step.wanted else ""
-    return f"{took(elapsed_ms)}. Objective: {before:.3g} → {after:.3g}{hurried}"
+def _objectives(dream: Dream) -> str:
+    """What the steps of the last octave measured; those of others cannot be compared with them."""
+    values = [f"{value:.3g}" for value in dream.objectives]
+    if len(values) == 1:
+        return f"Objective at full size: {values[0]}"
+    return f"Objective at full size, at its first and last step: {values[0]} → {values[-1]}"
 
 
-def _hurried(step: DreamStep) -> str:
-    return f"The limit of {TIME_LIMIT_S:g} s left time for {step.done} of {step.wanted} steps."
+def _hurried(dream: Dream) -> str:
+    return f"The limit of {DREAM_S:g} s left time for {dream.steps} of {dream.wanted} steps."
 
 
 def _wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> None:
@@ -199,8 +206,8 @@ def build(run: Run) -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {image: 0} | dict.fromkeys([seed, *controls.values()], SETTLED_MS)
-    wire(part, _dream_on_page, run=[start.click], watch=watch, cancel=cancel)
-    endpoint("dream", dream_endpoint, [image, preset, *_api_inputs()], [result])
+    wire(part, given(run, _dream_on_page), run=[start.click], watch=watch, cancel=cancel)
+    endpoint("dream", given(run, dream_endpoint), [image, preset, *_api_inputs()], [result])
     return settings
 
 

@@ -1,24 +1,29 @@
 """The Explain part of the Classify tab: heat map, saliency, and the smallest change that turns the answer."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.classify.adversarial import FoolConfig, Fooled, FoolStep, fool_steps, succeeded
-from cvdemo.classify.classifier import Classifier, Prediction, load_classifier
-from cvdemo.classify.explain import METHODS, ExplainConfig, crop_of, enlarge, explain
+from cvdemo.classify.adversarial import FoolConfig, Fooled
+from cvdemo.classify.catalogue import class_names
+from cvdemo.classify.classifier import CHOICES
+from cvdemo.classify.explain import METHODS, ExplainConfig, Explanation
+from cvdemo.classify.run import ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.config import default_of
+from cvdemo.demo import Run, Step, result_of
 from cvdemo.images import ImageArray
-from cvdemo.runtime import Deadline
-from cvdemo.ui.wiring.controls import endpoint, load_picture, picture_output, took
+from cvdemo.limits import EXPLAIN_S
+from cvdemo.ops.heatmap import repeat_pixels
+from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took
 from cvdemo.ui.wiring.parts import Part, wire
 
-TIME_LIMIT_S = 60.0
-FRESH = ("overlay", "explained", "target", "report", "before", "changed", "difference")  # what `fresh` fills
+# What a new answer fills, in the order of `values_for`.
+ANSWER_FIELDS = ("overlay", "explained", "target", "report", "before", "changed", "difference")
 NEAREST = -1  # in the choice of classes to turn the answer into
-NOTHING: dict[str, Any] = {  # what the choices of classes show while there is no answer
+WITHOUT_ANSWER: dict[str, Any] = {  # what the choices of classes show while there is no answer
     "explained": gr.update(choices=[], value=None, visible=False),
     "target": gr.update(choices=[("the nearest", NEAREST)], value=NEAREST),
 }
@@ -28,12 +33,11 @@ FOOL_NOTE = (
 )
 
 
-def fresh(picture: ImageArray, classifier: Classifier, prediction: Prediction, method: str) -> tuple[Any, ...]:
+def values_for(prediction: ExplainedPrediction) -> tuple[Any, ...]:
     """What a new answer shows: its best class explained, its classes to choose from, and nothing fooled yet."""
     classes = list(zip(prediction.labels, prediction.classes, strict=True))
-    explained = explain(picture, classifier, prediction.classes[0], ExplainConfig(method=method)).picture()
     return (
-        explained,
+        prediction.explanation.picture(),
         gr.Radio(choices=classes, value=prediction.classes[0], visible=True),
         gr.Radio(choices=[("the nearest", NEAREST), *classes[1:]], value=NEAREST),
         *("", None, None, None),
@@ -41,27 +45,20 @@ def fresh(picture: ImageArray, classifier: Classifier, prediction: Prediction, m
 
 
 def explain_endpoint(
-    image: str | None, model: str = "imagenet", method: str = "grad_cam", class_name: str = ""
+    run: Run, image: str | None, model: str = "imagenet", method: str = "grad_cam", class_name: str = ""
 ) -> ImageArray:
     """What in a picture spoke for a class: the heat map of `method`, "grad_cam" or "saliency", as a PNG.
 
     `class_name` is one of the network's class names; empty, the best class is explained.
     """
     config = ExplainConfig(model=model, method=method, class_name=class_name)
-    picture, classifier = load_picture(image), load_classifier(config.model)
-    index = class_of(picture, classifier, config.class_name)
-    return explain(picture, classifier, index, config, Deadline(TIME_LIMIT_S)).picture()
-
-
-def class_of(picture: ImageArray, classifier: Classifier, class_name: str) -> int:
-    """The class of that name; for an empty one that of the network's answer to its centre crop."""
-    if class_name.strip():
-        return classifier.index_of(class_name)
-    return int(classifier.probabilities(crop_of(picture, classifier))[0].argmax())
+    request = ExplainRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
+    explanation: Explanation = result_of(run(request))
+    return explanation.picture()
 
 
 def fool_endpoint(
-    image: str | None, model: str = "imagenet", class_name: str = ""
+    run: Run, image: str | None, model: str = "imagenet", class_name: str = ""
 ) -> tuple[ImageArray, ImageArray, dict[str, Any]]:
     """The smallest change found that turns the answer: the changed crop, the difference amplified, the sizes as JSON.
 
@@ -69,11 +66,8 @@ def fool_endpoint(
     `largest` are in grey levels of 255; the difference is shown times `amplification` around middle grey.
     """
     config = FoolConfig(model=model, class_name=class_name)
-    picture, classifier = load_picture(image), load_classifier(config.model)
-    target = classifier.index_of(config.class_name) if config.class_name.strip() else None
-    deadline = Deadline(TIME_LIMIT_S)
-    *_, last = fool_steps(picture, classifier, config, target=target, deadline=deadline)
-    found = succeeded(last, classifier, deadline)
+    request = FoolRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
+    found: Fooled = result_of(run(request))
     return found.changed, found.difference_picture(), as_dict(found)
 
 
@@ -89,59 +83,70 @@ def as_dict(found: Fooled) -> dict[str, Any]:
 
 def report(found: Fooled) -> str:
     """Old and new answer and the size of the change, as Markdown."""
-    old, new = found.before, found.after
+    old, new = (
+        f"**{answer.labels[0]}** ({_per_cent(answer.probabilities[0])})" for answer in (found.before, found.after)
+    )
     mean = f"{found.rms:.2f}" if found.rms >= 0.005 else f"{found.rms:.4f}"
     return (
-        f"**{old.labels[0]}** ({_share(old)}) → **{new.labels[0]}** ({_share(new)}). "
+        f"{old} → {new}. "
         f"No pixel changed by more than {found.largest} of 255 grey levels, the root mean square is {mean} "
         f"(L2 norm {found.l2:.0f}). The difference is shown × {found.amplification} around middle grey."
     )
 
 
-def _share(prediction: Prediction) -> str:
-    return f"{100 * prediction.probabilities[0]:.0f}\N{NO-BREAK SPACE}%"
+def _per_cent(probability: float) -> str:
+    return f"{100 * probability:.0f}\N{NO-BREAK SPACE}%"
 
 
-def _explain_on_page(path: str | None, model: str, method: str, class_index: int | None) -> ImageArray:
-    config = ExplainConfig(model=model, method=method)
-    picture, classifier = load_picture(path), load_classifier(model)
-    if class_index is None or class_index >= len(classifier.labels):
-        class_index = class_of(picture, classifier, "")
-    return explain(picture, classifier, class_index, config, Deadline(TIME_LIMIT_S)).picture()
+def explain_on_page(run: Run, path: str | None, model: str, method: str, class_index: int | None) -> ImageArray:
+    """The class that was chosen, explained; the best where none is, or one that another network has."""
+    config, chosen = ExplainConfig(model=model, method=method), _class_or_none(class_index, model)
+    request = ExplainRequest(image=load_picture(path), config=config, class_index=chosen, time_limit_s=EXPLAIN_S)
+    explanation: Explanation = result_of(run(request))
+    return explanation.picture()
 
 
-def _fool_on_page(path: str | None, model: str, target: int | None) -> Iterator[tuple[Any, ...]]:
+def _class_or_none(class_index: int | None, model: str) -> int | None:
+    """The index if the network has such a class: the visitor may have chosen another network since."""
+    if class_index is None or not 0 <= class_index < len(class_names(CHOICES[model])):
+        return None
+    return class_index
+
+
+def fool_on_page(run: Run, path: str | None, model: str, target: int | None) -> Iterator[tuple[Any, ...]]:
     """Report, crop, changed crop and difference: of the first change that works, then of each smaller one.
 
     Until there is one, and between them, only the report says how far the search is.
     """
-    deadline = Deadline(TIME_LIMIT_S)
-    picture, classifier = load_picture(path), load_classifier(model)
-    wanted = None if target in (None, NEAREST) or target >= len(classifier.labels) else target
-    best: Fooled | None = None
-    for step in fool_steps(picture, classifier, FoolConfig(model=model), target=wanted, deadline=deadline):
-        pictures = [gr.skip()] * 3 if step.best is None or step.best is best else _pictures(step.best)
-        best = step.best
-        yield _searching(step, classifier), *pictures
-    found = succeeded(step, classifier, deadline)
-    stopped = f"; the limit of {TIME_LIMIT_S:g} s stopped the search for a smaller one" if deadline.expired else ""
-    yield f"{report(found)} {took(deadline.elapsed_ms, 'Found')}{stopped}.", *_pictures(found)
+    started, config, wanted = time.monotonic(), FoolConfig(model=model), _class_or_none(target, model)
+    request = FoolRequest(image=load_picture(path), config=config, class_index=wanted, time_limit_s=EXPLAIN_S)
+    for step in run(request):
+        pictures = [gr.skip()] * 3
+        if step.preview is not None and step.partial is not None:
+            pictures = _pictures(step.partial)
+        if step.result is None:
+            yield _searching(step), *pictures
+            continue
+        elapsed = took((time.monotonic() - started) * 1000, "Found")
+        stopped = "" if step.complete else f"; the limit of {EXPLAIN_S:g} s stopped the search for a smaller one"
+        yield f"{report(step.result)} {elapsed}{stopped}.", *pictures
 
 
-def _searching(step: FoolStep, classifier: Classifier) -> str:
+def _searching(step: Step[Fooled]) -> str:
     """One line on how far the search is; with a change found, what it does so far."""
-    if step.best is not None:
-        return f"{report(step.best)} Step {step.done}: looking for a smaller change."
-    share = f"{100 * step.probability:.0f}\N{NO-BREAK SPACE}%"
-    return f"Step {step.done}: {classifier.labels[step.target]} {share}"
+    if step.partial is not None:
+        return f"{report(step.partial)} Step {step.done}: looking for a smaller change."
+    return " ".join(
+        [f"Step {step.done}:", *(f"{name} {_per_cent(probability)}" for name, probability in step.measures.items())]
+    )
 
 
 def _pictures(found: Fooled) -> list[Any]:
     """The crop, the changed crop and the difference, large enough to be seen."""
-    return [enlarge(picture) for picture in (found.crop, found.changed, found.difference_picture())]
+    return [repeat_pixels(picture) for picture in (found.crop, found.changed, found.difference_picture())]
 
 
-def build_heat(image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component], Part]:
+def build_heat_map(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component], Part]:
     """The picture that explains an answer, by which method, and for which class; acts at once."""
     overlay = picture_output("Explained", elem_id="classify-overlay", height=320)
     method = gr.Radio(
@@ -152,21 +157,21 @@ def build_heat(image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component
     )
     explained = gr.Radio([], label="Explain this class", visible=False, elem_id="classify-explain")
     part = Part(name="explain", inputs=[image, model, method, explained], needs=[image], outputs=[overlay])
-    wire(part, _explain_on_page, again=[method.input, explained.input])
+    wire(part, given(run, explain_on_page), again=[method.input, explained.input])
     class_name = gr.Textbox("", visible=False, label="Class name")
-    endpoint("explain", explain_endpoint, [image, model, method, class_name], [overlay])
+    endpoint("explain", given(run, explain_endpoint), [image, model, method, class_name], [overlay])
     return {"overlay": overlay, "method": method, "explained": explained}, part
 
 
-def build_fool(image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component], Part]:
+def build_fool(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component], Part]:
     """What the network saw, the same changed just enough, and the difference; on request."""
     with gr.Accordion("Fool the network", open=False, elem_id="fool"):
         gr.Markdown(FOOL_NOTE)
         target = gr.Radio([("the nearest", NEAREST)], value=NEAREST, label="Turn the answer into", elem_id="fool-into")
         with gr.Row():
-            run = gr.Button("Fool it", variant="primary", elem_id="fool-run", scale=0, min_width=160)
+            start = gr.Button("Fool it", variant="primary", elem_id="fool-run", scale=0, min_width=160)
             cancel = gr.Button("Cancel", elem_id="fool-cancel", min_width=80, scale=0)
-        report = gr.Markdown(elem_id="fool-report", elem_classes="status")
+        said = gr.Markdown(elem_id="fool-report", elem_classes="status")
         with gr.Row():
             before = picture_output("What the network sees", elem_id="fool-before", height=300, min_width=220)
             changed = picture_output("Changed", elem_id="fool-changed", height=300, min_width=220)
@@ -175,12 +180,14 @@ def build_fool(image: gr.Image, model: gr.Dropdown) -> tuple[dict[str, Component
         name="fool",
         inputs=[image, model, target],
         needs=[image],
-        outputs=[report, before, changed, difference],
-        status=report,
+        outputs=[said, before, changed, difference],
+        status=said,
         told="Cancelled; the smallest change so far stays.",
     )
-    wire(part, _fool_on_page, run=[run.click], watch={target: 0}, cancel=cancel, automatic=False)
+    wire(part, given(run, fool_on_page), run=[start.click], watch={target: 0}, cancel=cancel, automatic=False)
     class_name = gr.Textbox("", visible=False, label="Class name")
-    endpoint("fool", fool_endpoint, [image, model, class_name], [changed, difference, gr.JSON(visible=False)])
-    shown = {"target": target, "report": report, "before": before, "changed": changed, "difference": difference}
+    endpoint(
+        "fool", given(run, fool_endpoint), [image, model, class_name], [changed, difference, gr.JSON(visible=False)]
+    )
+    shown = {"target": target, "report": said, "before": before, "changed": changed, "difference": difference}
     return shown, part

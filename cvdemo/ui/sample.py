@@ -8,15 +8,17 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.demo import Run
+from cvdemo.demo import Run, result_of
 from cvdemo.images import ImageArray, png_bytes
-from cvdemo.sample.generate import SampleConfig, columns_for, generators_or_default, grid, load_generator, sample
+from cvdemo.sample.generate import SampleConfig, columns_for, generators_or_default, grid
+from cvdemo.sample.run import SampleRequest
 from cvdemo.ui.sample_explore import Source, build_explore
 from cvdemo.ui.sample_picks import build_picks
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
+    given,
     method_note,
     save_download,
     seed_control,
@@ -36,9 +38,11 @@ NOTE = (
 EXAMPLES = [[16, 1.0, 7], [64, 1.0, 2024], [36, 0.7, 99], [9, 0.9, 12345]]  # count, truncation, seed
 
 
-def sample_endpoint(generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = 1.0) -> Any:
+def sample_endpoint(
+    run: Run, generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = 1.0
+) -> Any:
     """Small pictures as PNG; number i of a seed is the same whatever the count."""
-    return _draw(_config(generator, count, seed, truncation))
+    return result_of(run(SampleRequest(config=_config(generator, count, seed, truncation))))
 
 
 def _config(generator: str, count: float, seed: float | None, truncation: float) -> SampleConfig:
@@ -50,15 +54,11 @@ def _config(generator: str, count: float, seed: float | None, truncation: float)
     )
 
 
-def _draw(config: SampleConfig) -> list[ImageArray]:
-    return sample(load_generator(config.generator), config)
-
-
-def _sample_on_page(generator: str, count: float, seed: float | None, truncation: float) -> tuple[Any, ...]:
+def sample_on_page(run: Run, generator: str, count: float, seed: float | None, truncation: float) -> tuple[Any, ...]:
     """Gallery, status, the two downloads, and the settings that made the pictures."""
     config = _config(generator, count, seed, truncation)
     started = time.monotonic()
-    pictures = _draw(config)
+    pictures: list[ImageArray] = result_of(run(SampleRequest(config=config)))
     status = took((time.monotonic() - started) * 1000, f"{len(pictures)} pictures of seed {config.seed}")
     gallery = gr.Gallery(pictures, columns=columns_for(len(pictures)), selected_index=None)
     return gallery, status, *_downloads(pictures, config), config
@@ -101,8 +101,8 @@ def build(run: Run) -> dict[str, Component]:
                 sheet = _download("Download the grid (PNG)", "sample-grid")
                 archive = _download("Download all (ZIP)", "sample-zip")
         with gr.Column(min_width=260, scale=3):
-            panel = build_picks(gallery, drawn)
-    build_explore(panel, Source(generator, seed, truncation))
+            panel = build_picks(run, gallery, drawn)
+    build_explore(run, panel, Source(generator, seed, truncation))
     settings: dict[str, Component] = {"generator": generator, "count": count, "truncation": truncation, "seed": seed}
     share_button("sample", settings)
     method_note(NOTE)
@@ -110,8 +110,8 @@ def build(run: Run) -> dict[str, Component]:
     outputs = [gallery, status, sheet, archive, drawn]
     part = Part(name="sample", inputs=inputs, outputs=outputs, status=status)
     watch = {generator: 0, count: SETTLED_MS, seed: SETTLED_MS, truncation: SETTLED_MS}
-    wire(part, _sample_on_page, run=[start.click, link.change], watch=watch, cancel=cancel)
-    endpoint("sample", sample_endpoint, inputs, [gallery])
+    wire(part, given(run, sample_on_page), run=[start.click, link.change], watch=watch, cancel=cancel)
+    endpoint("sample", given(run, sample_endpoint), inputs, [gallery])
     return settings | {LINK: link}  # last: the other fields are filled when it starts the drawing
 
 

@@ -1,24 +1,22 @@
 """The Sample tab for programs: `/interpolate`, `/arithmetic` and `/walk`, with pictures named by seed and index."""
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
+from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.nets.dcgan import Generator
-from cvdemo.runtime import Deadline
-from cvdemo.sample.generate import Pick, combine, generator_of, interpolate, latents, load_generator, stops_of
-from cvdemo.sample.latent_walk import WalkConfig, film_steps
-from cvdemo.ui.wiring.controls import growing_download, whole_number
+from cvdemo.limits import WALK_S, WALK_STOPS
+from cvdemo.sample.generate import Pick
+from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.sample.run import ArithmeticRequest, InterpolateRequest, WalkRequest
+from cvdemo.ui.wiring.controls import save_download, whole_number
 
 BETWEEN = 8  # pictures of an interpolation
-TIME_LIMIT_S = 60.0
-THROUGH_MAX = 16
 
 
 def interpolate_endpoint(
+    run: Run,
     generator: str = "dcgan_anime",
     seed_a: int = 0,
     index_a: int = 0,
@@ -36,10 +34,11 @@ def interpolate_endpoint(
         Pick(generator=generator, seed=seed, index=index, truncation=truncation)
         for seed, index in ((seed_a, index_a), (seed_b, index_b))
     )
-    return interpolate(load_generator(generator), [a, b], whole_number(count, "The count"))
+    return result_of(run(InterpolateRequest(picks=(a, b), count=whole_number(count, "The count"))))
 
 
 def arithmetic_endpoint(
+    run: Run,
     generator: str = "dcgan_anime",
     seed_a: int = 0,
     index_a: int = 0,
@@ -57,10 +56,12 @@ def arithmetic_endpoint(
         Pick(generator=generator, seed=seed, index=index, truncation=truncation)
         for seed, index in ((seed_a, index_a), (seed_b, index_b), (seed_c, index_c))
     )
-    return combine(load_generator(generator), a, b, c)
+    result: ImageArray = result_of(run(ArithmeticRequest(a=a, b=b, c=c)))
+    return result
 
 
 def walk_endpoint(
+    run: Run,
     generator: str = "dcgan_anime",
     seed: int = 0,
     truncation: float = 1.0,
@@ -75,32 +76,34 @@ def walk_endpoint(
     `through` is a list of [seed, index] pairs, such as [[12, 6], [12, 0], [99, 3]]: the pictures that it passes, named
     as in `/interpolate`. Without it the film passes `stops` random points: the first pictures of `seed`.
     """
-    config = WalkConfig(seconds=seconds, fps=fps, stops=stops, enlarge=enlarge)
-    picks = _pairs(generator, through, truncation)
-    network, points, _ = walk_stops(picks, Pick(generator=generator, seed=seed, truncation=truncation), config)
-    with growing_download(f"{generator}_walk.mp4") as target:
-        for _step in film_steps(target, network, points, config, Deadline(TIME_LIMIT_S)):
-            pass
-    return str(target)
+    request = WalkRequest(
+        config=WalkConfig(seconds=seconds, fps=fps, stops=stops, enlarge=enlarge),
+        picks=_pairs(generator, through, truncation),
+        source=Pick(generator=generator, seed=seed, truncation=truncation),
+        time_limit_s=WALK_S,
+    )
+    last = last_step(run(request))
+    if not last.complete:
+        raise InputError(f"{cut_short(last)}: choose a shorter film.")
+    return str(save_film(request, last))
 
 
-def _pairs(generator: str, through: Any, truncation: float) -> list[Pick]:
+def cut_short(last: Step[bytes]) -> str:
+    """What is said of a film that the time limit has ended, without a stop."""
+    return f"Time ran out after {last.done} of {last.total} frames"
+
+
+def save_film(request: WalkRequest, last: Step[bytes]) -> Path:
+    """The film of the last step as a file to download. Raises `RoomError` where there is no room for it."""
+    assert last.result is not None  # the last step has it
+    return save_download(f"{request.generator}_walk.mp4", last.result)
+
+
+def _pairs(generator: str, through: Any, truncation: float) -> tuple[Pick, ...]:
     """The picks that a client named by [seed, index]."""
     if not through:
-        return []
-    whole = isinstance(through, list) and len(through) <= THROUGH_MAX
+        return ()
+    whole = isinstance(through, list) and len(through) <= WALK_STOPS
     if not whole or not all(isinstance(pair, list) and len(pair) == 2 for pair in through):
-        raise InputError(f"through must be a list of at most {THROUGH_MAX} pairs such as [[12, 6], [99, 0]].")
-    return [Pick(generator=generator, seed=seed, index=index, truncation=truncation) for seed, index in through]
-
-
-def walk_stops(picks: Sequence[Pick], source: Pick, config: WalkConfig) -> tuple[Generator, Tensor, str]:
-    """Generator, latents and, in words, where the walk goes: through the picks, else through latents of a seed."""
-    if len(picks) == 1:
-        raise InputError("A walk needs two picks or more, or none: use another picture as A, B or C, or clear them.")
-    name = generator_of(picks) if picks else source.generator
-    generator = load_generator(name)
-    if picks:
-        return generator, stops_of(picks, generator.latent_dim), f"through {len(picks)} picks"
-    points = latents(config.stops, generator.latent_dim, source.seed, source.truncation)
-    return generator, points, f"through {config.stops} random points of seed {source.seed}"
+        raise InputError(f"through must be a list of at most {WALK_STOPS} pairs such as [[12, 6], [99, 0]].")
+    return tuple(Pick(generator=generator, seed=seed, index=index, truncation=truncation) for seed, index in through)

@@ -1,43 +1,34 @@
 """What the Sample tab does with picks: interpolate, calculate, walk, and enlarge one; each in an accordion."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import degrees
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import SEED_MAX
+from cvdemo.demo import Run, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, png_bytes
-from cvdemo.runtime import Deadline
-from cvdemo.sample.generate import (
-    COUNT_MAX,
-    Pick,
-    combine,
-    generator_of,
-    grid,
-    interpolate,
-    load_generator,
-    stops_of,
-)
-from cvdemo.sample.latent_walk import WalkConfig, film_steps
-from cvdemo.sample.latents import angle
+from cvdemo.limits import UPSCALE_S, WALK_S
+from cvdemo.sample.generate import COUNT_MAX, Pick, grid
+from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.sample.run import ANGLE, ArithmeticRequest, InterpolateRequest, WalkRequest
 from cvdemo.ui.sample_api import (
     BETWEEN,
-    TIME_LIMIT_S,
     arithmetic_endpoint,
+    cut_short,
     interpolate_endpoint,
+    save_film,
     walk_endpoint,
-    walk_stops,
 )
-from cvdemo.ui.sample_picks import SLOTS, PickPanel, Picks, chosen, figure, filled, picture_of
+from cvdemo.ui.sample_picks import PickPanel, Picks, chosen, draw, figures, filled
 from cvdemo.ui.wiring.controls import (
     control,
     endpoint,
-    growing_download,
+    given,
     numbers_only,
     picture_output,
     save_download,
@@ -45,8 +36,8 @@ from cvdemo.ui.wiring.controls import (
     whole_number,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import network_named
-from cvdemo.upscale.upscale import SCALES, UpscaleConfig, load_srcnn, upscale
+from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
+from cvdemo.upscale.upscale import SCALES, UpscaleConfig
 
 BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
 WALK_SETTINGS = ("seconds", "fps", "stops", "enlarge")
@@ -75,80 +66,90 @@ class Source:
     truncation: gr.Slider
 
 
-def _interpolate_on_page(slots: Picks, count: int) -> tuple[Any, ...]:
+def interpolate_on_page(run: Run, slots: Picks, count: int) -> tuple[Any, ...]:
     """Gallery, download and status."""
     started = time.monotonic()
     picks = chosen(slots, "AB", "The way goes from A to B")
-    generator = load_generator(generator_of(picks))
-    pictures = interpolate(generator, picks, int(count))
-    apart = degrees(angle(*stops_of(picks, generator.latent_dim)))
+    last = last_step(run(InterpolateRequest(picks=tuple(picks), count=int(count))))
+    pictures: list[ImageArray] = last.result or []
+    apart = f"A and B are {last.measures[ANGLE]:.0f}° apart. {len(pictures)} pictures"
     strip = save_download(f"{picks[0].generator}_from_A_to_B.png", png_bytes(grid(pictures, len(pictures))))
-    status = took((time.monotonic() - started) * 1000, f"A and B are {apart:.0f}° apart. {len(pictures)} pictures")
     columns = len(pictures) if len(pictures) <= 5 else (len(pictures) + 1) // 2  # one row or two
     gallery = gr.Gallery(pictures, columns=columns, selected_index=None)
+    status = took((time.monotonic() - started) * 1000, apart)
     return gallery, gr.DownloadButton(value=str(strip), visible=True), status
 
 
-def _calculate_on_page(slots: Picks) -> tuple[str, ImageArray, str]:
+def calculate_on_page(run: Run, slots: Picks) -> tuple[str, ImageArray, str]:
     """The left side of the equation, its right side, and status."""
     started = time.monotonic()
-    picks = chosen(slots, "ABC", "A − B + C takes three pictures")
-    result = combine(load_generator(generator_of(picks)), *picks)
-    return equation(picks), result, took((time.monotonic() - started) * 1000)
+    a, b, c = chosen(slots, "ABC", "A − B + C takes three pictures")
+    result: ImageArray = result_of(run(ArithmeticRequest(a=a, b=b, c=c)))
+    return equation(run, slots), result, took((time.monotonic() - started) * 1000)
 
 
-def equation(picks: Sequence[Pick]) -> str:
+def equation(run: Run, slots: Picks) -> str:
     """A − B + C = in small pictures."""
-    signs = ("−", "+", "=")
-    slots = zip(SLOTS, picks, signs, strict=True)
-    parts = [f"{figure(letter, pick)}<span>{sign}</span>" for letter, pick, sign in slots]
+    parts = [f"{shown}<span>{sign}</span>" for shown, sign in zip(figures(run, slots), "−+=", strict=True)]
     return f'<div class="picks">{"".join(parts)}</div>'
 
 
-def _walk_on_page(
-    slots: Picks, generator: str, seed: float | None, truncation: float, *values: Any
+def walk_on_page(
+    run: Run, slots: Picks, generator: str, seed: float | None, truncation: float, *values: Any
 ) -> Iterator[tuple[Any, str]]:
     """Film and status; while frames are drawn, only the status changes."""
-    deadline = Deadline(TIME_LIMIT_S)
-    config = WalkConfig(**dict(zip(WALK_SETTINGS, values, strict=True)))
-    source = Pick(generator=generator, seed=whole_number(seed, "The seed"), truncation=truncation)
-    picks = filled(slots)
-    network, points, words = walk_stops(picks, source, config)
-    with growing_download(f"{picks[0].generator if picks else generator}_walk.mp4") as target:
-        for step in film_steps(target, network, points, config, deadline):
+    started = time.monotonic()
+    request = WalkRequest(
+        config=WalkConfig(**dict(zip(WALK_SETTINGS, values, strict=True))),
+        picks=tuple(filled(slots)),
+        source=Pick(generator=generator, seed=whole_number(seed, "The seed"), truncation=truncation),
+        time_limit_s=WALK_S,
+    )
+    for step in run(request):
+        if step.result is None:
             yield gr.skip(), f"Frame {step.done} of {step.total}"
-    yield str(target), took(deadline.elapsed_ms, f"{config.frames} frames {words}")
+    status = took((time.monotonic() - started) * 1000, f"{step.done} frames {_way(request)}")
+    if not step.complete:
+        status += f". {cut_short(step)}: the film ends there and does not loop; choose a shorter one."
+    yield str(save_film(request, step)), status
 
 
-def _upscale_on_page(pick: Pick | None, scale: int) -> tuple[ImageArray, gr.Image, str]:
+def _way(request: WalkRequest) -> str:
+    """Where a walk goes, in words."""
+    if request.picks:
+        return f"through {len(request.picks)} picks"
+    return f"through {request.config.stops} random points of seed {request.source.seed}"
+
+
+def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray | None, gr.Image, str]:
     """Bicubic, the network's picture under the network's name, and status."""
     if pick is None:
         raise InputError("There is nothing to enlarge yet: click a picture first.")
     started = time.monotonic()
     config = UpscaleConfig(scale=scale)
-    picture = picture_of(pick)
-    result = upscale(picture, load_srcnn(config.scale), config, Deadline(TIME_LIMIT_S))
+    picture = draw(run, [pick])[0].image
+    result: UpscaleResult = result_of(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
-    restored = gr.Image(result.image, label=network_named(config.scale).title)
+    restored = gr.Image(result.image, label=result.network_title)
     return result.bicubic, restored, took((time.monotonic() - started) * 1000, sizes)
 
 
-def build_explore(panel: PickPanel, source: Source) -> None:
+def build_explore(run: Run, panel: PickPanel, source: Source) -> None:
     """Draws the four accordions and registers `/interpolate`, `/arithmetic` and `/walk`."""
-    _build_interpolate(panel, source)
-    _build_arithmetic(panel, source)
-    _build_walk(panel, source)
-    _build_upscale(panel)
+    _build_interpolate(run, panel, source)
+    _build_arithmetic(run, panel, source)
+    _build_walk(run, panel, source)
+    _build_upscale(run, panel)
 
 
-def _build_interpolate(panel: PickPanel, source: Source) -> None:
+def _build_interpolate(run: Run, panel: PickPanel, source: Source) -> None:
     with gr.Accordion("Interpolate: from A to B", open=False, elem_id="sample-interpolate"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(INTERPOLATE_NOTE, elem_classes="method-note")
             count = gr.Slider(
                 BETWEEN_MIN, BETWEEN_MAX, BETWEEN, step=1, label="Pictures", elem_id="sample-between-count"
             )
-            run = gr.Button("Interpolate", variant="primary", elem_id="sample-interpolate-run")
+            start = gr.Button("Interpolate", variant="primary", elem_id="sample-interpolate-run")
         with gr.Column(min_width=280, scale=2):
             gallery = _between_gallery()
             status = gr.Markdown(elem_id="sample-interpolate-status", elem_classes="status")
@@ -157,10 +158,10 @@ def _build_interpolate(panel: PickPanel, source: Source) -> None:
             )
     numbers_only(count)
     part = Part(name="sample-interpolate", inputs=[panel.slots, count], outputs=[gallery, strip, status], status=status)
-    explicit: dict[str, Any] = {"run": [run.click], "clears": [panel.slots.change], "automatic": False}
-    wire(part, _interpolate_on_page, watch={count: SETTLED_MS}, show_progress_on=gallery, **explicit)
+    explicit: dict[str, Any] = {"run": [start.click], "clears": [panel.slots.change], "automatic": False}
+    wire(part, given(run, interpolate_on_page), watch={count: SETTLED_MS}, show_progress_on=gallery, **explicit)
     inputs = [source.generator, *_named("a", 0), *_named("b", 1), count, source.truncation]
-    endpoint("interpolate", interpolate_endpoint, inputs, [gallery])
+    endpoint("interpolate", given(run, interpolate_endpoint), inputs, [gallery])
 
 
 def _between_gallery() -> gr.Gallery:
@@ -177,29 +178,29 @@ def _between_gallery() -> gr.Gallery:
     )
 
 
-def _build_arithmetic(panel: PickPanel, source: Source) -> None:
+def _build_arithmetic(run: Run, panel: PickPanel, source: Source) -> None:
     with gr.Accordion("Arithmetic: A − B + C", open=False, elem_id="sample-arithmetic"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(ARITHMETIC_NOTE, elem_classes="method-note")
-            run = gr.Button("A − B + C", variant="primary", elem_id="sample-arithmetic-run")
+            start = gr.Button("A − B + C", variant="primary", elem_id="sample-arithmetic-run")
         with gr.Column(min_width=280, scale=1):
             left = gr.HTML(elem_id="sample-equation")
             status = gr.Markdown(elem_id="sample-arithmetic-status", elem_classes="status")
         with gr.Column(min_width=240, scale=1):
             result = picture_output("The result", elem_id="sample-sum", height=240)
     part = Part(name="sample-arithmetic", inputs=[panel.slots], outputs=[left, result, status], status=status)
-    wire(part, _calculate_on_page, run=[run.click], clears=[panel.slots.change], show_progress_on=result)
+    wire(part, given(run, calculate_on_page), run=[start.click], clears=[panel.slots.change], show_progress_on=result)
     inputs = [source.generator, *_named("a", 0), *_named("b", 1), *_named("c", 2), source.truncation]
-    endpoint("arithmetic", arithmetic_endpoint, inputs, [result])
+    endpoint("arithmetic", given(run, arithmetic_endpoint), inputs, [result])
 
 
-def _build_walk(panel: PickPanel, source: Source) -> None:
+def _build_walk(run: Run, panel: PickPanel, source: Source) -> None:
     with gr.Accordion("Walk: a film that loops", open=False, elem_id="sample-walk"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(WALK_NOTE, elem_classes="method-note")
             controls = [control(WalkConfig, name) for name in WALK_SETTINGS]
             with gr.Row():
-                run = gr.Button("Walk", variant="primary", elem_id="sample-walk-run")
+                start = gr.Button("Walk", variant="primary", elem_id="sample-walk-run")
                 cancel = gr.Button("Cancel", elem_id="sample-walk-cancel", min_width=80, scale=0)
         with gr.Column(min_width=280, scale=2):
             film = gr.Video(
@@ -214,19 +215,19 @@ def _build_walk(panel: PickPanel, source: Source) -> None:
             status = gr.Markdown(elem_id="sample-walk-status", elem_classes="status")
     settings: list[Component] = [source.generator, source.seed, source.truncation]
     part = Part(name="sample-walk", inputs=[panel.slots, *settings, *controls], outputs=[film, status], status=status)
-    explicit: dict[str, Any] = {"run": [run.click], "clears": [panel.slots.change], "automatic": False}
+    explicit: dict[str, Any] = {"run": [start.click], "clears": [panel.slots.change], "automatic": False}
     watch = dict.fromkeys([*settings, *controls], SETTLED_MS)
-    wire(part, _walk_on_page, watch=watch, cancel=cancel, show_progress_on=film, **explicit)
+    wire(part, given(run, walk_on_page), watch=watch, cancel=cancel, show_progress_on=film, **explicit)
     through = gr.JSON(value=None, visible=False, label="Through")
-    endpoint("walk", walk_endpoint, [*settings, through, *controls], [film])
+    endpoint("walk", given(run, walk_endpoint), [*settings, through, *controls], [film])
 
 
-def _build_upscale(panel: PickPanel) -> None:
+def _build_upscale(run: Run, panel: PickPanel) -> None:
     with gr.Accordion("Upscale this one", open=False, elem_id="sample-upscale"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(UPSCALE_NOTE, elem_classes="method-note")
             scale = gr.Radio([(f"×{s}", s) for s in SCALES], value=SCALES[-1], label="Scale", elem_id="sample-scale")
-            run = gr.Button("Upscale", variant="primary", elem_id="sample-upscale-run")
+            start = gr.Button("Upscale", variant="primary", elem_id="sample-upscale-run")
         with gr.Column(min_width=280, scale=2):
             with gr.Row(elem_classes="tight"):
                 bicubic = picture_output("Bicubic", elem_id="sample-bicubic", min_width=140)
@@ -234,8 +235,8 @@ def _build_upscale(panel: PickPanel) -> None:
             status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
     outputs: list[Component] = [bicubic, restored, status]
     part = Part(name="sample-upscale", inputs=[panel.current, scale], outputs=outputs, status=status)
-    explicit: dict[str, Any] = {"run": [run.click], "clears": [panel.current.change], "automatic": False}
-    wire(part, _upscale_on_page, watch={scale: 0}, show_progress_on=restored, **explicit)
+    explicit: dict[str, Any] = {"run": [start.click], "clears": [panel.current.change], "automatic": False}
+    wire(part, given(run, upscale_on_page), watch={scale: 0}, show_progress_on=restored, **explicit)
 
 
 def _named(letter: str, index: int) -> list[Component]:

@@ -5,20 +5,21 @@ so picks outlive the drawing that they were made from. One picture takes less ti
 """
 
 import base64
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
+from cvdemo.demo import Run, result_of
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray
-from cvdemo.sample.generate import Pick, SampleConfig, generate, load_generator
-from cvdemo.ui.wiring.controls import light, picture_output, save_download
+from cvdemo.images import ImageArray, png_bytes
+from cvdemo.sample.generate import Pick, SampleConfig
+from cvdemo.sample.run import PickedPicture, PicksRequest
+from cvdemo.ui.wiring.controls import given, light, picture_output, save_download
 from cvdemo.ui.wiring.latent_plot import latent_plot
 
 SLOTS = ("A", "B", "C")
@@ -39,10 +40,10 @@ class PickPanel:
     slots: gr.State
 
 
-def picture_of(pick: Pick) -> ImageArray:
-    """The picture, uint8 (size, size, 3), drawn again."""
-    generator = load_generator(pick.generator)
-    return generate(generator, pick.latent(generator.latent_dim)[None])[0]
+def draw(run: Run, picks: Sequence[Pick]) -> list[PickedPicture]:
+    """The pictures of the picks, drawn again, with their latents."""
+    pictures: list[PickedPicture] = result_of(run(PicksRequest(picks=tuple(picks))))
+    return pictures
 
 
 def name_of(pick: Pick) -> str:
@@ -69,60 +70,62 @@ def filled(slots: Picks) -> list[Pick]:
     return [pick for pick in slots if pick is not None]
 
 
-def latent_file(pick: Pick) -> Path:
+def latent_file(pick: Pick, numbers: Sequence[float]) -> Path:
     """A JSON file with the pick and its numbers, where the page serves files from.
 
     It counts pictures both ways: `index` from 0, as the API does, `number` from 1, as the page and the command line do.
     """
-    numbers = pick.latent(load_generator(pick.generator).latent_dim).tolist()
-    text = json.dumps({**asdict(pick), "number": pick.number, "latent": numbers}, indent=1) + "\n"
+    text = json.dumps({**asdict(pick), "number": pick.number, "latent": list(numbers)}, indent=1) + "\n"
     return save_download(f"{pick.generator}_seed{pick.seed}_{pick.number:02d}.json", text.encode())
 
 
-def figure(letter: str, pick: Pick | None) -> str:
+def figures(run: Run, slots: Picks) -> list[str]:
+    """The slots with their letters, as HTML, from one drawing."""
+    picks = list(dict.fromkeys(filled(slots)))  # one that stands in two slots is drawn once
+    pictures = dict(zip(picks, draw(run, picks) if picks else [], strict=True))
+    shown = zip(SLOTS, slots, strict=True)
+    return [figure(letter, pick, None if pick is None else pictures[pick].image) for letter, pick in shown]
+
+
+def figure(letter: str, pick: Pick | None, picture: ImageArray | None) -> str:
     """A small `<figure>` of a pick with its letter, number and seed; a dashed square where there is none."""
-    if pick is None:
+    if pick is None or picture is None:
         return f'<figure><span class="empty"></span><figcaption><b>{letter}</b> empty</figcaption></figure>'
-    data = io.BytesIO()
-    Image.fromarray(picture_of(pick)).save(data, format="PNG")
-    source = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    source = "data:image/png;base64," + base64.b64encode(png_bytes(picture)).decode()
     caption = f"<b>{letter}</b> no. {pick.number}<br>seed {pick.seed}"
     return f'<figure><img src="{source}" alt="{letter}: {name_of(pick)}"><figcaption>{caption}</figcaption></figure>'
 
 
-def slots_html(slots: Picks) -> str:
+def slots_html(run: Run, slots: Picks) -> str:
     """The slots side by side."""
-    figures = [figure(letter, pick) for letter, pick in zip(SLOTS, slots, strict=True)]
-    return f'<div class="picks">{"".join(figures)}</div>'
+    return f'<div class="picks">{"".join(figures(run, slots))}</div>'
 
 
-def _pick(drawn: SampleConfig | None, event: gr.SelectData) -> tuple[Any, ...]:
+def pick_on_page(run: Run, drawn: SampleConfig | None, event: gr.SelectData) -> tuple[Any, ...]:
     """The pick, its picture, name and numbers, and the file with them, after a click in the gallery."""
     if drawn is None:
         raise InputError("Press “Generate” first; then click a picture.")
     pick = Pick(generator=drawn.generator, seed=drawn.seed, index=event.index, truncation=drawn.truncation)
-    numbers = pick.latent(load_generator(pick.generator).latent_dim).tolist()
-    download = gr.DownloadButton(value=str(latent_file(pick)), visible=True)
-    return pick, picture_of(pick), name_of(pick), latent_plot(numbers), download
+    (picked,) = draw(run, [pick])
+    numbers = picked.latent.tolist()
+    download = gr.DownloadButton(value=str(latent_file(pick, numbers)), visible=True)
+    return pick, picked.image, name_of(pick), latent_plot(numbers), download
 
 
-def _use_as(slot: int) -> Callable[[Pick | None, Picks], tuple[Picks, str]]:
-    """The handler that puts the current pick into one slot."""
-
-    def use(current: Pick | None, slots: Picks) -> tuple[Picks, str]:
-        if current is None:
-            raise InputError(f"Click a picture first; then it can be used as {SLOTS[slot]}.")
-        changed = tuple(current if i == slot else pick for i, pick in enumerate(slots))
-        return changed, slots_html(changed)
-
-    return use
+def use_as(run: Run, slot: int, current: Pick | None, slots: Picks) -> tuple[Picks, str]:
+    """The slots with the current pick in one of them, and what they show."""
+    if current is None:
+        raise InputError(f"Click a picture first; then it can be used as {SLOTS[slot]}.")
+    changed = tuple(current if i == slot else pick for i, pick in enumerate(slots))
+    return changed, slots_html(run, changed)
 
 
-def _clear() -> tuple[Picks, str]:
-    return NO_PICKS, slots_html(NO_PICKS)
+def clear_slots(run: Run) -> tuple[Picks, str]:
+    """Empty slots, and what they show."""
+    return NO_PICKS, slots_html(run, NO_PICKS)
 
 
-def build_picks(gallery: gr.Gallery, drawn: gr.State) -> PickPanel:
+def build_picks(run: Run, gallery: gr.Gallery, drawn: gr.State) -> PickPanel:
     """Draws the panel beside the gallery and wires it: a click in `gallery`, which shows what `drawn` says, picks."""
     current, slots = gr.State(None), gr.State(NO_PICKS)
     picture = picture_output("Picked", elem_id="sample-pick", height=240)
@@ -130,15 +133,15 @@ def build_picks(gallery: gr.Gallery, drawn: gr.State) -> PickPanel:
     numbers = gr.HTML(elem_id="sample-latent")
     with gr.Row(elem_classes="tight"):
         uses = [gr.Button(f"Use as {slot}", size="sm", min_width=70, elem_id=f"sample-use-{slot}") for slot in SLOTS]
-    shown = gr.HTML(slots_html(NO_PICKS), elem_id="sample-slots")
+    shown = gr.HTML(slots_html(run, NO_PICKS), elem_id="sample-slots")
     with gr.Row(elem_classes="tight"):
         clear = gr.Button("Clear A, B, C", size="sm", min_width=110, elem_id="sample-clear")
         download = gr.DownloadButton(
             "Its numbers (JSON)", size="sm", min_width=110, visible=False, elem_id="sample-latent-file"
         )
-    picked = light([gallery.select], _pick, [drawn], [current, picture, name, numbers, download])
+    picked = light([gallery.select], given(run, pick_on_page), [drawn], [current, picture, name, numbers, download])
     picked.then(None, js=SHOW_PICK, api_visibility="private")
     for index, use in enumerate(uses):
-        light([use.click], _use_as(index), [current, slots], [slots, shown])
-    light([clear.click], _clear, [], [slots, shown])
+        light([use.click], partial(use_as, run, index), [current, slots], [slots, shown])
+    light([clear.click], given(run, clear_slots), [], [slots, shown])
     return PickPanel(current, slots)

@@ -8,15 +8,18 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.demo import Run
-from cvdemo.images import ImageArray, resize, to_image, to_tensor
-from cvdemo.runtime import Deadline
-from cvdemo.style.optimise import PRESETS, StyleConfig, StyleStep, load_style_network, scale_sizes, stylize
+from cvdemo.demo import Run, Step
+from cvdemo.images import ImageArray
+from cvdemo.limits import STYLE_S
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.presets import PRESETS
+from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
     example_picture,
+    given,
     light,
     load_picture,
     method_note,
@@ -39,8 +42,8 @@ NOTE = (
 )
 PICTURES = ("chelsea", "astronaut", "tower", "coffee")
 STYLES = ("night_swirls", "autumn_strokes", "stained_glass", "mosaic", "woodcut_waves", "halftone", "ink_wash")
-TIME_LIMIT_S = 120.0
 PREVIEW_EVERY_S = 0.35
+LOSSES = ("content_loss", "style_loss", "tv_loss")  # in the order of the curves
 PRESET_FIELDS = ("content_weight", "style_weight", "tv_weight", "style_scale", "keep_colours", "start")
 OTHER_FIELDS = ("scales", "steps", "step_size")
 CONTROLS = ("size", *PRESET_FIELDS, *OTHER_FIELDS, "seed")
@@ -59,54 +62,43 @@ ENDPOINT_FIELDS = (
 
 
 @dataclass
-class Progress:
-    """What the page shows of a run: the curves so far, and when the next preview is due."""
+class Curves:
+    """The losses so far by name, and where scales began."""
 
-    size_hw: tuple[int, int]
-    curves: dict[str, list[float]] = field(default_factory=lambda: {"content": [], "style": [], "variation": []})
+    by_name: dict[str, list[float]] = field(default_factory=lambda: {"content": [], "style": [], "variation": []})
     marks: list[int] = field(default_factory=list)
-    shown_at: float = 0.0
-    finished: bool = False
+    scale: float = 1
 
-    def add(self, step: StyleStep) -> None:
-        for curve, value in zip(self.curves.values(), (step.content_loss, step.style_loss, step.tv_loss), strict=True):
-            curve.append(value)
-        if step.step == 1 and step.scale > 0:
+    def add(self, step: Step[Stylized]) -> None:
+        for curve, name in zip(self.by_name.values(), LOSSES, strict=True):
+            curve.append(step.measures[name])
+        if step.measures["scale"] != self.scale:
+            self.scale = step.measures["scale"]
             self.marks.append(step.done)
 
-    def due(self) -> bool:
-        """Whether a preview should be shown now; if so, the next one is due `PREVIEW_EVERY_S` later."""
-        now = time.monotonic()
-        if now - self.shown_at < PREVIEW_EVERY_S:
-            return False
-        self.shown_at = now
-        return True
-
-    def picture(self, step: StyleStep) -> ImageArray:
-        """The step's picture at the size of the result, so that the page does not jump between scales."""
-        if step.image.shape[:2] == self.size_hw:
-            return step.image
-        return to_image(resize(to_tensor(step.image), self.size_hw))
-
-    def plot(self, step: StyleStep) -> str:
-        return loss_plot(self.curves, step.total, self.marks)
+    def drawn(self, total: int) -> str:
+        return loss_plot(self.by_name, total, self.marks)
 
 
-def _previews(
-    content: str | None, style: str | None, config: StyleConfig, deadline: Deadline
-) -> Iterator[tuple[Progress, StyleStep]]:
-    """Progress and step of every preview that is due, and of the last step."""
+def _steps(run: Run, content: str | None, style: str | None, config: StyleConfig) -> Iterator[Step[Stylized]]:
     picture, reference = load_picture(content), load_picture(style, "a style picture")
-    progress = Progress(scale_sizes(picture.shape[:2], config.size, 1)[0])
-    for step in stylize(picture, reference, load_style_network(), config, deadline):
-        progress.add(step)
-        if progress.due() and step.done < step.total:
-            yield progress, step
-    progress.finished = True
-    yield progress, step
+    request = StyleRequest(
+        content=picture,
+        style=reference,
+        config=config,
+        time_limit_s=STYLE_S,
+        preview_every_s=PREVIEW_EVERY_S,
+    )
+    yield from run(request)
+
+
+def _picture(step: Step[Stylized]) -> ImageArray | None:
+    """What the step has to show."""
+    return step.preview if step.result is None else step.result.image
 
 
 def stylize_endpoint(
+    run: Run,
     content: str | None,
     style: str | None,
     content_weight: float = StyleConfig.content_weight,
@@ -133,33 +125,41 @@ def stylize_endpoint(
         scales=int(scales),
         steps=int(steps),
     )
-    for progress, step in _previews(content, style, config, Deadline(TIME_LIMIT_S)):
-        yield progress.picture(step)
-    if step.done < step.wanted:
-        gr.Warning(_hurried(step))
+    for step in _steps(run, content, style, config):
+        if (picture := _picture(step)) is not None:
+            yield picture
+        if step.result is not None and not step.complete:
+            gr.Warning(_hurried(step.result))
 
 
-def _stylize_on_page(content: str | None, style: str | None, *values: Any) -> Iterator[tuple[ImageArray, str, str]]:
+def _stylize_on_page(
+    run: Run, content: str | None, style: str | None, *values: Any
+) -> Iterator[tuple[ImageArray, str, str]]:
     """Picture, status and loss curves at every preview; `values` are those of `CONTROLS`."""
+    started = time.monotonic()
     settings = dict(zip(CONTROLS, values, strict=True))
-    seed = whole_number(settings.pop("seed"), "Seed")
-    config, deadline = StyleConfig(seed=seed, **settings), Deadline(TIME_LIMIT_S)
-    for progress, step in _previews(content, style, config, deadline):
-        yield progress.picture(step), _status(step, config, deadline, progress), progress.plot(step)
+    config = StyleConfig(seed=whole_number(settings.pop("seed"), "Seed"), **settings)
+    curves = Curves()
+    for step in _steps(run, content, style, config):
+        if step.result is None:  # the last step tells the measures of the one before it
+            curves.add(step)
+        if (picture := _picture(step)) is not None:
+            yield picture, _status(step, (time.monotonic() - started) * 1000), curves.drawn(step.total)
 
 
-def _status(step: StyleStep, config: StyleConfig, deadline: Deadline, progress: Progress) -> str:
-    if not progress.finished:
-        at = f"Step {step.done} of {step.total}, scale {step.scale + 1} of {step.wanted // config.steps}"
-        return f"{at}: {deadline.elapsed_ms / 1000:.0f} s so far"
-    height, width = progress.size_hw
-    hurried = f". {_hurried(step)}" if step.done < step.wanted else ""
-    return took(deadline.elapsed_ms, f"{width} × {height} pixels, {step.done} steps") + hurried
+def _status(step: Step[Stylized], elapsed_ms: float) -> str:
+    """How far the painting is; of the last step, what became of it."""
+    if step.result is None:
+        scale, scales = step.measures["scale"], step.measures["scales"]
+        return f"Step {step.done} of {step.total}, scale {scale:g} of {scales:g}: {elapsed_ms / 1000:.0f} s so far"
+    height, width = step.result.image.shape[:2]
+    hurried = "" if step.complete else f". {_hurried(step.result)}"
+    return took(elapsed_ms, f"{width} × {height} pixels, {step.result.steps} steps") + hurried
 
 
-def _hurried(step: StyleStep) -> str:
+def _hurried(stylized: Stylized) -> str:
     return (
-        f"The limit of {TIME_LIMIT_S:g} s left time for {step.done} of {step.wanted} steps. "
+        f"The limit of {STYLE_S:g} s left time for {stylized.steps} of {stylized.wanted} steps. "
         "A smaller size leaves time for more."
     )
 
@@ -217,9 +217,10 @@ def build(run: Run) -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {content: 0, style: 0} | dict.fromkeys(controls.values(), SETTLED_MS)
-    wire(part, _stylize_on_page, run=[start.click], watch=watch, cancel=cancel)
+    wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel)
     light([style.change], _what_comes_next, [content, style], [status])
-    endpoint("stylize", stylize_endpoint, [content, style, *(controls[name] for name in ENDPOINT_FIELDS)], [result])
+    fields = [controls[name] for name in ENDPOINT_FIELDS]
+    endpoint("stylize", given(run, stylize_endpoint), [content, style, *fields], [result])
     return controls
 
 

@@ -1,6 +1,7 @@
 """The Upscale tab: a network beside bicubic on a slider, a close-up, the PNG in full, measuring by shrinking first."""
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ import numpy as np
 from gradio.components import Component
 
 from cvdemo.config import default_of
-from cvdemo.demo import Run
+from cvdemo.demo import Run, Step, last_step
+from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
+from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
     example_picture,
+    given,
     light,
     load_picture,
     method_note,
@@ -28,19 +32,10 @@ from cvdemo.ui.wiring.controls import (
     took,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import AUTO, CHOICES, FAST, SCALES, network_named, networks_or_default
-from cvdemo.upscale.upscale import (
-    Quality,
-    UpscaleConfig,
-    Upscaled,
-    check_result_size,
-    finished,
-    load_srcnn,
-    luma_quality,
-    shrink,
-    upscale,
-    upscale_steps,
-)
+from cvdemo.upscale.catalogue import AUTO, CHOICES, FAST, SCALES, networks_or_default
+from cvdemo.upscale.quality import Comparison
+from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
+from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out
 
 NOTE = (
     "A network restores the brightness that bicubic enlargement has blurred; colour stays bicubic. SRCNN, three "
@@ -52,30 +47,33 @@ FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
-TIME_LIMIT_S = 150.0  # for the tiles; 40 megapixels take 52 s of CPU time with 9-5-5
-QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: nothing can stop a PNG while it is packed
+QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
 CLOSEUP_HW = (120, 180)  # px of the result that the close-up shows
 CLOSEUP_ZOOM = 4  # screen pixels for one of the result
 SEARCH_SIDE_PX = 512  # the busiest place is sought on a picture reduced to this
 
-Pair = tuple[ImageArray, ImageArray]
+Pair = tuple[ImageArray, ImageArray]  # bicubic's picture and the network's, of one size
 
 
-def without_alpha(result: Upscaled) -> Upscaled:
+def pair_on_white(result: UpscaleResult) -> Pair:
     """Both pictures on white, for the screen; the PNG to download keeps its alpha."""
-    return Upscaled(on_white(result.image), on_white(result.bicubic))
+    if result.bicubic is None:
+        raise ValueError("need a result with bicubic, see `UpscaleRequest.with_bicubic`")
+    return on_white(result.bicubic), on_white(result.image)
 
 
-def preview(result: Upscaled) -> Pair:
-    """Bicubic and the network's picture of one size, small enough for a screen."""
-    return resize_to_fit(result.bicubic, PREVIEW_SIDE_PX), resize_to_fit(result.image, PREVIEW_SIDE_PX)
+def preview(pair: Pair) -> Pair:
+    """The pair, small enough for a screen."""
+    bicubic, restored = pair
+    return resize_to_fit(bicubic, PREVIEW_SIDE_PX), resize_to_fit(restored, PREVIEW_SIDE_PX)
 
 
-def busiest_place(result: Upscaled, size_hw: tuple[int, int]) -> tuple[slice, slice]:
+def busiest_place(pair: Pair, size_hw: tuple[int, int]) -> tuple[slice, slice]:
     """Rows and columns of the rectangle, at most `size_hw` px, in which the network differs most from bicubic."""
-    height, width = result.image.shape[:2]
-    change = cv2.absdiff(result.image, result.bicubic)[..., 1]  # green stands for brightness
+    bicubic, restored = pair
+    height, width = restored.shape[:2]
+    change = cv2.absdiff(restored, bicubic)[..., 1]  # green stands for brightness
     shrunk = min(1.0, SEARCH_SIDE_PX / max(height, width))
     size_wh = max(1, round(width * shrunk)), max(1, round(height * shrunk))
     small = cv2.resize(change, size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -90,18 +88,16 @@ def _around(centre: int, span: int, length: int) -> slice:
     return slice(start, min(start + span, length))
 
 
-def closeup(result: Upscaled) -> Pair:
-    """Bicubic and the network's picture where they differ most, with visible pixels."""
-    place = busiest_place(result, CLOSEUP_HW)
-    bicubic, image = (
-        picture[place].repeat(CLOSEUP_ZOOM, axis=0).repeat(CLOSEUP_ZOOM, axis=1)
-        for picture in (result.bicubic, result.image)
-    )
-    return bicubic, image
+def closeup(pair: Pair) -> Pair:
+    """The pair where it differs most, with visible pixels."""
+    place = busiest_place(pair, CLOSEUP_HW)
+    bicubic, restored = (picture[place].repeat(CLOSEUP_ZOOM, axis=0).repeat(CLOSEUP_ZOOM, axis=1) for picture in pair)
+    return bicubic, restored
 
 
-def quality_table(bicubic: Quality, restored: Quality, title: str) -> str:
+def quality_table(quality: Comparison, title: str) -> str:
     """PSNR and SSIM of both as a Markdown table; a picture that comes back exactly has no PSNR to give."""
+    bicubic, restored = quality.bicubic, quality.network
     gain = restored.psnr - bicubic.psnr
     return (
         "| against the original | PSNR, dB | SSIM |\n|---|---:|---:|\n"
@@ -115,47 +111,61 @@ def _decibels(psnr: float) -> str:
     return f"{psnr:.2f}" if math.isfinite(psnr) else "identical"
 
 
-def _save(result: Upscaled, path: str | None, scale: int) -> str:
-    level = 1 if result.image[..., 0].size > QUICK_PNG_PIXELS else 6
-    return str(save_download(f"{Path(path or 'picture').stem}_x{scale}.png", png_bytes(result.image, level)))
+def save_result(image: ImageArray, path: str | None, scale: int, deadline: Deadline) -> str:
+    """The path of the PNG in full size, named after the picture sent; packing it ends with its visitor."""
+    level = 1 if image[..., 0].size > QUICK_PNG_PIXELS else 6
+    return str(save_download(f"{Path(path or 'picture').stem}_x{scale}.png", png_bytes(image, level, deadline)))
 
 
-def upscale_endpoint(image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
+def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
     """The picture enlarged: bicubic and a network's as a pair (at most 1600 px a side), and the latter's full-size PNG.
 
     The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes fast, where the scale has it.
     """
     picture, config = load_picture(image, keep_alpha=True), UpscaleConfig(scale=scale, network=network)
-    check_result_size(picture.shape[0], picture.shape[1], config.scale)
-    result = upscale(picture, load_srcnn(config.scale, network=config.network), config, Deadline(TIME_LIMIT_S))
-    return preview(without_alpha(result)), _save(result, image, config.scale)
+    last = last_step(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
+    if not last.complete:  # a program could not tell this picture from a whole one
+        raise InputError(time_ran_out(last.done, last.total))
+    result = last.result
+    assert isinstance(result, UpscaleResult)  # `last_step` has seen to it
+    return preview(pair_on_white(result)), save_result(result.image, image, config.scale, Deadline())
 
 
 def _upscale_on_page(
-    path: str | None, scale: int, network: str, shrink_first: bool, tile_px: int
+    run: Run, path: str | None, scale: int, network: str, shrink_first: bool, tile_px: int
 ) -> Iterator[tuple[Any, ...]]:
     """Slider, close-up, table, download and status; while tiles are worked on, only the status changes."""
-    deadline = Deadline(TIME_LIMIT_S)
+    started = time.monotonic()
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
-    low_res, original = shrink(picture, scale) if shrink_first else (picture, None)
-    check_result_size(low_res.shape[0], low_res.shape[1], scale)
-    for step in upscale_steps(low_res, load_srcnn(scale, network=network), config, deadline):
-        yield *[gr.skip()] * 4, f"Tile {step.done} of {step.total}"
-    result, title = finished(step), network_named(scale, network).title
-    table = ""
-    if original is not None:
-        border_px = scale  # left out, as in the papers
-        yield *[gr.skip()] * 4, "Measuring bicubic"
-        bicubic = luma_quality(result.bicubic, original, border_px, deadline)
-        yield *[gr.skip()] * 4, f"Measuring {title}"
-        table = quality_table(bicubic, luma_quality(result.image, original, border_px, deadline), title)
-    yield *[gr.skip()] * 4, "Saving the PNG"
+    for step in run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)):
+        yield *[gr.skip()] * 4, _progress(step)
+    result = step.result
+    assert isinstance(result, UpscaleResult)  # of the last step
     height, width = result.image.shape[:2]
-    status = took(deadline.elapsed_ms, f"{title}: {low_res.shape[1]} × {low_res.shape[0]} → {width} × {height} pixels")
-    download = gr.DownloadButton(value=_save(result, path, scale), visible=True)
-    shown = without_alpha(result)
-    yield preview(shown), closeup(shown), gr.Markdown(table, visible=bool(table)), download, status
+    title = f"{result.network_title}: {width // scale} × {height // scale} → {width} × {height} pixels"
+    status = took((time.monotonic() - started) * 1000, title) + _what_is_missing(step)
+    download = gr.update(value=save_result(result.image, path, scale, Deadline()), visible=True)
+    table = "" if result.quality is None else quality_table(result.quality, result.network_title)
+    shown = pair_on_white(result)
+    yield preview(shown), closeup(shown), gr.update(value=table, visible=bool(table)), download, status
+
+
+def _progress(step: Step[UpscaleResult]) -> str:
+    if step.result is not None:
+        return "Saving the PNG"
+    if step.done == 0:
+        return "Shrinking the picture"
+    return f"Tile {step.done} of {step.total}" if step.done < step.total else "Measuring"
+
+
+def _what_is_missing(step: Step[UpscaleResult]) -> str:
+    """Why a result is incomplete, as the end of the status."""
+    if step.complete:
+        return ""
+    if step.done == step.total:
+        return ". Time ran out while it was measured: choose a smaller picture."
+    return f". Bicubic fills the rest. {time_ran_out(step.done, step.total)}"
 
 
 def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
@@ -219,10 +229,10 @@ def build(run: Run) -> dict[str, Component]:
         status=status,
     )
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
-    wire(part, _upscale_on_page, run=[start.click], watch=watch, watch_after=[offered], cancel=cancel)
+    wire(part, given(run, _upscale_on_page), run=[start.click], watch=watch, watch_after=[offered], cancel=cancel)
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
     png = gr.File(visible=False, label="PNG")
-    endpoint("upscale", upscale_endpoint, [image, scale, any_network], [pair, png])
+    endpoint("upscale", given(run, upscale_endpoint), [image, scale, any_network], [pair, png])
     return settings
 
 

@@ -26,12 +26,14 @@ class UpscaleChoice:
         value: short and stable, for links, the API and the command line: "fast", or SRCNN's kernels, "9-5-5".
         title: for people.
         weight: name in the manifest.
+        scale: 2, 3 or 4.
         psnr, bicubic_psnr: on Set5 in dB, as the manifest has them; None where it does not.
     """
 
     value: str
     title: str
     weight: str
+    scale: int
     psnr: float | None
     bicubic_psnr: float | None
 
@@ -46,7 +48,7 @@ def list_networks(scale: int, weights_dir: Path | None = None) -> dict[str, Upsc
     if scale not in SCALES:
         raise ValueError(f"scale must be one of {list(SCALES)}, got {brief(scale)}")
     found = [
-        _choice(name, entry)
+        _choice(name, entry, scale)
         for name, entry in load_manifest(weights_dir).items()
         if entry.task == "upscale" and entry.preprocessing.get("scale") == scale
     ]
@@ -78,20 +80,21 @@ def network_named(scale: int, value: str = AUTO, weights_dir: Path | None = None
 
 def networks_or_default(scale: int) -> dict[str, UpscaleChoice]:
     """`list_networks`, or "auto" alone where there are none or the manifest cannot be read: using it then says why."""
-    automatic = UpscaleChoice(value=AUTO, title="Automatic", weight="", psnr=None, bicubic_psnr=None)
+    automatic = UpscaleChoice(value=AUTO, title="Automatic", weight="", scale=scale, psnr=None, bicubic_psnr=None)
     try:
         return list_networks(scale) or {AUTO: automatic}
     except WeightsError:
         return {AUTO: automatic}
 
 
-def _choice(name: str, entry: WeightEntry) -> UpscaleChoice:
+def _choice(name: str, entry: WeightEntry, scale: int) -> UpscaleChoice:
     fast = entry.network["name"] == "fast_srcnn"
     value = FAST if fast else "-".join(str(kernel) for kernel in entry.network["kernels"])
     return UpscaleChoice(
         value=value,
         title="Fast, ours" if fast else f"SRCNN {value}",
         weight=name,
+        scale=scale,
         psnr=_on_set5(entry.metric, "set5"),
         bicubic_psnr=_on_set5(entry.metric, "set5_bicubic"),
     )

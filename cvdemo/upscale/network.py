@@ -40,31 +40,22 @@ class DetailNetwork:
     run: Engine
     device: torch.device
 
-    @property
-    def low_res_halo_px(self) -> int:
-        return self.halo_px if self.reads == "low_res" else 0
-
-    @property
-    def enlarged_halo_px(self) -> int:
-        return self.halo_px if self.reads == "enlarged" else 0
-
-    def detail(self, low_res: Tensor, enlarged: Tensor) -> Tensor:
+    def detail(self, luminance: Tensor) -> Tensor:
         """What is to be added to the luminance that bicubic gives, (1, 1, H, W) in px of the result.
 
         Args:
-            low_res: luminance in [0, 1] of the tile and of `low_res_halo_px` round it.
-            enlarged: the same enlarged by bicubic, of the tile and of `enlarged_halo_px` round it.
+            luminance: in [0, 1], what the network `reads` of the tile and of `halo_px` round it.
         """
         if self.reads == "low_res":
-            return self.run(low_res)
+            return self.run(luminance)
         inner = slice(self.halo_px, -self.halo_px or None)
-        return self.run(enlarged) - enlarged[..., inner, inner]
+        return self.run(luminance) - luminance[..., inner, inner]
 
     def restore(self, low_res: Tensor, enlarged: Tensor) -> Tensor:
         """The restored luminance of a whole picture, not clipped."""
         low_res, enlarged = low_res.to(self.device), enlarged.to(self.device)
-        padded = with_border(low_res, self.low_res_halo_px), with_border(enlarged, self.enlarged_halo_px)
-        return enlarged + self.detail(*padded)
+        luminance = low_res if self.reads == "low_res" else enlarged
+        return enlarged + self.detail(with_border(luminance, self.halo_px))
 
 
 def make_network(spec: Mapping[str, Any]) -> Net:

@@ -8,12 +8,11 @@ enlarged by bicubic.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.config import Config, setting
@@ -21,20 +20,17 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image, to_tensor
 from cvdemo.limits import UPSCALED_MEGAPIXELS
 from cvdemo.ops.bicubic_enlarge import enlarge
-from cvdemo.ops.image_quality import ssim
-from cvdemo.ops.resample import bicubic_resize, rgb_to_ycbcr
-from cvdemo.ops.tiles import Place, spans, tiles, times, window, with_margin
+from cvdemo.ops.resample import luma
+from cvdemo.ops.tiles import Place, tiles, times, window, with_margin
 from cvdemo.ops.transparency import fill_hidden
 from cvdemo.runtime import Deadline, load_once, resolve_device
-from cvdemo.upscale.catalogue import AUTO, CHOICES, network_named
+from cvdemo.upscale.catalogue import AUTO, CHOICES, UpscaleChoice
 from cvdemo.upscale.catalogue import SCALES as SCALES
 from cvdemo.upscale.network import DetailNetwork, make_network, prepared
 from cvdemo.weights import entry_of, load_state_dict
 
-KERNEL_REACH_PX = 3  # low-resolution px around a tile: the cubic kernel reaches 2, one more for rounding
+KERNEL_REACH_PX = 3  # low-resolution px around a tile or strip: the cubic kernel reaches 2, one more for rounding
 RGB_PER_Y = 255 / 219  # BT.601 squeezes [0, 255] into [16, 235]
-STRIP_ROWS = 256  # rows that shrinking and measuring hold as floats at a time
-SSIM_WINDOW_PX = 11  # of `cvdemo.ops.image_quality.ssim`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +62,15 @@ class UpscaleStep:
         done, total: tiles.
         image: the restored picture, uint8 (H, W, 3), or (H, W, 4) where alpha was given; black where tiles are still
             to come. The same array at every step, filled in as the steps go on.
-        bicubic: the same for bicubic alone.
+        bicubic: the same for bicubic alone; None where it is not asked for.
+        is_last: no further step follows, for all tiles are done or time has run out.
     """
 
     done: int
     total: int
     image: ImageArray
-    bicubic: ImageArray
+    bicubic: ImageArray | None
+    is_last: bool
 
 
 @dataclass(frozen=True)
@@ -83,27 +81,13 @@ class Upscaled:
     bicubic: ImageArray
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How near a picture's luminance is to the original's: `psnr` in dB, `ssim` at most 1."""
-
-    psnr: float
-    ssim: float
-
-
-def load_srcnn(scale: int, device: str = "auto", network: str = AUTO) -> DetailNetwork:
-    """The network for one scale, loaded on first use and shared; on the CPU ONNX Runtime runs it, on a GPU torch.
-
-    Args:
-        scale: 2, 3 or 4.
-        network: one of `cvdemo.upscale.catalogue.list_networks(scale)`, or "auto" for the first of them.
+def load_network(choice: UpscaleChoice, device: str = "auto") -> DetailNetwork:
+    """The network of a choice, loaded on first use and shared; on the CPU ONNX Runtime runs it, on a GPU torch.
 
     Raises:
-        ValueError: no such scale.
-        InputError: the scale has no such network.
         WeightsError: its file is missing or altered.
     """
-    return _load(network_named(scale, network).weight, scale, str(resolve_device(device)))
+    return _load(choice.weight, choice.scale, str(resolve_device(device)))
 
 
 @load_once
@@ -124,156 +108,121 @@ def check_result_size(height: int, width: int, scale: int) -> None:
 
 
 def upscale_steps(
-    image: ImageArray, network: DetailNetwork, config: UpscaleConfig, deadline: Deadline | None = None
+    image: ImageArray,
+    network: DetailNetwork,
+    config: UpscaleConfig,
+    deadline: Deadline | None = None,
+    *,
+    with_bicubic: bool = True,
 ) -> Iterator[UpscaleStep]:
-    """One step a tile, row by row; the last one is not complete (`done < total`) where the deadline came first.
+    """One step a tile, row by row.
+
+    Where the deadline comes first, bicubic alone fills the tiles that are left, and the last step has `done < total`.
+    They stay black where nobody waits for the picture any more.
 
     Args:
-        image: uint8 (H, W, 3) RGB or (H, W, 4) RGBA, from 1 x 1 px.
+        image: uint8 (H, W, 3) RGB or (H, W, 4) RGBA, from 1 x 1 px; see `check_result_size`.
         network: made for `config.scale`; its device is where the work runs.
-        config: `network` and `shrink_first` are left to the caller, see `load_srcnn` and `shrink`.
+        config: `network` and `shrink_first` are left to the caller, see `cvdemo.upscale.run`.
 
     Raises:
         ValueError: the network is for another scale.
-        InputError: the result would be too large.
     """
     if network.scale != config.scale:
         raise ValueError(f"the network is for scale {network.scale}, asked for is {config.scale}")
     height, width, channels = image.shape
-    check_result_size(height, width, config.scale)
     image = fill_hidden(image) if channels == 4 else image
     restored = np.zeros((height * config.scale, width * config.scale, channels), np.uint8)
-    enlarged = np.zeros_like(restored)
+    bicubic = np.zeros_like(restored) if with_bicubic else None
     places = tiles(height, width, max(1, config.tile_px // config.scale))
     for done, place in enumerate(places, start=1):
-        target = times(place, config.scale)
-        restored[target], enlarged[target] = _upscale_tile(image, network, place)
-        yield UpscaleStep(done, len(places), restored, enlarged)
-        if deadline is not None and deadline.expired:
+        _restore_tile(image, network, place, restored, bicubic)
+        out_of_time = done < len(places) and deadline is not None and deadline.expired
+        if out_of_time and deadline is not None:
+            _fill_by_bicubic(image, network, places[done:], restored, bicubic, deadline)
+        yield UpscaleStep(done, len(places), restored, bicubic, out_of_time or done == len(places))
+        if out_of_time:
             return
 
 
 def upscale(
     image: ImageArray, network: DetailNetwork, config: UpscaleConfig, deadline: Deadline | None = None
 ) -> Upscaled:
-    """The picture enlarged by `config.scale`, see `upscale_steps`.
+    """The picture enlarged by `config.scale`, by a network that is at hand; see `upscale_steps`.
 
     Raises:
         ValueError: the network is for another scale.
         InputError: the result would be too large, or the deadline came first.
     """
-    return finished(list(upscale_steps(image, network, config, deadline))[-1])
+    check_result_size(image.shape[0], image.shape[1], config.scale)
+    *_, last = upscale_steps(image, network, config, deadline)
+    if last.done < last.total:
+        raise InputError(time_ran_out(last.done, last.total))
+    assert last.bicubic is not None  # by default it is asked for
+    return Upscaled(last.image, last.bicubic)
 
 
-def finished(step: UpscaleStep) -> Upscaled:
-    """The result of a last step.
-
-    Raises:
-        InputError: tiles are missing, because the deadline came first.
-    """
-    if step.done < step.total:
-        raise InputError(f"Time ran out after {step.done} of {step.total} tiles: choose a smaller scale or picture.")
-    return Upscaled(step.image, step.bicubic)
+def time_ran_out(done: int, total: int) -> str:
+    """The sentence for a picture of which tiles are missing."""
+    return f"Time ran out after {done} of {total} tiles: choose a smaller scale or picture."
 
 
 @torch.inference_mode()
-def _upscale_tile(image: ImageArray, network: DetailNetwork, place: Place) -> tuple[ImageArray, ImageArray]:
-    """The network's and bicubic's pixels of one tile; `place` in px of the small picture."""
-    scale, halo_px = network.scale, network.enlarged_halo_px
-    around, inner = window(image[..., :3], place, network.low_res_halo_px)
-    low_res = with_margin(_luma(around, network.device), inner, network.low_res_halo_px)
-    near, inner = window(image, place, math.ceil(halo_px / scale) + KERNEL_REACH_PX)
-    rgb = enlarge(to_tensor(near[..., :3], network.device), scale)
-    inner = times(inner, scale)
-    enlarged = with_margin(rgb_to_ycbcr(rgb)[:, :1], inner, halo_px)
-    bicubic = rgb[..., inner[0], inner[1]]
-    restored = bicubic + network.detail(low_res, enlarged) * RGB_PER_Y
-    alpha = _enlarged_alpha(near, scale)[inner]
-    return np.dstack([to_image(restored), alpha]), np.dstack([to_image(bicubic), alpha])
+def _restore_tile(
+    image: ImageArray, network: DetailNetwork, place: Place, restored: ImageArray, bicubic: ImageArray | None
+) -> None:
+    """Writes the network's pixels of one tile, and bicubic's where asked for; `place` in px of the small picture."""
+    rows, cols = times(place, network.scale)
+    halo_px = network.halo_px if network.reads == "enlarged" else 0
+    rgb, inner = _enlarged(image[..., :3], place, math.ceil(halo_px / network.scale), network)
+    tile = rgb[..., inner[0], inner[1]]
+    if network.reads == "enlarged":
+        luminance = with_margin(luma(rgb), inner, halo_px)
+    else:
+        around, within = window(image[..., :3], place, network.halo_px)
+        luminance = with_margin(luma(to_tensor(around, network.device)), within, network.halo_px)
+    restored[rows, cols, :3] = to_image(tile + network.detail(luminance) * RGB_PER_Y)
+    if bicubic is not None:
+        bicubic[rows, cols, :3] = to_image(tile)
+    _write_alpha(image, network, place, restored, bicubic)
 
 
-def _enlarged_alpha(image: ImageArray, scale: int) -> ImageArray:
-    """Alpha by bicubic, uint8 (H * scale, W * scale, 1); without a channel where the picture has none."""
-    if image.shape[2] == 3:
-        return np.empty((image.shape[0] * scale, image.shape[1] * scale, 0), np.uint8)
-    return to_image(enlarge(to_tensor(image[..., [3, 3, 3]])[:, :1], scale))[..., :1]
+@torch.inference_mode()
+def _fill_by_bicubic(
+    image: ImageArray,
+    network: DetailNetwork,
+    places: Sequence[Place],
+    restored: ImageArray,
+    bicubic: ImageArray | None,
+    deadline: Deadline,
+) -> None:
+    """Writes bicubic's pixels of all these tiles, as long as somebody waits for them."""
+    for place in places:
+        if deadline.abandoned:
+            return
+        rgb, inner = _enlarged(image[..., :3], place, 0, network)
+        tile = to_image(rgb[..., inner[0], inner[1]])
+        rows, cols = times(place, network.scale)
+        for picture in (restored, bicubic):
+            if picture is not None:
+                picture[rows, cols, :3] = tile
+        _write_alpha(image, network, place, restored, bicubic)
 
 
-def shrink(image: ImageArray, scale: int) -> tuple[ImageArray, ImageArray]:
-    """The picture shrunk by `scale` as super-resolution papers do it, and the part of the original that it shows.
-
-    MATLAB's antialiased bicubic, rounded to 8 bits; the original loses the rows and columns at the end that `scale`
-    does not divide.
-
-    Raises:
-        InputError: the picture is too small to be measured afterwards.
-    """
-    least_px = SSIM_WINDOW_PX + 2 * scale
-    height, width = (side // scale * scale for side in image.shape[:2])
-    if min(height, width) < least_px:
-        raise InputError(
-            f"The picture is {image.shape[1]} x {image.shape[0]} pixels; to be shrunk by {scale} and measured it "
-            f"needs at least {math.ceil(least_px / scale) * scale} on each side."
-        )
-    original = image[:height, :width]
-    strips = []
-    for rows in spans(height // scale, STRIP_ROWS // scale):
-        top = max(0, rows.start - KERNEL_REACH_PX)
-        strip = to_tensor(original[top * scale : (rows.stop + KERNEL_REACH_PX) * scale])
-        shrunk = bicubic_resize(strip, scale=1 / scale)
-        strips.append(to_image(shrunk[..., rows.start - top : rows.stop - top, :]))
-    return np.concatenate(strips), original
+def _write_alpha(
+    image: ImageArray, network: DetailNetwork, place: Place, restored: ImageArray, bicubic: ImageArray | None
+) -> None:
+    """Writes a tile's alpha, where the picture has one, into both pictures."""
+    if image.shape[2] == 4:
+        plane, inner = _enlarged(image[..., 3:], place, 0, network)
+        alpha = to_image(plane[..., inner[0], inner[1]])[..., 0]
+        rows, cols = times(place, network.scale)
+        for picture in (restored, bicubic):
+            if picture is not None:
+                picture[rows, cols, 3] = alpha
 
 
-def luma_quality(pred: ImageArray, target: ImageArray, border_px: int, deadline: Deadline | None = None) -> Quality:
-    """PSNR and SSIM on Y of BT.601 in [16, 235], or on a grey as it is, as super-resolution papers give them.
-
-    Computed strip by strip on the 8-bit RGB pictures as they are delivered; papers round Y instead. Squeezed into
-    [16, 235] too, a grey would read 1.3 dB better.
-
-    Args:
-        pred, target: uint8 (H, W, 3); a grey where red, green and blue of the target are equal everywhere.
-        border_px: cropped from each side first; the papers crop the scale.
-        deadline: 40 megapixels take 19 s of one core.
-
-    Raises:
-        ValueError: the sizes differ, or less than SSIM's 11-px window is left.
-        InputError: the deadline came first.
-    """
-    if pred.shape != target.shape or min(pred.shape[:2]) - 2 * border_px < SSIM_WINDOW_PX:
-        raise ValueError(f"need equal sizes of {SSIM_WINDOW_PX} px or more, got {pred.shape}, {target.shape}")
-    inner = slice(border_px, -border_px or None)
-    pair = pred[inner, inner], target[inner, inner]
-    if (target[..., 1:] == target[..., :1]).all():
-        pair = pair[0][..., 1:2], pair[1][..., 1:2]
-    mse = _strip_mean(F.mse_loss, *pair, 0, deadline)
-    similarity = _strip_mean(ssim, *pair, SSIM_WINDOW_PX - 1, deadline)
-    return Quality(psnr=-10 * math.log10(mse) if mse else math.inf, ssim=similarity)
-
-
-def _strip_mean(
-    measure: Callable[[Tensor, Tensor], Tensor],
-    pred: ImageArray,
-    target: ImageArray,
-    overlap: int,
-    deadline: Deadline | None,
-) -> float:
-    """Mean of a per-row measure over strips whose rows overlap, weighted by the rows each strip adds."""
-    total = 0.0
-    rows_measured: int = pred.shape[0] - overlap
-    for rows in spans(rows_measured, STRIP_ROWS):
-        if deadline is not None and deadline.expired:
-            raise InputError("Time ran out while the result was measured: choose a smaller picture.")
-        strip = slice(rows.start, rows.stop + overlap)
-        value = measure(_brightness(pred[strip]), _brightness(target[strip]))
-        total += (rows.stop - rows.start) * float(value)
-    return total / rows_measured
-
-
-def _brightness(image: ImageArray) -> Tensor:
-    """(1, 1, H, W) of (H, W, 3), or of a grey (H, W, 1) as it is."""
-    return _luma(image) if image.shape[2] == 3 else to_tensor(image[..., [0, 0, 0]])[:, :1]
-
-
-def _luma(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
-    return rgb_to_ycbcr(to_tensor(image, device))[:, :1]  # (1, 1, H, W)
+def _enlarged(image: ImageArray, place: Place, reach_px: int, network: DetailNetwork) -> tuple[Tensor, Place]:
+    """The place and at least `reach_px` round it by bicubic, (1, C, H, W), and where in this the place lies."""
+    near, inner = window(image, place, reach_px + KERNEL_REACH_PX)
+    return enlarge(to_tensor(near, network.device), network.scale), times(inner, network.scale)

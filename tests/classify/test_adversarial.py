@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from cvdemo.classify.adversarial import FoolConfig, Fooled, border, fool, fool_steps, least_change, nearest_rival
+from cvdemo.classify.adversarial import FoolConfig, Fooled, Scores, fool, fool_steps, least_change
 from cvdemo.classify.classifier import Classifier, Member, classify, load_classifier
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing
-from cvdemo.runtime import Deadline
+from cvdemo.runtime import Deadline, stopping_when
 from tests.classify.test_explain import Linear, classifier_of, small_resnet
 
 
@@ -53,7 +53,7 @@ def test_a_linear_network_is_fooled_by_the_shortest_way(noise: ImageArray) -> No
     classifier = classifier_of(Linear(8))
     found = fool(noise, classifier)
     levels = torch.from_numpy(found.crop).permute(2, 0, 1)[None].float()
-    margin, gradient, _ = border(levels, classifier, found.after.classes[0])
+    margin, gradient = Scores(levels, classifier).border(found.after.classes[0])
     shortest = -margin / float(gradient.norm())
     assert margin < 0 and shortest <= found.l2 < 1.2 * shortest + np.sqrt(3 * 64) / 2
 
@@ -65,7 +65,7 @@ def test_without_a_target_the_nearest_class_is_taken(noise: ImageArray) -> None:
     chosen = fool(noise, classifier)
     assert chosen.l2 == pytest.approx(min(sizes.values()))
     levels = torch.from_numpy(chosen.crop).permute(2, 0, 1)[None].float()
-    assert nearest_rival(levels, classifier, before) == min(sizes, key=lambda target: sizes[target])
+    assert Scores(levels, classifier).nearest_rival(before) == min(sizes, key=lambda target: sizes[target])
 
 
 def test_the_least_change_is_whole_reaches_its_goal_and_stays_in_range() -> None:
@@ -88,10 +88,48 @@ def test_what_is_out_of_reach_changes_all_it_can() -> None:
     assert least_change(torch.ones(1, 1, 2, 2), -1.0, levels).abs().max() == 0
 
 
-def test_progress_counts_and_a_deadline_stops_it(deep: Classifier, noise: ImageArray) -> None:
-    steps = list(fool_steps(noise, deep, FoolConfig(steps=6)))
-    assert [step.done for step in steps] == list(range(1, len(steps) + 1)) and steps[-1].total == 6
-    assert len(list(fool_steps(noise, deep, deadline=Deadline(0)))) == 1
+def test_every_step_has_the_best_change_so_far_and_shows_it_when_it_is_new(deep: Classifier, noise: ImageArray) -> None:
+    steps = list(fool_steps(noise, deep, FoolConfig(steps=12)))
+    assert [step.done for step in steps] == list(range(1, len(steps) + 1)) and steps[-1].total == steps[-1].done
+    best: Fooled | None = None
+    for step in steps:
+        assert (step.preview is not None) == (step.partial is not best)
+        if step.preview is not None and step.partial is not None:
+            assert np.array_equal(step.preview, step.partial.changed)
+        best = step.partial
+    assert best is not None and steps[-1].result is best and steps[-1].complete
+    assert all(list(step.measures) == [best.after.labels[0]] for step in steps)
+
+
+class Asked:
+    """A question that is answered with yes from the n-th time on."""
+
+    def __init__(self, patience: int) -> None:
+        self.left = patience
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_who_leaves_ends_the_search_with_the_best_so_far(deep: Classifier, noise: ImageArray) -> None:
+    whole = list(fool_steps(noise, deep))
+    first = next(step.done for step in whole if step.partial is not None)
+    with stopping_when(Asked(first)):
+        steps = list(fool_steps(noise, deep))
+    last = steps[-1]
+    assert last.done == len(steps) < len(whole) and not last.complete and last.total == 25
+    assert last.result is not None and last.result.rms >= whole[-1].result.rms  # type: ignore[union-attr]  # it has one
+
+
+def test_a_network_sees_each_picture_once(deep: Classifier, noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    logits = Classifier.logits
+    monkeypatch.setattr(
+        Classifier, "logits", lambda self, crops: seen.append(crops.detach().numpy().tobytes()) or logits(self, crops)
+    )
+    steps = list(fool_steps(noise, deep, FoolConfig(steps=4)))
+    assert len(seen) == len(set(seen)) == len(steps)
 
 
 def test_a_blind_network_cannot_be_fooled(noise: ImageArray) -> None:

@@ -12,19 +12,17 @@ from cvdemo.classify.classifier import Classifier, Member, classify, load_classi
 from cvdemo.classify.explain import (
     METHODS,
     ExplainConfig,
-    blurred,
-    colour_map,
+    GradCam,
     crop_of,
-    enlarge,
     explain,
-    grad_cam,
-    overlay_heatmap,
+    explain_steps,
     pixel_gradient,
-    saliency,
-    smooth_gradient,
+    saliency_of,
+    smooth_gradient_steps,
 )
 from cvdemo.images import ImageArray, Preprocessing
 from cvdemo.nets.fast_resnet import FastResNet
+from cvdemo.ops.heatmap import HeatMap
 from cvdemo.runtime import Deadline, stopping_when
 
 STD = (0.5, 0.25, 0.2)
@@ -51,6 +49,19 @@ def classifier_of(*networks: nn.Module, labels: str = "abc") -> Classifier:
     preprocessing = Preprocessing(input_px=8, resize_px=8, mean=(0.5,) * 3, std=STD)
     members = tuple(Member(n, preprocessing) for n in networks)  # type: ignore[arg-type]  # stand-ins of networks
     return Classifier(members, list(labels), torch.device("cpu"))
+
+
+def grad_cam(crop: Tensor, classifier: Classifier, class_index: int) -> HeatMap:
+    return GradCam(crop, classifier).heat_map(class_index)
+
+
+def smooth_gradient(crop: Tensor, classifier: Classifier, class_index: int, config: ExplainConfig) -> Tensor:
+    *_, (_, gradient) = smooth_gradient_steps(crop, classifier, class_index, config)
+    return gradient
+
+
+def saliency(crop: Tensor, classifier: Classifier, class_index: int, config: ExplainConfig) -> HeatMap:
+    return saliency_of(smooth_gradient(crop, classifier, class_index, config))
 
 
 @pytest.fixture
@@ -95,15 +106,6 @@ def test_an_ensemble_is_explained_by_the_mean_of_its_members() -> None:
     np.testing.assert_allclose(same, grad_cam(crop, classifier_of(one), 0), atol=1e-6)
 
 
-def test_the_blurred_map_keeps_its_peak_and_its_range() -> None:
-    heat = np.zeros((224, 224), np.float32)
-    heat[60:80, 100:120] = 1
-    soft = blurred(heat)
-    assert soft.dtype == np.float32 and soft.min() == 0 and soft.max() == 1
-    assert soft[70, 110] == 1 and soft[150, 110] == 0 and 0 < soft[60, 110] < 1
-    assert not blurred(np.zeros((28, 28), np.float32)).any()
-
-
 def test_saliency_ends_with_its_visitor(deep: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """One batch of noisy copies is enough to see that nobody waits."""
     batches: list[int] = []
@@ -115,8 +117,37 @@ def test_saliency_ends_with_its_visitor(deep: Classifier, monkeypatch: pytest.Mo
     monkeypatch.setattr(explain_module, "pixel_gradient", counted)
     crop = torch.rand(1, 3, 32, 32)
     with stopping_when(lambda: True):
-        smooth_gradient(crop, deep, 0, ExplainConfig(samples=64), Deadline(60))
+        config = ExplainConfig(method="saliency", samples=64)
+        (step,) = explain_steps(crop, deep, config, 0, Deadline(60))
     assert batches == [8]
+    assert step.result is not None and not step.complete and (step.done, step.total) == (8, 64)
+
+
+def test_saliency_comes_step_by_step_and_a_time_limit_keeps_the_mean_so_far(deep: Classifier) -> None:
+    crop, config = torch.rand(1, 3, 32, 32), ExplainConfig(method="saliency", samples=20)
+    steps = list(explain_steps(crop, deep, config, 0))
+    assert [(step.done, step.total, step.result is None) for step in steps] == [
+        (8, 20, True), (16, 20, True), (20, 20, False),
+    ]  # fmt: skip
+    assert steps[-1].complete and steps[0].partial is not None
+    (cut,) = explain_steps(crop, deep, config, 0, Deadline(0))
+    assert cut.result is not None and not cut.complete
+    np.testing.assert_array_equal(cut.result.heat, steps[0].partial.heat)
+    assert not np.array_equal(cut.result.heat, steps[-1].result.heat)  # type: ignore[union-attr]  # the last has one
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_a_class_the_best_is_explained(deep: Classifier, noise: ImageArray, method: str) -> None:
+    best = classify(noise, deep).classes[0]
+    config = ExplainConfig(method=method, samples=1)
+    explanation = explain(noise, deep, None, config)
+    assert explanation.class_index == best
+    np.testing.assert_array_equal(explanation.heat, explain(noise, deep, best, config).heat)
+
+
+def test_the_pass_of_grad_cam_classifies_as_the_network_does(deep: Classifier, noise: ImageArray) -> None:
+    crop = crop_of(noise, deep)
+    assert torch.allclose(GradCam(crop, deep).probabilities(), deep.probabilities(crop)[0])
 
 
 def test_saliency_is_the_same_twice_and_another_with_another_seed(deep: Classifier) -> None:
@@ -157,21 +188,6 @@ def test_a_flat_map_stays_flat() -> None:
     crop = torch.rand(1, 3, 8, 8)
     assert grad_cam(crop, classifier_of(blind), 0).max() == 0
     assert saliency(crop, classifier_of(blind), 0, ExplainConfig(samples=1)).max() == 0
-
-
-def test_an_overlay_is_the_picture_where_it_is_cold(noise: ImageArray) -> None:
-    heat = np.zeros((48, 64), np.float32)
-    heat[:, 32:] = 1
-    shown = overlay_heatmap(noise, heat)
-    assert np.array_equal(shown[:, :32], noise[:, :32]) and not np.array_equal(shown[:, 32:], noise[:, 32:])
-    with pytest.raises(ValueError, match="sizes differ"):
-        overlay_heatmap(noise, heat[:10])
-
-
-def test_small_pictures_are_enlarged_pixel_by_pixel(noise: ImageArray) -> None:
-    assert np.array_equal(enlarge(noise[:2, :2], 5)[:3, :3], np.broadcast_to(noise[0, 0], (3, 3, 3)))
-    assert enlarge(noise, 48).shape == noise.shape
-    assert colour_map(np.zeros((2, 3), np.float32)).shape == (2, 3, 3)
 
 
 def test_an_unknown_method_is_refused() -> None:

@@ -344,7 +344,7 @@ def test_the_style_picture_is_named(here: Path, capsys: pytest.CaptureFixture[st
 @pytest.fixture
 def small_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = Generator(latent_dim=5, width=4, size=16).eval().requires_grad_(False)
-    monkeypatch.setattr("cvdemo.cli.sample.load_generator", lambda name, device: generator)
+    monkeypatch.setattr("cvdemo.sample.run.load_generator", lambda name, device: generator)
 
 
 def test_samples_are_never_overwritten_either(
@@ -355,7 +355,7 @@ def test_samples_are_never_overwritten_either(
         assert main(["sample", *arguments]) == 0
         before = {name: Path(name).read_bytes() for name in below(".")}
         with monkeypatch.context() as nothing_is_made:
-            nothing_is_made.setattr("cvdemo.cli.sample.load_generator", None)
+            nothing_is_made.setattr("cvdemo.sample.run.load_generator", None)
             assert main(["sample", *arguments]) == 2
         assert {name: Path(name).read_bytes() for name in below(".")} == before
         assert main(["sample", *arguments, "--overwrite"]) == 0

@@ -3,7 +3,9 @@
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,21 +17,29 @@ from cvdemo.cli.parser import make_parser
 from cvdemo.cli.run import main
 from cvdemo.cli.verbs import TASKS
 from cvdemo.config import settings_of
+from cvdemo.demo import last_step
+from cvdemo.demos import run
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.run import DreamRequest
 from cvdemo.images import ImageArray, read_image, save_png
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.sample.generate import SampleConfig, generate, latents
 from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.run import StyleRequest
 from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
 from cvdemo.upscale.network import DetailNetwork, prepared
-from cvdemo.upscale.upscale import UpscaleConfig, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, UpscaleStep, upscale, upscale_steps
 
 
 @pytest.fixture
 def small_srcnn(monkeypatch: pytest.MonkeyPatch) -> SRCNN:
     """A small random SRCNN takes the place of the real one, for all scales."""
     small = SRCNN(kernels=(5, 1, 3), channels=(4, 3)).eval().requires_grad_(False)
-    monkeypatch.setattr("cvdemo.cli.verbs.load_srcnn", lambda scale, device, network: prepared(small, scale))
+    for module in ("cvdemo.cli.verbs", "cvdemo.upscale.run"):
+        monkeypatch.setattr(f"{module}.load_network", lambda choice, device: prepared(small, choice.scale))
     return small
 
 
@@ -38,7 +48,7 @@ def small_generator(monkeypatch: pytest.MonkeyPatch) -> Generator:
     generator = Generator(latent_dim=5, width=4, size=16).eval().requires_grad_(False)
     for parameter in generator.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    monkeypatch.setattr("cvdemo.cli.sample.load_generator", lambda name, device: generator)
+    monkeypatch.setattr("cvdemo.sample.run.load_generator", lambda name, device: generator)
     return generator
 
 
@@ -80,15 +90,31 @@ def test_upscale_takes_the_network_that_is_named(
 ) -> None:
     asked: list[str] = []
 
-    def load(scale: int, device: str, network: str) -> DetailNetwork:
-        asked.append(network)
-        return prepared(small_srcnn, scale)
+    def load(choice: UpscaleChoice, device: str) -> DetailNetwork:
+        asked.append(choice.value)
+        return prepared(small_srcnn, choice.scale)
 
-    monkeypatch.setattr("cvdemo.cli.verbs.load_srcnn", load)
+    monkeypatch.setattr("cvdemo.upscale.run.load_network", load)
     save_png(noise, tmp_path / "in.png")
     for options in ([], ["--network", "9-5-5"]):
         assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--overwrite", *options]) == 0
-    assert asked == ["auto", "9-5-5"]
+    assert asked == [next(iter(list_networks(2))), "9-5-5"]
+
+
+@pytest.mark.parametrize("options", [[], ["--shrink-first"]])
+def test_upscale_computes_bicubic_only_to_measure(
+    options: list[str], noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def steps(*args: Any, with_bicubic: bool) -> Iterator[UpscaleStep]:
+        asked.append(with_bicubic)
+        return upscale_steps(*args, with_bicubic=with_bicubic)
+
+    monkeypatch.setattr("cvdemo.upscale.run.upscale_steps", steps)
+    save_png(noise, tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), *options]) == 0
+    assert asked == [bool(options)]
 
 
 def test_a_folder_gives_a_folder(
@@ -266,6 +292,27 @@ def test_stylize_takes_the_size_asked_for(tmp_path: Path) -> None:
     options = ["--style", example_picture("coffee"), "--size", "128", "--scales", "1", "--steps", "2"]
     assert main(["stylize", example_picture("lion"), str(tmp_path / "out.png"), *options, "--device", "cpu"]) == 0
     assert max(size_wh(tmp_path / "out.png")) == 128
+
+
+def test_dream_and_stylize_are_the_runs_of_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lion, coffee = (read_image(example_picture(name)) for name in ("lion", "coffee"))
+    small = ["--size", "128", "--scales", "1", "--steps", "2"]
+    requests = {
+        "dream": DreamRequest(image=lion, config=DreamConfig(size_px=128, octaves=1, steps=2)),
+        "stylize": StyleRequest(content=lion, style=coffee, config=StyleConfig(size=128, scales=1, steps=2)),
+    }
+    options = {
+        "dream": ["--size-px", "128", "--octaves", "1", "--steps", "2"],
+        "stylize": [*small, "--style", example_picture("coffee")],
+    }
+    measured = {"dream": ["objective"], "stylize": ["content_loss", "style_loss", "tv_loss"]}
+    for verb, request in requests.items():
+        output = tmp_path / f"{verb}.png"
+        assert main([verb, example_picture("lion"), str(output), *options[verb], "--json"]) == 0
+        last = last_step(run(request))
+        np.testing.assert_array_equal(read_image(output), last.result.image)
+        data = json.loads(capsys.readouterr().out)
+        assert {name: data[name] for name in measured[verb]} == {name: last.measures[name] for name in measured[verb]}
 
 
 def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

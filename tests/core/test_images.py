@@ -17,6 +17,7 @@ from cvdemo.images import (
     Preprocessing,
     center_crop,
     normalise,
+    png_bytes,
     read_image,
     resize_short_side,
     resize_to_fit,
@@ -24,6 +25,7 @@ from cvdemo.images import (
     to_image,
     to_tensor,
 )
+from cvdemo.runtime import Deadline, stopping_when
 
 
 def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> bytes:
@@ -162,6 +164,12 @@ def test_tensors_round_trip(noise: ImageArray) -> None:
     assert np.array_equal(to_image(tensor), noise)
 
 
+def test_a_single_plane_round_trips(noise: ImageArray) -> None:
+    tensor = to_tensor(noise[..., 1:2])
+    assert tensor.shape == (1, 1, 48, 64)
+    assert np.array_equal(to_image(tensor), noise[..., [1, 1, 1]])
+
+
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
 def test_to_tensor_names_what_it_got(wrong: ImageArray) -> None:
     with pytest.raises(ValueError, match=r"need a uint8 \(H, W, 3\) array, got"):
@@ -196,3 +204,21 @@ def test_preprocessing_normalises_and_crops() -> None:
     assert crop.shape == (1, 3, 8, 8) and torch.allclose(crop, torch.full_like(crop, 2.0))
     with pytest.raises(ValueError, match="cannot crop 11 px"):
         center_crop(pixels, 11)
+
+
+def test_packing_a_png_ends_with_its_visitor() -> None:
+    """In the middle of the file; only a visitor who left ends it, not the time."""
+    picture = np.random.default_rng(0).integers(0, 256, (800, 800, 3), dtype=np.uint8)
+    asked = {False: 0, True: 0}
+
+    def left_after(times: int) -> bool:
+        asked[left := asked[False] >= times] += 1
+        return left
+
+    with stopping_when(lambda: left_after(1000)):
+        assert png_bytes(picture, 1, Deadline(0)) == png_bytes(picture, 1)
+    assert asked.pop(False) > 20
+    asked[False] = 0
+    with stopping_when(lambda: left_after(5)), pytest.raises(InputError, match="nobody waits"):
+        png_bytes(picture, 1, Deadline())
+    assert asked == {False: 5, True: 1}

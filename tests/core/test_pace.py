@@ -2,7 +2,7 @@
 
 import pytest
 
-from cvdemo.pace import Pace
+from cvdemo.pace import Pace, PreviewTimer
 from cvdemo.runtime import Deadline
 from tests.helpers.clocks import Clock, set_clock
 
@@ -65,3 +65,42 @@ def test_one_step_is_the_least(clock: Clock) -> None:
     clock.passes(1)
     pace.step_done()
     assert pace.planned == 1 and pace.size_done
+
+
+def test_progress_tells_the_steps_and_the_seconds_of_the_plan(clock: Clock) -> None:
+    pace = Pace(Deadline(), COSTS, 10)
+    with pytest.raises(ValueError, match="no step is done"):
+        _ = pace.progress
+    pace.begin(0)
+    clock.passes(3.0)  # preparation, 3 s for a unit of work
+    pace.prepared()
+    clock.passes(2.0)
+    pace.step_done()
+    found = pace.progress
+    assert (found.size, found.sizes, found.step) == (0, 4, 1)
+    assert (found.done, found.total, found.wanted) == (1, 40, 40)
+    assert found.seconds_left == pytest.approx(2 * (9 * 1 + 10 * (2 + 4 + 8)) + 3 * (2 + 4 + 8))
+
+
+def test_no_more_seconds_are_left_than_the_deadline_leaves(clock: Clock) -> None:
+    pace = Pace(Deadline(20), COSTS, STEPS)
+    pace.begin(0)
+    pace.prepared()
+    clock.passes(4.0)
+    pace.step_done()
+    assert pace.progress.seconds_left == 16
+    clock.passes(30.0)
+    assert pace.progress.seconds_left == 0
+
+
+def test_previews_are_due_at_once_and_then_some_time_after_they_were_shown(clock: Clock) -> None:
+    timer = PreviewTimer(2.0)
+    assert timer.due
+    clock.passes(5.0)  # showing it takes long
+    timer.shown()
+    assert not timer.due
+    clock.passes(1.9)
+    assert not timer.due
+    clock.passes(0.1)
+    assert timer.due
+    assert not PreviewTimer(None).due

@@ -16,6 +16,7 @@ from safetensors.torch import save
 
 from cvdemo.errors import WeightsError
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_ensembles, load_labels, load_manifest, load_state_dict
+from tests.helpers.manifest_files import CountedParses, aged
 from train.publishing.publish import model_card
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -70,6 +71,34 @@ def test_an_altered_file_is_refused(folder: Path) -> None:
 def test_an_unknown_name_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(WeightsError, match="no weight named 'nothing'; the manifest has tiny"):
         entry_of("nothing", folder)
+
+
+def test_the_manifest_is_parsed_once_until_it_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = folder / "manifest.json"
+    aged(manifest)
+    parses = CountedParses(monkeypatch)
+    for _ in range(3):
+        assert load_state_dict("tiny", folder) and load_labels("tiny", folder) and load_ensembles(folder) == {}
+    assert parses.count == 1
+    manifest.write_text(manifest.read_text().replace("Apache-2.0", "Apache-3.0"), encoding="utf-8")  # of the same size
+    aged(manifest, 50)
+    assert entry_of("tiny", folder).licence == "Apache-3.0" and parses.count == 2
+
+
+def test_a_manifest_that_was_just_written_is_read_again(folder: Path) -> None:
+    """Two writes within one tick of the file system's clock leave the same time and size."""
+    manifest = folder / "manifest.json"
+    before = manifest.stat()
+    assert entry_of("tiny", folder).licence == "Apache-2.0"
+    manifest.write_text(manifest.read_text().replace("Apache-2.0", "Apache-3.0"), encoding="utf-8")
+    os.utime(manifest, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert entry_of("tiny", folder).licence == "Apache-3.0"
+
+
+def test_who_changes_what_was_loaded_changes_nothing_for_others(folder: Path) -> None:
+    aged(folder / "manifest.json")
+    load_manifest(folder).clear()
+    assert list(load_manifest(folder)) == ["tiny"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"weights": {"x": {"file": "x"}}}'])

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from cvdemo.detect.selection import DETECTORS, DetectConfig, Detections, detect, load_detector, select
-from cvdemo.detect.sliding_window import SCORE_FLOOR, Detector, Scan, scan_steps
+from cvdemo.detect.detector import DETECTORS, Detector, load_detector
+from cvdemo.detect.scan import SCORE_FLOOR, Scan
+from cvdemo.detect.selection import DetectConfig, Detections, select
+from cvdemo.detect.sliding_window import SlidingWindowDetector, scan_steps
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.nets.window_net import WindowNet, crop_batches, lite_windows
@@ -29,13 +31,13 @@ def unpadded_net() -> WindowNet:
     return WindowNet(trunk.eval().requires_grad_(False), nn.Linear(9, 5).requires_grad_(False), 30, 4, 6)
 
 
-def tiny_detector(net: WindowNet, classes: int) -> Detector:
+def tiny_detector(net: WindowNet, classes: int) -> SlidingWindowDetector:
     preprocessing = Preprocessing(input_px=net.window_px, resize_px=net.window_px, mean=(0.5,) * 3, std=(0.5,) * 3)
-    return Detector(net, preprocessing, [f"class {i}" for i in range(classes)], torch.device("cpu"))
+    return SlidingWindowDetector(net, preprocessing, [f"class {i}" for i in range(classes)], torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Detector:
+def tiny() -> SlidingWindowDetector:
     """A Lite0 of random weights that looks through windows of 64 px and knows seven classes."""
     torch.manual_seed(0)
     network = EfficientNetLite(num_classes=7).eval().requires_grad_(False)
@@ -43,8 +45,13 @@ def tiny() -> Detector:
 
 
 def last(image: ImageArray, detector: Detector, config: DetectConfig | None = None) -> Scan:
-    *_, step = scan_steps(image, detector, config or DetectConfig())
+    *_, step = detector.scan(image, config or DetectConfig())
     return step.scan
+
+
+def detect(image: ImageArray, detector: Detector, config: DetectConfig | None = None) -> Detections:
+    """What the settings keep of the whole scan."""
+    return select(last(image, detector, config), config or DetectConfig())
 
 
 @pytest.mark.parametrize("size_hw", [(30, 30), (30, 46), (62, 74)])
@@ -58,7 +65,7 @@ def test_without_padding_dense_scores_are_those_of_the_crops(size_hw: tuple[int,
     assert (dense - crops).abs().max() < 1e-5
 
 
-def test_with_padding_a_window_that_is_the_whole_picture_still_agrees(tiny: Detector) -> None:
+def test_with_padding_a_window_that_is_the_whole_picture_still_agrees(tiny: SlidingWindowDetector) -> None:
     pixels = torch.rand(1, 3, 64, 64)
     dense = tiny.net.window_logits(tiny.net.trunk(pixels))
     crops = torch.cat(list(crop_batches(tiny.net, pixels))).T.reshape(dense.shape)
@@ -87,7 +94,9 @@ def test_an_unpadded_scan_gives_the_same_either_way() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 50), (50, 1), (64, 64), (33, 147), (300, 20)])
-def test_any_size_is_scored_and_every_box_lies_in_the_picture(tiny: Detector, size_hw: tuple[int, int]) -> None:
+def test_any_size_is_scored_and_every_box_lies_in_the_picture(
+    tiny: SlidingWindowDetector, size_hw: tuple[int, int]
+) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
     before = image.copy()
     scan = last(image, tiny, DetectConfig(megapixels=0.1))
@@ -99,22 +108,24 @@ def test_any_size_is_scored_and_every_box_lies_in_the_picture(tiny: Detector, si
     assert np.array_equal(image, before)
 
 
-def test_a_scan_is_the_same_twice(tiny: Detector, noise: ImageArray) -> None:
+def test_a_scan_is_the_same_twice(tiny: SlidingWindowDetector, noise: ImageArray) -> None:
     first, second = detect(noise, tiny), detect(noise, tiny)
     assert first.as_dict()["detections"] == second.as_dict()["detections"]
 
 
-def test_steps_grow_from_coarse_to_fine(tiny: Detector) -> None:
+def test_steps_grow_from_coarse_to_fine(tiny: SlidingWindowDetector) -> None:
     image = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
     steps = list(scan_steps(image, tiny, DetectConfig()))
     assert [step.done for step in steps] == list(range(1, len(steps) + 1)) and len(steps) == steps[0].total >= 3
     assert [step.scan.complete for step in steps] == [False] * (len(steps) - 1) + [True]
+    shares = [step.share for step in steps]
+    assert shares == sorted(shares) and 0 < shares[0] < shares[-1] == 1
     for before, after in pairwise(steps):
         assert after.scan.windows > before.scan.windows and after.scan.elapsed_ms >= before.scan.elapsed_ms
         assert after.scan.levels[-1].size_hw > before.scan.levels[-1].size_hw
 
 
-def test_a_deadline_leaves_the_coarsest_level(tiny: Detector) -> None:
+def test_a_deadline_leaves_the_coarsest_level(tiny: SlidingWindowDetector) -> None:
     image = np.zeros((150, 200, 3), np.uint8)
     steps = list(scan_steps(image, tiny, DetectConfig(), Deadline(0)))
     assert [step.done for step in steps] == [1] and not steps[-1].scan.complete
@@ -122,7 +133,7 @@ def test_a_deadline_leaves_the_coarsest_level(tiny: Detector) -> None:
     assert not select(steps[-1].scan, DetectConfig()).complete
 
 
-def test_crop_by_crop_steps_after_each_batch_and_a_deadline_gives_the_level_up(tiny: Detector) -> None:
+def test_crop_by_crop_steps_after_each_batch_and_a_deadline_gives_the_level_up(tiny: SlidingWindowDetector) -> None:
     image = np.zeros((300, 300, 3), np.uint8)
     config, deadline = DetectConfig(crop_by_crop=True), Deadline(1000)
     seen = []
@@ -134,15 +145,24 @@ def test_crop_by_crop_steps_after_each_batch_and_a_deadline_gives_the_level_up(t
     assert not seen[-1].scan.complete and len(seen[-1].scan.levels) == seen[-1].done < seen[-1].total
 
 
-def test_crop_by_crop_scores_every_window(tiny: Detector) -> None:
+def test_crop_by_crop_scores_every_window(tiny: SlidingWindowDetector) -> None:
     image = np.zeros((300, 300, 3), np.uint8)
     *steps, final = scan_steps(image, tiny, DetectConfig(crop_by_crop=True))
     counts = [step.windows for step in steps]
     assert counts == sorted(counts) and len({step.done for step in steps}) < len(steps)
     assert final.scan.complete and final.windows == last(image, tiny).windows
+    shares = [step.share for step in [*steps, final]]
+    assert shares == sorted(shares) and shares[-1] == 1
 
 
-def test_selection_thresholds_suppresses_and_names_each_place_once(tiny: Detector) -> None:
+def test_crop_by_crop_computes_no_dense_scores_beside_its_own(
+    tiny: SlidingWindowDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WindowNet, "window_logits", lambda net, features: pytest.fail("dense scores in vain"))
+    assert last(np.zeros((100, 100, 3), np.uint8), tiny, DetectConfig(crop_by_crop=True)).complete
+
+
+def test_selection_thresholds_suppresses_and_names_each_place_once(tiny: SlidingWindowDetector) -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [0, 1, 10, 11], [30, 30, 40, 40]], np.float32)
     scan = Scan((50, 50), list("ab"), (), boxes, boxes + 1, np.array([0.9, 0.8, 0.7, 0.2], np.float32),
                 np.array([0, 0, 1, 1]), 4, 2, 1.5, True)  # fmt: skip

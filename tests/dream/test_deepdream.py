@@ -1,6 +1,5 @@
 """DeepDream: octaves, jitter, Laplacian bands and objectives on small cases; the real network on a real picture."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -8,48 +7,28 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from cvdemo.classify.classifier import load_classifier
 from cvdemo.dream import deepdream
 from cvdemo.dream.deepdream import (
-    DEFAULT_PRESET,
-    PRESETS,
     DreamConfig,
     DreamStep,
     ascend,
     dream,
-    dream_image,
     fit,
     grow_octave,
     jitter,
     laplacian_normalise,
-    measure,
-    objective,
     octave_sizes,
 )
-from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, resize, to_tensor
+from cvdemo.dream.objectives import measure
+from cvdemo.images import ImageArray, resize, to_image, to_tensor
+from cvdemo.nets.backbone import FeatureNetwork, load_backbone
 from cvdemo.runtime import Deadline, stopping_when
+from tests.dream.tiny_network import TinyNetwork
 from tests.helpers.clocks import set_clock
 
-PLAIN = Preprocessing(input_px=32, resize_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 SMALL = DreamConfig(size_px=128, octaves=2, steps=3, layer="block1", jitter_px=8)
-
-
-class TinyNetwork(nn.Module):
-    """Two convolutions, 4 channels; answers to any layer name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(0)
-        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Tanh(), nn.Conv2d(4, 4, 3, 1, 1))
-        for parameter in self.parameters():
-            parameter.data.normal_(0, 0.5, generator=generator)
-        self.requires_grad_(False)
-
-    def features(self, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
-        return dict.fromkeys(names, self.layers(x))
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +36,10 @@ def network() -> TinyNetwork:
     return TinyNetwork()
 
 
-def run(image: ImageArray, network: TinyNetwork, config: DreamConfig, seconds: float | None = None) -> list[DreamStep]:
-    return list(dream(image, network, PLAIN, config, deadline=Deadline(seconds)))
+def run(
+    image: ImageArray, network: FeatureNetwork, config: DreamConfig, seconds: float | None = None
+) -> list[DreamStep]:
+    return list(dream(image, network, config, Deadline(seconds)))
 
 
 @pytest.mark.parametrize(
@@ -92,25 +73,13 @@ def test_a_large_picture_is_reduced_before_it_becomes_floats(
 
     monkeypatch.setattr(deepdream, "to_tensor", recording)
     image = np.full((3000, 4000, 3), 90, dtype=np.uint8)
-    assert run(image, network, replace(SMALL, steps=1))[-1].image.shape == (96, 128, 3)
+    assert run(image, network, replace(SMALL, steps=1))[-1].pixels.shape == (1, 3, 96, 128)
     assert converted == [(192, 256, 3)]
 
 
 def test_a_reduced_picture_is_what_the_whole_one_would_have_been(chelsea: ImageArray) -> None:
     whole = F.interpolate(to_tensor(chelsea), (85, 128), mode="bicubic", antialias=True)
     assert (fit(chelsea, 128) - whole.clamp(0, 1)).abs().mean() < 1 / 255
-
-
-def test_objective_is_the_mean_square_or_one_channels_mean() -> None:
-    activations = torch.tensor([1.0, -3.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4)
-    assert objective(activations).item() == 5
-    assert objective(activations, 1).item() == -3
-
-
-@pytest.mark.parametrize("channel", [-2, 2])
-def test_a_channel_the_layer_lacks_is_refused(channel: int) -> None:
-    with pytest.raises(InputError, match=rf"channels 0 to 1, or -1 for all of them; {channel} was"):
-        objective(torch.zeros(1, 2, 4, 4), channel)
 
 
 @pytest.mark.parametrize("value", [{"octaves": 0}, {"step_size": 0.0}, {"layer": "stem"}, {"detail": 1.5}])
@@ -171,10 +140,10 @@ def test_no_jitter_leaves_the_picture() -> None:
 def test_a_step_moves_pixels_by_the_step_size_and_stays_in_range(network: TinyNetwork) -> None:
     pixels = torch.full((1, 3, 32, 32), 0.5) + 0.05 * torch.randn(1, 3, 32, 32)
     before = pixels.clone()
-    stepped, _ = ascend(pixels, network, PLAIN, replace(SMALL, step_size=2.0), torch.Generator())
+    stepped, _ = ascend(pixels, network, replace(SMALL, step_size=2.0), torch.Generator())
     assert torch.equal(pixels, before)
     assert (stepped - pixels).abs().mean().item() == pytest.approx(2 / 255, rel=1e-3)
-    burnt, _ = ascend(torch.ones(1, 3, 32, 32), network, PLAIN, replace(SMALL, step_size=10.0), torch.Generator())
+    burnt, _ = ascend(torch.ones(1, 3, 32, 32), network, replace(SMALL, step_size=10.0), torch.Generator())
     assert burnt.max() <= 1 and burnt.min() >= 0
 
 
@@ -188,26 +157,25 @@ def test_growing_puts_the_lost_detail_back() -> None:
 def test_steps_are_counted_and_the_last_has_the_full_size(network: TinyNetwork, noise: ImageArray) -> None:
     before = noise.copy()
     steps = run(noise, network, SMALL)
-    assert [(s.octave, s.step, s.done, s.total) for s in steps] == [
-        (0, 0, 1, 6), (0, 1, 2, 6), (0, 2, 3, 6), (1, 0, 4, 6), (1, 1, 5, 6), (1, 2, 6, 6),
-    ]  # fmt: skip
-    assert steps[0].image.shape == (69, 91, 3)  # 96 x 128 over 1.4
-    assert steps[-1].image.shape == (96, 128, 3) and steps[-1].image.dtype == np.uint8
+    taken = [(s.progress.size, s.progress.step, s.progress.done, s.progress.total) for s in steps]
+    assert taken == [(0, 1, 1, 6), (0, 2, 2, 6), (0, 3, 3, 6), (1, 1, 4, 6), (1, 2, 5, 6), (1, 3, 6, 6)]
+    assert steps[0].pixels.shape == (1, 3, 69, 91)  # 96 x 128 over 1.4
+    assert steps[-1].pixels.shape == (1, 3, 96, 128) and steps[-1].pixels.dtype == torch.float32
     assert np.array_equal(noise, before)
 
 
 @pytest.mark.parametrize("channel", [-1, 2])
 def test_the_dream_raises_its_objective(network: TinyNetwork, noise: ImageArray, channel: int) -> None:
     config = replace(SMALL, channel=channel)
-    dreamed = run(noise, network, config)[-1].image
-    start, end = (measure(fit(image, 128), network, PLAIN, config).item() for image in (noise, dreamed))
+    dreamed = run(noise, network, config)[-1].pixels
+    start, end = (measure(pixels, network, "block1", channel).item() for pixels in (fit(noise, 128), dreamed))
     assert end > start + 0.1 * abs(start)
 
 
 def test_one_seed_repeats_and_two_differ(network: TinyNetwork, noise: ImageArray) -> None:
-    first, again, other = (run(noise, network, replace(SMALL, seed=s))[-1].image for s in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+    first, repeated, other = (run(noise, network, replace(SMALL, seed=s))[-1].pixels for s in (1, 1, 2))
+    assert torch.equal(first, repeated)
+    assert not torch.equal(first, other)
 
 
 def test_the_global_generator_is_left_alone(network: TinyNetwork, noise: ImageArray) -> None:
@@ -218,17 +186,17 @@ def test_the_global_generator_is_left_alone(network: TinyNetwork, noise: ImageAr
 
 def test_a_passed_deadline_still_gives_the_full_size(network: TinyNetwork, noise: ImageArray) -> None:
     steps = run(noise, network, replace(SMALL, octaves=3), seconds=0.0)
-    assert [(s.octave, s.done, s.wanted) for s in steps] == [(0, 1, 9), (2, 2, 9)]
-    assert steps[-1].image.shape == (96, 128, 3)
+    assert [(s.progress.size, s.progress.done, s.progress.wanted) for s in steps] == [(0, 1, 9), (2, 2, 9)]
+    assert steps[-1].pixels.shape == (1, 3, 96, 128)
 
 
 def test_a_deadline_in_the_middle_leaves_one_step_for_the_full_size(network: TinyNetwork, noise: ImageArray) -> None:
     deadline = Deadline(1000.0)
-    steps = dream(noise, network, PLAIN, SMALL, deadline=deadline)
+    steps = dream(noise, network, SMALL, deadline)
     next(steps)
     deadline.seconds = 0.0
     (last,) = steps
-    assert last.done == 2 and last.image.shape == (96, 128, 3)
+    assert last.progress.done == 2 and last.pixels.shape == (1, 3, 96, 128)
 
 
 def test_on_a_slow_machine_the_full_size_is_dreamed_in_time(
@@ -242,49 +210,36 @@ def test_on_a_slow_machine_the_full_size_is_dreamed_in_time(
 
     monkeypatch.setattr(deepdream, "ascend", slow)
     steps = run(noise, network, replace(SMALL, steps=30), seconds=60.0)
-    taken = [sum(step.octave == octave for step in steps) for octave in (0, 1)]
-    assert steps[-1].image.shape == (96, 128, 3)
+    taken = [sum(step.progress.size == octave for step in steps) for octave in (0, 1)]
+    last = steps[-1].progress
+    assert steps[-1].pixels.shape == (1, 3, 96, 128)
     assert min(taken) > 5 and max(taken) - min(taken) <= 1
-    assert steps[-1].done == steps[-1].total == sum(taken) < steps[-1].wanted == 60
+    assert last.done == last.total == sum(taken) < last.wanted == 60
     assert clock.now <= 60
 
 
 def test_where_nobody_waits_the_step_under_way_is_the_last(network: TinyNetwork, noise: ImageArray) -> None:
     with stopping_when(lambda: True):
         (only,) = run(noise, network, SMALL, seconds=60.0)
-    assert only.done == 1
+    assert only.progress.done == 1
 
 
 def test_a_one_pixel_picture_dreams(network: TinyNetwork) -> None:
     image = np.full((1, 1, 3), 90, dtype=np.uint8)
-    assert run(image, network, SMALL)[-1].image.shape == (128, 128, 3)
+    assert run(image, network, SMALL)[-1].pixels.shape == (1, 3, 128, 128)
 
 
 def test_a_strip_dreams(network: TinyNetwork) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 50, 3), dtype=np.uint8)
-    assert run(image, network, SMALL)[-1].image.shape == (3, 128, 3)
-
-
-def test_presets_differ_and_suit_their_layers() -> None:
-    assert len(PRESETS) >= 5 and DEFAULT_PRESET in PRESETS
-    assert PRESETS[DEFAULT_PRESET] == DreamConfig()
-    assert len({(c.layer, c.channel) for c in PRESETS.values()}) == len(PRESETS)
-    network = load_classifier("imagenet", "cpu").network
-    layers = {config.layer for config in PRESETS.values()}
-    activations = network.features(torch.zeros(1, 3, 32, 32), layers)
-    for name, config in PRESETS.items():
-        assert config.channel < activations[config.layer].shape[1], name
+    assert run(image, network, SMALL)[-1].pixels.shape == (1, 3, 3, 128)
 
 
 @pytest.mark.parametrize("channel", [-1, 41])
 def test_the_real_network_dreams_of_a_cat(chelsea: ImageArray, channel: int) -> None:
-    classifier = load_classifier("imagenet", "cpu")
+    network = load_backbone("cpu")
     config = DreamConfig(size_px=160, octaves=2, steps=3, layer="block9", channel=channel)
-    dreamed = dream_image(chelsea, classifier.network, classifier.preprocessing, config)
-    start, end = (
-        measure(fit(image, 160), classifier.network, classifier.preprocessing, config).item()
-        for image in (chelsea, dreamed)
-    )
+    dreamed = run(chelsea, network, config)[-1].pixels
+    start, end = (measure(pixels, network, "block9", channel).item() for pixels in (fit(chelsea, 160), dreamed))
     assert end > start + 0.3 * abs(start)
-    drift = dreamed.mean(axis=(0, 1)) - chelsea.mean(axis=(0, 1))
+    drift = to_image(dreamed).mean(axis=(0, 1)) - chelsea.mean(axis=(0, 1))
     assert np.abs(drift).max() < 20  # grey levels: neither washed out nor tinted

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cvdemo.ops.resample import axis_taps, bicubic_resize, rgb_to_ycbcr, ycbcr_to_rgb
+from cvdemo.ops.resample import axis_taps, bicubic_resize, luma, rgb_to_ycbcr, ycbcr_to_rgb
 
 
 def test_halving_uses_matlabs_weights():
@@ -104,7 +104,13 @@ def test_colour_round_trip():
     torch.testing.assert_close(ycbcr_to_rgb(rgb_to_ycbcr(image)), image, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("convert", [rgb_to_ycbcr, ycbcr_to_rgb])
+@pytest.mark.parametrize("convert", [luma, rgb_to_ycbcr, ycbcr_to_rgb])
 def test_colour_needs_three_channels(convert):
     with pytest.raises(ValueError, match="B, 3, H, W"):
         convert(torch.rand(1, 1, 4, 4))
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (3, 5), (64, 97)])
+def test_luma_is_the_first_channel(size_hw: tuple[int, int]) -> None:
+    rgb = torch.rand(2, 3, *size_hw, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(luma(rgb), rgb_to_ycbcr(rgb)[:, :1], atol=1e-7, rtol=0)

@@ -1,5 +1,7 @@
-"""The walk: frames on the way, one seam fewer than frames, a film that is whole or absent."""
+"""The walk: frames on the way, one seam fewer than frames, a playable film, also where the time runs out."""
 
+import io
+import tempfile
 from pathlib import Path
 
 import av
@@ -8,10 +10,11 @@ import pytest
 import torch
 
 from cvdemo.errors import InputError
+from cvdemo.images import ImageArray
 from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import generate, latents
-from cvdemo.sample.latent_walk import WalkConfig, enlarged, film_steps, walk_steps
+from cvdemo.sample.latent_walk import WalkConfig, enlarged, film_steps
 from cvdemo.sample.latents import loop
 
 CONFIG = WalkConfig(seconds=2, fps=10, enlarge=1)
@@ -25,39 +28,47 @@ def tiny(request: pytest.FixtureRequest) -> Generator:
     return generator
 
 
-def test_frames_are_the_loops_pictures_some_at_a_time(tiny: Generator) -> None:
-    stops = latents(3, 5, seed=1)
-    steps = list(walk_steps(tiny, stops, CONFIG))
-    assert [(step.done, step.total, len(step.frames)) for step in steps] == [(16, 20, 16), (20, 20, 4)]
-    frames = np.stack([frame for step in steps for frame in step.frames])
-    np.testing.assert_array_equal(frames, np.stack(generate(tiny, loop(stops, 20))))
-    np.testing.assert_array_equal(frames[0], generate(tiny, stops[:1])[0])
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which temporary files are made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
 
 
-def test_the_film_shows_the_frames(tiny: Generator, tmp_path: Path) -> None:
-    path, stops = tmp_path / "walk.mp4", latents(3, 5, seed=1)
-    config = WalkConfig(seconds=2, fps=10, enlarge=4)
-    done = [(step.done, path.exists()) for step in film_steps(path, tiny, stops, config)]
-    assert done == [(16, False), (20, False)]
-    with av.open(path) as film:
-        shown = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+def frames_of(film: bytes) -> list[ImageArray]:
+    with av.open(io.BytesIO(film)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_the_film_shows_the_frames_of_the_loop(tiny: Generator, temporary: Path) -> None:
+    stops, config = latents(3, 5, seed=1), WalkConfig(seconds=2, fps=10, enlarge=4)
+    steps = list(film_steps(tiny, stops, config))
+    assert [(step.done, step.total, step.result is None) for step in steps] == [(16, 20, True), (20, 20, False)]
+    assert steps[-1].complete and steps[-1].result is not None
+    shown = frames_of(steps[-1].result)
     assert len(shown) == 20 and shown[0].shape == (64, 64, 3)
-    expected = enlarged(generate(tiny, stops[:1])[0], 4)
-    errors = [np.abs(frame.astype(int) - expected).mean() for frame in shown]
+    drawn = [enlarged(picture, 4) for picture in generate(tiny, loop(stops, 20))]
+    np.testing.assert_array_equal(drawn[0], enlarged(generate(tiny, stops[:1])[0], 4))
+    for number, step in zip((15, 19), steps, strict=True):
+        np.testing.assert_array_equal(step.preview, drawn[number])
+    errors = [np.abs(frame.astype(int) - drawn[0]).mean() for frame in shown]
     assert np.argmin(errors) == 0 and errors[0] < 10  # noise, the worst that H.264 can meet
+    assert not list(temporary.iterdir())
 
 
-def test_a_deadline_leaves_no_film_and_says_what_helps(tiny: Generator, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Time ran out after 16 of 20 frames: choose a shorter film"):
-        list(film_steps(tmp_path / "walk.mp4", tiny, latents(2, 5, seed=1), CONFIG, Deadline(0)))
-    assert not list(tmp_path.iterdir())
+def test_a_deadline_gives_the_film_so_far(tiny: Generator, temporary: Path) -> None:
+    (step,) = film_steps(tiny, latents(2, 5, seed=1), CONFIG, Deadline(0))
+    assert (step.done, step.total, step.complete) == (16, 20, False) and step.result is not None
+    assert len(frames_of(step.result)) == 16
+    assert not list(temporary.iterdir())
 
 
-def test_a_walk_that_is_given_up_leaves_nothing(tiny: Generator, tmp_path: Path) -> None:
-    steps = film_steps(tmp_path / "walk.mp4", tiny, latents(2, 5, seed=1), CONFIG)
+def test_a_walk_that_is_given_up_leaves_nothing(tiny: Generator, temporary: Path) -> None:
+    steps = film_steps(tiny, latents(2, 5, seed=1), CONFIG)
     next(steps)
+    assert list(temporary.iterdir())
     steps.close()  # type: ignore[attr-defined]  # an Iterator that is a generator
-    assert not list(tmp_path.iterdir())
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize(("field", "value"), [("seconds", 1), ("seconds", 31), ("fps", 9), ("stops", 1)])

@@ -1,6 +1,6 @@
-"""Style transfer: scales, shifts, the average, and runs on a random and on the real network."""
+"""Style transfer: the average, and runs on a random and on the real network."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
@@ -8,21 +8,13 @@ import pytest
 import torch
 
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit, to_tensor
-from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
+from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit, to_image, to_tensor
+from cvdemo.nets.backbone import Backbone, load_backbone
+from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.runtime import Deadline, stopping_when
-from cvdemo.style import optimise as style
-from cvdemo.style.optimise import (
-    PRESETS,
-    IterateAverage,
-    StyleConfig,
-    StyleNetwork,
-    StyleStep,
-    load_style_network,
-    scale_sizes,
-    shifted,
-    stylize,
-)
+from cvdemo.style import optimise
+from cvdemo.style.optimise import IterateAverage, StyleConfig, StyleStep, stylize
+from cvdemo.style.targets import make_targets
 from cvdemo.ui.wiring.controls import example_picture
 from tests.helpers.clocks import set_clock
 
@@ -30,11 +22,11 @@ QUICK = StyleConfig(size=128, scales=2, steps=3)
 
 
 @pytest.fixture(scope="module")
-def random_network() -> StyleNetwork:
+def random_network() -> Backbone:
     torch.manual_seed(0)
     preprocessing = Preprocessing(input_px=224, resize_px=256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     network = EfficientNetLite(num_classes=2).eval().requires_grad_(False)
-    return StyleNetwork(network, preprocessing, torch.device("cpu"))
+    return Backbone(network, preprocessing, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -51,37 +43,14 @@ def pictures(side_px: int = 48) -> tuple[ImageArray, ImageArray]:
     )
 
 
-def run(network: StyleNetwork, config: StyleConfig = QUICK, deadline: Deadline | None = None) -> list[StyleStep]:
+def run(network: Backbone, config: StyleConfig = QUICK, deadline: Deadline | None = None) -> list[StyleStep]:
     return list(stylize(*pictures(), network, config, deadline))
 
 
-def test_scales_grow_by_the_root_of_two_up_to_the_size() -> None:
-    assert scale_sizes((300, 450), 384, 4) == [(91, 136), (128, 192), (181, 272), (256, 384)]
-
-
-def test_scales_too_small_for_any_stroke_are_left_out() -> None:
-    assert scale_sizes((100, 100), 128, 6) == [(64, 64), (91, 91), (128, 128)]
-    assert scale_sizes((100, 700), 128, 6) == [(18, 128)]
-
-
-def test_a_picture_that_is_too_narrow_is_refused() -> None:
-    with pytest.raises(InputError, match="900 x 100 pixels; for style transfer its longer side may be at most 8 times"):
-        scale_sizes((100, 900), 384, 4)
-
-
-def test_a_style_picture_that_is_too_narrow_is_named(random_network: StyleNetwork) -> None:
+def test_a_style_picture_that_is_too_narrow_is_named(random_network: Backbone) -> None:
     content, strip = pictures()[0], np.zeros((9, 100, 3), np.uint8)
     with pytest.raises(InputError, match=r"^The style picture is 100 x 9 pixels"):
         list(stylize(content, strip, random_network, QUICK))
-
-
-def test_a_shift_moves_the_picture_inside_a_reflected_border() -> None:
-    pixels = torch.rand(1, 3, 20, 24)
-    still, moved = shifted(pixels, (0, 0)), shifted(pixels, (3, 5))
-    assert still.shape == moved.shape == (1, 3, 36, 40)
-    torch.testing.assert_close(still[..., 12:32, 12:36], pixels)
-    torch.testing.assert_close(moved[..., 9:29, 7:31], pixels)
-    torch.testing.assert_close(moved[..., 8, 7:31], pixels[..., 1, :])  # mirrored about the first row
 
 
 def test_the_average_of_equal_values_is_that_value_from_the_start() -> None:
@@ -103,28 +72,22 @@ def test_an_average_of_nothing_is_an_error() -> None:
         _ = IterateAverage(0.9).value
 
 
-def test_steps_count_up_over_all_scales(random_network: StyleNetwork) -> None:
+def test_steps_count_up_over_all_scales(random_network: Backbone) -> None:
     steps = run(random_network)
-    assert [(s.scale, s.step, s.done) for s in steps] == [
-        (0, 1, 1),
-        (0, 2, 2),
-        (0, 3, 3),
-        (1, 1, 4),
-        (1, 2, 5),
-        (1, 3, 6),
-    ]
-    assert {s.total for s in steps} == {6}
-    assert steps[0].image.shape == (68, 91, 3) and steps[-1].image.shape == (96, 128, 3)
-    assert all(np.isfinite([s.content_loss, s.style_loss, s.tv_loss]).all() for s in steps)
+    taken = [(s.progress.size, s.progress.step, s.progress.done) for s in steps]
+    assert taken == [(0, 1, 1), (0, 2, 2), (0, 3, 3), (1, 1, 4), (1, 2, 5), (1, 3, 6)]
+    assert {s.progress.total for s in steps} == {6}
+    assert steps[0].pixels.shape == (1, 3, 68, 91) and steps[-1].pixels.shape == (1, 3, 96, 128)
+    assert all(np.isfinite(astuple(s.losses)).all() for s in steps)
 
 
-def test_a_seed_repeats_and_another_differs(random_network: StyleNetwork) -> None:
-    first, again, other = (run(random_network, replace(QUICK, seed=seed))[-1].image for seed in (4, 4, 5))
-    np.testing.assert_array_equal(first, again)
+def test_a_seed_repeats_and_another_differs(random_network: Backbone) -> None:
+    first, repeated, other = (run(random_network, replace(QUICK, seed=seed))[-1].pixels for seed in (4, 4, 5))
+    assert torch.equal(first, repeated)
     assert (first != other).any()
 
 
-def test_inputs_are_left_as_they_were(random_network: StyleNetwork) -> None:
+def test_inputs_are_left_as_they_were(random_network: Backbone) -> None:
     content, style = pictures()
     before = content.copy(), style.copy()
     list(stylize(content, style, random_network, QUICK))
@@ -133,39 +96,60 @@ def test_inputs_are_left_as_they_were(random_network: StyleNetwork) -> None:
 
 
 def test_an_expired_deadline_leaves_one_step_for_the_coarsest_and_the_finest_scale(
-    random_network: StyleNetwork,
+    random_network: Backbone,
 ) -> None:
     steps = run(random_network, replace(QUICK, scales=3, size=192), Deadline(0))
-    assert [(s.scale, s.step, s.done, s.wanted) for s in steps] == [(0, 1, 1, 9), (2, 1, 2, 9)]
-    assert max(steps[-1].image.shape) == 192
+    taken = [(s.progress.size, s.progress.step, s.progress.done, s.progress.wanted) for s in steps]
+    assert taken == [(0, 1, 1, 9), (2, 1, 2, 9)]
+    assert max(steps[-1].pixels.shape) == 192
 
 
-def test_where_nobody_waits_the_step_under_way_is_the_last(random_network: StyleNetwork) -> None:
+def test_where_nobody_waits_the_step_under_way_is_the_last(random_network: Backbone) -> None:
     with stopping_when(lambda: True):
         steps = run(random_network, deadline=Deadline(60))
-    assert [(s.scale, s.done) for s in steps] == [(0, 1)]
+    assert [(s.progress.size, s.progress.done) for s in steps] == [(0, 1)]
+
+
+def test_a_visitor_who_leaves_ends_the_preparation_of_a_scale(
+    random_network: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its twelve views of the picture take several seconds at full size; a deadline that has passed keeps them all."""
+    content = to_tensor(pictures()[0])
+    seen: list[int] = []
+    features = type(random_network).features
+
+    def counted(network: Backbone, *others: Any) -> Any:
+        seen.append(1)
+        return features(network, *others)
+
+    monkeypatch.setattr(type(random_network), "features", counted)
+    with stopping_when(lambda: len(seen) >= 4):
+        targets = make_targets(content, content, random_network, torch.Generator(), deadline=Deadline(60))
+    assert len(seen) == 4 and len(targets.shifts) == len(targets.content) == 3
+    assert len(make_targets(content, content, random_network, torch.Generator(), deadline=Deadline(0)).content) == 12
 
 
 def test_on_a_slow_machine_the_finest_scale_is_painted_in_time(
-    random_network: StyleNetwork, monkeypatch: pytest.MonkeyPatch
+    random_network: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, losses = set_clock(monkeypatch), style.losses
+    clock, losses = set_clock(monkeypatch), optimise.losses
 
     def slow(pixels: torch.Tensor, *others: Any) -> Any:
         clock.passes(pixels.numel() * 1e-4)  # 2 to 3.3 s a step
         return losses(pixels, *others)
 
-    monkeypatch.setattr(style, "losses", slow)
+    monkeypatch.setattr(optimise, "losses", slow)
     steps = run(random_network, replace(QUICK, steps=40), Deadline(60))
-    taken = [sum(step.scale == scale for step in steps) for scale in (0, 1)]
-    assert max(steps[-1].image.shape) == QUICK.size
+    taken = [sum(step.progress.size == scale for step in steps) for scale in (0, 1)]
+    assert max(steps[-1].pixels.shape) == QUICK.size
     assert min(taken) > 5 and max(taken) - min(taken) <= 1
-    assert steps[-1].done == steps[-1].total == sum(taken) < steps[-1].wanted == 80
+    last = steps[-1].progress
+    assert last.done == last.total == sum(taken) < last.wanted == 80
     assert clock.now <= 60
 
 
 def test_large_pictures_are_reduced_before_they_become_floats(
-    random_network: StyleNetwork, monkeypatch: pytest.MonkeyPatch
+    random_network: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     converted = []
 
@@ -173,23 +157,23 @@ def test_large_pictures_are_reduced_before_they_become_floats(
         converted.append(image.shape)
         return to_tensor(image, device)
 
-    monkeypatch.setattr(style, "to_tensor", recording)
+    monkeypatch.setattr(optimise, "to_tensor", recording)
     large = np.full((3000, 4000, 3), 90, dtype=np.uint8)
     *_, last = stylize(large, large, random_network, replace(QUICK, style_scale=1.5, steps=1))
-    assert last.image.shape == (96, 128, 3)
+    assert last.pixels.shape == (1, 3, 96, 128)
     assert converted == [(192, 256, 3), (288, 384, 3)]
 
 
-def test_smoothness_alone_flattens_the_picture(random_network: StyleNetwork) -> None:
+def test_smoothness_alone_flattens_the_picture(random_network: Backbone) -> None:
     config = replace(QUICK, scales=1, steps=40, content_weight=0, style_weight=0.1, tv_weight=300)
     steps = run(random_network, config)
-    assert steps[-1].tv_loss < 0.3 * steps[0].tv_loss
+    assert steps[-1].losses.tv_loss < 0.3 * steps[0].losses.tv_loss
 
 
-def test_the_smallest_pictures_work(random_network: StyleNetwork) -> None:
+def test_the_smallest_pictures_work(random_network: Backbone) -> None:
     dot = np.full((1, 1, 3), 90, np.uint8)
     last = list(stylize(dot, dot, random_network, replace(QUICK, steps=1)))[-1]
-    assert last.image.shape == (128, 128, 3)
+    assert last.pixels.shape == (1, 3, 128, 128)
 
 
 @pytest.mark.parametrize("field, value", [("size", 4000), ("style_weight", 0), ("start", "middle"), ("steps", 0)])
@@ -198,45 +182,28 @@ def test_settings_out_of_range_are_refused(field: str, value: object) -> None:
         StyleConfig(**{field: value})
 
 
-def test_the_first_preset_is_the_default() -> None:
-    assert next(iter(PRESETS.values())) == StyleConfig()
-    assert len(PRESETS) >= 4
-
-
-def test_folding_batch_norm_leaves_activations_as_they_were() -> None:
-    network = EfficientNetLite(num_classes=2)
-    network(torch.randn(4, 3, 64, 64))  # in training mode: gives each BatchNorm statistics of its own
-    network.eval()
-    pixels = torch.randn(1, 3, 64, 64)
-    names = ["stem", "block1", "block8", "head"]
-    with torch.inference_mode():
-        found, folded = network.features(pixels, names), fold_batch_norm(network).features(pixels, names)
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in fold_batch_norm(network).modules())
-    for name in names:
-        torch.testing.assert_close(folded[name], found[name], atol=1e-4, rtol=1e-3)
-
-
 def test_the_style_loss_falls_and_the_colours_become_the_style(chelsea: ImageArray, swirls: ImageArray) -> None:
     config = StyleConfig(size=128, scales=1, steps=25)
-    steps = list(stylize(chelsea, swirls, load_style_network("cpu"), config))
-    assert steps[-1].style_loss < 0.5 * steps[0].style_loss
+    steps = list(stylize(chelsea, swirls, load_backbone("cpu", folded=True), config))
+    assert steps[-1].losses.style_loss < 0.5 * steps[0].losses.style_loss
     distance = [
-        np.abs(picture.mean(axis=(0, 1)) - swirls.mean(axis=(0, 1))).max() for picture in (chelsea, steps[-1].image)
+        np.abs(picture.mean(axis=(0, 1)) - swirls.mean(axis=(0, 1))).max()
+        for picture in (chelsea, to_image(steps[-1].pixels))
     ]
     assert distance[1] < 0.4 * distance[0]
 
 
 def test_kept_colours_are_those_of_the_content(chelsea: ImageArray, swirls: ImageArray) -> None:
     config = StyleConfig(size=128, scales=1, steps=15, keep_colours=True)
-    last = list(stylize(chelsea, swirls, load_style_network("cpu"), config))[-1]
-    assert np.abs(last.image.mean(axis=(0, 1)) - chelsea.mean(axis=(0, 1))).max() < 12
+    last = list(stylize(chelsea, swirls, load_backbone("cpu", folded=True), config))[-1]
+    assert np.abs(to_image(last.pixels).mean(axis=(0, 1)) - chelsea.mean(axis=(0, 1))).max() < 12
 
 
 def test_more_content_weight_keeps_more_of_the_picture(chelsea: ImageArray, swirls: ImageArray) -> None:
-    network, small = load_style_network("cpu"), resize_to_fit(chelsea, 200)
+    network, small = load_backbone("cpu", folded=True), resize_to_fit(chelsea, 200)
     last = [
         list(stylize(small, swirls, network, StyleConfig(size=128, scales=1, steps=20, content_weight=weight)))[-1]
         for weight in (0.0, 10.0)
     ]
-    assert last[1].content_loss < 0.7 * last[0].content_loss
-    assert last[1].style_loss > last[0].style_loss
+    assert last[1].losses.content_loss < 0.7 * last[0].losses.content_loss
+    assert last[1].losses.style_loss > last[0].losses.style_loss

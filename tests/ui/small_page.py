@@ -1,10 +1,12 @@
 """A page of four handlers on the project's own queue and server, with limits of time that a test can wait for.
 
 `plain` and `stream` are heavy and count their steps until a deadline ends them; `light` answers at once; `work` tells
-the steps so far, and whether the last heavy job has ended.
+the steps so far, and whether the last heavy job has ended. `use_memory` frees nearly all that it takes, and glibc keeps
+that: what it still holds lies at the end.
 """
 
 import importlib
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +20,9 @@ from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 
 LONG_S = 60.0
-work = {"steps": 0, "ended": 0}
+work = {"steps": 0, "ended": 0, "pid": 0}
+BLOCKS, BLOCK_BYTES = 6000, 50_000  # 300 MB in blocks that are too small to get pages of their own
+kept: list[bytearray] = []
 
 
 def stream(text: str) -> Iterator[str]:
@@ -38,6 +42,11 @@ def plain(text: str) -> str:
     return text
 
 
+def use_memory(text: str) -> str:
+    kept.append([bytearray(BLOCK_BYTES) for _ in range(BLOCKS)][-1])
+    return text
+
+
 def set_limits(limits: dict[str, float]) -> None:
     """Puts other values in the place of the page's own: `{"serving.fair_queue.UNHEARD_S": 1.5}`."""
     for name, value in limits.items():
@@ -54,12 +63,15 @@ def main(port: int, limits: dict[str, float], max_files: int | None = None) -> N
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (max_files, max_files))
     set_limits(limits)
+    work["pid"] = os.getpid()
     adapt_gradio()
     with Page(analytics_enabled=False) as page:
         text, told, button = gr.Textbox(label="Text"), gr.JSON(), gr.Button()
         heavy: dict[str, Any] = {"concurrency_id": places.HEAVY, "concurrency_limit": 1}
         button.click(plain, text, text, api_name="plain", **heavy)
         button.click(stream, text, text, api_name="stream", **heavy)
+        button.click(use_memory, text, text, api_name="use_memory", **heavy)
+        button.click(use_memory, text, text, api_name="use_memory_light")
         button.click(lambda sent: sent, text, text, api_name="light")
         button.click(lambda: work, None, told, api_name="work")
     page.queue(max_size=30, default_concurrency_limit=1, api_open=False)

@@ -1,7 +1,9 @@
-"""The Dream tab in a browser, and its endpoint."""
+"""The Dream tab in a browser, its endpoint, and its handlers with a stand-in for the work."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -11,10 +13,17 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cvdemo.dream.deepdream import DEFAULT_PRESET, PRESETS
+from cvdemo.demo import Step
+from cvdemo.demos import run
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
+from cvdemo.dream.run import Dream, DreamRequest
+from cvdemo.errors import InputError
+from cvdemo.limits import DREAM_S
 from cvdemo.ui import dream as tab
 from cvdemo.ui.dream import CUSTOM, config_of
 from cvdemo.ui.wiring.controls import example_picture
+from tests.helpers.tab_handlers import button_of, endpoint_of
 from tests.ui.conftest import type_number
 
 SMALL = {"size_px": 128, "octaves": 1, "steps": 2}
@@ -46,10 +55,12 @@ def finished_dream(page: Page) -> bytes:
 
 
 def test_the_dream_raises_its_objective(page: Page, server: str) -> None:
-    open_small(page, server)
+    open_small(page, server, steps=12)
     status = page.locator("#dream-status")
     expect(status).to_contain_text("Done in")
-    start, end = re.findall(r"Objective: ([\d.e+-]+) → ([\d.e+-]+)", status.inner_text())[0]
+    start, end = re.findall(
+        r"Objective at full size, at its first and last step: ([\d.e+-]+) → ([\d.e+-]+)", status.inner_text()
+    )[0]
     assert float(end) > 1.3 * float(start) > 0
     result = page.locator("#dream-result img")
     expect(result).to_have_attribute("src", re.compile(r"\.png$"))
@@ -115,9 +126,9 @@ def dream(client: Client, **settings: object) -> np.ndarray:
 
 
 def test_one_seed_repeats_and_two_differ(client: Client) -> None:
-    first, again, other = (dream(client, seed=seed) for seed in (3, 3, 4))
+    first, repeated, other = (dream(client, seed=seed) for seed in (3, 3, 4))
     assert first.shape == (85, 128, 3)
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, repeated)
     assert not np.array_equal(first, other)
 
 
@@ -132,9 +143,9 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     limit_s: float, warnings: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(tab, "TIME_LIMIT_S", limit_s)
+    monkeypatch.setattr(tab, "DREAM_S", limit_s)
     monkeypatch.setattr(gr, "Warning", said.append)
-    *_, picture = tab.dream_endpoint(CHELSEA, **SMALL)
+    *_, picture = tab.dream_endpoint(run, CHELSEA, **SMALL)
     assert np.shape(picture) == (85, 128, 3)
     assert len(said) == warnings and all("The limit of 0 s left time for 1 of 2 steps." in text for text in said)
 
@@ -165,3 +176,77 @@ def test_values_from_a_page_get_the_types_of_the_config() -> None:
     config = config_of(CUSTOM, {"octaves": 2.0, "step_size": 2, "layer": None})
     assert (config.octaves, config.step_size, config.layer) == (2, 2.0, PRESETS[DEFAULT_PRESET].layer)
     assert isinstance(config.octaves, int) and isinstance(config.step_size, float)
+
+
+class StandIn:
+    """Does what a dream of 8 steps does, in no time; keeps the requests."""
+
+    def __init__(self, done: int = 8, objectives: tuple[float, ...] = (1.5, 2.0, 12.25)) -> None:
+        self.requests: list[DreamRequest] = []
+        self.done, self.objectives = done, objectives
+
+    def __call__(self, request: DreamRequest) -> Iterator[Step[Dream]]:
+        self.requests.append(request)
+        grey = np.full((40, 60, 3), 90, np.uint8)
+        measures = {"objective": 1.5, "octave": 1, "octaves": 2}
+        yield Step(done=1, total=8, preview=grey, measures=measures)
+        yield Step(done=2, total=8, measures=measures)
+        yield Step(done=5, total=8, preview=grey, measures=measures | {"octave": 2})
+        result = Dream(np.full((85, 128, 3), 7, np.uint8), self.done, 8, self.objectives)
+        yield Step(done=self.done, total=self.done, measures=measures, result=result, complete=self.done == 8)
+
+
+def page_values(**settings: Any) -> list[Any]:
+    """The inputs of the page's handler."""
+    return [CHELSEA, settings.get("seed", 0), *(getattr(DreamConfig(), name) for name in tab.SETTINGS)]
+
+
+def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
+    stand_in = StandIn()
+    outputs = list(button_of(tab.TAB, stand_in)(*page_values(seed=9)))
+    pictures, lines = zip(*outputs, strict=True)
+    assert lines[:2] == (
+        "Dreaming: octave 1 of 2, step 1 of 8 (12\N{NO-BREAK SPACE}%)",
+        "Dreaming: octave 2 of 2, step 5 of 8 (62\N{NO-BREAK SPACE}%)",
+    )
+    assert re.fullmatch(
+        r"Done in [\d.]+ m?s\. Objective at full size, at its first and last step: 1\.5 → 12\.2", lines[2]
+    )
+    assert len(outputs) == 3 and (pictures[2] == 7).all()
+    with Image.open(pictures[0]) as preview:
+        assert preview.format == "JPEG" and preview.size == (512, 341)  # as large on the page as the result
+    (request,) = stand_in.requests
+    assert request.config == DreamConfig(seed=9) and request.image.shape == (300, 451, 3)
+    assert (request.time_limit_s, request.preview_every_s) == (DREAM_S, tab.PREVIEW_EVERY_S)
+
+
+def test_the_objective_of_a_single_step_is_one_number() -> None:
+    (*_, (_, line)) = button_of(tab.TAB, StandIn(objectives=(0.5,)))(*page_values())
+    assert line.endswith("Objective at full size: 0.5")
+
+
+def test_the_page_says_when_the_time_limit_stopped_it() -> None:
+    (*_, (_, line)) = button_of(tab.TAB, StandIn(done=5))(*page_values())
+    assert line.endswith("→ 12.2. The limit of 90 s left time for 5 of 8 steps.")
+
+
+@pytest.mark.parametrize(("done", "warnings"), [(5, 1), (8, 0)])
+def test_the_endpoint_gives_what_the_run_gives(done: int, warnings: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    stand_in = StandIn(done)
+    *previews, picture = endpoint_of(tab.TAB, stand_in, "dream")(CHELSEA, "Eyes", steps=4.0)
+    assert [Path(preview).suffix for preview in previews] == [".jpeg", ".jpeg"] and (picture == 7).all()
+    (request,) = stand_in.requests
+    assert (request.config.layer, request.config.steps) == ("block8", 4)
+    assert request.time_limit_s == DREAM_S
+    assert said == ["The limit of 90 s left time for 5 of 8 steps. A smaller size leaves time for more."] * warnings
+
+
+def test_what_the_run_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(request: DreamRequest) -> Iterator[Step[Dream]]:
+        raise InputError("This layer has channels 0 to 3.")
+        yield  # a generator, as runs are
+
+    with pytest.raises(gr.Error, match="channels 0 to 3"):
+        list(button_of(tab.TAB, refusing)(*page_values()))

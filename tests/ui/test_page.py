@@ -181,9 +181,10 @@ def test_a_missing_weight_names_the_file_and_the_command(tmp_path: Path) -> None
         "(folder / 'w' / 'efficientnet_lite0.safetensors').unlink()\n"
         "cvdemo.weights.WEIGHTS_DIR = folder / 'w'\n"
         "from cvdemo.ui.classify import classify_endpoint\n"
-        "from cvdemo.ui.wiring.controls import example_picture, guarded\n"
+        "from cvdemo.demos import run\n"
+        "from cvdemo.ui.wiring.controls import example_picture, given, guarded\n"
         "import gradio\n"
-        "try:\n    guarded(classify_endpoint)(example_picture('lion'))\n"
+        "try:\n    guarded(given(run, classify_endpoint))(example_picture('lion'))\n"
         "except gradio.Error as error:\n    print(error.message)"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}

@@ -1,7 +1,9 @@
-"""The Style tab in a browser, its endpoint, and its loss curves."""
+"""The Style tab in a browser, its endpoint, its handlers with a stand-in for the work, and its loss curves."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -10,10 +12,16 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cvdemo.style.optimise import PRESETS
+from cvdemo.demo import Step
+from cvdemo.demos import run
+from cvdemo.limits import STYLE_S
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.presets import PRESETS
+from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.ui import style as tab
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.ui.wiring.loss_plot import loss_plot
+from tests.helpers.tab_handlers import button_of, endpoint_of
 
 SMALL = "tab=style&size=128&scales=1&steps=12"
 
@@ -101,10 +109,10 @@ def call(client: Client, tmp_path: Path, **settings: object) -> tuple[Image.Imag
 
 
 def test_the_endpoint_streams_png_and_a_seed_repeats(client: Client, tmp_path: Path) -> None:
-    (first, count), (again, _), (other, _) = (call(client, tmp_path, seed=seed) for seed in (3, 3, 4))
+    (first, count), (repeated, _), (other, _) = (call(client, tmp_path, seed=seed) for seed in (3, 3, 4))
     assert first.format == "PNG" and first.size == (128, 85)
     assert count >= 2
-    np.testing.assert_array_equal(np.array(first), np.array(again))
+    np.testing.assert_array_equal(np.array(first), np.array(repeated))
     assert (np.array(first) != np.array(other)).any()
 
 
@@ -122,12 +130,80 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     limit_s: float, warnings: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(tab, "TIME_LIMIT_S", limit_s)
+    monkeypatch.setattr(tab, "STYLE_S", limit_s)
     monkeypatch.setattr(gr, "Warning", said.append)
     paths = example_picture("chelsea"), example_picture("styles/night_swirls")
-    *_, picture = tab.stylize_endpoint(*paths, size=128, scales=1, steps=3)
+    *_, picture = tab.stylize_endpoint(run, *paths, size=128, scales=1, steps=3)
     assert picture.shape == (85, 128, 3)
     assert len(said) == warnings and all("The limit of 0 s left time for 1 of 3 steps." in text for text in said)
+
+
+class StandIn:
+    """Does what a style transfer of 2 scales of 4 steps does, in no time; keeps the requests."""
+
+    def __init__(self, done: int = 8) -> None:
+        self.requests: list[StyleRequest] = []
+        self.done = done
+
+    def __call__(self, request: StyleRequest) -> Iterator[Step[Stylized]]:
+        self.requests.append(request)
+        for number in range(1, self.done + 1):
+            losses = {"content_loss": 0.1 * number, "style_loss": 1 / number, "tv_loss": 0.01}
+            measures = losses | {"scale": 1 if number <= 4 else 2, "scales": 2}
+            preview = np.full((85, 128, 3), number, np.uint8) if number in (2, 6) else None
+            yield Step(done=number, total=8, preview=preview, measures=measures)
+        result = Stylized(np.full((85, 128, 3), 77, np.uint8), self.done, 8)
+        yield Step(done=number, total=self.done, measures=measures, result=result, complete=self.done == 8)
+
+
+PAIR = example_picture("chelsea"), example_picture("styles/mosaic")
+
+
+def page_values(**settings: Any) -> list[Any]:
+    """The inputs of the page's handler."""
+    return [*PAIR, *(settings.get(name, getattr(StyleConfig(), name)) for name in tab.CONTROLS)]
+
+
+def test_the_page_shows_how_far_the_painting_is_and_its_curves() -> None:
+    stand_in = StandIn()
+    outputs = list(button_of(tab.TAB, stand_in)(*page_values(seed=5, size=128)))
+    pictures, lines, drawings = zip(*outputs, strict=True)
+    assert [int(picture[0, 0, 0]) for picture in pictures] == [2, 6, 77]
+    assert re.fullmatch(r"Step 2 of 8, scale 1 of 2: \d+ s so far", lines[0])
+    assert re.fullmatch(r"Step 6 of 8, scale 2 of 2: \d+ s so far", lines[1])
+    assert re.fullmatch(r"128 × 85 pixels, 8 steps in [\d.]+ m?s", lines[2])
+    points = [re.findall(r'points="([^"]*)"', drawing)[1].split() for drawing in drawings]
+    assert [len(curve) for curve in points] == [2, 6, 8]  # every step, shown or not, and none twice
+    assert [drawing.count("stroke-dasharray") for drawing in drawings] == [0, 1, 1]  # where the second scale began
+    assert "content 0.8, style 0.125, variation 0.01" in drawings[2]
+    (request,) = stand_in.requests
+    assert request.config == StyleConfig(seed=5, size=128)
+    assert request.content.shape == (300, 451, 3) and request.style.shape == (768, 768, 3)
+    assert (request.time_limit_s, request.preview_every_s) == (STYLE_S, tab.PREVIEW_EVERY_S)
+
+
+def test_the_page_says_when_the_time_limit_stopped_it() -> None:
+    (*_, (_, line, _)) = button_of(tab.TAB, StandIn(done=6))(*page_values())
+    assert line.endswith(". The limit of 120 s left time for 6 of 8 steps. A smaller size leaves time for more.")
+
+
+@pytest.mark.parametrize(("done", "warnings"), [(6, 1), (8, 0)])
+def test_the_endpoint_gives_what_the_run_gives(done: int, warnings: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    stand_in = StandIn(done)
+    pictures = list(endpoint_of(tab.TAB, stand_in, "stylize")(*PAIR, style_weight=3.0, size=160.0, keep_colours=True))
+    assert [int(picture[0, 0, 0]) for picture in pictures] == [2, 6, 77]
+    assert stand_in.requests[0].config == StyleConfig(style_weight=3.0, size=160, keep_colours=True)
+    assert stand_in.requests[0].time_limit_s == STYLE_S
+    assert len(said) == warnings and all("left time for 6 of 8 steps" in text for text in said)
+
+
+def test_a_missing_style_picture_is_asked_for() -> None:
+    stand_in = StandIn()
+    with pytest.raises(gr.Error, match="Please choose a style picture first"):
+        list(endpoint_of(tab.TAB, stand_in, "stylize")(PAIR[0], None))
+    assert not stand_in.requests
 
 
 def test_the_drawing_has_a_line_a_curve_and_its_last_value() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray
-from cvdemo.upscale import upscale as srcnn
+from cvdemo.upscale import upscale as upscale_module
 from cvdemo.upscale.catalogue import CHOICES, list_networks, network_named, networks_or_default
-from cvdemo.upscale.upscale import UpscaleConfig, load_srcnn, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
 from tests.helpers.upscale_weights import add_fast
 
 
@@ -26,6 +26,7 @@ def test_fast_comes_first(folder: Path) -> None:
     assert list(networks) == ["fast", "9-5-5"]
     assert (networks["fast"].weight, networks["9-5-5"].weight) == ("srcnn_fast_x2", "srcnn_x2")
     assert [choice.title for choice in networks.values()] == ["Fast, ours", "SRCNN 9-5-5"]
+    assert {choice.scale for choice in networks.values()} == {2}
     assert networks["fast"].psnr == 37.12 and networks["9-5-5"].bicubic_psnr == 33.66
 
 
@@ -77,15 +78,15 @@ def test_the_config_offers_what_the_manifest_has() -> None:
 @pytest.fixture
 def nothing_loaded() -> Iterator[None]:
     """Neither before nor after: a network from another weights folder must not be handed to another test."""
-    srcnn._load.cache.clear()
+    upscale_module._load.cache.clear()
     yield
-    srcnn._load.cache.clear()
+    upscale_module._load.cache.clear()
 
 
 @pytest.mark.usefixtures("nothing_loaded")
 def test_the_fast_network_is_loaded_and_runs(folder: Path, noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", folder)
-    fast, paper = load_srcnn(2, "cpu"), load_srcnn(2, "cpu", "9-5-5")
+    fast, paper = (load_network(network_named(2, value), "cpu") for value in ("auto", "9-5-5"))
     assert (fast.reads, paper.reads) == ("low_res", "enlarged")
     results = [upscale(noise, network, UpscaleConfig()).image for network in (fast, paper)]
     assert results[0].shape == results[1].shape == (96, 128, 3)

@@ -1,36 +1,25 @@
-"""Upscaling: tiles that join exactly, sizes, greys, limits, and the measured way through shrinking."""
+"""Upscaling: tiles that join exactly, sizes, greys, limits, and nothing computed in vain."""
 
-import json
-import math
+from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from skimage.metrics import structural_similarity
 
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, to_image, to_tensor
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
-from cvdemo.ops.image_quality import psnr, ssim
-from cvdemo.ops.resample import bicubic_resize, rgb_to_ycbcr, ycbcr_to_rgb
-from cvdemo.runtime import Deadline
-from cvdemo.upscale.catalogue import list_networks
+from cvdemo.ops.resample import bicubic_resize, luma, rgb_to_ycbcr, ycbcr_to_rgb
+from cvdemo.runtime import Deadline, stopping_when
+from cvdemo.upscale import upscale as upscale_module
+from cvdemo.upscale.catalogue import list_networks, network_named
 from cvdemo.upscale.network import DetailNetwork, Net, prepared
-from cvdemo.upscale.upscale import (
-    Quality,
-    UpscaleConfig,
-    check_result_size,
-    finished,
-    load_srcnn,
-    luma_quality,
-    shrink,
-    upscale,
-    upscale_steps,
-)
+from cvdemo.upscale.upscale import UpscaleConfig, check_result_size, load_network, upscale, upscale_steps
 
 Make = Callable[[int], Net]
 
@@ -190,6 +179,7 @@ def test_the_input_is_left_alone_and_the_result_repeats(noise: ImageArray, netwo
 def test_one_step_a_tile(noise: ImageArray, network: DetailNetwork) -> None:
     steps = list(upscale_steps(noise, network, UpscaleConfig(scale=2, tile_px=64)))  # 96 x 128 px
     assert [(step.done, step.total) for step in steps] == [(i, 4) for i in (1, 2, 3, 4)]
+    assert [step.is_last for step in steps] == [False, False, False, True]
 
 
 def test_tiles_to_come_are_black(noise: ImageArray, network: DetailNetwork) -> None:
@@ -197,24 +187,80 @@ def test_tiles_to_come_are_black(noise: ImageArray, network: DetailNetwork) -> N
     assert step.image[:64, :64].any() and not step.image[64:].any() and not step.image[:, 64:].any()
 
 
-def test_a_deadline_stops_after_the_tile_it_finds(noise: ImageArray, network: DetailNetwork) -> None:
-    config = UpscaleConfig(scale=2, tile_px=64)
-    steps = list(upscale_steps(noise, network, config, Deadline(0.0)))
-    assert [(step.done, step.total) for step in steps] == [(1, 4)]
+def test_a_deadline_stops_after_the_tile_it_finds_and_bicubic_fills_the_rest(noise: ImageArray, make: Make) -> None:
+    config, ready = UpscaleConfig(scale=2, tile_px=64), prepared(make(2), 2)
+    alpha = np.random.default_rng(1).integers(16, 256, noise.shape[:2], dtype=np.uint8)
+    for picture in (noise, np.dstack([noise, alpha])):
+        (step,) = upscale_steps(picture, ready, config, Deadline(0.0))
+        whole = upscale(picture, ready, config)
+        assert (step.done, step.total, step.is_last) == (1, 4, True)
+        np.testing.assert_array_equal(step.image[:64, :64], whole.image[:64, :64])
+        np.testing.assert_array_equal(step.image[64:], whole.bicubic[64:])
+        np.testing.assert_array_equal(step.image[:, 64:], whole.bicubic[:, 64:])
+        np.testing.assert_array_equal(step.bicubic, whole.bicubic)
     with pytest.raises(InputError, match="Time ran out after 1 of 4 tiles: choose a smaller scale or picture"):
-        upscale(noise, network, config, Deadline(0.0))
+        upscale(noise, ready, config, Deadline(0.0))
 
 
-def test_finished_gives_the_last_step(noise: ImageArray, network: DetailNetwork) -> None:
-    last = list(upscale_steps(noise, network, UpscaleConfig()))[-1]
-    assert finished(last).image is last.image and finished(last).bicubic is last.bicubic
+def test_nothing_is_filled_for_a_visitor_who_has_left(noise: ImageArray, network: DetailNetwork) -> None:
+    with stopping_when(lambda: True):
+        (step,) = upscale_steps(noise, network, UpscaleConfig(scale=2, tile_px=64), Deadline())
+    assert step.done == 1 and not step.image[64:].any() and not step.image[:, 64:].any()
 
 
-def test_a_result_that_is_too_large_is_refused_before_any_work(network: DetailNetwork) -> None:
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the pieces of a tile's work are done, and for how many planes bicubic is computed."""
+    counted: Counter[str] = Counter()
+
+    def count(name: str, weight: Callable[[Any], int] = lambda argument: 1) -> None:
+        function = getattr(upscale_module, name)
+
+        def wrapper(first: Any, *rest: Any) -> Any:
+            counted[name] += weight(first)
+            return function(first, *rest)
+
+        monkeypatch.setattr(upscale_module, name, wrapper)
+
+    count("enlarge", lambda pixels: pixels.shape[1])
+    for name in ("luma", "to_image", "fill_hidden"):
+        count(name)
+    return counted
+
+
+@pytest.mark.parametrize("with_bicubic", [True, False])
+def test_a_tile_computes_only_what_is_used(
+    noise: ImageArray, make: Make, with_bicubic: bool, calls: Counter[str]
+) -> None:
+    ready, config = prepared(make(2), 2), UpscaleConfig(scale=2)
+    (step,) = upscale_steps(noise, ready, config, with_bicubic=with_bicubic)
+    assert calls == {"enlarge": 3, "luma": 1, "to_image": 2 if with_bicubic else 1}
+    assert (step.bicubic is not None) == with_bicubic
+    calls.clear()
+    list(upscale_steps(np.dstack([noise, noise[..., 0]]), ready, config, with_bicubic=with_bicubic))
+    assert calls == {"enlarge": 4, "luma": 1, "to_image": 3 if with_bicubic else 2, "fill_hidden": 1}
+
+
+def test_the_luminance_is_made_of_what_the_network_reads(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fast network needs no luminance of the enlarged picture, SRCNN none of the small one."""
+    sizes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(upscale_module, "luma", lambda rgb: sizes.append(tuple(rgb.shape[2:])) or luma(rgb))
+    for network in (sensitive_fast(2), sensitive_srcnn(2)):
+        list(upscale_steps(noise, prepared(network, 2), UpscaleConfig(scale=2)))
+    assert sizes == [(48, 64), (96, 128)]
+
+
+def test_bicubic_that_nobody_asks_for_changes_nothing_else(noise: ImageArray, make: Make) -> None:
+    ready, config = prepared(make(3), 3), UpscaleConfig(scale=3, tile_px=64)
+    *_, without = upscale_steps(noise, ready, config, with_bicubic=False)
+    np.testing.assert_array_equal(without.image, upscale(noise, ready, config).image)
+
+
+def test_a_result_that_is_too_large_is_refused_before_any_work() -> None:
     image = np.zeros((2000, 3000, 3), np.uint8)
     words = "The result would be 96 megapixels; the limit is 40: choose a smaller scale or picture."
     with pytest.raises(InputError, match=words):
-        next(upscale_steps(image, prepared(sensitive_srcnn(4), 4), UpscaleConfig(scale=4)))
+        upscale(image, prepared(sensitive_srcnn(4), 4), UpscaleConfig(scale=4))
 
 
 def test_the_limit_itself_is_allowed() -> None:
@@ -229,93 +275,19 @@ def test_settings_out_of_range_are_refused(field: str, value: int) -> None:
         UpscaleConfig(**{field: value})
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_shrinking_by_strips_is_shrinking_the_whole(scale: int) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (701, 50, 3), dtype=np.uint8)
-    low_res, original = shrink(image, scale)
-    np.testing.assert_array_equal(original, image[: 701 // scale * scale, : 50 // scale * scale])
-    assert low_res.shape == (701 // scale, 50 // scale, 3)
-    expected = to_image(bicubic_resize(to_tensor(original), scale=1 / scale))
-    assert largest_difference(low_res, expected) <= 1
-    assert np.mean(low_res != expected) < 1e-3
-
-
-def test_a_picture_too_small_to_measure_is_refused() -> None:
-    image = np.zeros((14, 40, 3), np.uint8)
-    with pytest.raises(InputError, match="40 x 14 pixels; to be shrunk by 2 and measured it needs at least 16"):
-        shrink(image, 2)
-    _, original = shrink(np.zeros((16, 17, 3), np.uint8), 2)
-    assert luma_quality(original, original, 2) == Quality(psnr=math.inf, ssim=1.0)
-
-
-def test_quality_by_strips_is_that_of_the_whole() -> None:
-    rng = np.random.default_rng(0)
-    target = rng.integers(0, 256, (600, 40, 3), dtype=np.uint8)
-    pred = np.clip(target + rng.normal(0, 12, target.shape), 0, 255).astype(np.uint8)
-    measured = luma_quality(pred, target, 3)
-    pair = [rgb_to_ycbcr(to_tensor(image))[:, :1] for image in (pred, target)]
-    assert measured.psnr == pytest.approx(psnr(*pair, border_px=3).item(), abs=1e-4)
-    assert measured.ssim == pytest.approx(ssim(*pair, border_px=3).item(), abs=1e-6)
-    y = [tensor[0, 0, 3:-3, 3:-3].numpy() for tensor in pair]
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    assert measured.ssim == pytest.approx(structural_similarity(y[0], y[1], **options), abs=2e-3)
-
-
-def test_a_known_psnr() -> None:
-    black, colour = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), (51, 51, 50), np.uint8)
-    y = (51 * (65.481 + 128.553) + 50 * 24.966) / 255**2
-    assert luma_quality(black, colour, 0).psnr == pytest.approx(-20 * math.log10(y), abs=1e-4)
-
-
-def test_greys_are_measured_as_they_are() -> None:
-    black, grey = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 51, np.uint8)
-    assert luma_quality(black, grey, 0).psnr == pytest.approx(-20 * math.log10(51 / 255), abs=1e-4)
-    noise = np.random.default_rng(0).integers(0, 256, (2, 40, 30), dtype=np.uint8)
-    pair = [torch.from_numpy(values)[None, None] / 255 for values in noise]
-    measured = luma_quality(*(values[..., None].repeat(3, axis=2) for values in noise), border_px=2)
-    assert measured.psnr == pytest.approx(psnr(*pair, border_px=2).item(), abs=1e-4)
-    assert measured.ssim == pytest.approx(ssim(*pair, border_px=2).item(), abs=1e-6)
-
-
-def test_quality_refuses_what_cannot_be_compared() -> None:
-    image = np.zeros((20, 20, 3), np.uint8)
-    with pytest.raises(ValueError, match=r"equal sizes .*\(20, 20, 3\), \(20, 10, 3\)"):
-        luma_quality(image, image[:, :10], 0)
-    with pytest.raises(ValueError, match="11 px or more"):
-        luma_quality(image, image, 5)
-
-
-def test_an_unknown_scale_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"scale must be one of \[2, 3, 4\], got 5"):
-        load_srcnn(5)
-
-
-def test_a_missing_network_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps({"weights": {}}))
-    monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
-    with pytest.raises(WeightsError, match="srcnn_x3"):
-        load_srcnn(3)
+def test_a_missing_weight_names_itself() -> None:
+    with pytest.raises(WeightsError, match="There is no weight named 'srcnn_gone'"):
+        load_network(replace(network_named(3), weight="srcnn_gone"))
 
 
 def test_a_network_is_loaded_once_however_it_is_named() -> None:
-    assert load_srcnn(2, "cpu", "9-5-5") is load_srcnn(2, device="cpu", network="9-5-5")
-    assert load_srcnn(2, "cpu") is load_srcnn(2, "cpu", next(iter(list_networks(2))))
-
-
-REAL = [(scale, value) for scale in (2, 3, 4) for value in list_networks(scale)]
-
-
-@pytest.mark.parametrize(("scale", "value"), REAL)
-def test_the_real_weights_beat_bicubic(chelsea: ImageArray, scale: int, value: str) -> None:
-    low_res, original = shrink(chelsea, scale)
-    result = upscale(low_res, load_srcnn(scale, "cpu", value), UpscaleConfig(scale=scale))
-    restored, enlarged = (luma_quality(image, original, scale) for image in (result.image, result.bicubic))
-    assert restored.psnr > enlarged.psnr + 0.3
-    assert restored.ssim > enlarged.ssim
+    first = next(iter(list_networks(2)))
+    assert load_network(network_named(2), "cpu") is load_network(network_named(2, first), "cpu")
+    assert load_network(network_named(2, "9-5-5"), "cpu") is load_network(network_named(2, "9-5-5"), device="cpu")
 
 
 @pytest.mark.parametrize("value", list_networks(2))
 def test_the_real_weights_sharpen_without_ringing_on_flat_colour(value: str) -> None:
     flat = np.array(Image.new("RGB", (40, 30), (200, 60, 20)))
-    result = upscale(flat, load_srcnn(2, "cpu", value), UpscaleConfig())
+    result = upscale(flat, load_network(network_named(2, value), "cpu"), UpscaleConfig())
     assert largest_difference(result.image, result.bicubic) <= 3

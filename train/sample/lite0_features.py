@@ -23,6 +23,7 @@ from torch import Tensor
 
 from cvdemo.classify.classifier import load_classifier
 from cvdemo.images import Preprocessing, normalise, resize
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of
 from train.data.hdf5 import Pictures
@@ -129,7 +130,7 @@ class RealFeatures:
 
     def _key(self) -> str:
         precision = half_precision(self.device) if self.amp else torch.float32
-        network = entry_of("efficientnet_lite0").sha256
+        network = entry_of(BACKBONE).sha256
         return f"{FEATURES}, {network}, {precision}, {_ORDER_SEED}, {self.digest}"
 
 

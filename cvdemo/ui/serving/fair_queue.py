@@ -32,6 +32,7 @@ from cvdemo.limits import (
     UNHEARD_S,
     UNREAD_KEPT_S,
 )
+from cvdemo.memory import give_back_memory
 from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.wiring.jobs import told_to_stop
 
@@ -157,12 +158,17 @@ class FairQueue(queueing.Queue):
     async def process_events(
         self, events: list[queueing.Event], batch: bool, begin_time: float, fn: BlockFunction
     ) -> None:
-        """Gradio's, after which the job's thread is told to end where it was cancelled, and the place is free."""
+        """Gradio's, after which the job's thread is told to end where it was cancelled, and the place is free.
+
+        The memory that a heavy job used goes back to the system.
+        """
         try:
             await super().process_events(events, batch, begin_time, fn)
         finally:
             for event in events:
                 self.free(event)
+            if is_heavy(fn):
+                give_back_memory()
 
     async def clean_events(self, *, session_hash: str | None = None, event_id: str | None = None) -> None:
         """Gradio's, which a client that leaves brings about; what runs for it ends at its next step."""

@@ -6,9 +6,6 @@ downloads it while another gets the same result receives a part of it.
 
 import os
 import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from gradio import processing_utils
@@ -68,22 +65,6 @@ def save_download(name: str, data: bytes) -> Path:
     path = download_path(name, len(data))
     write_whole(path, data)
     return path
-
-
-@contextmanager
-def growing_download(name: str) -> Iterator[Path]:
-    """A fresh path for a result whose size nobody knows before it is written; removed where the block fails.
-
-    Raises:
-        RoomError: the folder is full, or would hold too much with this.
-    """
-    path = download_path(name)
-    try:
-        yield path
-        ROOM.check(anew=True)
-    except BaseException:
-        shutil.rmtree(path.parent, ignore_errors=True)
-        raise
 
 
 def download_path(name: str, size: int = 0) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import gradio as gr
 from gradio.components import Component
@@ -21,7 +21,6 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
 from cvdemo.ui.serving import field_values as values
 from cvdemo.ui.serving.fair_queue import HEAVY
-from cvdemo.ui.serving.results import growing_download as growing_download
 from cvdemo.ui.serving.results import save_download as save_download
 from cvdemo.ui.serving.uploads import read_upload, uploaded_path
 from cvdemo.ui.wiring.guard import guarded
@@ -181,6 +180,7 @@ def given(run: Run, handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler with its first parameter, the function that does the work, filled in; gradio sees the others."""
     filled = partial(handler, run)
     filled.__doc__ = handler.__doc__
+    filled.__annotations__ = get_type_hints(handler)  # by which gradio knows what wants the event or the request
     setattr(filled, "__name__", handler.__name__)  # noqa: B010  # mypy knows no such attribute of partial
     return filled
 

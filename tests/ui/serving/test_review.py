@@ -15,13 +15,16 @@ from fastapi import HTTPException
 from filelock import FileLock
 from gradio.blocks import Blocks
 
+from cvdemo.demo import Step
 from cvdemo.detect.selection import Detections
 from cvdemo.errors import RoomError
 from cvdemo.images import ImageArray
 from cvdemo.limits import CONNECTIONS_PER_ADDRESS
+from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
-from cvdemo.ui import detect, sample, sample_api, sample_explore, sample_picks, upscale
+from cvdemo.sample.run import ANGLE
+from cvdemo.ui import detect_results, sample, sample_api, sample_explore, sample_picks, upscale
 from cvdemo.ui.serving import middleware as server
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving import results
@@ -30,7 +33,7 @@ from cvdemo.ui.serving.connections import LimitedProtocol
 from cvdemo.ui.serving.fair_queue import FairQueue, HeardQueue, Place
 from cvdemo.ui.serving.middleware import SHARE_TAKEN, RoomForUploads
 from cvdemo.ui.wiring import jobs
-from cvdemo.upscale.upscale import Upscaled
+from tests.ui.stand_in import StandIn
 
 
 @pytest.fixture(autouse=True)
@@ -230,24 +233,27 @@ def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 NOISE: ImageArray = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-PICKS = (Pick(generator="dcgan_anime", seed=0, index=0), Pick(generator="dcgan_anime", seed=0, index=1), None)
+A, B = (Pick(generator="dcgan_anime", seed=0, index=0), Pick(generator="dcgan_anime", seed=0, index=1))
+PICKS = (A, B, None)
 BOXES = Detections(
     xyxy=np.zeros((9, 4), np.float32), scores=np.zeros(9, np.float32),
     labels=["lion"] * 9, classes=np.zeros(9, np.int64),
     size_wh=(64, 64), windows=9, elapsed_ms=1.0, complete=True,
 )  # fmt: skip
+STRIP = StandIn(Step(done=3, total=3, result=[NOISE] * 3, measures={ANGLE: 90.0}))
+WALKED = StandIn(Step(done=48, total=48, result=bytes(200)))
 FILM = WalkConfig(seconds=2.0)
 DOWNLOADS: dict[str, Any] = {
-    "upscale": lambda: upscale._save(Upscaled(NOISE, NOISE), None, 2),
+    "upscale": lambda: upscale.save_result(NOISE, None, 2, Deadline()),
     "sample": lambda: sample._downloads([NOISE], SampleConfig(count=1)),
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
-    "latent": lambda: sample_picks.latent_file(PICKS[0]),  # type: ignore[arg-type]  # the third slot is empty
-    "strip": lambda: sample_explore._interpolate_on_page(PICKS, 3),
-    "boxes": lambda: detect._png(NOISE),
-    "boxes as JSON": lambda: detect._files(BOXES),
-    "walk": lambda: sample_api.walk_endpoint(seconds=FILM.seconds, fps=FILM.fps),
+    "latent": lambda: sample_picks.latent_file(A, [0.5] * 20),
+    "strip": lambda: sample_explore.interpolate_on_page(STRIP, PICKS, 3),
+    "boxes": lambda: detect_results.save_png_quickly(NOISE),
+    "boxes as JSON": lambda: detect_results.box_files(BOXES.as_dict()),
+    "walk": lambda: sample_api.walk_endpoint(WALKED, seconds=FILM.seconds, fps=FILM.fps),
     "walk on the page": lambda: list(
-        sample_explore._walk_on_page(PICKS, "dcgan_anime", 0, 1.0, *_walk_values()),
+        sample_explore.walk_on_page(WALKED, PICKS, "dcgan_anime", 0, 1.0, *_walk_values()),
     ),
 }
 
@@ -268,10 +274,3 @@ def test_a_download_is_counted_before_the_next_measurement(full: Path) -> None:
     assert path.read_bytes() == b"x" * 60 and path.name == "a.bin"
     with pytest.raises(RoomError):
         results.save_download("b.bin", b"x" * 60)
-
-
-def test_a_film_that_fails_leaves_nothing(full: Path) -> None:
-    with pytest.raises(ZeroDivisionError), results.growing_download("a.mp4") as path:
-        path.write_bytes(b"part")
-        raise ZeroDivisionError
-    assert not list(full.iterdir())

@@ -1,0 +1,53 @@
+"""One way to run what the Detect demo does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cvdemo.demo import Request, Step, seconds_left
+from cvdemo.detect.detector import load_detector
+from cvdemo.detect.scan import Scan
+from cvdemo.detect.selection import DetectConfig, Detections, select
+from cvdemo.images import ImageArray
+from cvdemo.runtime import Deadline
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectRequest(Request):
+    """The objects of a picture, uint8 (H, W, 3) RGB. The time limit begins once the network is loaded."""
+
+    image: ImageArray
+    config: DetectConfig = field(default_factory=DetectConfig)
+
+
+@dataclass(frozen=True)
+class DetectResult:
+    """All candidates of a scan, for other thresholds later, and the boxes that the request's settings keep."""
+
+    scan: Scan
+    detections: Detections
+
+
+def run_detect(request: DetectRequest) -> Iterator[Step[DetectResult]]:
+    """One step a pyramid level, coarse to fine; `partial` is what was found so far.
+
+    Crop by crop there are steps between the levels too, without `partial`. All carry the `windows` scored as a measure.
+    Where time runs out, one more step carries the result without the finer levels. The first level is always scored.
+    """
+    detector = load_detector(request.config.detector, request.device)
+    deadline = Deadline(request.time_limit_s)
+    found: DetectResult | None = None
+    for scanned in detector.scan(request.image, request.config, deadline):
+        is_new = found is None or scanned.scan is not found.scan
+        if found is None or is_new:
+            found = DetectResult(scanned.scan, select(scanned.scan, request.config))
+        yield Step(
+            done=scanned.done,
+            total=scanned.total,
+            seconds_left=seconds_left(deadline, scanned.share, 1.0),
+            partial=found if is_new else None,
+            measures={"windows": scanned.windows},
+            result=found if scanned.scan.complete else None,
+        )
+    if found is not None and not found.scan.complete:
+        measures = {"windows": found.scan.windows}
+        yield Step(done=scanned.done, total=scanned.total, measures=measures, result=found, complete=False)

@@ -1,0 +1,93 @@
+"""One way to run what the Dream demo does, by its requests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cvdemo.demo import Request, Step
+from cvdemo.dream.deepdream import DreamConfig, DreamStep, dream, full_size
+from cvdemo.images import ImageArray, resize, to_image
+from cvdemo.nets.backbone import load_backbone
+from cvdemo.pace import PreviewTimer
+from cvdemo.runtime import Deadline
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DreamRequest(Request):
+    """A dream of a picture.
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
+        preview_every_s: least seconds between two previews, which cost a conversion each; None is no previews.
+    """
+
+    image: ImageArray
+    config: DreamConfig = field(default_factory=DreamConfig)
+    preview_every_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Dream:
+    """A dreamed picture.
+
+    Attributes:
+        image: uint8 (H, W, 3), `config.size_px` on its longer side.
+        steps: gradient steps taken. wanted: those that the settings ask for.
+        objectives: of the last octave, the picture's before each step; those of other octaves cannot be compared.
+    """
+
+    image: ImageArray
+    steps: int
+    wanted: int
+    objectives: tuple[float, ...]
+
+
+def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
+    """A step after each gradient step, then one with the result.
+
+    A preview has the size of its octave. The measures are the `objective`, which can be compared within an octave only,
+    and the `octave`, from 1, of how many `octaves`; see `DreamStep`.
+
+    Raises:
+        InputError: the layer has no such channel.
+    """
+    network, config = load_backbone(request.device), request.config
+    previews = PreviewTimer(request.preview_every_s)
+    objectives: list[float] = []  # of the octave under way
+    for state in dream(request.image, network, config, Deadline(request.time_limit_s)):
+        objectives = [*objectives, state.objective] if state.progress.step > 1 else [state.objective]
+        if previews.due and state.progress.done < state.progress.total:
+            yield _step(state, preview=to_image(state.pixels))
+            previews.shown()
+        else:
+            yield _step(state)
+    yield _last_step(request, state, objectives)
+
+
+def _step(state: DreamStep, preview: ImageArray | None = None) -> Step[Dream]:
+    progress = state.progress
+    return Step(
+        done=progress.done,
+        total=progress.total,
+        seconds_left=progress.seconds_left,
+        preview=preview,
+        measures=_measures(state),
+    )
+
+
+def _last_step(request: DreamRequest, last: DreamStep, objectives: list[float]) -> Step[Dream]:
+    """The dream; where the visitor left before its last octave, that of the octave under way, enlarged."""
+    progress, size_hw = last.progress, full_size(request.image.shape[:2], request.config.size_px)
+    pixels = last.pixels if last.pixels.shape[-2:] == size_hw else resize(last.pixels, size_hw)
+    return Step(
+        done=progress.done,
+        total=progress.total,
+        seconds_left=0.0,
+        measures=_measures(last),
+        result=Dream(to_image(pixels), progress.done, progress.wanted, tuple(objectives)),
+        complete=progress.done == progress.wanted,
+    )
+
+
+def _measures(state: DreamStep) -> dict[str, float]:
+    octave = {"octave": state.progress.size + 1, "octaves": state.progress.sizes}
+    return {"objective": state.objective, **octave}

@@ -1,0 +1,36 @@
+"""The handlers of a tab as the page wires them, to be called without a page."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import gradio as gr
+
+from cvdemo.demo import Run
+from cvdemo.ui.serving.fair_queue import HEAVY
+from cvdemo.ui.wiring.controls import Tab
+
+
+def endpoint_of(tab: Tab, run: Run, name: str) -> Callable[..., Any]:
+    """What answers the endpoint `/name` where `run` does the work."""
+    (handler,) = (function.fn for function in _functions(tab, run) if function.api_name == name)
+    return handler
+
+
+def button_of(tab: Tab, run: Run) -> Callable[..., Any]:
+    """What the tab's button starts where `run` does the work."""
+    jobs = [function for function in _functions(tab, run) if function.concurrency_id == HEAVY]
+    return [function.fn for function in jobs if function.api_visibility == "private"][-1]
+
+
+def _functions(tab: Tab, run: Run) -> list[Any]:
+    async def build() -> list[Any]:
+        with gr.Blocks(analytics_enabled=False) as page:
+            tab.build(run)
+        return list(page.fns.values())
+
+    # With an event loop that is closed: gradio would make one and leave it open. In a thread of its own: the thread
+    # of a test with a browser has a running loop already.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(build())).result()

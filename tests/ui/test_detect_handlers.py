@@ -1,0 +1,183 @@
+"""The Detect tab's handlers with a stand-in for the network: what is drawn and written, and how often."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from cvdemo.demo import Run, Step
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.scan import LevelScores, Scan
+from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.images import read_image, save_png
+from cvdemo.limits import DETECT_S
+from cvdemo.ui import detect, detect_results
+from cvdemo.ui.detect import LIVE, SEARCH, Session
+
+LEVELS = 3
+VALUES = [getattr(DetectConfig(), name) for name in (*LIVE, *SEARCH)]
+CONTROLS = VALUES[: len(LIVE)]
+STATUS = 1  # places among a handler's outputs
+SESSION = 5
+
+
+def scan_of(levels: int) -> Scan:
+    """A box of class "cat" a level, of falling scores; a window of one cell."""
+    boxes = np.array([[20 * i, 0, 20 * i + 10, 10] for i in range(levels)], np.float32)
+    level = LevelScores((32, 32), np.full((1, 1), 0.9, np.float32), np.array([0]), np.full((1, 1, 1), 0.9, np.float32))
+    return Scan(
+        (128, 64), ["cat", "dog"], (level,) * levels, boxes, boxes,
+        np.linspace(0.9, 0.5, levels, dtype=np.float32), np.zeros(levels, np.int64), levels, 1, 5.0, levels == LEVELS,
+    )  # fmt: skip
+
+
+def stand_in(seen: list[DetectRequest], ends_after: int = LEVELS) -> Run:
+    """A scan of three levels that takes no time, with a step between the first two; it may end early."""
+
+    def run(request: DetectRequest) -> Iterator[Step[Any]]:
+        seen.append(request)
+        for level in range(1, ends_after + 1):
+            found = DetectResult(scan_of(level), select(scan_of(level), request.config))
+            result = found if level == LEVELS else None
+            yield Step(done=level, total=LEVELS, partial=found, measures={"windows": level}, result=result)
+            if level == 1:
+                yield Step(done=1, total=LEVELS, measures={"windows": 32})
+        if ends_after < LEVELS:
+            yield Step(done=ends_after, total=LEVELS, measures={"windows": 1}, result=found, complete=False)
+
+    return run
+
+
+@pytest.fixture
+def picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
+    return str(save_png(np.full((64, 128, 3), 99, np.uint8), tmp_path / "picture.png"))
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often what takes time was called, by name."""
+    counted: Counter[str] = Counter()
+
+    def count(module: Any, name: str) -> None:
+        function = getattr(module, name)
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            counted[name] += 1
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, wrapper)
+
+    for name in ("draw_detections", "draw_score_map", "draw_windows", "score_map", "png_bytes", "save_download"):
+        count(detect_results, name)
+    for name in ("select", "to_canvas", "draw_detections"):
+        count(detect, name)
+    return counted
+
+
+def on_page(run: Run, picture: str, view: str = "Boxes") -> list[tuple[Any, ...]]:
+    return list(detect._detect_on_page(run, picture, "imagenet", view, *VALUES))
+
+
+def is_unchanged(outputs: tuple[Any, ...]) -> bool:
+    return all(output == gr.skip() for output in outputs)
+
+
+def test_each_level_is_drawn_and_written_once_and_nothing_after_the_last(picture: str, calls: Counter[str]) -> None:
+    outputs = on_page(stand_in([]), picture)
+    session = outputs[-1][SESSION]
+    assert is_unchanged(detect._show_if_moved("3 boxes.", session, "Boxes", [], *CONTROLS))
+    once = {"to_canvas": 1, "draw_detections": LEVELS, "png_bytes": LEVELS, "save_download": 3 * LEVELS}
+    assert calls == once  # no selection on the page, no score map: nobody asked for it
+
+
+@pytest.mark.parametrize(("view", "drawn"), [("Score map", "draw_score_map"), ("Windows", "draw_windows")])
+def test_the_chosen_view_takes_the_place_of_the_last_boxes(
+    picture: str, calls: Counter[str], view: str, drawn: str
+) -> None:
+    outputs = on_page(stand_in([]), picture, view)
+    assert is_unchanged(detect._show_if_moved("", outputs[-1][SESSION], view, [], *CONTROLS))
+    assert calls[drawn] == 1 and calls["draw_detections"] == LEVELS - 1
+    assert calls["score_map"] == (view == "Score map")
+
+
+def test_the_status_counts_windows_and_boxes_and_ends_with_the_summary(picture: str) -> None:
+    lines = [output[STATUS] for output in on_page(stand_in([]), picture)]
+    assert lines == [
+        "Level 1 of 3: 1 windows, 1 box",
+        "Level 1 of 3: 32 windows, 1 box",
+        "Level 2 of 3: 2 windows, 2 boxes",
+        "**3 boxes.** 3 candidates from 3 windows on 3 levels, scored in 5 ms.",
+    ]
+
+
+def test_a_run_that_ends_early_says_so_and_draws_nothing_again(picture: str, calls: Counter[str]) -> None:
+    outputs = on_page(stand_in([], ends_after=2), picture)
+    assert outputs[-1][STATUS].endswith("on 2 levels, scored in 5 ms; stopped before the finest level.")
+    assert is_unchanged((outputs[-1][0], *outputs[-1][2:])) and calls["draw_detections"] == 2
+    outputs = on_page(stand_in([], ends_after=2), picture, "Windows")
+    assert outputs[-1][SESSION].look.view == "Windows" and calls["draw_windows"] == 1
+
+
+def test_controls_that_moved_meanwhile_are_obeyed_after_the_run(picture: str, calls: Counter[str]) -> None:
+    session = on_page(stand_in([]), picture)[-1][SESSION]
+    calls.clear()
+    moved = [0.95, *CONTROLS[1:]]
+    shown = detect._show_if_moved("3 boxes.", session, "Boxes", [], *moved)
+    assert shown[STATUS].startswith("**0 boxes.** The best guess is cat with 90%") and calls["draw_detections"] == 1
+    assert detect._show_if_moved("Cancelled; what was found stays.", session, "Boxes", [], *moved)[STATUS] == gr.skip()
+    assert detect._show_if_moved("", session, "Boxes", [1], *CONTROLS)[STATUS].startswith("**0 boxes.**")
+    assert is_unchanged(detect._show_if_moved("", None, "Boxes", [], *CONTROLS))
+
+
+def test_a_run_that_was_cancelled_in_the_middle_shows_the_view_that_is_chosen(picture: str) -> None:
+    session: Session = on_page(stand_in([]), picture, "Windows")[0][SESSION]
+    assert session.look.view == "Boxes"
+    assert detect._show_if_moved("Cancelled.", session, "Windows", [], *CONTROLS)[0] != gr.skip()
+
+
+def test_the_score_map_is_computed_once_a_touch(picture: str, calls: Counter[str]) -> None:
+    session = on_page(stand_in([]), picture)[-1][SESSION]
+    calls.clear()
+    shown = detect._show(session, "Score map", [0], *CONTROLS)
+    assert "Red is a probability of 90%" in shown[STATUS]
+    assert calls["score_map"] == calls["draw_score_map"] == calls["select"] == 1 and not calls["draw_detections"]
+    calls.clear()
+    detect._show(session, "Boxes", [], *CONTROLS)
+    assert not calls["score_map"] and calls["draw_detections"] == 1
+
+
+def test_the_files_hold_what_the_table_shows(picture: str) -> None:
+    *_, (_, _, table, as_json, as_csv, _, _) = on_page(stand_in([]), picture)
+    listed = json.loads(Path(as_json["value"]).read_text(encoding="utf-8"))["detections"]
+    lines = Path(as_csv["value"]).read_text(encoding="utf-8").splitlines()
+    assert [entry["score"] for entry in listed] == pytest.approx([0.9, 0.7, 0.5], abs=1e-3)
+    assert table[0] == ["cat", "90.0%", "0,0", "10,10"] and len(table) == len(listed) == len(lines) - 1 == 3
+    assert lines[1] == "cat,0.9,0.0,0.0,10.0,10.0"
+
+
+def test_the_endpoint_draws_once_and_asks_for_what_it_was_given(picture: str, calls: Counter[str]) -> None:
+    seen: list[DetectRequest] = []
+    path, boxes = detect.detect_endpoint(stand_in(seen), picture, score_threshold=0.6, nms_iou=0.2, one_name=False)
+    (request,) = seen
+    assert request.config == DetectConfig(score_threshold=0.6, nms_iou=0.2, one_name=False)
+    assert request.image.shape == (64, 128, 3) and request.time_limit_s == DETECT_S
+    assert len(boxes["detections"]) == 2 and max(read_image(path).shape) == 720
+    assert calls == {"to_canvas": 1, "draw_detections": 1, "png_bytes": 1, "save_download": 1}
+
+
+@pytest.mark.parametrize(("levels", "warnings"), [(3, 0), (1, 1)])
+def test_the_endpoint_says_when_the_time_limit_stopped_it(
+    picture: str, levels: int, warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    _, boxes = detect.detect_endpoint(stand_in([], ends_after=levels), picture)
+    assert boxes["complete"] is (levels == 3)
+    words = "Stopped at the limit of 60 s before the finest level: small objects may be missing."
+    assert said == [words] * warnings
