@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 T = TypeVar("T")
+PROCESS_THREADS = torch.get_num_threads()  # as the process begins: one a core, or OMP_NUM_THREADS
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:

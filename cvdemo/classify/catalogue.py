@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from cvdemo.errors import WeightsError, brief
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.build import TITLES
 from cvdemo.weights import WeightEntry, load_ensembles, load_labels, load_manifest
 
 DEFAULT = "imagenet"  # the public name of EfficientNet-Lite0 on the page and in the API
-BACKBONE = "efficientnet_lite0"
 FEW_CLASSES = 20  # so many are named one by one
 SAMPLES = 6  # of more classes, so many are named
 BEST_FEW = 5  # the rank told beside rank-1

@@ -15,10 +15,10 @@ from cvdemo.cli.targets import check_targets, either, is_folder
 from cvdemo.config import settings_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.nets.dcgan import Generator
 from cvdemo.sample.generate import (
     COUNT_MAX,
     Pick,
+    PictureNetwork,
     SampleConfig,
     columns_for,
     combine,
@@ -143,7 +143,9 @@ def _suffix(args: argparse.Namespace) -> str:
     return f".{args.format}" if args.format else SUFFIXES[0]
 
 
-def _pictures(generator: Generator, config: SampleConfig, args: argparse.Namespace) -> tuple[list[ImageArray], str]:
+def _pictures(
+    generator: PictureNetwork, config: SampleConfig, args: argparse.Namespace
+) -> tuple[list[ImageArray], str]:
     """The pictures, and what to say of them."""
     if args.arithmetic:
         a, b, c = (pick_from(text, config) for text in args.arithmetic)
@@ -170,7 +172,7 @@ def _write_pictures(
 
 
 def _write_walk(
-    generator: Generator, config: SampleConfig, walk: WalkConfig, args: argparse.Namespace
+    generator: PictureNetwork, config: SampleConfig, walk: WalkConfig, args: argparse.Namespace
 ) -> tuple[str, dict[str, int]]:
     """Writes the film, with a bar on a terminal; returns what to say of it, and what to tell programs."""
     if args.through:

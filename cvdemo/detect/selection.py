@@ -19,7 +19,7 @@ from cvdemo.config import setting
 from cvdemo.detect.sliding_window import SCORE_FLOOR, Detector, Scan, ScanConfig, scan_steps
 from cvdemo.errors import brief
 from cvdemo.images import ImageArray
-from cvdemo.nets.efficientnet_lite import fold_batch_norm
+from cvdemo.nets.backbone import load_trunk
 from cvdemo.nets.window_net import lite_windows
 from cvdemo.ops.boxes import FloatArray, IntArray, class_wise_nms, nms
 from cvdemo.runtime import Deadline, load_once
@@ -29,7 +29,7 @@ NESTED_SHARE = 0.6  # a box with more than this share of it inside a better one 
 
 def _imagenet(device: str) -> Detector:
     classifier = load_classifier("imagenet", device)
-    net = lite_windows(fold_batch_norm(classifier.network), classifier.preprocessing.input_px)
+    net = lite_windows(classifier.network, classifier.preprocessing.input_px, load_trunk(device))
     return Detector(net, classifier.preprocessing, classifier.labels, classifier.device)
 
 

@@ -15,10 +15,9 @@ from torch import Tensor
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.nets.dcgan import Generator
 from cvdemo.ops.video import Film
 from cvdemo.runtime import Deadline
-from cvdemo.sample.generate import BATCH, generate
+from cvdemo.sample.generate import BATCH, PictureNetwork, generate
 from cvdemo.sample.latents import loop
 
 
@@ -48,7 +47,7 @@ class WalkStep:
 
 
 def walk_steps(
-    generator: Generator, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
+    generator: PictureNetwork, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
 ) -> Iterator[WalkStep]:
     """The frames of a walk, some at a time; the last step is not complete (`done < total`) if the deadline came first.
 
@@ -64,7 +63,7 @@ def walk_steps(
 
 
 def film_steps(
-    path: Path, generator: Generator, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
+    path: Path, generator: PictureNetwork, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
 ) -> Iterator[WalkStep]:
     """`walk_steps` on the way into the film `path`, which is there, whole, after the last step, and not before.
 

@@ -29,14 +29,14 @@ from torch import Tensor
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
-from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
+from cvdemo.nets.backbone import BACKBONE, load_backbone
+from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.ops.colour_match import ColourReference, colour_loss, match_colours
 from cvdemo.pace import Pace
 from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.style.losses import content_loss, gram_matrix, style_loss, total_variation
-from cvdemo.weights import entry_of, load_state_dict
+from cvdemo.weights import entry_of
 
-BACKBONE = "efficientnet_lite0"
 STYLE_LAYERS = {"stem": 1.0, "block1": 1.0, "block3": 1.0, "block5": 1.0, "block8": 1.0}  # strides 2, 4, 8, 16, 16
 CONTENT_LAYER = "block5"
 COLOUR_WEIGHT = 0.1  # of the colour loss beside the Gram matrices, within the style loss
@@ -156,11 +156,8 @@ def load_style_network(device: str = "auto") -> StyleNetwork:
     Raises:
         WeightsError: its file is missing or altered.
     """
-    entry, target = entry_of(BACKBONE), resolve_device(device)
-    network = EfficientNetLite(num_classes=entry.network["num_classes"])
-    network.load_state_dict(load_state_dict(BACKBONE))
-    network = fold_batch_norm(network).requires_grad_(False).to(target)
-    return StyleNetwork(network, Preprocessing.from_manifest(entry.preprocessing), target)
+    preprocessing = Preprocessing.from_manifest(entry_of(BACKBONE).preprocessing)
+    return StyleNetwork(load_backbone(device), preprocessing, resolve_device(device))
 
 
 def scale_sizes(

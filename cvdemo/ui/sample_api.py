@@ -7,9 +7,17 @@ from torch import Tensor
 
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import Deadline
-from cvdemo.sample.generate import Pick, combine, generator_of, interpolate, latents, load_generator, stops_of
+from cvdemo.sample.generate import (
+    Pick,
+    PictureNetwork,
+    combine,
+    generator_of,
+    interpolate,
+    latents,
+    load_generator,
+    stops_of,
+)
 from cvdemo.sample.latent_walk import WalkConfig, film_steps
 from cvdemo.ui.wiring.controls import growing_download, whole_number
 
@@ -94,7 +102,7 @@ def _pairs(generator: str, through: Any, truncation: float) -> list[Pick]:
     return [Pick(generator=generator, seed=seed, index=index, truncation=truncation) for seed, index in through]
 
 
-def walk_stops(picks: Sequence[Pick], source: Pick, config: WalkConfig) -> tuple[Generator, Tensor, str]:
+def walk_stops(picks: Sequence[Pick], source: Pick, config: WalkConfig) -> tuple[PictureNetwork, Tensor, str]:
     """Generator, latents and, in words, where the walk goes: through the picks, else through latents of a seed."""
     if len(picks) == 1:
         raise InputError("A walk needs two picks or more, or none: use another picture as A, B or C, or clear them.")

@@ -22,7 +22,7 @@ import pytest
 from cvdemo.ui import page
 
 ROOT = Path(__file__).resolve().parents[2]
-PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.upscale.onnx_graph", "cvdemo.detect.sliding_window"]
+PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.nets.forward", "cvdemo.detect.sliding_window"]
 
 
 class PageProcess:

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network, prepare
 from cvdemo.images import Preprocessing, center_crop, normalise
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of
 from train.classify.measures import measure
@@ -44,7 +45,6 @@ from train.engine.optimisers import lr_factor
 from train.engine.progress import Progress
 from train.engine.writing import can_write_in, write_whole
 
-BACKBONE = "efficientnet_lite0"
 SMALLEST_PX = 32  # the backbone halves a picture five times
 
 _SHARD = 1024  # pictures whose features are kept at a time while extraction goes on, a multiple of _BATCH

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network
 from cvdemo.images import Preprocessing
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
 from train.classify.examples import in_order, try_all
 from train.classify.features import (
-    BACKBONE,
     Examples,
     FeatureConfig,
     Features,

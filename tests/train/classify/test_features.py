@@ -13,6 +13,7 @@ from PIL import Image
 
 from cvdemo.classify.classifier import prepare
 from cvdemo.images import normalise
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.weights import entry_of
 from train.classify import features
 from train.classify.features import (
@@ -116,7 +117,7 @@ def test_features_in_16_bits_are_others(listing: Listing, tmp_path: Path) -> Non
 
 
 def test_the_mark_in_16_bits_is_that_of_older_files(listing: Listing) -> None:
-    settings = {"network": entry_of(features.BACKBONE).sha256, "input_px": 32, "mirrored": True}
+    settings = {"network": entry_of(BACKBONE).sha256, "input_px": 32, "mirrored": True}
     older = fingerprint(listing.files[0].parent, listing.files, labels=listing.labels.tolist(), **settings)
     assert mark_of(listing, SMALL, True) == older
 
