@@ -1,16 +1,19 @@
 """Where work runs and for how long: device, threads, models loaded once, deadlines."""
 
+import ctypes
 import inspect
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
+P = ParamSpec("P")
 T = TypeVar("T")
 PROCESS_THREADS = torch.get_num_threads()  # as the process begins: one a core, or OMP_NUM_THREADS
 
@@ -74,6 +77,30 @@ class Deadline:
     def expired(self) -> bool:
         late = self.seconds is not None and time.monotonic() - self.started >= self.seconds
         return late or self.abandoned
+
+
+def release_memory() -> None:
+    """Gives memory that the process has freed back to the system, where the C library is glibc; elsewhere nothing.
+
+    glibc keeps what torch frees in small pieces: 280 MB after a dream at its defaults. Giving it back takes 25 ms, and
+    0.2 ms where there is nothing to give.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
+
+
+def releasing_memory(steps: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """A generator function after whose end, whatever ended it, `release_memory` is called."""
+
+    @wraps(steps)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        try:
+            yield from steps(*args, **kwargs)
+        finally:
+            release_memory()
+
+    return wrapper
 
 
 def load_once(loader: Callable[..., T]) -> Callable[..., T]:

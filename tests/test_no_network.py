@@ -155,7 +155,7 @@ def test_a_demo_asks_no_host(demos: dict[str, list[str]], demo: str) -> None:
         assert demos[demo] == ["IMPORTED onnxruntime with 1"]
 
 
-MODULES = ("cvdemo.nets.forward", "bench.sample", "bench.upscale")
+MODULES = ("cvdemo.nets.forward", "bench.forward", "bench.sample", "bench.upscale")
 
 
 @pytest.fixture(scope="module")

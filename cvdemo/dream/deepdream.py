@@ -24,7 +24,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES
 from cvdemo.pace import Pace
-from cvdemo.runtime import Deadline
+from cvdemo.runtime import Deadline, releasing_memory
 
 LAYERS = tuple(name for name in LAYER_NAMES if name.startswith("block"))
 WHOLE_LAYER = -1  # as a channel: all of them
@@ -225,6 +225,7 @@ def grow_octave(dreamed: Tensor, original: Tensor, size_hw: tuple[int, int], det
     return (resize(dreamed, size_hw) + detail * lost).clamp(0, 1)
 
 
+@releasing_memory
 def dream(
     image: ImageArray,
     network: FeatureNetwork,

@@ -33,7 +33,7 @@ from cvdemo.nets.backbone import BACKBONE, load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.ops.colour_match import ColourReference, colour_loss, match_colours
 from cvdemo.pace import Pace
-from cvdemo.runtime import Deadline, load_once, resolve_device
+from cvdemo.runtime import Deadline, load_once, releasing_memory, resolve_device
 from cvdemo.style.losses import content_loss, gram_matrix, style_loss, total_variation
 from cvdemo.weights import entry_of
 
@@ -288,6 +288,7 @@ def matched_pair(
     return match_colours(source, reference), reference
 
 
+@releasing_memory
 def stylize(
     content: ImageArray,
     style: ImageArray,

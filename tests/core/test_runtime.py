@@ -1,12 +1,16 @@
 """Device choice, one-time loading, deadlines."""
 
+import platform
+import resource
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
-from cvdemo.runtime import Deadline, load_once, resolve_device, stopping_when
+from cvdemo.runtime import Deadline, load_once, release_memory, releasing_memory, resolve_device, stopping_when
 
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +85,38 @@ def test_a_deadline_ends_when_nobody_waits() -> None:
     left.set()
     assert deadline.expired and deadline.abandoned and endless.expired
     assert not other.expired and not other.abandoned
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere nothing is to be done")
+@pytest.mark.parametrize("ending", ["done", "closed", "raised"])
+def test_freed_memory_is_given_back_however_the_steps_end(ending: str) -> None:
+    def steps() -> Iterator[int]:
+        pieces = [bytearray(100_000) for _ in range(2000)]  # 200 MB; each below glibc's threshold for maps of their own
+        kept.append(bytearray(100_000))  # after them: the heap cannot shrink from its end
+        yield len(pieces)
+        del pieces  # the trace of an error holds what the function holds
+        if ending == "raised":
+            raise ZeroDivisionError
+
+    kept: list[bytearray] = []
+    before = resident_mb()
+    run = releasing_memory(steps)()
+    assert next(run) == 2000
+    assert resident_mb() - before > 150
+    if ending == "closed":
+        run.close()  # type: ignore[attr-defined]  # it is a generator
+    elif ending == "raised":
+        with pytest.raises(ZeroDivisionError):
+            next(run)
+    else:
+        assert list(run) == []
+    assert resident_mb() - before < 60
+
+
+def test_without_glibc_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.runtime.ctypes.CDLL", lambda name: object())
+    release_memory()
