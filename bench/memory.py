@@ -1,8 +1,10 @@
 """Memory of the page: at rest, and after each demo has run once at its defaults: `python -m bench.memory`.
 
-The page is started as people start it, in a process of its own, and asked over its public interface. What counts is the
-resident memory that belongs to the process alone (`RssAnon` of Linux); files such as the libraries of PyTorch, which
-the system may drop and share, are told beside it.
+The page is started as people start it, in a process of its own, and asked over its public interface. What counts is its
+resident memory; the share of files such as PyTorch's libraries, which the system may drop, is told beside it.
+
+Measured on Linux, two cores with much else running, torch 2.11: 673 MB at rest; classify adds 102 MB, all six demos 302
+(604 before `cvdemo.runtime.releasing_memory`), of which 97 are files.
 """
 
 from __future__ import annotations

@@ -11,7 +11,11 @@ EfficientNet-Lite0 at 224 px, two cores with much else running, medians of twelv
 | two threads that sleep | 30, 5.1 | 40, 10.3 |
 | two threads that spin, ONNX Runtime's default | 55, 10.2 | 107, 16.0 |
 
-So there is one session a network, with the threads that the process has, however many jobs run.
+So there is one session a network, with the threads that the process has, however many jobs run. `bench.forward` times
+an answer of it against ONNX Runtime called without this project, which took 9 ms, 14 ms beside one busy process of our
+own (two threads, load 13, five rounds): 0.65 and 0.94 times as long. ONNX Runtime's default, threads that spin, took
+3.3 and 5.6 times as long. With one thread, in six rounds of another run, it was 1.07 and 1.41 times; PyTorch took 5.5
+and 3.6 times as long. In CPU time it was 0.73 to 1.08 times the peer.
 """
 
 from __future__ import annotations
@@ -71,7 +75,8 @@ class OnnxEngine:
         self._session: onnxruntime.InferenceSession | None = None
         self._model: OnnxModel | None = None  # a session reads its tensors for as long as it lives
         self._run_options = onnxruntime.RunOptions()
-        # Without this a session keeps the memory of its largest picture for good: 250 MB after one of a megapixel.
+        # Without this a session keeps the memory of its largest picture for good: 250 MB after one of a megapixel. It
+        # costs a fast upscaling an eighth more CPU time, 9-5-5 a hundredth, and classification nothing that was seen.
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def __call__(self, x: Tensor) -> Tensor:
