@@ -1,14 +1,13 @@
-"""The ONNX graphs: equal to the torch networks, for any size, and within their limits of memory and threads."""
+"""Super-resolution by ONNX Runtime: equal to torch, for any size, in bands of bounded size."""
 
-import onnx
 import pytest
 import torch
 
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
-from cvdemo.upscale import onnx_graph
+from cvdemo.upscale import bands as bands_module
+from cvdemo.upscale.bands import bands, onnx_engine
 from cvdemo.upscale.network import Net, torch_engine
-from cvdemo.upscale.onnx_graph import bands, onnx_engine, onnx_model
 
 SIZES = [(1, 1), (7, 40), (33, 20)]
 
@@ -50,43 +49,17 @@ def test_it_equals_torch(name: str, size_hw: tuple[int, int]) -> None:
     assert expected.abs().max().item() > 0.01  # a network of zeros would prove nothing
 
 
-@pytest.mark.parametrize("name", ["9-5-5", "fast x2"])
-def test_the_model_says_what_it_takes(name: str) -> None:
-    model = onnx_model(NETWORKS[name])
-    onnx.checker.check_model(model, full_check=True)
-    (given,), (result,) = model.graph.input, model.graph.output
-    assert (given.name, result.name) == ("luminance", "result")
-    sides = [(dim.dim_value, dim.dim_param) for dim in given.type.tensor_type.shape.dim]
-    assert sides == [(0, "batch"), (1, ""), (0, "height"), (0, "width")]
-    assert model.opset_import[0].version == 17 and model.ir_version == 8
-
-
 @pytest.mark.parametrize("name", ["9-5-5", "fast x3"])
 def test_large_tiles_go_through_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = NETWORKS[name]
     x = torch.rand(1, 1, 61, 50)
     whole = onnx_engine(network)(x)
-    monkeypatch.setattr(onnx_graph, "BAND_PX", 50 * 30)
+    monkeypatch.setattr(bands_module, "BAND_PX", 50 * 30)
     parts = bands(x, network.halo_px)
     assert len(parts) > 2 and max(part.shape[2] for part in parts) == 30
     torch.testing.assert_close(onnx_engine(network)(x), whole, atol=1e-5, rtol=0)
 
 
 def test_bands_narrower_than_the_halo_have_one_row_each() -> None:
-    parts = bands(torch.zeros(1, 1, 12, onnx_graph.BAND_PX), halo_px=4)
+    parts = bands(torch.zeros(1, 1, 12, bands_module.BAND_PX), halo_px=4)
     assert [part.shape[2] for part in parts] == [9] * 4
-
-
-def test_it_takes_the_threads_of_torch_and_lets_them_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[onnx_graph.onnxruntime.SessionOptions] = []
-    session = onnx_graph.onnxruntime.InferenceSession
-
-    def watched(model: bytes, options: onnx_graph.onnxruntime.SessionOptions, providers: list[str]) -> object:
-        seen.append(options)
-        return session(model, options, providers=providers)
-
-    monkeypatch.setattr(onnx_graph.onnxruntime, "InferenceSession", watched)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    onnx_engine(NETWORKS["fast x2"])
-    assert seen[0].intra_op_num_threads == 3
-    assert seen[0].get_session_config_entry("session.intra_op.allow_spinning") == "0"
