@@ -18,7 +18,7 @@ from train import __main__ as command_line
 from train.engine.loop import LoopConfig
 from train.publishing.recipe import Context
 from train.recipes import RECIPES
-from train.upscale import recipe as super_resolution_recipe
+from train.upscale import super_resolution_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 _dry_run_s: list[float] = []

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from cvdemo.weights import WEIGHTS_DIR
-from train.classify.task import Normalisation
+from train.classify.classifier_task import Normalisation
 from train.data.datasets import Labelled, PictureFolder, read_pictures_of
 from train.data.download import fetch
 from train.engine.progress import Progress

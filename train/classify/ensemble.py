@@ -20,9 +20,9 @@ from torch import Tensor
 
 from cvdemo.weights import WEIGHTS_DIR, load_labels, load_manifest
 from train.classify.measures import measure
-from train.data.class_names import columns_in_order, order_of
 from train.data.datasets import READINGS, SealedSplit
 from train.engine.checkpoint import BEST, LAST, has_checkpoint, load
+from train.engine.class_names import columns_in_order, order_of
 from train.engine.loop import Trainer
 from train.publishing.publish import publish_ensemble
 from train.publishing.recipe import Context, Recipe, command_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from train.classify.features import Examples, read_picture
-from train.data.class_names import order_of
 from train.data.read_pictures import each_read
+from train.engine.class_names import order_of
 from train.engine.progress import Progress
 
 

@@ -21,6 +21,7 @@ from cvdemo.classify.classifier import load_network
 from cvdemo.images import Preprocessing
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
+from train.classify.classifier_recipe import publish_classifier, told
 from train.classify.examples import in_order, try_all
 from train.classify.features import (
     BACKBONE,
@@ -42,17 +43,16 @@ from train.classify.features import (
 )
 from train.classify.finetune import FineTuneConfig, FineTuneTask
 from train.classify.measures import timed_result
-from train.classify.recipe import publish_classifier, told
-from train.data.class_names import check_classes, order_of
 from train.data.datasets import READINGS, Labelled, SealedSplit
 from train.data.download import fetch
 from train.data.packing import made_from
 from train.data.read_pictures import Listing, each_read
 from train.engine.checkpoint import load, load_last
+from train.engine.class_names import check_classes, order_of
 from train.engine.device import channels_last
 from train.engine.monitor import METRICS_FILE, read_records
 from train.engine.progress import Progress
-from train.engine.task import with_steps
+from train.engine.training_task import with_steps
 from train.engine.writing import can_write_in
 from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of

@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from torchvision.datasets import CIFAR10
 
-from train.data.class_names import order_of, shown
 from train.data.hdf5 import load_labelled
 from train.data.packing import is_packed, packed_listing, read_list
 from train.data.picture_files import check_folder, is_picture, kind_of, tell_passed
 from train.data.read_pictures import Listing, check_size, class_files
 from train.data.splits import READINGS, Labelled, Labels, SealedSplit, class_weights, hold_out_last, stratified_split
+from train.engine.class_names import order_of, shown
 from train.engine.progress import Progress
 from train.engine.writing import kept_at
 

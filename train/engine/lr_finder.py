@@ -22,7 +22,7 @@ from train.engine.curves import Curve, Panel, draw
 from train.engine.device import preserved_rng
 from train.engine.loop import seeded
 from train.engine.progress import Progress
-from train.engine.task import Task
+from train.engine.training_task import Task
 from train.engine.writing import make_folder
 
 FEWEST_STEPS = 10  # fewer make no curve

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvdemo.nets.fast_resnet import FastResNet
-from train.classify.recipe import ClassifierSpec, Source, default_optimizers
-from train.classify.task import ClassifierConfig, Normalisation
+from train.classify.classifier_recipe import ClassifierSpec, Source, default_optimizers
+from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import cifar10_folder, read_cifar10
 from train.engine.optimisers import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
 

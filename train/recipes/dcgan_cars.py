@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.recipe import GanSpec
-from train.sample.task import GanConfig
+from train.sample.gan_recipe import GanSpec
+from train.sample.gan_task import GanConfig
 
 _NOTES = """
 Draws the middles of cars at 64 px from Gaussian latents of length 128, for the Sample tab. Nothing can be asked for but

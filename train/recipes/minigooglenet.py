@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.classify.recipe import ClassifierSpec
-from train.classify.task import ClassifierConfig
+from train.classify.classifier_recipe import ClassifierSpec
+from train.classify.classifier_task import ClassifierConfig
 from train.engine.optimisers import OptimizerName, ScheduleName
 from train.recipes.cifar10 import CIFAR10
 

@@ -1,6 +1,6 @@
 """SRCNN 9-5-5 for one scale (Dong et al. 2016), luminance only; x3 and x4 may start from x2.
 
-Data, training and what differs from the paper: `train.upscale.recipe`.
+Data, training and what differs from the paper: `train.upscale.super_resolution_recipe`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.upscale.recipe import SuperResolution
-from train.upscale.task import SuperResolutionConfig
+from train.upscale.super_resolution_recipe import SuperResolution
+from train.upscale.super_resolution_task import SuperResolutionConfig
 
 NOTES = """
 Restores the luminance of a picture that bicubic has enlarged, for the Upscale tab; colour stays bicubic. It sharpens

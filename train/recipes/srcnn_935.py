@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from train.recipes.srcnn import DRY_RUN, NOTES, SrcnnConfig
-from train.upscale.recipe import SuperResolution
+from train.upscale.super_resolution_recipe import SuperResolution
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """FastSRCNN for one scale: better than SRCNN and several times cheaper, since it works on the low-resolution picture.
 
-x3 and x4 may start from x2, of which all layers fit but the last. Data and training: `train.upscale.recipe`.
+x3 and x4 may start from x2, of which all layers fit but the last. Data and training: `train.upscale.super_resolution_recipe`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.upscale.recipe import SuperResolution
-from train.upscale.task import SuperResolutionConfig
+from train.upscale.super_resolution_recipe import SuperResolution
+from train.upscale.super_resolution_task import SuperResolutionConfig
 
 NOTES = """
 Adds to a picture that bicubic has enlarged the detail that the network sees in the small one; luminance only, colour

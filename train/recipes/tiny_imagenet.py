@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from train.classify.recipe import ClassifierSpec, Source
-from train.classify.task import ClassifierConfig, Normalisation
+from train.classify.classifier_recipe import ClassifierSpec, Source
+from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_tiny_imagenet, tiny_imagenet_folder
 from train.engine.optimisers import OptimizerName, ScheduleName
 

@@ -11,10 +11,9 @@ import torch
 
 from cvdemo.weights import load_ensembles, load_manifest
 from tests.train.publishing.test_publish import put
-from train.classify import ensemble
-from train.classify import recipe as classifier_recipe
-from train.classify.recipe import ClassifierSpec, Source
-from train.classify.task import ClassifierConfig, ClassifierTask, Normalisation
+from train.classify import classifier_recipe, ensemble
+from train.classify.classifier_recipe import ClassifierSpec, Source
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation
 from train.data.datasets import READINGS, Labelled
 from train.engine.checkpoint import LAST
 from train.publishing.recipe import Context, PublishOptions, Recipe

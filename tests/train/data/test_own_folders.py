@@ -15,9 +15,9 @@ from cvdemo.weights import load_labels, load_manifest
 from train import __main__ as command_line
 from train.classify import ensemble
 from train.data import datasets as sources
-from train.data.class_names import columns_in_order, in_order, order_of
 from train.data.splits import Labelled
 from train.engine.checkpoint import LAST, load
+from train.engine.class_names import columns_in_order, in_order, order_of
 from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions
 from train.recipes import RECIPES, cifar10

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cvdemo.classify.classifier import load_network
 from cvdemo.weights import load_labels, load_manifest
-from train.classify import recipe as classifier_recipe
+from train.classify import classifier_recipe
 from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions, command_of, field_comments
 from train.recipes import RECIPES, cifar10

@@ -22,9 +22,9 @@ from train.recipes import dcgan, dcgan_cars, dcgan_fashion
 from train.recipes.dcgan import DcganConfig
 from train.recipes.dcgan_fashion import DcganFashionConfig
 from train.sample import card as gan_card
-from train.sample import recipe as gan_recipe
+from train.sample import gan_recipe
 from train.sample.card import CARD_SEED, CARD_TRUNCATION, card_samples
-from train.sample.recipe import GanSpec
+from train.sample.gan_recipe import GanSpec
 
 CPU = torch.device("cpu")
 TINY = {

@@ -15,9 +15,9 @@ from tests.train.tiny import same_run
 from train.engine.checkpoint import BEST, LAST, load
 from train.engine.loop import Trainer, seeded
 from train.engine.monitor import METRICS_FILE, is_evaluation, read_records
-from train.sample import task as gan
+from train.sample import gan_task as gan
+from train.sample.gan_task import GanConfig, GanTask, generated, square_grid, to_signed, to_uint8
 from train.sample.losses import r1_penalty
-from train.sample.task import GanConfig, GanTask, generated, square_grid, to_signed, to_uint8
 
 CPU = torch.device("cpu")
 TINY = GanConfig(

@@ -24,9 +24,9 @@ from train.publishing.publish import paragraphs
 from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
 from train.sample.card import card_pictures
+from train.sample.gan_task import GanConfig, GanTask, check_steps, generated, new_networks
 from train.sample.lite0_features import RealFeatures, digest_of, feature_cache
 from train.sample.measures import PROTOCOL, SampleQuality, rounded
-from train.sample.task import GanConfig, GanTask, check_steps, generated, new_networks
 
 _MEASURE_SEED = 2026
 _BASELINE = "A generator to compare with; the page does not offer it."  # instead of a recipe's notes

@@ -15,16 +15,16 @@ from torch.optim import Optimizer
 from cvdemo.classify.classifier import load_network
 from cvdemo.nets.build import build_network
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, predict, side_px, to_pixels
 from train.classify.data_source import Source as Source
 from train.classify.measures import confusion_matrix, draw_confusion, timed_result
-from train.classify.task import ClassifierConfig, ClassifierTask, predict, side_px, to_pixels
 from train.data.augment import tta_views
-from train.data.class_names import check_classes, in_order, order_of
 from train.data.datasets import READINGS, Labelled, SealedSplit, hold_out_last
 from train.data.splits import Labels
 from train.engine.checkpoint import BEST, hours_of, load
+from train.engine.class_names import check_classes, in_order, order_of
 from train.engine.optimisers import optimizers_for
-from train.engine.task import with_steps
+from train.engine.training_task import with_steps
 from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs, write_atomically

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.classify.task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px, to_pixels
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px, to_pixels
 from train.data.datasets import Labelled
 from train.engine.loop import seeded
 from train.engine.optimisers import optimizers_for
@@ -133,6 +133,6 @@ def test_normalised_pictures_have_the_stated_mean() -> None:
 def test_predictions_come_in_order_whatever_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     made, data = task(), squares(21)
     at_once = predict(made.network, data.pictures, HALF, CPU)
-    monkeypatch.setattr("train.classify.task._MEASURE_BATCH", 4)
+    monkeypatch.setattr("train.classify.classifier_task._MEASURE_BATCH", 4)
     assert torch.allclose(predict(made.network, data.pictures, HALF, CPU), at_once, atol=1e-5)
     assert at_once.shape == (21, 2)
