@@ -1,6 +1,7 @@
 """FastSRCNN for one scale: better than SRCNN and several times cheaper, since it works on the low-resolution picture.
 
-x3 and x4 may start from x2, of which all layers fit but the last. Data and training: `train.upscale.super_resolution_recipe`.
+x3 and x4 may start from x2, of which all layers fit but the last. Data and training:
+`train.upscale.super_resolution_recipe`.
 """
 
 from __future__ import annotations
