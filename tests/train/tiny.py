@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from train.engine.distributed import rank, shard
 from train.engine.loop import LoopConfig, Task, epoch_indices
-from train.engine.optimisers import lr_factor
+from train.engine.schedules import lr_factor
 
 CONFIG = LoopConfig(steps=8, batch_size=4, log_every=1, evaluate_every=4, preview_every=0, ema_decay=0.9)
 

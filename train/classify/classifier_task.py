@@ -19,7 +19,8 @@ from train.data.datasets import Labelled, class_weights
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, seeded, with_steps
-from train.engine.optimisers import OptimizerName, ScheduleName, lr_factor
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName, lr_factor
 
 _MEASURE_BATCH = 500
 _GROWTH_PX = 8  # sides of growing pictures are multiples of this: networks halve them three or four times

@@ -84,11 +84,6 @@ def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: C
     return folders
 
 
-def member_logits(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor]:
-    """Logits (N, K) of every member and labels (N,) on the test split, see `measured_members`."""
-    return measured_members(members, recipe, context)[:2]
-
-
 def measured_members(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor, str]:
     """Logits (N, K) of every member and labels (N,) on the test split, which is read once for all of them.
 

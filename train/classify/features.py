@@ -40,8 +40,8 @@ from train.data.read_pictures import Listing, Pictures, each_read, fingerprint, 
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
-from train.engine.optimisers import lr_factor
 from train.engine.progress import Progress
+from train.engine.schedules import lr_factor
 from train.engine.writing import can_write_in, write_whole
 
 BACKBONE = "efficientnet_lite0"

@@ -26,7 +26,8 @@ from train.data.read_pictures import Pictures
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
-from train.engine.optimisers import decay_groups, lr_factor
+from train.engine.optimisers import decay_groups
+from train.engine.schedules import lr_factor
 
 _ASPECT = math.log(4 / 3)  # crops are up to this much wider or higher, as in Inception's training
 

@@ -24,7 +24,9 @@ from cvdemo.nets.fast_resnet import FastResNet
 from train.classify.classifier_recipe import ClassifierSpec, Source, default_optimizers
 from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import cifar10_folder, read_cifar10
-from train.engine.optimisers import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
+from train.engine.muon import MUON_MOMENTUM, Muon
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
 
 CIFAR10 = Source(
     name="CIFAR-10 (Krizhevsky 2009)",

@@ -13,7 +13,8 @@ from typing import Any
 from train.classify.classifier_recipe import ClassifierSpec, Source
 from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_fashion_mnist
-from train.engine.optimisers import OptimizerName, ScheduleName
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
 
 # what the pictures are, how they are normalised, and where their test split is
 FASHION_MNIST = Source(

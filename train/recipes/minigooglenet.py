@@ -10,7 +10,8 @@ from typing import Any
 
 from train.classify.classifier_recipe import ClassifierSpec
 from train.classify.classifier_task import ClassifierConfig
-from train.engine.optimisers import OptimizerName, ScheduleName
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
 from train.recipes.cifar10 import CIFAR10
 
 _NOTES = """

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from train.classify.classifier_recipe import ClassifierSpec, Source
 from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_tiny_imagenet, tiny_imagenet_folder
-from train.engine.optimisers import OptimizerName, ScheduleName
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
 
 TINY_IMAGENET = Source(
     name="Tiny ImageNet (200 classes of ImageNet at 64 px), copy of github.com/seshuad/IMagenet",

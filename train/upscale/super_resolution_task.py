@@ -22,7 +22,7 @@ from cvdemo.weights import load_state_dict
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, with_steps
-from train.engine.optimisers import lr_factor
+from train.engine.schedules import lr_factor
 from train.engine.soap import Soap
 from train.publishing.lineage import file_to_start_from, legs_of, read_start
 from train.upscale.degradation import REACH_PX, CropDegradation, Restore, measure

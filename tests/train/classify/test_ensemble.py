@@ -135,7 +135,7 @@ def test_the_test_split_is_read_once_and_every_run_remembers_it(
 
     runs = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
     members = [str(run) for run in runs]
-    ensemble.member_logits(members, replace(recipe, test=counted), context(tmp_path))
+    ensemble.measured_members(members, replace(recipe, test=counted), context(tmp_path))
     assert read == ["test"]
     for run in runs:
         (line,) = (run / READINGS).read_text().splitlines()

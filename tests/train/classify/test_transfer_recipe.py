@@ -267,7 +267,7 @@ def test_the_two_ways_make_an_ensemble(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [*members, "mean", "ensemble"]
     assert lines[-1].endswith("100.00 %  (n = 8)")
-    logits, labels = ensemble.member_logits([*members, *runs], cats_dogs_features.RECIPE, context)
+    logits, labels = ensemble.measured_members([*members, *runs], cats_dogs_features.RECIPE, context)[:2]
     assert labels.bincount().tolist() == [4, 4]
     for name, run in zip(members, runs, strict=True):
         assert logits[name].shape == (8, 2)

@@ -184,7 +184,7 @@ def test_a_class_that_was_renamed_since_is_not_measured_by_its_place(tmp_path: P
     assert not weights.exists()
     members = [str(tmp_path / "run"), str(tmp_path / "run") + "/"]
     with pytest.raises(ValueError, match=r"knows the classes 'ant'.*the data have .*'zebu'"):
-        ensemble.member_logits(members, cifar10.RECIPE, where)
+        ensemble.measured_members(members, cifar10.RECIPE, where)
 
 
 def test_a_checkpoint_without_names_takes_those_of_the_training_split(tmp_path: Path) -> None:
