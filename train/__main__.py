@@ -14,9 +14,10 @@ from train import commands
 from train.classify import ensemble, import_backbone
 from train.data import show_augment
 from train.engine.checkpoint import BEST
+from train.engine.config_options import add_config_options
 from train.engine.writing import sentence
 from train.publishing import refresh
-from train.publishing.recipe import Recipe, add_config_options
+from train.publishing.recipe import Recipe
 from train.recipes import RECIPES
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

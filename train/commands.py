@@ -15,20 +15,12 @@ from train.classify import ensemble
 from train.engine import compare_runs as comparison
 from train.engine import distributed, lr_finder
 from train.engine.checkpoint import BEST, LAST, has_checkpoint, load, load_last
+from train.engine.config_options import config_from, config_of
 from train.engine.device import amp_is_fast, pick_device
 from train.engine.loop import LoopConfig, Task, Trainer, check_out, refuse_other_run
 from train.publishing import refresh as again
 from train.publishing.lineage import recipe_in
-from train.publishing.recipe import (
-    BASELINE,
-    Context,
-    PublishOptions,
-    Recipe,
-    command_of,
-    config_from,
-    config_of,
-    recorded_config,
-)
+from train.publishing.recipe import BASELINE, Context, PublishOptions, Recipe, command_of, recorded_config
 from train.recipes import RECIPES
 
 _DRY_RUN = {"steps": 2, "epochs": 0, "log_every": 1, "evaluate_every": 0, "preview_every": 0}

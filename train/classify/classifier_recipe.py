@@ -23,13 +23,14 @@ from train.data.datasets import READINGS, Labelled, SealedSplit, hold_out_last
 from train.data.splits import Labels
 from train.engine.checkpoint import BEST, hours_of, load
 from train.engine.class_names import check_classes, in_order, order_of
+from train.engine.config_options import config_of
 from train.engine.optimisers import optimizers_for
 from train.engine.training_task import with_steps
 from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of, config_of
+from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
 

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network, prepare
+from cvdemo.config import setting
 from cvdemo.images import Preprocessing, center_crop, normalise
 from cvdemo.nets.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of
@@ -55,27 +56,26 @@ _BATCH = 8  # pictures at a time: their activations stay in the cache; 5.4 ms a 
 class FeatureConfig(LoopConfig):
     """Hyper-parameters of the regression."""
 
-    input_px: int = 224  # to which the shorter side is brought, >= 32; the central square is seen
-    mirrored: bool = True  # train on features of mirror images too
+    input_px: int = setting(
+        224, help="to which the shorter side is brought; the central square is seen", unit="px", minimum=SMALLEST_PX
+    )
+    mirrored: bool = setting(True, help="train on features of mirror images too")
     epochs: int = 20
     batch_size: int = 500
-    evaluate_every: int = 1
+    evaluate_every: int = setting(1, help="0: no measures; else one after each epoch", minimum=0)
     log_every: int = 50
     preview_every: int = 0
     ema_decay: float = 0.0
-    lr: float = 2e-3  # of Adam, falling to 0 by a cosine
-    l2: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3)  # half the penalty on squared weights; validation chooses one
-    label_smoothing: float = 0.0  # [0, 1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.input_px < SMALLEST_PX or not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"need input_px of at least {SMALLEST_PX} and label_smoothing in [0, 1), got {self.input_px}, "
-                f"{self.label_smoothing}"
-            )
-        if not self.l2 or min(self.l2) < 0:
-            raise ValueError(f"need one l2 or more, each >= 0, got {self.l2}")
+    lr: float = setting(2e-3, help="learning rate of Adam, falling to 0 by a cosine", minimum=0)
+    l2: tuple[float, ...] = setting(
+        (1e-4, 3e-4, 1e-3, 3e-3),
+        help="half the penalty on squared weights; validation chooses one",
+        minimum=0,
+        min_count=1,
+    )
+    label_smoothing: float = setting(
+        0.0, help="share of each target that is spread over all classes", minimum=0, below=1
+    )
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from train.data.augment import AugmentConfig, augment_batch, jitter_colours, mix_batch
 from train.data.read_pictures import Pictures, each_read, picture_files, read_resized
+from train.engine.config_options import add_config_options, config_of
 from train.engine.writing import write_whole
-from train.publishing.recipe import add_config_options, config_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

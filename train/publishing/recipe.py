@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import inspect
-import re
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from train.engine.config_options import config_of, option_of
 from train.engine.loop import LoopConfig, Task
 from train.publishing.lineage import named_start
 
@@ -109,52 +106,6 @@ class Recipe:
     download: Callable[[Path], None] | None = None
 
 
-def add_config_options(parser: argparse.ArgumentParser, config: type[LoopConfig]) -> None:
-    """One option for each field, named after it, with the field's default; tuples take several values."""
-    hints, meanings = typing.get_type_hints(config), field_comments(config)
-    for field in dataclasses.fields(config):
-        flag = "--" + field.name.replace("_", "-")
-        hint = hints[field.name]
-        meaning = meanings.get(field.name, "")
-        text = f"{meaning}; default {field.default}" if meaning else f"default {field.default}"
-        options: dict[str, Any] = {"default": field.default, "help": text.replace("%", "%%")}
-        if hint is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        elif typing.get_origin(hint) is typing.Literal:
-            choices = typing.get_args(hint)
-            options |= {"choices": choices, "type": type(choices[0])}
-        elif typing.get_origin(hint) is tuple:
-            kinds = typing.get_args(hint)
-            options |= {"type": kinds[0], "nargs": "*" if kinds[-1] is ... else len(kinds)}
-        else:
-            options["type"] = hint
-        parser.add_argument(flag, **options)
-
-
-def field_comments(config: type) -> dict[str, str]:
-    """The comment beside each field of a config dataclass and its bases: its unit, range and meaning, told once."""
-    comments: dict[str, str] = {}
-    for base in reversed(config.__mro__[:-1]):
-        for line in inspect.getsource(base).splitlines():
-            if match := re.match(r"    (\w+): [^#]*#\s*(.+)", line):
-                comments[match[1]] = match[2]
-    return comments
-
-
-def config_from(args: argparse.Namespace, config: type[LoopConfig]) -> LoopConfig:
-    """The config with the values of parsed options.
-
-    Raises:
-        ValueError: the config refuses them.
-    """
-    return config_of({field.name: getattr(args, field.name) for field in dataclasses.fields(config)}, config)
-
-
-def config_of(values: Mapping[str, Any], config: Callable[..., LoopConfig]) -> LoopConfig:
-    """The config with these values; lists become tuples."""
-    return config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-
-
 def recorded_config(settings: Mapping[str, Any], config: type[LoopConfig], whose: str) -> LoopConfig:
     """The config of a run or a weight from what was recorded of it.
 
@@ -183,7 +134,7 @@ def command_of(recipe: str, config: LoopConfig, *, resize: bool = False) -> str:
             value = named_start(value)
         if value == field.default or (config.epochs and field.name in {"steps", "evaluate_every"}):
             continue
-        flag = "--" + field.name.replace("_", "-")
+        flag = option_of(field.name)
         if isinstance(value, bool):
             words.append(flag if value else flag.replace("--", "--no-", 1))
         else:

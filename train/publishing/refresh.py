@@ -13,9 +13,10 @@ from pathlib import Path
 
 from cvdemo.weights import WeightEntry
 from train.engine.checkpoint import BEST, LAST, has_checkpoint, load_last
+from train.engine.config_options import config_of
 from train.engine.loop import LoopConfig
 from train.publishing.lineage import recipe_in
-from train.publishing.recipe import Recipe, config_of, recorded_config
+from train.publishing.recipe import Recipe, recorded_config
 from train.recipes import RECIPES
 
 

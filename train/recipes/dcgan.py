@@ -36,13 +36,13 @@ class DcganConfig(GanConfig):
     steps: int = 27_000  # 2.5 h of one CPU thread
     evaluate_every: int = 3000
     preview_every: int = 500
-    fd_pictures: int = 2500  # generated for each measure during training
-    mixed_batches: bool = True  # D's BatchNorm sees real and generated pictures as one batch, not each kind apart
-    label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
-    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")  # what D sees is changed so; none: nothing
+    fd_pictures: int = 2500
+    mixed_batches: bool = True
+    label_smoothing: float = 0.1
+    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")
     lr_generator: float = 4e-4  # Radford: 2e-4, of batches of 128
     lr_discriminator: float = 4e-4
-    decay_steps: int = 9_000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
+    decay_steps: int = 9_000
 
 
 SPEC = GanSpec(

@@ -25,10 +25,10 @@ class DcganCarsConfig(GanConfig):
     steps: int = 10_000
     evaluate_every: int = 1000
     preview_every: int = 250
-    label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
+    label_smoothing: float = 0.1
     lr_generator: float = 3e-4
-    decay_steps: int = 5000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
-    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")  # what D sees is changed so; none: nothing
+    decay_steps: int = 5000
+    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")
 
 
 SPEC = GanSpec(

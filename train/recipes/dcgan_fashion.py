@@ -31,14 +31,14 @@ class DcganFashionConfig(GanConfig):
     steps: int = 6000
     evaluate_every: int = 1000
     preview_every: int = 100
-    size: int = 32  # px, 4 times a power of two
+    size: int = 32
     latent_dim: int = 64
-    width: int = 32  # channels of G before its last layer and of D after its first
+    width: int = 32
     ema_decay: float = 0.998
     flips: bool = False  # shoes all point to the left
-    label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
+    label_smoothing: float = 0.1
     lr_generator: float = 3e-4
-    decay_steps: int = 3000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
+    decay_steps: int = 3000
 
 
 def read(data: Path, size: int) -> Pictures:

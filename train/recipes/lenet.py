@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cvdemo.config import setting
 from train.classify.classifier_recipe import ClassifierSpec, Source
 from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_fashion_mnist
@@ -53,7 +54,7 @@ class LenetConfig(ClassifierConfig):
     label_smoothing: float = 0.05
     flip: bool = True
     translate_px: int = 1
-    dropout: float = 0.3
+    dropout: float = setting(0.3, help="before the classifier", minimum=0, below=1)
 
 
 def network(config: LenetConfig) -> dict[str, Any]:

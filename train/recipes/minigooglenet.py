@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cvdemo.config import setting
 from train.classify.classifier_recipe import ClassifierSpec
 from train.classify.classifier_task import ClassifierConfig
 from train.engine.optimisers import OptimizerName
@@ -36,7 +37,7 @@ class MiniGoogLeNetConfig(ClassifierConfig):
     label_smoothing: float = 0.1
     flip: bool = True
     translate_px: int = 3
-    dropout: float = 0.2
+    dropout: float = setting(0.2, help="before the classifier", minimum=0, below=1)
 
 
 def network(config: MiniGoogLeNetConfig) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cvdemo.config import setting
 from train.upscale.super_resolution_recipe import SuperResolution
 from train.upscale.super_resolution_task import SuperResolutionConfig
 
@@ -32,8 +33,10 @@ class SrcnnConfig(SuperResolutionConfig):
     steps: int = 20_000  # 40 minutes of one AMX core at x2
     evaluate_every: int = 2000
     crop_px: int = 60
-    kernels: tuple[int, ...] = (9, 5, 5)  # px, first layer to last
-    channels: tuple[int, ...] = (64, 32)  # of every layer but the last
+    kernels: tuple[int, ...] = setting(
+        (9, 5, 5), help="sides of the kernels, first layer to last", unit="px", minimum=1, min_count=1
+    )
+    channels: tuple[int, ...] = setting((64, 32), help="of every layer but the last", minimum=1)
 
     @property
     def network(self) -> dict[str, Any]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from train.recipes.srcnn import DRY_RUN, NOTES, SrcnnConfig
 from train.upscale.super_resolution_recipe import SuperResolution
+from train.upscale.super_resolution_task import Scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class Srcnn935Config(SrcnnConfig):
     """As 9-5-5 but for the second layer, and at x3, where the paper gives its figures."""
 
-    scale: Literal[2, 3, 4] = 3
+    scale: Scale = 3
     kernels: tuple[int, ...] = (9, 3, 5)
 
 

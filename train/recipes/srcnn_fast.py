@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cvdemo.config import setting
 from train.upscale.super_resolution_recipe import SuperResolution
 from train.upscale.super_resolution_task import SuperResolutionConfig
 
@@ -26,8 +27,8 @@ class FastSrcnnConfig(SuperResolutionConfig):
     steps: int = 14_000  # a quarter of an hour of one AMX core at x2
     evaluate_every: int = 1000
     crop_px: int = 96
-    width: int = 32  # channels of the hidden layers
-    depth: int = 5  # hidden layers between the first and the last
+    width: int = setting(32, help="channels of the hidden layers", minimum=1)
+    depth: int = setting(5, help="hidden layers between the first and the last", minimum=0)
 
     @property
     def network(self) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvdemo.config import setting
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.upscale.network import make_network
@@ -29,8 +30,11 @@ from train.upscale.degradation import REACH_PX, CropDegradation, Restore, measur
 from train.upscale.patches import PatchSource, turned
 
 Network = SRCNN | FastSRCNN
+Scale = Literal[2, 3, 4]
+PixelLoss = Literal["l2", "charbonnier", "l1"]
+OptimizerName = Literal["adam", "soap"]
 
-_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "soap": Soap}
+_OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "soap": Soap}
 _CHARBONNIER_EPSILON = 1e-3  # Lai et al. 2017, "Deep Laplacian Pyramid Networks", section 3.3
 
 
@@ -42,17 +46,33 @@ class SuperResolutionConfig(LoopConfig):
     ema_decay: float = 0.999
     log_every: int = 100
     preview_every: int = 0
-    scale: Literal[2, 3, 4] = 2
-    crop_px: int = 48  # restored part of a crop, a multiple of the scale; its surroundings come on top
-    patch_px: int = 240  # stored patches, from which crops are drawn; a multiple of 12
-    shrink: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6)  # copies of each picture, (0, 1]
-    bsds: bool = True  # BSDS500 train and test beside T91
-    loss: Literal["l2", "charbonnier", "l1"] = "l2"
-    optimizer: Literal["adam", "soap"] = "soap"  # see train/LOG.md
-    lr: float = 1e-3
-    warmup_steps: int = 200  # or a tenth of the steps, where that is less
-    float32_steps: int = 1000  # at the end, without bfloat16
-    start: str = ""  # weight of the manifest, or checkpoint file, to start from, at whatever scale; empty: bicubic
+    scale: Scale = setting(2, help="factor by which pictures are enlarged", choices=get_args(Scale))
+    crop_px: int = setting(
+        48,
+        help="restored part of a crop, a multiple of the scale; its surroundings come on top",
+        unit="px",
+        minimum=1,
+    )
+    patch_px: int = setting(
+        240, help="side of the stored patches, from which crops are drawn; a multiple of 12", unit="px", minimum=12
+    )
+    shrink: tuple[float, ...] = setting(
+        (1.0, 0.9, 0.8, 0.7, 0.6), help="copies of each picture", above=0, maximum=1, min_count=1
+    )
+    bsds: bool = setting(True, help="BSDS500 train and test beside T91")
+    loss: PixelLoss = setting("l2", help="of pixels", choices=get_args(PixelLoss))
+    optimizer: OptimizerName = setting(  # see train/LOG.md
+        "soap", help="what updates the weights", choices=get_args(OptimizerName)
+    )
+    lr: float = setting(1e-3, help="learning rate, falling to 0 by a cosine", minimum=0)
+    warmup_steps: int = setting(
+        200, help="over which the learning rate rises first; a tenth of all at most", unit="steps", minimum=0
+    )
+    float32_steps: int = setting(1000, help="at the end, without bfloat16", unit="steps", minimum=0)
+    start: str = setting(
+        "",
+        help="weight of the manifest, or checkpoint file, to start from, at whatever scale; empty: bicubic",
+    )
 
     @property
     def network(self) -> dict[str, Any]:
@@ -158,7 +178,7 @@ class SuperResolutionTask(Task):
         return measure(self.held_out, self.config.scale, restorer(network, self.device))
 
 
-def pixel_loss(restored: Tensor, target: Tensor, loss: str) -> Tensor:
+def pixel_loss(restored: Tensor, target: Tensor, loss: PixelLoss) -> Tensor:
     """Mean over pixels of the squared ("l2") or absolute ("l1") error, or of its smooth form ("charbonnier")."""
     if loss == "charbonnier":
         return ((restored - target).square() + _CHARBONNIER_EPSILON**2).sqrt().mean()

@@ -106,9 +106,17 @@ def test_pictures_grow_and_stay_what_they_are() -> None:
     assert torch.corrcoef(torch.stack([batches[0].flatten(), shrunk.flatten()]))[0, 1] > 0.98
 
 
-@pytest.mark.parametrize("changes", [{"first_px": 12}, {"first_px": -8}, {"grow_until": 0.0}, {"grow_until": 1.1}])
-def test_growth_out_of_range_is_refused(changes: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="need first_px, a multiple of 8, and grow_until"):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"first_px": 12}, "first_px must be a multiple of 8, got 12"),
+        ({"first_px": -8}, "first_px must be at least 0"),
+        ({"grow_until": 0.0}, "grow_until must be above 0"),
+        ({"grow_until": 1.1}, "grow_until must be at most 1"),
+    ],
+)
+def test_growth_out_of_range_is_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         replace(CONFIG, **changes)  # type: ignore[arg-type]  # of many types
 
 

@@ -15,11 +15,12 @@ from tests.train.upscale.test_super_resolution_recipe import save_noise
 from train import __main__ as command_line
 from train import commands
 from train.engine.checkpoint import BEST, LAST, load
+from train.engine.config_options import config_from
 from train.engine.loop import Trainer
 from train.publishing import lineage
 from train.publishing.lineage import legs_of
 from train.publishing.publish import model_card, publish
-from train.publishing.recipe import BASELINE, PublishOptions, command_of, config_from
+from train.publishing.recipe import BASELINE, PublishOptions, command_of
 from train.recipes import RECIPES
 from train.recipes.dcgan import DcganConfig
 from train.recipes.srcnn import SrcnnConfig
