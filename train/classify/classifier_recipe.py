@@ -1,4 +1,4 @@
-"""A `Recipe` for a classifier from its parts: data set, network, hyper-parameters. See train/recipes/lenet.py."""
+"""What the recipes of classifiers share, from a data set and hyper-parameters to weights. See `train.recipes.lenet`."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
+from train.publishing.recipe import Context, PublishOptions, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierSpec:
-    """What one classification recipe adds to the shared machinery.
+class ClassifierRecipe:
+    """A `Recipe` for a classifier of small pictures: what one adds to the shared machinery.
 
     Attributes:
-        recipe: its name on the command line. weight: the name of what it makes in the manifest.
+        name: on the command line. weight: the name of what it makes in the manifest.
+        goal, dry_run: see `Recipe`.
         source: the data set.
         config: frozen dataclass of its hyper-parameters.
         network: config -> `network` of the manifest entry: {"name", **constructor arguments}.
@@ -49,14 +50,33 @@ class ClassifierSpec:
         notes: Markdown for the card.
     """
 
-    recipe: str
+    name: str
     weight: str
+    goal: str
+    dry_run: dict[str, Any]
     source: Source
     config: type[ClassifierConfig]
     network: Callable[[Any], dict[str, Any]]
     optimizers: Callable[[nn.Module, Any], dict[str, Optimizer]] | None = None
     prepare: Callable[[nn.Module, Tensor], None] | None = None
     notes: str = ""
+    losses = ("loss",)
+
+    @property
+    def dataset(self) -> str:
+        return self.source.name
+
+    @property
+    def where(self) -> str:
+        return self.source.where
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return (self.weight,)
+
+    @property
+    def download(self) -> Callable[[Path], None] | None:
+        return self.source.download if self.source.official else None
 
     def build(self, config: ClassifierConfig, context: Context) -> ClassifierTask:
         """The task on the training split, less the validation pictures; on noise without data."""
@@ -146,7 +166,7 @@ class ClassifierSpec:
         """
         theirs, ours = entry_of(name).preprocessing, self._preprocessing()
         if theirs != ours:
-            raise ValueError(f"{name} was made for {theirs}, {self.recipe} measures with {ours}")
+            raise ValueError(f"{name} was made for {theirs}, {self.name} measures with {ours}")
         return load_network(name)
 
     def test(self, context: Context) -> Labelled:
@@ -213,8 +233,8 @@ class ClassifierSpec:
         fields = {
             "network": self._network(config, len(names)),
             "preprocessing": self._preprocessing(),
-            "recipe": self.recipe,
-            "command": command_of(self.recipe, config, resize=trained_on.get("resize", False)),
+            "recipe": self.name,
+            "command": command_of(self.name, config, resize=trained_on.get("resize", False)),
             "settings": settings_of(asdict(config)),
             "dataset": about.dataset,
             "licence": about.licence,
@@ -246,28 +266,6 @@ class ClassifierSpec:
             **({"colour": "grey"} if source.channels == 1 else {}),
             **({"ground": "dark"} if source.dark_ground else {}),
         }
-
-    def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
-        """This as an entry of `RECIPES`; see there for the arguments."""
-        return Recipe(
-            name=self.recipe,
-            dataset=self.source.name,
-            goal=goal,
-            weights=(self.weight,),
-            config=self.config,
-            dry_run=dry_run,
-            build=self.build,
-            publish=self.publish,
-            evaluate=self.evaluate,
-            test=self.test,
-            predict=self.predict,
-            load_run=self.load_run,
-            load_weight=self.load_weight,
-            classes=self.classes,
-            split=self.split,
-            where=self.source.where,
-            download=self.source.download if self.source.official else None,
-        )
 
 
 def told(state: dict[str, Any], file: str, readings: int) -> str:

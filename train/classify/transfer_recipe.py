@@ -1,4 +1,4 @@
-"""A `Recipe` for a classifier on the backbone, from its parts: data set, task, hyper-parameters.
+"""What the recipes of classifiers on the backbone share: data set, task and hyper-parameters become weights.
 
 What is published holds only what differs from the backbone. It is measured on the test pictures as the page would
 see them: the shorter side brought to one size, the central square of it, in float32; with its mirror image averaged in
@@ -57,7 +57,7 @@ from train.engine.writing import can_write_in
 from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
+from train.publishing.recipe import Context, PublishOptions, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, shorter side brought to {px} px, central square, bicubic, float32"
 TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which ten crops of this square come to"
@@ -126,21 +126,41 @@ class Sized(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferSpec:
-    """What one recipe adds to the shared machinery.
+class TransferRecipe:
+    """A `Recipe` for a classifier on the backbone: what one adds to the shared machinery.
 
     Attributes:
-        recipe: its name on the command line. weight: the name of what it makes in the manifest.
+        name: on the command line. weight: the name of what it makes in the manifest.
+        goal, dry_run: see `Recipe`.
         data: the data set.
         config: `FeatureConfig` or `FineTuneConfig`, or one that extends them: it says which of the two it is.
         notes: Markdown for the card.
     """
 
-    recipe: str
+    name: str
     weight: str
+    goal: str
+    dry_run: dict[str, Any]
     data: TransferData
     config: type[FeatureConfig] | type[FineTuneConfig]
     notes: str
+    losses = ("loss",)
+
+    @property
+    def dataset(self) -> str:
+        return self.data.name
+
+    @property
+    def where(self) -> str:
+        return self.data.where
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return (self.weight,)
+
+    @property
+    def download(self) -> Callable[[Path], None] | None:
+        return self.data.download if self.data.official else None
 
     def build(self, config: TransferConfig, context: Context) -> FeatureTask | FineTuneTask:
         """The task on the training and validation splits; on noise without data.
@@ -196,7 +216,7 @@ class TransferSpec:
     def _features_file(self, config: FeatureConfig, context: Context, split: str, mark: str = "") -> Path:
         """Beside the pictures, or in the context's cache where nothing can be written there; see `mark_of`."""
         assert context.data is not None
-        beside = context.data / f"features_{self.recipe}_{config.input_px}_{split}.h5"
+        beside = context.data / f"features_{self.name}_{config.input_px}_{split}.h5"
         if context.cache is None or can_write_in(beside.parent):
             return beside
         context.cache.mkdir(parents=True, exist_ok=True)
@@ -313,8 +333,8 @@ class TransferSpec:
         fields = {
             "network": {"name": "efficientnet_lite", "num_classes": len(names), "base": BACKBONE},
             "preprocessing": entry_of(BACKBONE).preprocessing | preprocessing,
-            "recipe": self.recipe,
-            "command": command_of(self.recipe, config),
+            "recipe": self.name,
+            "command": command_of(self.name, config),
             "settings": settings_of(asdict(config)),
             "dataset": about.dataset,
             "licence": about.licence,
@@ -331,28 +351,6 @@ class TransferSpec:
         if not self.data.is_own(names, sum(counts.values()) if trained_on else None):  # earlier ones hold no numbers
             return About(self.data.name, self.data.licence, self.notes)
         return own_classes(names, counts, input_px)
-
-    def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
-        """This as an entry of `RECIPES`; see there for the arguments."""
-        return Recipe(
-            name=self.recipe,
-            dataset=self.data.name,
-            goal=goal,
-            weights=(self.weight,),
-            config=self.config,
-            dry_run=dry_run,
-            build=self.build,
-            publish=self.publish,
-            evaluate=self.evaluate,
-            test=self.test,
-            predict=self.predict,
-            load_run=self.load_run,
-            load_weight=self.load_weight,
-            classes=self.classes,
-            split=self.split,
-            where=self.data.where,
-            download=self.data.download if self.data.official else None,
-        )
 
 
 def _logits(network: nn.Module, input_px: int, test: Examples, context: Context, *, mirrored: bool) -> Tensor:

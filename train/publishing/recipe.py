@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
 
 from train.engine.config_options import config_of, option_of
 from train.engine.loop import LoopConfig, Task
@@ -60,50 +59,56 @@ class PublishOptions:
         return BASELINE if self.baseline else task
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One way to make weights.
+class Recipe(Protocol):
+    """One way to make weights: what `python -m train` asks of it. The recipes of one demo share a class that fits.
 
     Attributes:
         name: on the command line.
         dataset: the data it was made for, in words.
         goal: the number it must reach, in words.
         weights: names in the manifest that it makes.
-        config: frozen dataclass of its hyper-parameters, extending `LoopConfig`.
+        config: frozen dataclass of its hyper-parameters.
         dry_run: values of that dataclass which make a run of seconds.
-        build: makes the task from config and context.
-        publish: takes the config, the run's folder, the context and options; measures, then writes the weight,
-            its manifest entry and its card; returns the weight's name.
-        evaluate: measures a published weight by name; returns a JSON-ready dict.
-        test: of a classifier: its test split.
-        predict: of a classifier: logits (N, K) of a network on that split, and labels (N,).
         where: what --data holds and where it comes from, a sentence for people.
-        download: fetches the data set into a folder, if it has a public address.
-        load_run: of a classifier: the averaged network in a checkpoint, for `predict`.
-        load_weight: likewise a published weight by name.
-        classes: of a classifier: the classes of the training split, in the order of its outputs.
-        split: of a classifier: what `test` returned in words, for a card.
         losses: names of the losses in a step's log; a sweep of learning rates needs one alone, "loss".
+        download: fetches the data set into a folder, if it has a public address.
     """
 
-    name: str
-    dataset: str
-    goal: str
-    weights: tuple[str, ...]
-    config: type[LoopConfig]
-    dry_run: dict[str, Any]
-    build: Callable[[Any, Context], Task]
-    publish: Callable[[Any, Path, Context, PublishOptions], str]
-    evaluate: Callable[[str, Context], dict[str, Any]]
-    test: Callable[[Context], Any] | None = None
-    predict: Callable[[nn.Module, Any, Context], tuple[Tensor, Tensor]] | None = None
-    load_run: Callable[[Path], nn.Module] | None = None
-    load_weight: Callable[[str], nn.Module] | None = None
-    classes: Callable[[Context], list[str]] | None = None
-    split: Callable[[Any], str] | None = None
-    losses: tuple[str, ...] = ("loss",)
-    where: str = ""
-    download: Callable[[Path], None] | None = None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def goal(self) -> str: ...
+
+    @property
+    def weights(self) -> tuple[str, ...]: ...
+
+    @property
+    def config(self) -> type[LoopConfig]: ...
+
+    @property
+    def dry_run(self) -> dict[str, Any]: ...
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def losses(self) -> tuple[str, ...]: ...
+
+    @property
+    def download(self) -> Callable[[Path], None] | None: ...
+
+    def build(self, config: Any, context: Context) -> Task:
+        """The task of that configuration on the context's data; on noise without data."""
+
+    def publish(self, config: Any, out: Path, context: Context, options: PublishOptions) -> str:
+        """Measures the network of the run in `out`, writes weight, manifest entry and card; the weight's name."""
+
+    def evaluate(self, name: str, context: Context) -> dict[str, Any]:
+        """What is measured of a published weight, JSON-ready."""
 
 
 def recorded_config(settings: Mapping[str, Any], config: type[LoopConfig], whose: str) -> LoopConfig:

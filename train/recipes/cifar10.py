@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 
 from cvdemo.config import setting
 from cvdemo.nets.fast_resnet import FastResNet
-from train.classify.classifier_recipe import ClassifierSpec, Source, default_optimizers
+from train.classify.classifier_recipe import ClassifierRecipe, Source, default_optimizers
 from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import cifar10_folder, read_cifar10
 from train.engine.muon import MUON_MOMENTUM, Muon
@@ -102,8 +102,8 @@ def whiten(network: nn.Module, sample: Tensor) -> None:
     network.set_whitening(sample)
 
 
-SPEC = ClassifierSpec(
-    recipe="cifar10",
+RECIPE = ClassifierRecipe(
+    name="cifar10",
     weight="cifar10",
     source=CIFAR10,
     config=Cifar10Config,
@@ -111,8 +111,6 @@ SPEC = ClassifierSpec(
     optimizers=optimizers,
     prepare=whiten,
     notes=_NOTES,
-)
-RECIPE = SPEC.as_recipe(
     goal="94.0 % on the test split without test-time augmentation",
     dry_run={"batch_size": 16, "micro_batch": 8, "widths": (16, 16, 16)},
 )

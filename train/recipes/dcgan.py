@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.gan_recipe import GanSpec
+from train.sample.gan_recipe import GanRecipe
 from train.sample.gan_task import GanConfig
 
 _NOTES = """
@@ -45,16 +45,14 @@ class DcganConfig(GanConfig):
     decay_steps: int = 9_000
 
 
-SPEC = GanSpec(
-    recipe="dcgan",
+RECIPE = GanRecipe(
+    name="dcgan",
     weight="dcgan_anime",
     dataset="70,171 anime faces of 96 px (github.com/xiaohuiduan/cgan_anime_face), 68,891 distinct, shrunk to 64 px",
     count=68_891,
     licence="Apache-2.0 for the weights; the training pictures are fan art collected without a licence",
     config=DcganConfig,
     notes=_NOTES,
-)
-RECIPE = SPEC.as_recipe(
     goal="faces at 64 px; FD-Lite0 at most 40 % of the plain DCGAN recipe's at equal steps",
     dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )

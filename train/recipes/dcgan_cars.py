@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.gan_recipe import GanSpec
+from train.sample.gan_recipe import GanRecipe
 from train.sample.gan_task import GanConfig
 
 _NOTES = """
@@ -31,16 +31,14 @@ class DcganCarsConfig(GanConfig):
     diff_augment: tuple[str, ...] = ("color", "translation", "cutout")
 
 
-SPEC = GanSpec(
-    recipe="dcgan-cars",
+RECIPE = GanRecipe(
+    name="dcgan-cars",
     weight="dcgan_cars",
     dataset="16,178 pictures of cars, 180 x 100 px (github.com/matan-chan/cars_DCGAN), central squares at 64 px",
     count=16_178,
     licence="Apache-2.0 for the weights; the training pictures come without a licence",
     config=DcganCarsConfig,
     notes=_NOTES,
-)
-RECIPE = SPEC.as_recipe(
     goal="cars at 64 px; FD-Lite0 as low as the hours allow",
     dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )

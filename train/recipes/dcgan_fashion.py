@@ -15,7 +15,7 @@ import numpy as np
 from train.data.datasets import read_fashion_mnist
 from train.data.hdf5 import Pictures
 from train.recipes.lenet import FASHION_MNIST
-from train.sample.gan_recipe import GanSpec
+from train.sample.gan_recipe import GanRecipe
 from train.sample.gan_task import GanConfig
 
 _NOTES = """
@@ -55,8 +55,8 @@ def read(data: Path, size: int) -> Pictures:
     return np.pad(pictures, ((0, 0), side, side, (0, 0)))
 
 
-SPEC = GanSpec(
-    recipe="dcgan-fashion",
+RECIPE = GanRecipe(
+    name="dcgan-fashion",
     weight="dcgan_fashion",
     dataset=FASHION_MNIST.name,
     count=FASHION_MNIST.counts["train"],
@@ -67,8 +67,6 @@ SPEC = GanSpec(
     read=read,
     channels=1,
     download=FASHION_MNIST.download,
-)
-RECIPE = SPEC.as_recipe(
     goal="clothes that a person names at once, in ten minutes on two cores",
     dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.classify.classifier_recipe import ClassifierSpec, Source
+from train.classify.classifier_recipe import ClassifierRecipe, Source
 from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_fashion_mnist
 from train.engine.optimisers import OptimizerName
@@ -62,14 +62,13 @@ def network(config: LenetConfig) -> dict[str, Any]:
     return {"name": "lenet5", "num_classes": 10, "dropout": config.dropout}
 
 
-RECIPE = ClassifierSpec(
-    recipe="lenet-fashion-mnist",
+RECIPE = ClassifierRecipe(
+    name="lenet-fashion-mnist",
     weight="lenet_fashion_mnist",
     source=FASHION_MNIST,
     config=LenetConfig,
     network=network,
     notes=_NOTES,
-).as_recipe(
     goal="92 % on the test split, in under ten minutes on two cores",
     dry_run={"batch_size": 8, "micro_batch": 8},
 )

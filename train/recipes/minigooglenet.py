@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.classify.classifier_recipe import ClassifierSpec
+from train.classify.classifier_recipe import ClassifierRecipe
 from train.classify.classifier_task import ClassifierConfig
 from train.engine.optimisers import OptimizerName
 from train.engine.schedules import ScheduleName
@@ -45,14 +45,13 @@ def network(config: MiniGoogLeNetConfig) -> dict[str, Any]:
     return {"name": "mini_googlenet", "num_classes": 10, "dropout": config.dropout}
 
 
-RECIPE = ClassifierSpec(
-    recipe="cifar10-minigooglenet",
+RECIPE = ClassifierRecipe(
+    name="cifar10-minigooglenet",
     weight="cifar10_minigooglenet",
     source=CIFAR10,
     config=MiniGoogLeNetConfig,
     network=network,
     notes=_NOTES,
-).as_recipe(
     goal="above 90.81 % on the test split, the book's best",
     dry_run={"batch_size": 8, "micro_batch": 4},
 )

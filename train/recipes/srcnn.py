@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.upscale.super_resolution_recipe import SuperResolution
+from train.upscale.super_resolution_recipe import SuperResolutionRecipe
 from train.upscale.super_resolution_task import SuperResolutionConfig
 
 NOTES = """
@@ -48,10 +48,10 @@ class SrcnnConfig(SuperResolutionConfig):
         return f"srcnn{kind}_x{self.scale}"
 
 
-RECIPE = SuperResolution(
-    recipe="srcnn",
+RECIPE = SuperResolutionRecipe(
+    name="srcnn",
     goal="Set5 PSNR 36.66 / 32.75 / 30.48 dB, Set14 32.42 / 29.28 / 27.49 dB at x2 / x3 / x4 (Dong et al. 2016)",
     config=SrcnnConfig,
     dry_run=DRY_RUN,
     notes=NOTES,
-).as_recipe()
+)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.upscale.super_resolution_recipe import SuperResolution
+from train.upscale.super_resolution_recipe import SuperResolutionRecipe
 from train.upscale.super_resolution_task import SuperResolutionConfig
 
 NOTES = """
@@ -39,10 +39,10 @@ class FastSrcnnConfig(SuperResolutionConfig):
         return f"srcnn_fast_x{self.scale}"
 
 
-RECIPE = SuperResolution(
-    recipe="srcnn-fast",
+RECIPE = SuperResolutionRecipe(
+    name="srcnn-fast",
     goal="Set5 PSNR 37.10 / 33.20 / 30.75 dB, Set14 32.65 / 29.45 / 27.60 dB at x2 / x3 / x4",
     config=FastSrcnnConfig,
     dry_run={"width": 8, "depth": 2, "batch_size": 4, "float32_steps": 1, "crop_px": 24, "patch_px": 84},
     notes=NOTES,
-).as_recipe()
+)

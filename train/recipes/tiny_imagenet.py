@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from cvdemo.config import setting
-from train.classify.classifier_recipe import ClassifierSpec, Source
+from train.classify.classifier_recipe import ClassifierRecipe, Source
 from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_tiny_imagenet, tiny_imagenet_folder
 from train.engine.optimisers import OptimizerName
@@ -84,14 +84,13 @@ def network(config: TinyImageNetConfig) -> dict[str, Any]:
     }
 
 
-RECIPE = ClassifierSpec(
-    recipe="tiny-imagenet",
+RECIPE = ClassifierRecipe(
+    name="tiny-imagenet",
     weight="tiny_imagenet",
     source=TINY_IMAGENET,
     config=TinyImageNetConfig,
     network=network,
     notes=_NOTES,
-).as_recipe(
     goal="65 % rank-1 on the official validation pictures, on a GPU",
     dry_run={"batch_size": 4, "micro_batch": 4, "widths": (16, 16, 16, 16), "depths": (1, 1, 1, 1)},
 )

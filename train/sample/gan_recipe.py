@@ -1,4 +1,4 @@
-"""A `Recipe` for a DCGAN from its parts: data set and hyper-parameters. See train/recipes/dcgan_fashion.py."""
+"""What the recipes of generators share: data set and hyper-parameters become weights. See recipes/dcgan_fashion.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from train.publishing.card_words import UNKNOWN_LICENCE, About
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
+from train.publishing.recipe import Context, PublishOptions, command_of
 from train.sample.card import card_pictures
 from train.sample.gan_task import GanConfig, GanTask, check_steps, generated, new_networks
 from train.sample.lite0_features import RealFeatures, digest_of, feature_cache
@@ -61,11 +61,12 @@ def folder_or_file(data: Path, size: int, cache: Path | None = None) -> Pictures
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanSpec:
-    """What one recipe for a generator adds to the shared machinery.
+class GanRecipe:
+    """A `Recipe` for a generator: what one adds to the shared machinery.
 
     Attributes:
-        recipe: its name on the command line. weight: the name of what it makes in the manifest.
+        name: on the command line. weight: the name of what it makes in the manifest.
+        goal, dry_run: see `Recipe`.
         dataset: in words, with where it comes from.
         licence: of the weights, and what is known of that of the pictures.
         config: frozen dataclass of its hyper-parameters.
@@ -77,8 +78,10 @@ class GanSpec:
         download: fetches the data set into a folder, if it has a public address.
     """
 
-    recipe: str
+    name: str
     weight: str
+    goal: str
+    dry_run: dict[str, Any]
     dataset: str
     licence: str
     config: type[GanConfig]
@@ -88,6 +91,11 @@ class GanSpec:
     channels: int = 3
     count: int = 0
     download: Callable[[Path], None] | None = None
+    losses = ("loss_d", "loss_g")
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return (self.weight,)
 
     def build(self, config: GanConfig, context: Context) -> GanTask:
         """The task on the context's data; noise pictures without data."""
@@ -176,8 +184,8 @@ class GanSpec:
                 "latents": "N(0, 1)", "range": [-1, 1], "colour": "RGB" if self.channels == 3 else "grey"
             },
             labels=None,
-            recipe=self.recipe,
-            command=command_of(self.recipe, config),
+            recipe=self.name,
+            command=command_of(self.name, config),
             dataset=about.dataset,
             licence=about.licence,
             seed=config.seed,
@@ -201,23 +209,6 @@ class GanSpec:
             "seed. The convolutions are stored in float16 and run in float32."
         )
         return About(f"{count:,} distinct pictures of one's own at {size} px", UNKNOWN_LICENCE, notes)
-
-    def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
-        """This as an entry of `RECIPES`; see there for the arguments."""
-        return Recipe(
-            name=self.recipe,
-            dataset=self.dataset,
-            where=self.where,
-            goal=goal,
-            weights=(self.weight,),
-            config=self.config,
-            dry_run=dry_run,
-            build=self.build,
-            publish=self.publish,
-            evaluate=self.evaluate,
-            download=self.download,
-            losses=("loss_d", "loss_g"),
-        )
 
 
 def refuse_other_pictures(state: State, real: RealFeatures, out: Path) -> bool:

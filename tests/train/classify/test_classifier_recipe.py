@@ -104,7 +104,7 @@ def fixture_recipe_file() -> Callable[[str], Path]:
     folder = Path(cifar10.__file__).parent
 
     def find(name: str) -> Path:
-        (path,) = (p for p in folder.glob("*.py") if f'recipe="{name}"' in p.read_text())
+        (path,) = (p for p in folder.glob("*.py") if f'    name="{name}"' in p.read_text())
         return path
 
     return find

@@ -18,7 +18,7 @@ from train.classify import ensemble
 from train.classify import transfer_recipe as transfer
 from train.classify.features import backbone, noise_examples
 from train.classify.finetune import FineTuneConfig, FineTuneTask, random_crop
-from train.classify.transfer_recipe import TransferSpec, difference, laid_over_backbone
+from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
 from train.data import datasets as sources
 from train.data.download import OFFICIAL
 from train.data.read_pictures import Listing
@@ -190,8 +190,14 @@ def test_splits_with_other_classes_are_refused_before_step_0(monkeypatch: pytest
     def read(data: Path, split: str) -> Listing:
         return Listing([path] * 4, np.array([0, 0, 1, 1]), names[split])
 
-    spec = TransferSpec(
-        recipe="r", weight="w", config=FineTuneConfig, notes="", data=replace(cats_dogs_features.CATS_DOGS, read=read)
+    spec = TransferRecipe(
+        goal="none",
+        dry_run={},
+        name="r",
+        weight="w",
+        config=FineTuneConfig,
+        notes="",
+        data=replace(cats_dogs_features.CATS_DOGS, read=read),
     )
     context = Context(data=tmp_path, device=CPU, amp=False)
     with pytest.raises(ValueError, match=r"the training split knows the classes 'cat', 'dog', .* unknown 'fox'"):

@@ -96,12 +96,12 @@ def test_pictures_of_another_size_name_the_option_before_anything_is_packed(
     state = load(tmp_path / "run" / LAST)
     assert " --resize --data DIR" in state["command"] and state["trained_on"]["resize"]
     with pytest.raises(ValueError, match="give --resize"):
-        cifar10.SPEC.test(context(data))
+        cifar10.RECIPE.test(context(data))
     words = ["publish", "cifar10", "--out", str(tmp_path / "run"), "--data", str(data), "--name", "mine", "--resize"]
     command_line.main([*words, "--weights-dir", str(tmp_path / "weights"), "--device", "cpu"])
     entry = load_manifest(tmp_path / "weights")["mine"]
     assert " --resize --data DIR" in entry.command and " --resize --data DIR" in entry.metric["command"]
-    assert cifar10.SPEC.test(context(data, resize=True)).pictures.shape == (6, 32, 32, 3)
+    assert cifar10.RECIPE.test(context(data, resize=True)).pictures.shape == (6, 32, 32, 3)
 
 
 def test_an_older_packing_of_another_size_is_not_trained_on(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_class_that_was_renamed_since_is_not_measured_by_its_place(tmp_path: P
 
 def test_a_checkpoint_without_names_takes_those_of_the_training_split(tmp_path: Path) -> None:
     data, weights = own_folders(tmp_path / "data"), tmp_path / "weights"
-    spec = replace(cifar10.SPEC, source=replace(cifar10.CIFAR10, num_classes=3))
+    spec = replace(cifar10.RECIPE, source=replace(cifar10.CIFAR10, num_classes=3))
     where = trained(data, tmp_path / "run")
     state = load(tmp_path / "run" / LAST)
     del state["class_names"], state["trained_on"]

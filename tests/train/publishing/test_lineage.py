@@ -1,7 +1,7 @@
 """What a network came from: recorded through `--start`, told in the manifest, and run again by `refresh`."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from cvdemo.upscale.network import make_network
 from cvdemo.weights import WeightEntry, load_manifest
 from tests.train.publishing.test_publish import FIELDS, put
+from tests.train.tiny import altered
 from tests.train.upscale.test_super_resolution_recipe import save_noise
 from train import __main__ as command_line
 from train import commands
@@ -126,7 +127,7 @@ def test_refresh_fetches_the_data_and_takes_a_precision(folder: Path, monkeypatc
         precisions.append(trainer.task.amp)
         return False
 
-    monkeypatch.setitem(RECIPES, "srcnn", replace(RECIPES["srcnn"], download=fetched.append))
+    monkeypatch.setitem(RECIPES, "srcnn", altered(RECIPES["srcnn"], download=fetched.append))
     monkeypatch.setattr(commands.Trainer, "run", stopped)
     refresh(folder, "--download", "--no-amp")
     refresh(folder, "--amp")
