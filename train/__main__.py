@@ -112,9 +112,9 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     joint = subparsers.add_parser("ensemble", help="averages classifiers; prints members, mean and ensemble")
     ensemble.add_options(joint)
 
-    again = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
-    refresh.add_options(again)
-    _add_training(again)
+    remake = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
+    refresh.add_options(remake)
+    _add_training(remake)
 
     for command in (evaluate, publish, joint):
         command.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")

@@ -9,9 +9,8 @@ import pytest
 
 from cvdemo.config import settings_of
 from cvdemo.weights import load_manifest
-from train.engine.config_options import add_config_options, config_from, config_of
+from train.engine.config_options import add_config_options, config_from, config_of, recipe_in
 from train.engine.loop import LoopConfig
-from train.publishing.lineage import recipe_in
 from train.publishing.recipe import command_of, recorded_config
 from train.recipes import RECIPES
 from train.recipes.dcgan import DcganConfig

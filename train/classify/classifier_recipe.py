@@ -19,10 +19,10 @@ from train.classify.classifier_task import ClassifierConfig, ClassifierTask, pre
 from train.classify.data_source import Source as Source
 from train.classify.measures import confusion_matrix, draw_confusion, timed_result
 from train.data.augment import tta_views
-from train.data.datasets import READINGS, Labelled, SealedSplit, hold_out_last
+from train.data.datasets import READINGS, LabelledPictures, SealedSplit, hold_out_last
 from train.data.splits import Labels
 from train.engine.checkpoint import BEST, hours_of, load
-from train.engine.class_names import check_classes, in_order, order_of
+from train.engine.class_names import check_classes, order_of
 from train.engine.config_options import config_of
 from train.engine.optimisers import optimizers_for
 from train.engine.training_task import with_steps
@@ -135,7 +135,9 @@ class ClassifierRecipe:
         """The manifest's `network` for data with so many classes."""
         return self.network(config) | {"num_classes": classes}
 
-    def _training_pictures(self, config: ClassifierConfig, context: Context) -> tuple[Labelled, Labelled | None]:
+    def _training_pictures(
+        self, config: ClassifierConfig, context: Context
+    ) -> tuple[LabelledPictures, LabelledPictures | None]:
         if context.data is None:
             return self.source.generated(4 * config.batch_size, config.seed), self.source.generated(32, config.seed + 1)
         full = self.source.pictures("train", context)
@@ -144,7 +146,7 @@ class ClassifierRecipe:
         kept, held_out = self._parts(full.labels, full.class_names, config)
         return full.take(kept), full.take(held_out)
 
-    def _sample(self, data: Labelled, count: int = 5000) -> Tensor:
+    def _sample(self, data: LabelledPictures, count: int = 5000) -> Tensor:
         """Normalised pictures spread evenly over the data, which are sorted by class."""
         every = max(1, len(data) // count)
         return self.source.normalisation(to_pixels(data.pictures[::every], torch.device("cpu")))
@@ -155,7 +157,7 @@ class ClassifierRecipe:
         Raises:
             ValueError: no data, or their classes are not those of the weight.
         """
-        test = in_order(self.test(context), load_labels(name), name)
+        test = self.test(context).in_order(load_labels(name), name)
         return self._measured(self.load_weight(name).to(context.device), test, context)[0]
 
     def load_weight(self, name: str) -> nn.Module:
@@ -169,7 +171,7 @@ class ClassifierRecipe:
             raise ValueError(f"{name} was made for {theirs}, {self.name} measures with {ours}")
         return load_network(name)
 
-    def test(self, context: Context) -> Labelled:
+    def test(self, context: Context) -> LabelledPictures:
         """The test split.
 
         Raises:
@@ -182,12 +184,12 @@ class ClassifierRecipe:
         found = self.source.found(context.data, "train") if context.data else None
         return found.listing.class_names if found else self.source.pictures("train", context).class_names
 
-    def split(self, test: Labelled) -> str:
+    def split(self, test: LabelledPictures) -> str:
         """A test split in words, with its number of pictures."""
         own = self.source.is_own(test.class_names, {"test": len(test)})
         return split_words(test.labels, test.class_names, "test pictures" if own else self.source.test_split)
 
-    def _measured(self, network: nn.Module, test: Labelled, context: Context) -> tuple[dict[str, Any], Tensor]:
+    def _measured(self, network: nn.Module, test: LabelledPictures, context: Context) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits that it comes from."""
         began = time.monotonic()
         logits = predict(network, test.pictures, self.source.normalisation, context.device)
@@ -199,7 +201,7 @@ class ClassifierRecipe:
         result["tta_rank1"] = timed_result(averaged, labels, 1.0)["rank1"]
         return result | {"split": self.split(test), "protocol": PROTOCOL}, logits
 
-    def predict(self, network: nn.Module, test: Labelled, context: Context) -> tuple[Tensor, Tensor]:
+    def predict(self, network: nn.Module, test: LabelledPictures, context: Context) -> tuple[Tensor, Tensor]:
         """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
         logits = predict(network, test.pictures, self.source.normalisation, context.device)
         return logits, torch.from_numpy(test.labels)
@@ -226,7 +228,7 @@ class ClassifierRecipe:
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         names = state.get("class_names") or self.classes(context)
-        test = in_order(sealed.read(f"publishing {name}"), names, f"the run in {out}")
+        test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
         result, logits = self._measured(network.to(context.device), test, context)
         trained_on = dict(state.get("trained_on", {}))
         about = self._about(names, trained_on, len(test))
@@ -242,7 +244,7 @@ class ClassifierRecipe:
             "hardware": state["hardware"],
             "hours": hours,
         }
-        result["split"] = f"{result['split']}; {told(state, path.name, readings)}"
+        result["split"] = f"{result['split']}; {checkpoint_words(state, path.name, readings)}"
         notes = paragraphs(about.notes, changed_on_the_way(state))
         publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options)
         return name
@@ -268,12 +270,12 @@ class ClassifierRecipe:
         }
 
 
-def told(state: dict[str, Any], file: str, readings: int) -> str:
+def checkpoint_words(state: dict[str, Any], file: str, readings: int) -> str:
     """Which checkpoint a measured network is from, and whether the run's test split had been read before."""
     chosen = "chosen by validation" if file == BEST else "not chosen"
     times = "once" if readings == 1 else f"{readings} times"
-    again = f"; read {times} before for this run" if readings else ""
-    return f"step {state['step']} of {state['config']['steps']}, {chosen}{again}"
+    read_before = f"; read {times} before for this run" if readings else ""
+    return f"step {state['step']} of {state['config']['steps']}, {chosen}{read_before}"
 
 
 def _averaged(network: nn.Module, pixels: Tensor) -> Tensor:
@@ -308,7 +310,7 @@ def publish_classifier(
     fields: dict[str, Any],
     result: dict[str, Any],
     logits: Tensor,
-    test: Labelled,
+    test: LabelledPictures,
     labels_file: str,
     notes: str,
     options: PublishOptions,

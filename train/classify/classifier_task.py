@@ -17,7 +17,7 @@ from cvdemo.config import setting
 from train.classify.measures import measure
 from train.data import augment
 from train.data.augment import AugmentConfig
-from train.data.datasets import Labelled, class_weights
+from train.data.datasets import LabelledPictures, class_weights
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, seeded, with_steps
@@ -133,8 +133,8 @@ class ClassifierTask(Task):
         config: ClassifierConfig,
         network: nn.Module,
         optimizers: dict[str, Optimizer],
-        data: Labelled,
-        validation: Labelled | None,
+        data: LabelledPictures,
+        validation: LabelledPictures | None,
         normalisation: Normalisation,
         device: torch.device,
         amp: bool,

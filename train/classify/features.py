@@ -29,15 +29,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvdemo.classify.catalogue import BACKBONE as BACKBONE
 from cvdemo.classify.classifier import load_network, prepare
 from cvdemo.config import setting
 from cvdemo.images import Preprocessing, center_crop, normalise
 from cvdemo.nets.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of
 from train.classify.measures import measure
+from train.classify.transfer_data import TransferPictures, read_picture
 from train.data.hdf5 import Hdf5Dataset, Hdf5Writer, opened
 from train.data.packing import made_from
-from train.data.read_pictures import Listing, Pictures, each_read, fingerprint, read_rgb
+from train.data.read_pictures import Listing, Pictures, each_read, fingerprint
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
@@ -45,7 +47,6 @@ from train.engine.progress import Progress
 from train.engine.schedules import lr_factor
 from train.engine.writing import can_write_in, write_whole
 
-BACKBONE = "efficientnet_lite0"
 SMALLEST_PX = 32  # the backbone halves a picture five times
 
 _SHARD = 1024  # pictures whose features are kept at a time while extraction goes on, a multiple of _BATCH
@@ -79,20 +80,6 @@ class FeatureConfig(LoopConfig):
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Pictures with classes.
-
-    Attributes:
-        pictures: files, read when they are wanted; or (N, H, W, 3) uint8.
-        labels: (N,) int64. class_names: by label.
-    """
-
-    pictures: Sequence[Path] | Pictures
-    labels: Tensor
-    class_names: list[str]
-
-
-@dataclass(frozen=True)
 class Features:
     """Features of pictures in memory.
 
@@ -117,11 +104,6 @@ def preprocessing_at(input_px: int) -> Preprocessing:
     """The backbone's preprocessing, but for the size: the shorter side becomes `input_px`."""
     published = Preprocessing.from_manifest(entry_of(BACKBONE).preprocessing)
     return replace(published, input_px=input_px, resize_px=input_px)
-
-
-def read_picture(source: Path | Pictures) -> Pictures:
-    """(H, W, 3) uint8 of a picture file, or of a picture itself."""
-    return read_rgb(source) if isinstance(source, Path) else source
 
 
 @torch.inference_mode()
@@ -156,12 +138,13 @@ def pooled_by(network: EfficientNetLite, device: torch.device) -> Callable[[Tens
     return lambda pixels: folded.maps(pixels).float().mean(dim=(2, 3))
 
 
-def features_of(examples: Examples, config: FeatureConfig, device: torch.device, amp: bool) -> Iterator[Tensor]:
+def features_of(pictures: TransferPictures, config: FeatureConfig, device: torch.device, amp: bool) -> Iterator[Tensor]:
     """Batches (B, V, 1280) float16 of the pictures' features."""
-    pictures = each_read(examples.pictures, read_picture)
     pooled = pooled_by(backbone(), device)
     at_size = preprocessing_at(config.input_px)
-    for batch in outputs(pooled, pictures, at_size, device, amp=amp, mirrored=config.mirrored):
+    for batch in outputs(
+        pooled, each_read(pictures.pictures, read_picture), at_size, device, amp=amp, mirrored=config.mirrored
+    ):
         yield batch.half()
 
 
@@ -208,9 +191,9 @@ def _extract_shards(
     shards = [folder / f"{start:09d}.npz" for start in range(0, count, _SHARD)]
     done = next((i for i, shard in enumerate(shards) if not zipfile.is_zipfile(shard)), len(shards))
     left = slice(done * _SHARD, None)
-    examples = Examples(listing.files[left], torch.from_numpy(listing.labels[left]), listing.class_names)
+    pictures = TransferPictures(listing.files[left], torch.from_numpy(listing.labels[left]), listing.class_names)
     progress = Progress(count, start=min(done * _SHARD, count))
-    batches = features_of(examples, config, device, amp)
+    batches = features_of(pictures, config, device, amp)
     for number in range(done, len(shards)):
         began, values = time.monotonic(), []
         for batch in islice(batches, _SHARD // _BATCH):
@@ -388,10 +371,3 @@ class FeatureTask(Task):
 
 def _lowest_loss(scores: Sequence[dict[str, float]]) -> int:
     return min(range(len(scores)), key=lambda index: scores[index]["loss"])
-
-
-def noise_examples(class_names: Sequence[str], size_px: int, count: int, seed: int) -> Examples:
-    """Noise pictures of every class in turn, for --dry-run."""
-    rng = np.random.default_rng(seed)
-    pictures = rng.integers(0, 256, (count, size_px, size_px, 3), dtype=np.uint8)
-    return Examples(pictures, torch.arange(count) % len(class_names), list(class_names))

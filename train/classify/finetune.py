@@ -21,8 +21,9 @@ from torchvision.transforms.v2 import functional as v2
 from cvdemo.config import setting
 from cvdemo.images import normalise
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from train.classify.features import SMALLEST_PX, Examples, backbone, outputs, preprocessing_at, read_picture
+from train.classify.features import SMALLEST_PX, backbone, outputs, preprocessing_at
 from train.classify.measures import measure
+from train.classify.transfer_data import TransferPictures, read_picture
 from train.data.read_pictures import Pictures
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
@@ -75,7 +76,12 @@ class FineTuneTask(Task):
     gap = ("train_rank1", "rank1")
 
     def __init__(
-        self, config: FineTuneConfig, data: Examples, validation: Examples, device: torch.device, amp: bool
+        self,
+        config: FineTuneConfig,
+        data: TransferPictures,
+        validation: TransferPictures,
+        device: torch.device,
+        amp: bool,
     ) -> None:
         self.config: FineTuneConfig = with_steps(config, len(data.labels))
         self.device, self.amp = device, amp

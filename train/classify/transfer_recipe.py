@@ -20,12 +20,10 @@ from torch import Tensor, nn
 from cvdemo.classify.classifier import load_network
 from cvdemo.images import Preprocessing
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
-from train.classify.classifier_recipe import publish_classifier, told
-from train.classify.examples import in_order, try_all
+from cvdemo.weights import entry_of, load_labels
+from train.classify.classifier_recipe import checkpoint_words, publish_classifier
 from train.classify.features import (
     BACKBONE,
-    Examples,
     FeatureConfig,
     Features,
     FeatureTask,
@@ -34,24 +32,21 @@ from train.classify.features import (
     extract,
     features_of,
     mark_of,
-    noise_examples,
     outputs,
     preprocessing_at,
     read_features,
-    read_picture,
     seconds_of,
 )
 from train.classify.finetune import FineTuneConfig, FineTuneTask
 from train.classify.measures import timed_result
-from train.data.datasets import READINGS, Labelled, SealedSplit
-from train.data.download import fetch
+from train.classify.transfer_data import TransferData, TransferPictures, noise_pictures, read_picture, try_all_files
+from train.data.datasets import READINGS, LabelledPictures, SealedSplit
 from train.data.packing import made_from
-from train.data.read_pictures import Listing, each_read
+from train.data.read_pictures import each_read
 from train.engine.checkpoint import load, load_last
 from train.engine.class_names import check_classes, order_of
 from train.engine.device import channels_last
 from train.engine.monitor import METRICS_FILE, read_records
-from train.engine.progress import Progress
 from train.engine.training_task import with_steps
 from train.engine.writing import can_write_in
 from train.publishing.card_words import About, own_classes, split_words
@@ -64,57 +59,6 @@ TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which ten
 _DRY_RUN_PICTURES = 32
 
 TransferConfig = FeatureConfig | FineTuneConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferData:
-    """A data set of picture files.
-
-    Attributes:
-        name: as in the manifest, with where it comes from. licence: of the weights made from it.
-        read: the folder given with --data and "train", "validation" or "test" -> files.
-        labels: file in weights/labels. classes: K.
-        test_split: what "test" is, in words without its number.
-        total: pictures of the three splits as published; others are told as one's own. 0: any number.
-        ten_crop: whether the accuracy with ten crops is measured too, which doubles the time.
-        where: what the folder holds and where it comes from, a sentence for people.
-        official: its name in `train.data.download`, if it has a public address.
-    """
-
-    name: str
-    licence: str
-    read: Callable[[Path, str], Listing]
-    labels: str
-    classes: int
-    test_split: str
-    ten_crop: bool
-    total: int = 0
-    where: str = ""
-    official: str = ""
-
-    def download(self, folder: Path) -> None:
-        """Fetches it into a folder, unless it is there."""
-        bar = Progress(100)
-        fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
-
-    def examples(self, data: Path, split: str, names: Sequence[str] = (), whose: str = "") -> Examples:
-        """The files of a split, with labels in the order of `names` where these are given; see `order_of`."""
-        files, labels, class_names = self.listing(data, split, names, whose)
-        return Examples(files, torch.from_numpy(labels), class_names)
-
-    def listing(self, data: Path, split: str, names: Sequence[str] = (), whose: str = "") -> Listing:
-        """As `examples`, as a listing."""
-        files, labels, class_names = self.read(data, split)
-        if not names:
-            return Listing(files, labels, class_names)
-        return Listing(files, order_of(names, whose, class_names)[labels], list(names))
-
-    def is_own(self, class_names: Sequence[str], total: int | None = None) -> bool:
-        """Whether pictures are others than those of the data set, by their classes and their number if it is known."""
-        known = WEIGHTS_DIR / "labels" / self.labels
-        if known.exists() and list(class_names) != known.read_text(encoding="utf-8").splitlines():
-            return True
-        return bool(self.total) and total not in (None, self.total)
 
 
 class Sized(nn.Module):
@@ -175,7 +119,7 @@ class TransferRecipe:
         if isinstance(config, FineTuneConfig):
             train, validation = (self._examples(config, context, split) for split in ("train", "validation"))
             if context.data is not None:
-                try_all([*train.pictures, *validation.pictures])
+                try_all_files([*train.pictures, *validation.pictures])
             task = FineTuneTask(config, train, validation, context.device, context.amp)
         else:
             data, held_out = (self._features(config, context, split) for split in ("train", "validation"))
@@ -197,11 +141,11 @@ class TransferRecipe:
                 raise
             order_of(train.class_names, "the training split", other, f"those of the {split} split")
 
-    def _examples(self, config: TransferConfig, context: Context, split: str) -> Examples:
+    def _examples(self, config: TransferConfig, context: Context, split: str) -> TransferPictures:
         if context.data is not None:
             return self.data.examples(context.data, split, *self._trained(context))
         names = [f"class {i}" for i in range(self.data.classes)]
-        return noise_examples(names, config.input_px, _DRY_RUN_PICTURES, seed=config.seed + (split == "validation"))
+        return noise_pictures(names, config.input_px, _DRY_RUN_PICTURES, seed=config.seed + (split == "validation"))
 
     def _features(self, config: FeatureConfig, context: Context, split: str) -> Features:
         """From the file beside the pictures, which is made first where it is not there."""
@@ -233,7 +177,7 @@ class TransferRecipe:
         """The classes that other splits must have too, and whose they are."""
         return self.classes(context), "the training split"
 
-    def split(self, test: Examples) -> str:
+    def split(self, test: TransferPictures) -> str:
         """A test split in words, with its number of pictures."""
         what = "test pictures" if self.data.is_own(test.class_names) else self.data.test_split
         return split_words(test.labels.numpy(), test.class_names, what)
@@ -245,10 +189,10 @@ class TransferRecipe:
             ValueError: no data, or their classes are not those of the weight.
         """
         input_px = Preprocessing.from_manifest(entry_of(name).preprocessing).input_px
-        test = in_order(self.test(context), load_labels(name), name)
+        test = self.test(context).in_order(load_labels(name), name)
         return self._measured(load_network(name), input_px, test, context)[0]
 
-    def test(self, context: Context) -> Examples:
+    def test(self, context: Context) -> TransferPictures:
         """The test split.
 
         Raises:
@@ -259,7 +203,7 @@ class TransferRecipe:
         return self.data.examples(context.data, "test")
 
     def _measured(
-        self, network: nn.Module, input_px: int, test: Examples, context: Context
+        self, network: nn.Module, input_px: int, test: TransferPictures, context: Context
     ) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits of the plain pictures."""
         began = time.monotonic()
@@ -272,7 +216,7 @@ class TransferRecipe:
             result["protocol"] += TEN_CROP_PROTOCOL
         return result, logits[:, 0]
 
-    def predict(self, network: nn.Module, test: Examples, context: Context) -> tuple[Tensor, Tensor]:
+    def predict(self, network: nn.Module, test: TransferPictures, context: Context) -> tuple[Tensor, Tensor]:
         """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
         assert isinstance(network, Sized)
         return _logits(network.network, network.input_px, test, context, mirrored=False)[:, 0], test.labels
@@ -322,9 +266,9 @@ class TransferRecipe:
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         names = state.get("class_names") or self.classes(context)
-        test = in_order(sealed.read(f"publishing {name}"), names, f"the run in {out}")
+        test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
         result, logits = self._measured(laid_over_backbone(stored), config.input_px, test, context)
-        result["split"] += "; " + told(state, path.name, readings)
+        result["split"] += "; " + checkpoint_words(state, path.name, readings)
         if isinstance(config, FeatureConfig):
             result["split"] += "; validation chose the strength of L2"
         preprocessing = {"input_px": config.input_px, "resize_px": config.input_px}
@@ -353,7 +297,7 @@ class TransferRecipe:
         return own_classes(names, counts, input_px)
 
 
-def _logits(network: nn.Module, input_px: int, test: Examples, context: Context, *, mirrored: bool) -> Tensor:
+def _logits(network: nn.Module, input_px: int, test: TransferPictures, context: Context, *, mirrored: bool) -> Tensor:
     """(N, V, K) float32 on the CPU; V = 2 with the mirror images."""
     assert isinstance(network, EfficientNetLite)
     folded = channels_last(fold_batch_norm(network).to(context.device))
@@ -361,9 +305,9 @@ def _logits(network: nn.Module, input_px: int, test: Examples, context: Context,
     return torch.cat(list(outputs(folded, pictures, preprocessing_at(input_px), context.device, mirrored=mirrored)))
 
 
-def _labelled(test: Examples) -> Labelled:
+def _labelled(test: TransferPictures) -> LabelledPictures:
     """The labels and class names, with pictures of 0 px: the files differ in size."""
-    return Labelled(np.empty((len(test.labels), 0, 0, 3), np.uint8), test.labels.numpy(), test.class_names)
+    return LabelledPictures(np.empty((len(test.labels), 0, 0, 3), np.uint8), test.labels.numpy(), test.class_names)
 
 
 def _chosen(checkpoint: Path, step: int, l2: Sequence[float]) -> int:

@@ -1,4 +1,4 @@
-"""Options of the command line from the fields of a config, and configs from their values.
+"""Options of the command line from the fields of a config, configs from their values, and the recipe in a command.
 
 Help, range and choices stand in the field (`cvdemo.config.setting`), so that page, library and training tell them once.
 """
@@ -58,3 +58,9 @@ def config_from(args: argparse.Namespace, config: type[C]) -> C:
 def config_of(values: Mapping[str, Any], config: Callable[..., C]) -> C:
     """The config with these values; lists become tuples."""
     return config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def recipe_in(command: str) -> str:
+    """The recipe's name in a command line of training; empty where it is none."""
+    words = command.split()
+    return words[3] if words[:3] == ["python", "-m", "train"] and len(words) > 3 else ""

@@ -26,6 +26,7 @@ from torch import Tensor
 from train.engine import distributed
 from train.engine.checkpoint import BEST, State, has_checkpoint, load_last, save_atomically, save_last, settle
 from train.engine.class_names import order_of, shown
+from train.engine.config_options import recipe_in
 from train.engine.device import (
     describe_hardware,
     half_precision,
@@ -41,7 +42,6 @@ from train.engine.training_task import LoopConfig as LoopConfig
 from train.engine.training_task import Task as Task
 from train.engine.training_task import with_steps as with_steps
 from train.engine.writing import make_folder
-from train.publishing.lineage import recipe_in
 
 
 def seeded(purpose: str, seed: int, number: int) -> torch.Generator:

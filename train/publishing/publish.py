@@ -134,7 +134,7 @@ def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
         "Data": entry.dataset,
         "Licence": entry.licence,
         "Recipe": f"`{entry.recipe}`, seed {entry.seed}, {entry.hardware}, {hours} h",
-        **({"Before it": "<br>".join(map(_told, entry.earlier))} if entry.earlier else {}),
+        **({"Before it": "<br>".join(map(_run_in_words, entry.earlier))} if entry.earlier else {}),
         "Command": f"`{entry.command}`",
         **({"Made again by": f"`python -m train refresh {name} --data DIR --out DIR`"} if entry.settings else {}),
         "Measured": f"{metric['name']}: {_inline(metric['value'])}",
@@ -151,9 +151,9 @@ def paragraphs(*texts: str) -> str:
     return "\n\n".join(text.strip() for text in texts if text.strip())
 
 
-def _told(leg: Mapping[str, Any]) -> str:
-    hours = "" if leg["hours"] is None else f", {leg['hours']:.2f} h"
-    return f"`{leg['command']}`{hours}"
+def _run_in_words(run: Mapping[str, Any]) -> str:
+    hours = "" if run["hours"] is None else f", {run['hours']:.2f} h"
+    return f"`{run['command']}`{hours}"
 
 
 def _inline(value: object) -> str:

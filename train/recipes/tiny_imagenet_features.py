@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.classify.features import FeatureConfig
-from train.classify.transfer_recipe import TransferData, TransferRecipe
+from train.classify.transfer_data import TransferData
+from train.classify.transfer_recipe import TransferRecipe
 from train.data.datasets import hold_out_last, tiny_imagenet_files
 from train.data.read_pictures import Listing
 

@@ -24,7 +24,7 @@ from train.data.hdf5 import Pictures
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
-from train.publishing.lineage import file_to_start_from, legs_of, read_start
+from train.publishing.lineage import file_to_start_from, read_start, runs_before
 from train.sample.diff_augment import POLICIES, diff_augment, draw
 from train.sample.lite0_features import RealFeatures
 from train.sample.losses import Loss, discriminator_bce, discriminator_hinge, generator_loss, r1_penalty
@@ -139,7 +139,7 @@ class GanTask(Task):
             "generator": torch.optim.Adam(self.generator.parameters(), config.lr_generator, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), config.lr_discriminator, betas),
         }
-        self.earlier = legs_of(config.start)
+        self.earlier = runs_before(config.start)
         self._quality: SampleQuality | None = None
         self._r1: Tensor | None = None  # the last one, for the log
 

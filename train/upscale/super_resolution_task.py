@@ -25,7 +25,7 @@ from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, with_steps
 from train.engine.schedules import lr_factor
 from train.engine.soap import Soap
-from train.publishing.lineage import file_to_start_from, legs_of, read_start
+from train.publishing.lineage import file_to_start_from, read_start, runs_before
 from train.upscale.degradation import REACH_PX, CropDegradation, Restore, measure
 from train.upscale.patches import PatchSource, turned
 
@@ -117,7 +117,7 @@ class SuperResolutionTask(Task):
         self.network = make_network(config.network)
         if config.start:
             start_from(self.network, config.start)
-        self.earlier = legs_of(config.start)
+        self.earlier = runs_before(config.start)
         channels_last(self.network.to(device))
         self.networks: dict[str, nn.Module] = {"network": self.network}
         self.optimizers: dict[str, torch.optim.Optimizer] = {

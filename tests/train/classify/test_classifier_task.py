@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px, to_pixels
-from train.data.datasets import Labelled
+from train.data.datasets import LabelledPictures
 from train.engine.loop import seeded
 from train.engine.optimisers import optimizers_for
 
@@ -17,16 +17,16 @@ HALF = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 CONFIG = ClassifierConfig(epochs=2, batch_size=8, flip=False, lr=0.05, ema_decay=0.0, validation=8, log_every=1)
 
 
-def squares(count: int = 48, seed: int = 0) -> Labelled:
+def squares(count: int = 48, seed: int = 0) -> LabelledPictures:
     """Noise of 8 px with a bright square top left (class 0) or bottom right (class 1)."""
     pictures = np.random.default_rng(seed).integers(0, 120, (count, 8, 8, 3), dtype=np.uint8)
     labels = np.arange(count, dtype=np.int64) % 2
     pictures[labels == 0, :4, :4] += 130
     pictures[labels == 1, 4:, 4:] += 130
-    return Labelled(pictures, labels, ["top", "bottom"])
+    return LabelledPictures(pictures, labels, ["top", "bottom"])
 
 
-def task(config: ClassifierConfig = CONFIG, data: Labelled | None = None, norm: bool = True) -> ClassifierTask:
+def task(config: ClassifierConfig = CONFIG, data: LabelledPictures | None = None, norm: bool = True) -> ClassifierTask:
     torch.manual_seed(0)
     middle: list[nn.Module] = [nn.BatchNorm2d(4)] if norm else []
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), *middle, nn.ReLU(), nn.Flatten(), nn.Linear(256, 2))
@@ -36,12 +36,12 @@ def task(config: ClassifierConfig = CONFIG, data: Labelled | None = None, norm: 
     return ClassifierTask(config, network, optimizers, data or squares(), squares(20, 1), HALF, CPU, amp=False)
 
 
-def pictures_of(side: int) -> Labelled:
+def pictures_of(side: int) -> LabelledPictures:
     """Blurred noise of that many px."""
     noise = torch.rand(48, 3, side // 3, side // 3, generator=seeded("noise", 0, 0))
     grown = torch.nn.functional.interpolate(noise, (side, side), mode="bilinear")
     pictures = (255 * grown).permute(0, 2, 3, 1).to(torch.uint8).numpy()
-    return Labelled(pictures, np.arange(48, dtype=np.int64) % 2, ["top", "bottom"])
+    return LabelledPictures(pictures, np.arange(48, dtype=np.int64) % 2, ["top", "bottom"])
 
 
 def weights_after(made: ClassifierTask, steps: int) -> list[torch.Tensor]:

@@ -15,7 +15,7 @@ from tests.train.tiny import altered
 from train.classify import classifier_recipe, ensemble
 from train.classify.classifier_recipe import ClassifierRecipe, Source
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation
-from train.data.datasets import READINGS, Labelled
+from train.data.datasets import READINGS, LabelledPictures
 from train.engine.checkpoint import LAST
 from train.engine.optimisers import OptimizerName
 from train.publishing.recipe import Context, PublishOptions
@@ -23,14 +23,14 @@ from train.publishing.recipe import Context, PublishOptions
 CPU = torch.device("cpu")
 
 
-def squares(data: Path, split: str) -> Labelled:
+def squares(data: Path, split: str) -> LabelledPictures:
     """Bright and dark pictures of 28 px: the two classes."""
     rng = np.random.default_rng(0 if split == "train" else 1)
     labels = np.arange(40, dtype=np.int64) % 2
     pictures = (
         rng.integers(0, 120, (40, 28, 28, 1), dtype=np.uint8) + (labels * 130).astype(np.uint8)[:, None, None, None]
     )
-    return Labelled(pictures, labels, ["dark", "bright"])
+    return LabelledPictures(pictures, labels, ["dark", "bright"])
 
 
 SOURCE = Source(
@@ -142,7 +142,7 @@ def test_the_test_split_is_read_once_and_every_run_remembers_it(
 ) -> None:
     read: list[str] = []
 
-    def counted(where: Context) -> Labelled:
+    def counted(where: Context) -> LabelledPictures:
         read.append("test")
         return recipe.test(where)
 

@@ -16,8 +16,9 @@ from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from train import __main__ as command_line
 from train.classify import ensemble
 from train.classify import transfer_recipe as transfer
-from train.classify.features import backbone, noise_examples
+from train.classify.features import backbone
 from train.classify.finetune import FineTuneConfig, FineTuneTask, random_crop
+from train.classify.transfer_data import noise_pictures
 from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
 from train.data import datasets as sources
 from train.data.download import OFFICIAL
@@ -34,7 +35,7 @@ SMALL = FineTuneConfig(
 
 
 def small_task(config: FineTuneConfig = SMALL) -> FineTuneTask:
-    data, validation = (noise_examples(["a", "b"], 64, 8, seed) for seed in (0, 1))
+    data, validation = (noise_pictures(["a", "b"], 64, 8, seed) for seed in (0, 1))
     return FineTuneTask(config, data, validation, CPU, False)
 
 

@@ -15,9 +15,9 @@ from cvdemo.weights import load_labels, load_manifest
 from train import __main__ as command_line
 from train.classify import ensemble
 from train.data import datasets as sources
-from train.data.splits import Labelled
+from train.data.splits import LabelledPictures
 from train.engine.checkpoint import LAST, load
-from train.engine.class_names import columns_in_order, in_order, order_of
+from train.engine.class_names import columns_in_order, order_of
 from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions
 from train.recipes import RECIPES, cifar10
@@ -213,8 +213,8 @@ def test_other_classes_do_not_replace_the_names_of_another_weight(tmp_path: Path
 
 
 def test_labels_follow_their_names() -> None:
-    data = Labelled(np.zeros((3, 1, 1, 3), np.uint8), np.array([0, 1, 2]), ["b", "c", "a"])
-    assert in_order(data, ["a", "b", "c"], "x").labels.tolist() == [1, 2, 0]
+    data = LabelledPictures(np.zeros((3, 1, 1, 3), np.uint8), np.array([0, 1, 2]), ["b", "c", "a"])
+    assert data.in_order(["a", "b", "c"], "x").labels.tolist() == [1, 2, 0]
     logits = torch.tensor([[1.0, 2.0, 3.0]])  # of b, c, a
     assert columns_in_order(logits, ["b", "c", "a"], "x", ["a", "b", "c"]).tolist() == [[3.0, 1.0, 2.0]]
     with pytest.raises(ValueError, match="and 30 more"):
