@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvdemo.classify.classifier import load_network
+from cvdemo.images import to_batch
 from cvdemo.nets.build import build_network
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
-from train.classify.classifier_task import ClassifierConfig, ClassifierTask, predict, side_px, to_pixels
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, predict, side_px
 from train.classify.data_source import Source as Source
 from train.classify.measures import confusion_matrix, draw_confusion, timed_result
 from train.data.augment import tta_views
@@ -149,7 +150,7 @@ class ClassifierRecipe:
     def _sample(self, data: LabelledPictures, count: int = 5000) -> Tensor:
         """Normalised pictures spread evenly over the data, which are sorted by class."""
         every = max(1, len(data) // count)
-        return self.source.normalisation(to_pixels(data.pictures[::every], torch.device("cpu")))
+        return self.source.normalisation(to_batch(data.pictures[::every]))
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """The accuracy of a published weight on the test split, with and without test-time augmentation.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvdemo.config import setting
+from cvdemo.images import to_batch
 from train.classify.measures import measure
 from train.data import augment
 from train.data.augment import AugmentConfig
@@ -91,11 +92,6 @@ class Normalisation:
         return (pixels - mean) / std
 
 
-def to_pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(N, H, W, C) uint8 -> (N, C, H, W) float32 in [0, 1], channels last in memory."""
-    return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
-
-
 def side_px(grown: float, first_px: int, full_px: int) -> int:
     """Side (px) of square pictures that grow in steps of 8 from `first_px` to `full_px`, which `grown` = 1 reaches.
 
@@ -160,7 +156,7 @@ class ClassifierTask(Task):
         """Augmented pixels (B, C, H, W) and soft targets (B, K) of this process's share of one step."""
         config = self.config
         indices = epoch_indices(step, config.batch_size, len(self.data), config.seed)
-        pixels = to_pixels(self.data.pictures[indices.numpy()], self.device)
+        pixels = to_batch(self.data.pictures[indices.numpy()], self.device)
         pixels = self.normalisation(augment.jitter_colours(pixels, config, generator))
         labels = torch.from_numpy(self.data.labels[indices.numpy()]).to(self.device)
         if config.alternate_flips:
@@ -225,7 +221,7 @@ def predict(
     network.eval()
     parts = []
     for start in range(0, len(pictures), _MEASURE_BATCH):
-        pixels = normalisation(to_pixels(pictures[start : start + _MEASURE_BATCH], device))
+        pixels = normalisation(to_batch(pictures[start : start + _MEASURE_BATCH], device))
         with autocast(device, amp):
             logits = (views or network)(pixels.contiguous(memory_format=torch.channels_last))
         parts.append(logits.float().cpu())

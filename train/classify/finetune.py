@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as v2
 
 from cvdemo.config import setting
-from cvdemo.images import normalise
+from cvdemo.images import from_uint8, normalise
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from train.classify.features import SMALLEST_PX, backbone, outputs, preprocessing_at
 from train.classify.measures import measure
@@ -139,7 +139,7 @@ class FineTuneTask(Task):
             random_crop(read_picture(self.data.pictures[index]), config.train_px, config.min_area, draw)
             for index, draw in zip(indices.tolist(), draws.tolist(), strict=True)
         ]
-        pixels = normalise(torch.stack(crops).to(self.device).float() / 255, self.preprocessing)
+        pixels = normalise(from_uint8(torch.stack(crops).to(self.device)), self.preprocessing)
         return pixels.contiguous(memory_format=torch.channels_last), self.data.labels[indices].to(self.device)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:

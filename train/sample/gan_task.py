@@ -295,7 +295,7 @@ def load_start(start: str, generator: Generator, discriminator: Discriminator) -
 
 
 def to_signed(pictures: Pictures) -> Tensor:
-    """(B, H, W, C) uint8 -> (B, C, H, W) float in [-1, 1], channels last in memory."""
+    """(B, H, W, C) uint8 -> (B, C, H, W) float in [-1, 1], which G's tanh ends in; channels last in memory."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvdemo.config import setting
+from cvdemo.images import from_uint8
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.upscale.network import make_network
@@ -170,7 +171,7 @@ class SuperResolutionTask(Task):
             turned(pixels[top : top + side, left : left + side], turn)
             for pixels, (_, top, left, turn) in zip(self.patches.read(mine[:, 0]), mine.tolist(), strict=True)
         ]
-        return torch.stack([torch.from_numpy(crop.copy()) for crop in crops])[:, None].float() / 255
+        return from_uint8(torch.stack([torch.from_numpy(crop.copy()) for crop in crops])[:, None])
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """PSNR and SSIM on the held-out pictures, in float32, with bicubic beside them."""

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px, to_pixels
+from cvdemo.images import to_batch
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px
 from train.data.datasets import LabelledPictures
 from train.engine.loop import seeded
 from train.engine.optimisers import optimizers_for
@@ -134,7 +135,7 @@ def test_rare_classes_weigh_more() -> None:
 
 
 def test_normalised_pictures_have_the_stated_mean() -> None:
-    pixels = HALF(to_pixels(np.full((2, 4, 4, 3), 255, np.uint8), CPU))
+    pixels = HALF(to_batch(np.full((2, 4, 4, 3), 255, np.uint8)))
     assert pixels.shape == (2, 3, 4, 4) and torch.allclose(pixels, torch.tensor(2.0))
 
 
