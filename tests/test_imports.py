@@ -32,6 +32,7 @@ TRAIN_LAYERS = (  # likewise; the command line stands above them all
     {"train.recipes"},
     {"train.commands", "train.__main__"},
 )
+TRAINING_LOOPS = {"train/engine/loop.py"}  # may have longer functions
 FILES = sorted([*(ROOT / "cvdemo").rglob("*.py"), *(ROOT / "train").rglob("*.py")])
 
 
@@ -109,7 +110,7 @@ def test_no_module_or_function_is_too_long() -> None:
         assert source.count("\n") <= 400, path
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                limit = 80 if (ROOT / "train") in path.parents else 40
+                limit = 80 if path.relative_to(ROOT).as_posix() in TRAINING_LOOPS else 40
                 assert (node.end_lineno or 0) - node.lineno < limit, f"{path}: {node.name}"
 
 

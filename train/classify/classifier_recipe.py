@@ -29,7 +29,7 @@ from train.engine.optimisers import optimizers_for
 from train.engine.training_task import with_steps
 from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
-from train.publishing.publish import paragraphs, write_atomically
+from train.publishing.publish import checked_name, paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, command_of
 
@@ -324,16 +324,13 @@ def publish_classifier(
         logits, test: what it was measured on.
         labels_file: name in the folder `labels` of the weights.
     """
-    if not name.isidentifier():
-        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+    checked_name(name)
     folder = options.weights_dir or WEIGHTS_DIR
     (folder / "labels").mkdir(parents=True, exist_ok=True)
     labels_file = labels_file_for(name, labels_file, test.class_names, folder / "labels")
     write_atomically(folder / "labels" / labels_file, "".join(f"{n}\n" for n in test.class_names).encode())
     counts = confusion_matrix(logits, torch.from_numpy(test.labels))
     draw_confusion(counts, test.class_names).save(folder / f"{name}_confusion.png", optimize=True)
-    values = {key: value for key, value in result.items() if key in {"rank1", "rank5"} or key.endswith("_rank1")}
-    resize = " --resize" if " --resize " in fields["command"] else ""
     pace = f"{result['pictures_per_second']} pictures/s"
     drawing = f"![Confusion matrix: rows are true classes, columns answers]({name}_confusion.png)"
     publish_weight(
@@ -341,15 +338,21 @@ def publish_classifier(
         stored,
         task=options.task("classify"),
         labels=labels_file,
-        metric={
-            "name": "accuracy, %",
-            "value": values,
-            "protocol": result["protocol"],
-            "split": result["split"],
-            "n": result["n"],
-            "command": f"python -m train evaluate {name}{resize} --data DIR --json",
-        },
+        metric=_metric(name, result, resize=" --resize " in fields["command"]),
         notes=f"{notes.strip()}\n\nMeasured in {result['seconds']} s ({pace}).\n\n{drawing}",
         weights_dir=options.weights_dir,
         **fields,
     )
+
+
+def _metric(name: str, result: Mapping[str, Any], *, resize: bool) -> dict[str, Any]:
+    """What was measured, as a manifest entry tells it."""
+    values = {key: value for key, value in result.items() if key in {"rank1", "rank5"} or key.endswith("_rank1")}
+    return {
+        "name": "accuracy, %",
+        "value": values,
+        "protocol": result["protocol"],
+        "split": result["split"],
+        "n": result["n"],
+        "command": f"python -m train evaluate {name}{' --resize' if resize else ''} --data DIR --json",
+    }

@@ -20,7 +20,7 @@ from train.engine.progress import Progress
 from train.engine.writing import can_write_in, kept_at
 from train.publishing.card_words import UNKNOWN_LICENCE, About
 from train.publishing.lineage import changed_on_the_way, settings_of
-from train.publishing.publish import paragraphs
+from train.publishing.publish import checked_name, paragraphs
 from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, command_of
 from train.sample.card import card_pictures
@@ -29,6 +29,7 @@ from train.sample.lite0_features import RealFeatures, digest_of, feature_cache
 from train.sample.measures import PROTOCOL, SampleQuality, rounded
 
 _MEASURE_SEED = 2026
+_COLOURS = {3: "RGB", 1: "grey"}  # by the number of channels
 _BASELINE = "A generator to compare with; the page does not offer it."  # instead of a recipe's notes
 
 
@@ -156,9 +157,7 @@ class GanRecipe:
         Raises:
             ValueError: a name that is none, or other pictures than the run was trained on.
         """
-        name = options.name or self.weight
-        if not name.isidentifier():
-            raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+        name = checked_name(options.name or self.weight)
         state, hours = load(out / options.checkpoint), hours_of(out)
         shape = {key: getattr(config, key) for key in ("latent_dim", "width", "size")} | {"channels": self.channels}
         stored = {key: t.half() if t.ndim == 4 else t for key, t in state["ema"].items()}
@@ -168,21 +167,18 @@ class GanRecipe:
         known = refuse_other_pictures(state, real, out)
         drawn, pictures = card_pictures(name, generator, real, out, state["step"])
         result = measure(generator, real, context)
-        chosen = ""
-        if options.checkpoint == BEST:
-            chosen = f", chosen by FD-Lite0 of {SampleQuality(real, config.fd_pictures).samples:,}"
         if not known:
             result["split"] = "pictures given at publishing: the checkpoint, of an earlier version, names none"
+        result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures"
+        if options.checkpoint == BEST:
+            result["split"] += f", chosen by FD-Lite0 of {SampleQuality(real, config.fd_pictures).samples:,}"
         about = self._about(len(real.pictures), config.size)
-        result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures{chosen}"
         publish_weight(
             name,
             stored,
             task=options.task("sample"),
             network={"name": "dcgan", **shape},
-            preprocessing={
-                "latents": "N(0, 1)", "range": [-1, 1], "colour": "RGB" if self.channels == 3 else "grey"
-            },
+            preprocessing={"latents": "N(0, 1)", "range": [-1, 1], "colour": _COLOURS[self.channels]},
             labels=None,
             recipe=self.name,
             command=command_of(self.name, config),
@@ -197,7 +193,7 @@ class GanRecipe:
             notes=paragraphs(_BASELINE if options.baseline else about.notes, drawn, changed_on_the_way(state)),
             files=pictures,
             weights_dir=options.weights_dir,
-        )  # fmt: skip
+        )
         return name
 
     def _about(self, count: int, size: int) -> About:
