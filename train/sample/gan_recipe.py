@@ -30,6 +30,7 @@ from train.sample.measures import PROTOCOL, SampleQuality, rounded
 
 _MEASURE_SEED = 2026
 _COLOURS = {3: "RGB", 1: "grey"}  # by the number of channels
+_UNKNOWN_PICTURES = "pictures given at publishing: the checkpoint, of an earlier version, names none"
 _BASELINE = "A generator to compare with; the page does not offer it."  # instead of a recipe's notes
 
 
@@ -154,24 +155,20 @@ class GanRecipe:
     def publish(self, config: GanConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged generator, its convolutions in float16; stores it with the pictures for its card.
 
-        Raises:
-            ValueError: a name that is none, or other pictures than the run was trained on.
+        A bad name, and other pictures than the run was trained on, are a `ValueError`.
         """
         name = checked_name(options.name or self.weight)
         state, hours = load(out / options.checkpoint), hours_of(out)
-        shape = {key: getattr(config, key) for key in ("latent_dim", "width", "size")} | {"channels": self.channels}
+        shape = {"latent_dim": config.latent_dim, "width": config.width, "size": config.size, "channels": self.channels}
         stored = {key: t.half() if t.ndim == 4 else t for key, t in state["ema"].items()}
         generator = Generator(**shape).eval().to(context.device)
         generator.load_state_dict(stored)  # what is measured is what is stored
         real = self.real(config.size, context)
         known = refuse_other_pictures(state, real, out)
-        drawn, pictures = card_pictures(name, generator, real, out, state["step"])
+        drawn, files = card_pictures(name, generator, real, out, state["step"])
         result = measure(generator, real, context)
-        if not known:
-            result["split"] = "pictures given at publishing: the checkpoint, of an earlier version, names none"
-        result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures"
-        if options.checkpoint == BEST:
-            result["split"] += f", chosen by FD-Lite0 of {SampleQuality(real, config.fd_pictures).samples:,}"
+        words = _checkpoint_words(config, state["step"], real if options.checkpoint == BEST else None)
+        result["split"] = f"{result['split'] if known else _UNKNOWN_PICTURES}; {words}"
         about = self._about(len(real.pictures), config.size)
         publish_weight(
             name,
@@ -191,7 +188,7 @@ class GanRecipe:
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result) | {"pictures": real.digest},
             notes=paragraphs(_BASELINE if options.baseline else about.notes, drawn, changed_on_the_way(state)),
-            files=pictures,
+            files=files,
             weights_dir=options.weights_dir,
         )
         return name
@@ -222,6 +219,14 @@ def refuse_other_pictures(state: State, real: RealFeatures, out: Path) -> bool:
             "others: a card tells of the training pictures, so give those"
         )
     return True
+
+
+def _checkpoint_words(config: GanConfig, step: int, chosen_by: RealFeatures | None) -> str:
+    """Which checkpoint of a run a generator is from; `chosen_by`: what it was measured against, if that chose it."""
+    words = f"step {step} of {config.steps} of {config.batch_size} pictures"
+    if chosen_by is None:
+        return words
+    return f"{words}, chosen by FD-Lite0 of {SampleQuality(chosen_by, config.fd_pictures).samples:,}"
 
 
 def _metric(name: str, result: dict[str, Any]) -> dict[str, Any]:
