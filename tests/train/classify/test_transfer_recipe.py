@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from train import __main__ as command_line
-from train.classify import ensemble
+from train.classify import ensemble, transfer_data
 from train.classify import transfer_recipe as transfer
 from train.classify.features import backbone
 from train.classify.finetune import FineTuneConfig, FineTuneTask, random_crop
@@ -334,7 +334,7 @@ def test_a_regression_that_was_not_measured_has_no_network(cats_dogs: Path, tmp_
 
 def test_tiny_imagenet_is_fetched_and_cats_and_dogs_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Path]] = []
-    monkeypatch.setattr(transfer, "fetch", lambda name, folder, progress: asked.append((name, folder)))
+    monkeypatch.setattr(transfer_data, "fetch", lambda name, folder, progress: asked.append((name, folder)))
     download = tiny_imagenet_features.RECIPE.download
     assert download is not None and tiny_imagenet_features.TINY_IMAGENET.official in OFFICIAL
     download(tmp_path)
