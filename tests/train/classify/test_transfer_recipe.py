@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from train import __main__ as command_line
 from train.classify import ensemble, transfer_data
-from train.classify import transfer_recipe as transfer
 from train.classify.features import backbone
 from train.classify.finetune import FineTuneConfig, FineTuneTask, random_crop
 from train.classify.transfer_data import noise_pictures
