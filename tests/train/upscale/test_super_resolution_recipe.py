@@ -325,7 +325,7 @@ def test_what_is_published_loads_and_measures_the_same(
     [
         ({"crop_px": 25}, "need crops of a multiple of 2 px"),
         ({"patch_px": 85}, "need patches of a multiple of 12 px"),
-        ({"shrink": (1.5,)}, r"factors in \(0, 1\]"),
+        ({"shrink": (1.5,)}, "shrink must be at most 1, got 1.5"),
         ({"start": "no_such"}, "'no_such' is neither a checkpoint file nor a weight"),
     ],
 )
