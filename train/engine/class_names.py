@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from train.data.picture_files import LISTED
-from train.data.splits import Labelled, Labels
-
 FEWEST = 2  # with one class there is nothing to tell apart
+SHOWN = 20  # names in a message; more are counted
 
 
 def check_classes(names: Sequence[str], where: str) -> None:
@@ -31,7 +30,7 @@ def check_classes(names: Sequence[str], where: str) -> None:
         raise ValueError(f"{where} has several classes named {shown(repeated)}")
 
 
-def order_of(wanted: Sequence[str], whose: str, given: Sequence[str], where: str = "the data") -> Labels:
+def order_of(wanted: Sequence[str], whose: str, given: Sequence[str], where: str = "the data") -> npt.NDArray[np.int64]:
     """Index in `wanted` of each name in `given`.
 
     Args:
@@ -52,11 +51,6 @@ def order_of(wanted: Sequence[str], whose: str, given: Sequence[str], where: str
     return np.array([place[name] for name in given], np.int64)
 
 
-def in_order(data: Labelled, wanted: Sequence[str], whose: str) -> Labelled:
-    """The same pictures with labels in the order of `wanted`; see `order_of`."""
-    return Labelled(data.pictures, order_of(wanted, whose, data.class_names)[data.labels], list(wanted))
-
-
 def columns_in_order(logits: Tensor, own: Sequence[str], whose: str, wanted: Sequence[str]) -> Tensor:
     """Logits (N, K) of a network with classes `own`, in the order of `wanted`."""
     return logits[:, torch.from_numpy(order_of(own, whose, wanted))]
@@ -64,5 +58,5 @@ def columns_in_order(logits: Tensor, own: Sequence[str], whose: str, wanted: Seq
 
 def shown(names: Sequence[str]) -> str:
     """Names in a message: as many as fit, the rest as a number."""
-    more = len(names) - 2 * LISTED
-    return ", ".join(map(repr, names[: 2 * LISTED])) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - SHOWN
+    return ", ".join(map(repr, names[:SHOWN])) + (f" and {more} more" if more > 0 else "")

@@ -21,12 +21,12 @@ from train.publishing.recipe import Context, PublishOptions, command_of
 from train.recipes import RECIPES, srcnn, srcnn_915, srcnn_935, srcnn_fast
 from train.recipes.srcnn import SrcnnConfig
 from train.recipes.srcnn_fast import FastSrcnnConfig
-from train.upscale import recipe as super_resolution_recipe
-from train.upscale import task as super_resolution
+from train.upscale import super_resolution_recipe
+from train.upscale import super_resolution_task as super_resolution
 from train.upscale.degradation import measure
 from train.upscale.patches import PatchArray, cut, noise_patches
-from train.upscale.recipe import bsds_folders, build, folder_of, measure_on_test_sets, training_files
-from train.upscale.task import (
+from train.upscale.super_resolution_recipe import bsds_folders, build, folder_of, measure_on_test_sets, training_files
+from train.upscale.super_resolution_task import (
     SuperResolutionConfig,
     SuperResolutionTask,
     pixel_loss,
@@ -325,7 +325,7 @@ def test_what_is_published_loads_and_measures_the_same(
     [
         ({"crop_px": 25}, "need crops of a multiple of 2 px"),
         ({"patch_px": 85}, "need patches of a multiple of 12 px"),
-        ({"shrink": (1.5,)}, r"factors in \(0, 1\]"),
+        ({"shrink": (1.5,)}, "shrink must be at most 1, got 1.5"),
         ({"start": "no_such"}, "'no_such' is neither a checkpoint file nor a weight"),
     ],
 )

@@ -10,20 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from cvdemo.config import setting
 from cvdemo.nets.dcgan import Discriminator, Generator, Norm
 from cvdemo.weights import load_state_dict
 from train.data.hdf5 import Pictures
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
-from train.publishing.lineage import file_to_start_from, legs_of, read_start
-from train.sample.diff_augment import check_policies, diff_augment, draw
+from train.publishing.lineage import file_to_start_from, read_start, runs_before
+from train.sample.diff_augment import POLICIES, diff_augment, draw
 from train.sample.lite0_features import RealFeatures
 from train.sample.losses import Loss, discriminator_bce, discriminator_hinge, generator_loss, r1_penalty
 from train.sample.measures import SampleQuality
@@ -38,46 +40,59 @@ _BATCH = 64  # pictures generated at once
 class GanConfig(LoopConfig):
     """Hyper-parameters; sizes in px, learning rates of Adam."""
 
-    size: int = 64  # px, 4 times a power of two
-    width: int = 32  # channels of G before its last layer, and of D after its first unless that is told apart
-    width_discriminator: int = 0  # channels of D after its first layer; 0: those of G
-    latent_dim: int = 128
-    loss: Loss = "bce"
-    norm: Norm = "batch"  # of D
-    mixed_batches: bool = False  # D's BatchNorm sees real and generated pictures as one batch, not each kind apart
-    dropout: float = 0.0  # [0, 1), in D (Chollet)
-    label_smoothing: float = 0.0  # [0, 0.5], real targets become 1 - this; bce only
-    label_noise: float = 0.0  # [0, 0.5], targets move inward by up to this, at random; bce only (Chollet: 0.05)
-    r1_gamma: float = 0.0  # >= 0, weight of the gradient penalty R1 (Mescheder et al.: 10); 0: none
-    r1_every: int = 16  # >= 1, steps from one R1 to the next; it then weighs so many times as much (StyleGAN2: 16)
-    diff_augment: tuple[str, ...] = ()  # of color, translation, cutout: what D sees is changed so; none: nothing
-    lr_generator: float = 2e-4
-    lr_discriminator: float = 2e-4
-    beta1: float = 0.5
-    decay_steps: int = 0  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
-    flips: bool = True  # show half of the real pictures mirrored
-    fd_pictures: int = 1000  # >= 4, generated for each measure during training
-    start: str = ""  # weight of the manifest, or checkpoint file of a run, to start from; empty: random weights
+    size: int = setting(64, help="side of the pictures, 4 times a power of two", unit="px", minimum=4)
+    width: int = setting(
+        32, help="channels of G before its last layer, and of D after its first unless that is given apart", minimum=1
+    )
+    width_discriminator: int = setting(0, help="channels of D after its first layer; 0: those of G", minimum=0)
+    latent_dim: int = setting(128, help="length of the latents", minimum=1)
+    loss: Loss = setting("bce", help="cross-entropy, or the hinge loss", choices=get_args(Loss))
+    norm: Norm = setting("batch", help="of D", choices=get_args(Norm))
+    mixed_batches: bool = setting(
+        False, help="D's BatchNorm sees real and generated pictures as one batch, not each kind apart"
+    )
+    dropout: float = setting(0.0, help="in D (Chollet)", minimum=0, below=1)
+    label_smoothing: float = setting(0.0, help="real targets become 1 - this; bce only", minimum=0, maximum=0.5)
+    label_noise: float = setting(
+        0.0, help="targets move inward by up to this, at random; bce only (Chollet: 0.05)", minimum=0, maximum=0.5
+    )
+    r1_gamma: float = setting(0.0, help="weight of the gradient penalty R1 (Mescheder et al.: 10); 0: none", minimum=0)
+    r1_every: int = setting(
+        16,
+        help="from one R1 to the next; it then weighs so many times as much (StyleGAN2: 16)",
+        unit="steps",
+        minimum=1,
+    )
+    diff_augment: tuple[str, ...] = setting(
+        (), help="what D sees is changed so; nothing given: not at all", choices=tuple(POLICIES)
+    )
+    lr_generator: float = setting(2e-4, help="learning rate of G", minimum=0)
+    lr_discriminator: float = setting(2e-4, help="learning rate of D", minimum=0)
+    beta1: float = setting(0.5, help="of Adam: decay of the mean gradient", minimum=0, below=1)
+    decay_steps: int = setting(
+        0,
+        help="the last ones, at most all, over which both learning rates fall linearly to 0",
+        unit="steps",
+        minimum=0,
+    )
+    flips: bool = setting(True, help="show half of the real pictures mirrored")
+    fd_pictures: int = setting(  # of which the kernel distance takes two subsets
+        1000, help="generated for each measure during training", unit="pictures", minimum=4
+    )
+    start: str = setting(
+        "", help="weight of the manifest, or checkpoint file of a run, to start from; empty: random weights"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.decay_steps <= (self.steps if not self.epochs else float("inf")):
+        if self.decay_steps > self.steps and not self.epochs:
             raise ValueError(f"need decay_steps from 0 to the {self.steps} steps, got {self.decay_steps}")
-        if self.fd_pictures < 4:  # of which the kernel distance takes two subsets
-            raise ValueError(f"need fd_pictures of at least 4, got {self.fd_pictures}")
         if self.loss == "hinge" and (self.label_smoothing or self.label_noise):
             raise ValueError(
                 "label smoothing and noise need --loss bce: the hinge loss has no labels; give --label-smoothing 0"
             )
-        if not (0 <= self.label_smoothing <= 0.5 and 0 <= self.label_noise <= 0.5 and 0 <= self.dropout < 1):
-            raise ValueError(
-                "need label_smoothing and label_noise in [0, 0.5] and dropout in [0, 1), got "
-                f"{self.label_smoothing}, {self.label_noise}, {self.dropout}"
-            )
         if self.mixed_batches and self.norm != "batch":
             raise ValueError(f"mixed_batches needs --norm batch: with {self.norm!r} no picture sees another")
-        if self.r1_gamma < 0 or self.r1_every < 1:
-            raise ValueError(f"need r1_gamma >= 0 and r1_every >= 1, got {self.r1_gamma}, {self.r1_every}")
         if self.r1_gamma and self.mixed_batches:  # R1 is taken at real pictures by themselves
             raise ValueError("R1 and mixed_batches do not go together: give --no-mixed-batches or --r1-gamma 0")
         if self.label_smoothing + 2 * self.label_noise >= 1:
@@ -85,7 +100,6 @@ class GanConfig(LoopConfig):
                 "need label_smoothing + 2 * label_noise < 1, or the targets of real and generated pictures meet: got "
                 f"{self.label_smoothing}, {self.label_noise}"
             )
-        check_policies(self.diff_augment)
 
 
 class GanTask(Task):
@@ -125,7 +139,7 @@ class GanTask(Task):
             "generator": torch.optim.Adam(self.generator.parameters(), config.lr_generator, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), config.lr_discriminator, betas),
         }
-        self.earlier = legs_of(config.start)
+        self.earlier = runs_before(config.start)
         self._quality: SampleQuality | None = None
         self._r1: Tensor | None = None  # the last one, for the log
 
@@ -281,7 +295,7 @@ def load_start(start: str, generator: Generator, discriminator: Discriminator) -
 
 
 def to_signed(pictures: Pictures) -> Tensor:
-    """(B, H, W, C) uint8 -> (B, C, H, W) float in [-1, 1], channels last in memory."""
+    """(B, H, W, C) uint8 -> (B, C, H, W) float in [-1, 1], which G's tanh ends in; channels last in memory."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

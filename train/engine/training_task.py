@@ -14,33 +14,31 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from cvdemo.config import Config, setting
 from train.engine import distributed
 from train.engine.device import half_precision
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopConfig:
+class LoopConfig(Config):
     """What every recipe shares; recipes extend it."""
 
-    steps: int = 1000  # optimiser steps, > 0
-    epochs: int = 0  # > 0: passes over the training pictures instead of `steps`, and a measure after each
-    batch_size: int = 64  # pictures a step, > 0
-    seed: int = 0
-    ema_decay: float = 0.999  # [0, 1)
-    clip_norm: float = 0.0  # longest gradient, of all weights of an update together; 0: any
-    log_every: int = 50  # steps
-    evaluate_every: int = 1000  # steps; 0: never
-    preview_every: int = 500  # steps; 0: never
-    checkpoint_seconds: float = 180.0
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1 or min(self.steps, self.epochs) < 0 or self.log_every < 1:
-            raise ValueError(
-                "need batch_size and log_every >= 1 and steps and epochs >= 0, got "
-                f"{self.batch_size}, {self.log_every}, {self.steps}, {self.epochs}"
-            )
-        if not 0 <= self.ema_decay < 1 or self.clip_norm < 0:
-            raise ValueError(f"need ema_decay in [0, 1) and clip_norm >= 0, got {self.ema_decay}, {self.clip_norm}")
+    steps: int = setting(1000, help="optimiser steps", minimum=0)
+    epochs: int = setting(
+        0,
+        help="passes over the training pictures instead of steps, and a measure after each; 0: steps count",
+        minimum=0,
+    )
+    batch_size: int = setting(64, help="pictures a step", minimum=1)
+    seed: int = setting(0, help="of weights, batches and noise")
+    ema_decay: float = setting(
+        0.999, help="of the averaged weights, which are measured; 0: the last", minimum=0, below=1
+    )
+    clip_norm: float = setting(0.0, help="longest gradient, of all weights of an update together; 0: any", minimum=0)
+    log_every: int = setting(50, help="from one line of the records to the next", unit="steps", minimum=1)
+    evaluate_every: int = setting(1000, help="from one measure to the next; 0: never", unit="steps", minimum=0)
+    preview_every: int = setting(500, help="from one preview to the next; 0: never", unit="steps", minimum=0)
+    checkpoint_seconds: float = setting(180.0, help="from one checkpoint to the next", unit="s", minimum=0)
 
 
 C = TypeVar("C", bound=LoopConfig)

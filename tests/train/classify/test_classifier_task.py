@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from train.classify.task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px, to_pixels
-from train.data.datasets import Labelled
+from cvdemo.images import to_batch
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px
+from train.data.datasets import LabelledPictures
 from train.engine.loop import seeded
 from train.engine.optimisers import optimizers_for
 
@@ -17,16 +18,16 @@ HALF = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 CONFIG = ClassifierConfig(epochs=2, batch_size=8, flip=False, lr=0.05, ema_decay=0.0, validation=8, log_every=1)
 
 
-def squares(count: int = 48, seed: int = 0) -> Labelled:
+def squares(count: int = 48, seed: int = 0) -> LabelledPictures:
     """Noise of 8 px with a bright square top left (class 0) or bottom right (class 1)."""
     pictures = np.random.default_rng(seed).integers(0, 120, (count, 8, 8, 3), dtype=np.uint8)
     labels = np.arange(count, dtype=np.int64) % 2
     pictures[labels == 0, :4, :4] += 130
     pictures[labels == 1, 4:, 4:] += 130
-    return Labelled(pictures, labels, ["top", "bottom"])
+    return LabelledPictures(pictures, labels, ["top", "bottom"])
 
 
-def task(config: ClassifierConfig = CONFIG, data: Labelled | None = None, norm: bool = True) -> ClassifierTask:
+def task(config: ClassifierConfig = CONFIG, data: LabelledPictures | None = None, norm: bool = True) -> ClassifierTask:
     torch.manual_seed(0)
     middle: list[nn.Module] = [nn.BatchNorm2d(4)] if norm else []
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), *middle, nn.ReLU(), nn.Flatten(), nn.Linear(256, 2))
@@ -36,12 +37,12 @@ def task(config: ClassifierConfig = CONFIG, data: Labelled | None = None, norm: 
     return ClassifierTask(config, network, optimizers, data or squares(), squares(20, 1), HALF, CPU, amp=False)
 
 
-def pictures_of(side: int) -> Labelled:
+def pictures_of(side: int) -> LabelledPictures:
     """Blurred noise of that many px."""
     noise = torch.rand(48, 3, side // 3, side // 3, generator=seeded("noise", 0, 0))
     grown = torch.nn.functional.interpolate(noise, (side, side), mode="bilinear")
     pictures = (255 * grown).permute(0, 2, 3, 1).to(torch.uint8).numpy()
-    return Labelled(pictures, np.arange(48, dtype=np.int64) % 2, ["top", "bottom"])
+    return LabelledPictures(pictures, np.arange(48, dtype=np.int64) % 2, ["top", "bottom"])
 
 
 def weights_after(made: ClassifierTask, steps: int) -> list[torch.Tensor]:
@@ -106,9 +107,17 @@ def test_pictures_grow_and_stay_what_they_are() -> None:
     assert torch.corrcoef(torch.stack([batches[0].flatten(), shrunk.flatten()]))[0, 1] > 0.98
 
 
-@pytest.mark.parametrize("changes", [{"first_px": 12}, {"first_px": -8}, {"grow_until": 0.0}, {"grow_until": 1.1}])
-def test_growth_out_of_range_is_refused(changes: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="need first_px, a multiple of 8, and grow_until"):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"first_px": 12}, "first_px must be a multiple of 8, got 12"),
+        ({"first_px": -8}, "first_px must be at least 0"),
+        ({"grow_until": 0.0}, "grow_until must be above 0"),
+        ({"grow_until": 1.1}, "grow_until must be at most 1"),
+    ],
+)
+def test_growth_out_of_range_is_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         replace(CONFIG, **changes)  # type: ignore[arg-type]  # of many types
 
 
@@ -126,13 +135,13 @@ def test_rare_classes_weigh_more() -> None:
 
 
 def test_normalised_pictures_have_the_stated_mean() -> None:
-    pixels = HALF(to_pixels(np.full((2, 4, 4, 3), 255, np.uint8), CPU))
+    pixels = HALF(to_batch(np.full((2, 4, 4, 3), 255, np.uint8)))
     assert pixels.shape == (2, 3, 4, 4) and torch.allclose(pixels, torch.tensor(2.0))
 
 
 def test_predictions_come_in_order_whatever_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     made, data = task(), squares(21)
     at_once = predict(made.network, data.pictures, HALF, CPU)
-    monkeypatch.setattr("train.classify.task._MEASURE_BATCH", 4)
+    monkeypatch.setattr("train.classify.classifier_task._MEASURE_BATCH", 4)
     assert torch.allclose(predict(made.network, data.pictures, HALF, CPU), at_once, atol=1e-5)
     assert at_once.shape == (21, 2)

@@ -1,4 +1,4 @@
-"""A `Recipe` for a DCGAN from its parts: data set and hyper-parameters. See train/recipes/dcgan_fashion.py."""
+"""What the recipes of generators share: data set and hyper-parameters become weights. See recipes/dcgan_fashion.py."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from train.engine.progress import Progress
 from train.engine.writing import can_write_in, kept_at
 from train.publishing.card_words import UNKNOWN_LICENCE, About
 from train.publishing.lineage import changed_on_the_way, settings_of
-from train.publishing.publish import paragraphs
+from train.publishing.publish import checked_name, paragraphs
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
+from train.publishing.recipe import Context, PublishOptions, command_of
 from train.sample.card import card_pictures
+from train.sample.gan_task import GanConfig, GanTask, check_steps, generated, new_networks
 from train.sample.lite0_features import RealFeatures, digest_of, feature_cache
 from train.sample.measures import PROTOCOL, SampleQuality, rounded
-from train.sample.task import GanConfig, GanTask, check_steps, generated, new_networks
 
 _MEASURE_SEED = 2026
+_COLOURS = {3: "RGB", 1: "grey"}  # by the number of channels
+_UNKNOWN_PICTURES = "pictures given at publishing: the checkpoint, of an earlier version, names none"
 _BASELINE = "A generator to compare with; the page does not offer it."  # instead of a recipe's notes
 
 
@@ -61,11 +63,12 @@ def folder_or_file(data: Path, size: int, cache: Path | None = None) -> Pictures
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanSpec:
-    """What one recipe for a generator adds to the shared machinery.
+class GanRecipe:
+    """A `Recipe` for a generator: what one adds to the shared machinery.
 
     Attributes:
-        recipe: its name on the command line. weight: the name of what it makes in the manifest.
+        name: on the command line. weight: the name of what it makes in the manifest.
+        goal, dry_run: see `Recipe`.
         dataset: in words, with where it comes from.
         licence: of the weights, and what is known of that of the pictures.
         config: frozen dataclass of its hyper-parameters.
@@ -77,8 +80,10 @@ class GanSpec:
         download: fetches the data set into a folder, if it has a public address.
     """
 
-    recipe: str
+    name: str
     weight: str
+    goal: str
+    dry_run: dict[str, Any]
     dataset: str
     licence: str
     config: type[GanConfig]
@@ -88,6 +93,11 @@ class GanSpec:
     channels: int = 3
     count: int = 0
     download: Callable[[Path], None] | None = None
+    losses = ("loss_d", "loss_g")
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return (self.weight,)
 
     def build(self, config: GanConfig, context: Context) -> GanTask:
         """The task on the context's data; noise pictures without data."""
@@ -145,39 +155,30 @@ class GanSpec:
     def publish(self, config: GanConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged generator, its convolutions in float16; stores it with the pictures for its card.
 
-        Raises:
-            ValueError: a name that is none, or other pictures than the run was trained on.
+        A bad name, and other pictures than the run was trained on, are a `ValueError`.
         """
-        name = options.name or self.weight
-        if not name.isidentifier():
-            raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+        name = checked_name(options.name or self.weight)
         state, hours = load(out / options.checkpoint), hours_of(out)
-        shape = {key: getattr(config, key) for key in ("latent_dim", "width", "size")} | {"channels": self.channels}
+        shape = {"latent_dim": config.latent_dim, "width": config.width, "size": config.size, "channels": self.channels}
         stored = {key: t.half() if t.ndim == 4 else t for key, t in state["ema"].items()}
         generator = Generator(**shape).eval().to(context.device)
         generator.load_state_dict(stored)  # what is measured is what is stored
         real = self.real(config.size, context)
         known = refuse_other_pictures(state, real, out)
-        drawn, pictures = card_pictures(name, generator, real, out, state["step"])
+        drawn, files = card_pictures(name, generator, real, out, state["step"])
         result = measure(generator, real, context)
-        chosen = ""
-        if options.checkpoint == BEST:
-            chosen = f", chosen by FD-Lite0 of {SampleQuality(real, config.fd_pictures).samples:,}"
-        if not known:
-            result["split"] = "pictures given at publishing: the checkpoint, of an earlier version, names none"
+        words = _checkpoint_words(config, state["step"], real if options.checkpoint == BEST else None)
+        result["split"] = f"{result['split'] if known else _UNKNOWN_PICTURES}; {words}"
         about = self._about(len(real.pictures), config.size)
-        result["split"] += f"; step {state['step']} of {config.steps} of {config.batch_size} pictures{chosen}"
         publish_weight(
             name,
             stored,
             task=options.task("sample"),
             network={"name": "dcgan", **shape},
-            preprocessing={
-                "latents": "N(0, 1)", "range": [-1, 1], "colour": "RGB" if self.channels == 3 else "grey"
-            },
+            preprocessing={"latents": "N(0, 1)", "range": [-1, 1], "colour": _COLOURS[self.channels]},
             labels=None,
-            recipe=self.recipe,
-            command=command_of(self.recipe, config),
+            recipe=self.name,
+            command=command_of(self.name, config),
             dataset=about.dataset,
             licence=about.licence,
             seed=config.seed,
@@ -187,9 +188,9 @@ class GanSpec:
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result) | {"pictures": real.digest},
             notes=paragraphs(_BASELINE if options.baseline else about.notes, drawn, changed_on_the_way(state)),
-            files=pictures,
+            files=files,
             weights_dir=options.weights_dir,
-        )  # fmt: skip
+        )
         return name
 
     def _about(self, count: int, size: int) -> About:
@@ -201,23 +202,6 @@ class GanSpec:
             "seed. The convolutions are stored in float16 and run in float32."
         )
         return About(f"{count:,} distinct pictures of one's own at {size} px", UNKNOWN_LICENCE, notes)
-
-    def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
-        """This as an entry of `RECIPES`; see there for the arguments."""
-        return Recipe(
-            name=self.recipe,
-            dataset=self.dataset,
-            where=self.where,
-            goal=goal,
-            weights=(self.weight,),
-            config=self.config,
-            dry_run=dry_run,
-            build=self.build,
-            publish=self.publish,
-            evaluate=self.evaluate,
-            download=self.download,
-            losses=("loss_d", "loss_g"),
-        )
 
 
 def refuse_other_pictures(state: State, real: RealFeatures, out: Path) -> bool:
@@ -235,6 +219,14 @@ def refuse_other_pictures(state: State, real: RealFeatures, out: Path) -> bool:
             "others: a card tells of the training pictures, so give those"
         )
     return True
+
+
+def _checkpoint_words(config: GanConfig, step: int, chosen_by: RealFeatures | None) -> str:
+    """Which checkpoint of a run a generator is from; `chosen_by`: what it was measured against, if that chose it."""
+    words = f"step {step} of {config.steps} of {config.batch_size} pictures"
+    if chosen_by is None:
+        return words
+    return f"{words}, chosen by FD-Lite0 of {SampleQuality(chosen_by, config.fd_pictures).samples:,}"
 
 
 def _metric(name: str, result: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A `Recipe` for a classifier from its parts: data set, network, hyper-parameters. See train/recipes/lenet.py."""
+"""What the recipes of classifiers share, from a data set and hyper-parameters to weights. See `train.recipes.lenet`."""
 
 from __future__ import annotations
 
@@ -13,33 +13,36 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvdemo.classify.classifier import load_network
+from cvdemo.images import to_batch
 from cvdemo.nets.build import build_network
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, predict, side_px
 from train.classify.data_source import Source as Source
 from train.classify.measures import confusion_matrix, draw_confusion, timed_result
-from train.classify.task import ClassifierConfig, ClassifierTask, predict, side_px, to_pixels
 from train.data.augment import tta_views
-from train.data.class_names import check_classes, in_order, order_of
-from train.data.datasets import READINGS, Labelled, SealedSplit, hold_out_last
+from train.data.datasets import READINGS, LabelledPictures, SealedSplit, hold_out_last
 from train.data.splits import Labels
 from train.engine.checkpoint import BEST, hours_of, load
+from train.engine.class_names import check_classes, order_of
+from train.engine.config_options import config_of
 from train.engine.optimisers import optimizers_for
-from train.engine.task import with_steps
+from train.engine.training_task import with_steps
 from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
-from train.publishing.publish import paragraphs, write_atomically
+from train.publishing.publish import checked_name, paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of, config_of
+from train.publishing.recipe import Context, PublishOptions, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierSpec:
-    """What one classification recipe adds to the shared machinery.
+class ClassifierRecipe:
+    """A `Recipe` for a classifier of small pictures: what one adds to the shared machinery.
 
     Attributes:
-        recipe: its name on the command line. weight: the name of what it makes in the manifest.
+        name: on the command line. weight: the name of what it makes in the manifest.
+        goal, dry_run: see `Recipe`.
         source: the data set.
         config: frozen dataclass of its hyper-parameters.
         network: config -> `network` of the manifest entry: {"name", **constructor arguments}.
@@ -48,14 +51,33 @@ class ClassifierSpec:
         notes: Markdown for the card.
     """
 
-    recipe: str
+    name: str
     weight: str
+    goal: str
+    dry_run: dict[str, Any]
     source: Source
     config: type[ClassifierConfig]
     network: Callable[[Any], dict[str, Any]]
     optimizers: Callable[[nn.Module, Any], dict[str, Optimizer]] | None = None
     prepare: Callable[[nn.Module, Tensor], None] | None = None
     notes: str = ""
+    losses = ("loss",)
+
+    @property
+    def dataset(self) -> str:
+        return self.source.name
+
+    @property
+    def where(self) -> str:
+        return self.source.where
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return (self.weight,)
+
+    @property
+    def download(self) -> Callable[[Path], None] | None:
+        return self.source.download if self.source.official else None
 
     def build(self, config: ClassifierConfig, context: Context) -> ClassifierTask:
         """The task on the training split, less the validation pictures; on noise without data."""
@@ -114,7 +136,9 @@ class ClassifierSpec:
         """The manifest's `network` for data with so many classes."""
         return self.network(config) | {"num_classes": classes}
 
-    def _training_pictures(self, config: ClassifierConfig, context: Context) -> tuple[Labelled, Labelled | None]:
+    def _training_pictures(
+        self, config: ClassifierConfig, context: Context
+    ) -> tuple[LabelledPictures, LabelledPictures | None]:
         if context.data is None:
             return self.source.generated(4 * config.batch_size, config.seed), self.source.generated(32, config.seed + 1)
         full = self.source.pictures("train", context)
@@ -123,10 +147,10 @@ class ClassifierSpec:
         kept, held_out = self._parts(full.labels, full.class_names, config)
         return full.take(kept), full.take(held_out)
 
-    def _sample(self, data: Labelled, count: int = 5000) -> Tensor:
+    def _sample(self, data: LabelledPictures, count: int = 5000) -> Tensor:
         """Normalised pictures spread evenly over the data, which are sorted by class."""
         every = max(1, len(data) // count)
-        return self.source.normalisation(to_pixels(data.pictures[::every], torch.device("cpu")))
+        return self.source.normalisation(to_batch(data.pictures[::every]))
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """The accuracy of a published weight on the test split, with and without test-time augmentation.
@@ -134,7 +158,7 @@ class ClassifierSpec:
         Raises:
             ValueError: no data, or their classes are not those of the weight.
         """
-        test = in_order(self.test(context), load_labels(name), name)
+        test = self.test(context).in_order(load_labels(name), name)
         return self._measured(self.load_weight(name).to(context.device), test, context)[0]
 
     def load_weight(self, name: str) -> nn.Module:
@@ -145,10 +169,10 @@ class ClassifierSpec:
         """
         theirs, ours = entry_of(name).preprocessing, self._preprocessing()
         if theirs != ours:
-            raise ValueError(f"{name} was made for {theirs}, {self.recipe} measures with {ours}")
+            raise ValueError(f"{name} was made for {theirs}, {self.name} measures with {ours}")
         return load_network(name)
 
-    def test(self, context: Context) -> Labelled:
+    def test(self, context: Context) -> LabelledPictures:
         """The test split.
 
         Raises:
@@ -161,12 +185,12 @@ class ClassifierSpec:
         found = self.source.found(context.data, "train") if context.data else None
         return found.listing.class_names if found else self.source.pictures("train", context).class_names
 
-    def split(self, test: Labelled) -> str:
+    def split(self, test: LabelledPictures) -> str:
         """A test split in words, with its number of pictures."""
         own = self.source.is_own(test.class_names, {"test": len(test)})
         return split_words(test.labels, test.class_names, "test pictures" if own else self.source.test_split)
 
-    def _measured(self, network: nn.Module, test: Labelled, context: Context) -> tuple[dict[str, Any], Tensor]:
+    def _measured(self, network: nn.Module, test: LabelledPictures, context: Context) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits that it comes from."""
         began = time.monotonic()
         logits = predict(network, test.pictures, self.source.normalisation, context.device)
@@ -178,7 +202,7 @@ class ClassifierSpec:
         result["tta_rank1"] = timed_result(averaged, labels, 1.0)["rank1"]
         return result | {"split": self.split(test), "protocol": PROTOCOL}, logits
 
-    def predict(self, network: nn.Module, test: Labelled, context: Context) -> tuple[Tensor, Tensor]:
+    def predict(self, network: nn.Module, test: LabelledPictures, context: Context) -> tuple[Tensor, Tensor]:
         """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
         logits = predict(network, test.pictures, self.source.normalisation, context.device)
         return logits, torch.from_numpy(test.labels)
@@ -205,15 +229,15 @@ class ClassifierSpec:
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         names = state.get("class_names") or self.classes(context)
-        test = in_order(sealed.read(f"publishing {name}"), names, f"the run in {out}")
+        test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
         result, logits = self._measured(network.to(context.device), test, context)
         trained_on = dict(state.get("trained_on", {}))
         about = self._about(names, trained_on, len(test))
         fields = {
             "network": self._network(config, len(names)),
             "preprocessing": self._preprocessing(),
-            "recipe": self.recipe,
-            "command": command_of(self.recipe, config, resize=trained_on.get("resize", False)),
+            "recipe": self.name,
+            "command": command_of(self.name, config, resize=trained_on.get("resize", False)),
             "settings": settings_of(asdict(config)),
             "dataset": about.dataset,
             "licence": about.licence,
@@ -221,7 +245,7 @@ class ClassifierSpec:
             "hardware": state["hardware"],
             "hours": hours,
         }
-        result["split"] = f"{result['split']}; {told(state, path.name, readings)}"
+        result["split"] = f"{result['split']}; {checkpoint_words(state, path.name, readings)}"
         notes = paragraphs(about.notes, changed_on_the_way(state))
         publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options)
         return name
@@ -246,35 +270,13 @@ class ClassifierSpec:
             **({"ground": "dark"} if source.dark_ground else {}),
         }
 
-    def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
-        """This as an entry of `RECIPES`; see there for the arguments."""
-        return Recipe(
-            name=self.recipe,
-            dataset=self.source.name,
-            goal=goal,
-            weights=(self.weight,),
-            config=self.config,
-            dry_run=dry_run,
-            build=self.build,
-            publish=self.publish,
-            evaluate=self.evaluate,
-            test=self.test,
-            predict=self.predict,
-            load_run=self.load_run,
-            load_weight=self.load_weight,
-            classes=self.classes,
-            split=self.split,
-            where=self.source.where,
-            download=self.source.download if self.source.official else None,
-        )
 
-
-def told(state: dict[str, Any], file: str, readings: int) -> str:
+def checkpoint_words(state: dict[str, Any], file: str, readings: int) -> str:
     """Which checkpoint a measured network is from, and whether the run's test split had been read before."""
     chosen = "chosen by validation" if file == BEST else "not chosen"
     times = "once" if readings == 1 else f"{readings} times"
-    again = f"; read {times} before for this run" if readings else ""
-    return f"step {state['step']} of {state['config']['steps']}, {chosen}{again}"
+    read_before = f"; read {times} before for this run" if readings else ""
+    return f"step {state['step']} of {state['config']['steps']}, {chosen}{read_before}"
 
 
 def _averaged(network: nn.Module, pixels: Tensor) -> Tensor:
@@ -309,7 +311,7 @@ def publish_classifier(
     fields: dict[str, Any],
     result: dict[str, Any],
     logits: Tensor,
-    test: Labelled,
+    test: LabelledPictures,
     labels_file: str,
     notes: str,
     options: PublishOptions,
@@ -322,16 +324,13 @@ def publish_classifier(
         logits, test: what it was measured on.
         labels_file: name in the folder `labels` of the weights.
     """
-    if not name.isidentifier():
-        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+    checked_name(name)
     folder = options.weights_dir or WEIGHTS_DIR
     (folder / "labels").mkdir(parents=True, exist_ok=True)
     labels_file = labels_file_for(name, labels_file, test.class_names, folder / "labels")
     write_atomically(folder / "labels" / labels_file, "".join(f"{n}\n" for n in test.class_names).encode())
     counts = confusion_matrix(logits, torch.from_numpy(test.labels))
     draw_confusion(counts, test.class_names).save(folder / f"{name}_confusion.png", optimize=True)
-    values = {key: value for key, value in result.items() if key in {"rank1", "rank5"} or key.endswith("_rank1")}
-    resize = " --resize" if " --resize " in fields["command"] else ""
     pace = f"{result['pictures_per_second']} pictures/s"
     drawing = f"![Confusion matrix: rows are true classes, columns answers]({name}_confusion.png)"
     publish_weight(
@@ -339,15 +338,21 @@ def publish_classifier(
         stored,
         task=options.task("classify"),
         labels=labels_file,
-        metric={
-            "name": "accuracy, %",
-            "value": values,
-            "protocol": result["protocol"],
-            "split": result["split"],
-            "n": result["n"],
-            "command": f"python -m train evaluate {name}{resize} --data DIR --json",
-        },
+        metric=_metric(name, result, resize=" --resize " in fields["command"]),
         notes=f"{notes.strip()}\n\nMeasured in {result['seconds']} s ({pace}).\n\n{drawing}",
         weights_dir=options.weights_dir,
         **fields,
     )
+
+
+def _metric(name: str, result: Mapping[str, Any], *, resize: bool) -> dict[str, Any]:
+    """What was measured, as a manifest entry tells it."""
+    values = {key: value for key, value in result.items() if key in {"rank1", "rank5"} or key.endswith("_rank1")}
+    return {
+        "name": "accuracy, %",
+        "value": values,
+        "protocol": result["protocol"],
+        "split": result["split"],
+        "n": result["n"],
+        "command": f"python -m train evaluate {name}{' --resize' if resize else ''} --data DIR --json",
+    }

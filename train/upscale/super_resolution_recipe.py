@@ -1,4 +1,4 @@
-"""A `Recipe` for a super-resolution network: its data, the measure on Set5 and Set14, and publishing.
+"""What the recipes of super-resolution networks share: their data, the measure on Set5 and Set14, and publishing.
 
 `--data DIR` holds folders of pictures: `t91`; `bsds`, with `train` and `test` in it or as BSDS500 unpacks (--no-bsds
 does without); and `set5` and `set14` to measure on. `WHERE` tells where they come from. The `val` pictures of BSDS500
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -26,10 +26,10 @@ from train.engine.writing import kept_at
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
+from train.publishing.recipe import Context, PublishOptions, command_of
 from train.upscale.degradation import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.upscale.patches import GRID_PX, cut, noise_patches, packed_patches
-from train.upscale.task import Network, SuperResolutionConfig, SuperResolutionTask, restorer
+from train.upscale.super_resolution_task import Network, Scale, SuperResolutionConfig, SuperResolutionTask, restorer
 
 T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010), without every 15th, which are held out"
 BSDS = "train and test of BSDS500 (Arbelaez et al. 2011), without 302003, which Set5's woman is cut from"
@@ -169,22 +169,38 @@ def measure_on_test_sets(network: Network, scale: int, context: Context) -> dict
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperResolution:
-    """What one recipe adds to the shared machinery.
+class SuperResolutionRecipe:
+    """A `Recipe` for a super-resolution network: what one adds to the shared machinery.
 
     Attributes:
-        recipe: its name on the command line.
+        name: on the command line.
         goal: the number it must reach, in words.
         config: says which network and under which name it is published.
         dry_run: see `Recipe`.
         notes: Markdown for the card.
     """
 
-    recipe: str
+    name: str
     goal: str
     config: type[SuperResolutionConfig]
     dry_run: dict[str, Any]
     notes: str
+    losses = ("loss",)
+    dataset = f"{T91}, and {BSDS}"
+    where = WHERE
+    download = None
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return tuple(self.config(scale=scale).weight for scale in get_args(Scale))
+
+    def build(self, config: SuperResolutionConfig, context: Context) -> SuperResolutionTask:
+        """See `build`."""
+        return build(config, context)
+
+    def evaluate(self, name: str, context: Context) -> dict[str, Any]:
+        """See `evaluate`."""
+        return evaluate(name, context)
 
     def publish(self, config: SuperResolutionConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged network on Set5 and Set14, then stores it."""
@@ -203,8 +219,8 @@ class SuperResolution:
             network=config.network,
             preprocessing={"scale": config.scale, "input": _INPUTS[config.network["name"]]},
             labels=None,
-            recipe=self.recipe,
-            command=command_of(self.recipe, config),
+            recipe=self.name,
+            command=command_of(self.name, config),
             dataset=trained_words(config, state.get("trained_on") or {}),
             licence="Apache-2.0",
             seed=config.seed,
@@ -218,21 +234,6 @@ class SuperResolution:
             weights_dir=options.weights_dir,
         )
         return name
-
-    def as_recipe(self) -> Recipe:
-        """This as an entry of `RECIPES`."""
-        return Recipe(
-            name=self.recipe,
-            dataset=f"{T91}, and {BSDS}",
-            goal=self.goal,
-            weights=tuple(self.config(scale=scale).weight for scale in (2, 3, 4)),
-            config=self.config,
-            dry_run=self.dry_run,
-            build=build,
-            publish=self.publish,
-            evaluate=evaluate,
-            where=WHERE,
-        )
 
 
 def _metric(name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,56 +13,70 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvdemo.config import setting
+from cvdemo.images import to_batch
 from train.classify.measures import measure
 from train.data import augment
 from train.data.augment import AugmentConfig
-from train.data.datasets import Labelled, class_weights
+from train.data.datasets import LabelledPictures, class_weights
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, seeded, with_steps
-from train.engine.optimisers import OptimizerName, ScheduleName, lr_factor
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName, lr_factor
 
 _MEASURE_BATCH = 500
-_GROWTH_PX = 8  # sides of growing pictures are multiples of this: networks halve them three or four times
+GROWTH_PX = 8  # sides of growing pictures are multiples of this: networks halve them three or four times
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(LoopConfig, AugmentConfig):
     """Hyper-parameters of a classifier, beside those of the loop and of augmentation."""
 
-    steps: int = 0  # follows from epochs, or is given instead of them
-    epochs: int = 10  # passes over the training pictures
-    evaluate_every: int = 1  # 0: never, else after each epoch
-    batch_size: int = 256  # pictures a step
-    micro_batch: int = 500  # pictures at a time within a batch: bounds memory, and BatchNorm sees this many
+    steps: int = setting(0, help="optimiser steps; they follow from epochs, or are given instead of them", minimum=0)
+    epochs: int = setting(10, help="passes over the training pictures; 0: steps count", minimum=0)
+    evaluate_every: int = setting(1, help="0: no measures; else one after each epoch", minimum=0)
+    batch_size: int = 256
+    micro_batch: int = setting(
+        500,
+        help="pictures at a time within a batch: bounds memory, and BatchNorm sees this many",
+        minimum=1,
+    )
     log_every: int = 20
     preview_every: int = 0
-    optimizer: OptimizerName = "sgd"
-    lr: float = 0.1
-    lr_rest: float = 0.1  # with Muon: of biases, norms and the classifier, which SGD trains
-    momentum: float = 0.9
-    weight_decay: float = 5e-4  # of weights with two dimensions or more
-    schedule: ScheduleName = "cosine"
-    warmup_fraction: float = 0.0  # of all steps, [0, 1)
-    label_smoothing: float = 0.0  # [0, 1)
-    alternate_flips: bool = False  # half of the pictures mirrored in even epochs, the others in odd ones
-    balance: bool = False  # weigh each class by how rare it is
-    validation: int = 5000  # training pictures that choose the checkpoint; 0: train on all, and the last one counts
-    first_px: int = 0  # side of the pictures at the first steps, a multiple of 8 that grows to the full side; 0: full
-    grow_until: float = 0.85  # (0, 1], share of all steps after which pictures have their full side
+    optimizer: OptimizerName = setting("sgd", help="what updates the weights", choices=get_args(OptimizerName))
+    lr: float = setting(0.1, help="learning rate; of muon relative to the length of a filter", minimum=0)
+    lr_rest: float = setting(0.1, help="with muon: of biases, norms and the classifier, which SGD trains", minimum=0)
+    momentum: float = setting(0.9, help="of sgd, beside muon too, and of rmsprop", minimum=0, below=1)
+    weight_decay: float = setting(5e-4, help="of weights with two dimensions or more", minimum=0)
+    schedule: ScheduleName = setting("cosine", help="how the learning rates fall", choices=get_args(ScheduleName))
+    warmup_fraction: float = setting(
+        0.0, help="of all steps, over which the learning rates rise first", minimum=0, below=1
+    )
+    label_smoothing: float = setting(
+        0.0, help="share of each target that is spread over all classes", minimum=0, below=1
+    )
+    alternate_flips: bool = setting(False, help="half of the pictures mirrored in even epochs, the others in odd ones")
+    balance: bool = setting(False, help="weigh each class by how rare it is")
+    validation: int = setting(
+        5000,
+        help="training pictures that choose the checkpoint; 0: train on all, and the last one counts",
+        minimum=0,
+    )
+    first_px: int = setting(
+        0,
+        help=f"side of the pictures at the first steps, a multiple of {GROWTH_PX} that grows to the full side; 0: full",
+        unit="px",
+        minimum=0,
+    )
+    grow_until: float = setting(
+        0.85, help="share of all steps after which pictures have their full side", above=0, maximum=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        augment.check(self)
-        if self.micro_batch < 1 or self.validation < 0:
-            raise ValueError(f"need micro_batch >= 1 and validation >= 0, got {self.micro_batch}, {self.validation}")
-        if not (0 <= self.label_smoothing < 1 and 0 <= self.warmup_fraction < 1):
-            raise ValueError(f"need {self.label_smoothing=} and {self.warmup_fraction=} in [0, 1)".replace("self.", ""))
-        if self.first_px % _GROWTH_PX or self.first_px < 0 or not 0 < self.grow_until <= 1:
-            raise ValueError(
-                f"need first_px, a multiple of {_GROWTH_PX}, and grow_until in (0, 1], "
-                f"got {self.first_px} and {self.grow_until}"
-            )
+        if self.first_px % GROWTH_PX:
+            raise ValueError(f"first_px must be a multiple of {GROWTH_PX}, got {self.first_px}")
 
 
 @dataclass(frozen=True)
@@ -77,11 +92,6 @@ class Normalisation:
         return (pixels - mean) / std
 
 
-def to_pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(N, H, W, C) uint8 -> (N, C, H, W) float32 in [0, 1], channels last in memory."""
-    return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
-
-
 def side_px(grown: float, first_px: int, full_px: int) -> int:
     """Side (px) of square pictures that grow in steps of 8 from `first_px` to `full_px`, which `grown` = 1 reaches.
 
@@ -95,7 +105,7 @@ def side_px(grown: float, first_px: int, full_px: int) -> int:
         raise ValueError(f"pictures of {full_px} px cannot grow from {first_px}")
     if not first_px or grown >= 1:
         return full_px
-    return int(first_px + (full_px - first_px) * grown) // _GROWTH_PX * _GROWTH_PX
+    return int(first_px + (full_px - first_px) * grown) // GROWTH_PX * GROWTH_PX
 
 
 class ClassifierTask(Task):
@@ -119,8 +129,8 @@ class ClassifierTask(Task):
         config: ClassifierConfig,
         network: nn.Module,
         optimizers: dict[str, Optimizer],
-        data: Labelled,
-        validation: Labelled | None,
+        data: LabelledPictures,
+        validation: LabelledPictures | None,
         normalisation: Normalisation,
         device: torch.device,
         amp: bool,
@@ -146,7 +156,7 @@ class ClassifierTask(Task):
         """Augmented pixels (B, C, H, W) and soft targets (B, K) of this process's share of one step."""
         config = self.config
         indices = epoch_indices(step, config.batch_size, len(self.data), config.seed)
-        pixels = to_pixels(self.data.pictures[indices.numpy()], self.device)
+        pixels = to_batch(self.data.pictures[indices.numpy()], self.device)
         pixels = self.normalisation(augment.jitter_colours(pixels, config, generator))
         labels = torch.from_numpy(self.data.labels[indices.numpy()]).to(self.device)
         if config.alternate_flips:
@@ -211,7 +221,7 @@ def predict(
     network.eval()
     parts = []
     for start in range(0, len(pictures), _MEASURE_BATCH):
-        pixels = normalisation(to_pixels(pictures[start : start + _MEASURE_BATCH], device))
+        pixels = normalisation(to_batch(pictures[start : start + _MEASURE_BATCH], device))
         with autocast(device, amp):
             logits = (views or network)(pixels.contiguous(memory_format=torch.channels_last))
         parts.append(logits.float().cpu())

@@ -22,9 +22,9 @@ from train.recipes import dcgan, dcgan_cars, dcgan_fashion
 from train.recipes.dcgan import DcganConfig
 from train.recipes.dcgan_fashion import DcganFashionConfig
 from train.sample import card as gan_card
-from train.sample import recipe as gan_recipe
+from train.sample import gan_recipe
 from train.sample.card import CARD_SEED, CARD_TRUNCATION, card_samples
-from train.sample.recipe import GanSpec
+from train.sample.gan_recipe import GanRecipe
 
 CPU = torch.device("cpu")
 TINY = {
@@ -46,7 +46,7 @@ def published(tmp_path: Path) -> tuple[Context, DcganConfig]:
     """A tiny run on noise, published into `weights`."""
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
     config = DcganConfig(**TINY)
-    Trainer(dcgan.SPEC.build(config, context), config, tmp_path / "run").run()
+    Trainer(dcgan.RECIPE.build(config, context), config, tmp_path / "run").run()
     options = PublishOptions(weights_dir=tmp_path / "weights", name="dcgan_test")
     assert dcgan.RECIPE.publish(config, tmp_path / "run", context, options) == "dcgan_test"
     return context, config
@@ -75,16 +75,16 @@ def test_the_card_tells_the_pictures_that_were_there(tmp_path: Path) -> None:
     """Not those that the recipe was written for, nor the number that was asked for where there are fewer."""
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
     config = DcganConfig(**{**TINY, "fd_pictures": 2500})
-    Trainer(dcgan.SPEC.build(config, context), config, tmp_path / "run").run()
+    Trainer(dcgan.RECIPE.build(config, context), config, tmp_path / "run").run()
     dcgan.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
     entry = load_manifest(tmp_path / "weights")["dcgan_anime"]
     assert entry.dataset == "20 distinct pictures of one's own at 16 px"
     assert entry.metric["split"].startswith("training pictures; step")
     assert entry.metric["split"].endswith("chosen by FD-Lite0 of 10")
     assert "anime faces" not in (tmp_path / "weights" / "dcgan_anime.md").read_text()
-    spec = replace(dcgan.SPEC, count=20)
+    spec = replace(dcgan.RECIPE, count=20)
     spec.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=tmp_path / "weights"))
-    assert load_manifest(tmp_path / "weights")["dcgan_anime"].dataset == dcgan.SPEC.dataset
+    assert load_manifest(tmp_path / "weights")["dcgan_anime"].dataset == dcgan.RECIPE.dataset
 
 
 def test_a_card_is_not_made_with_other_pictures(tmp_path: Path) -> None:
@@ -116,16 +116,16 @@ def test_settings_are_refused_before_the_folder_is_packed(
     monkeypatch.setattr(gan_recipe, "packed_folder", lambda *given: pytest.fail("pictures were packed"))
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False)
     with pytest.raises(ValueError, match=message):
-        dcgan.SPEC.build(DcganConfig(**{**TINY, **changes}), context)
+        dcgan.RECIPE.build(DcganConfig(**{**TINY, **changes}), context)
 
 
 def test_a_file_with_pictures_of_another_size_names_the_option(tmp_path: Path) -> None:
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False)
     config = DcganConfig(**TINY)
-    dcgan.SPEC.build(config, context)
+    dcgan.RECIPE.build(config, context)
     file = replace(context, data=tmp_path / "faces_16.h5")
     with pytest.raises(ValueError, match=r"holds pictures of 16 x 16 px, not of 32 px: give --size 16"):
-        dcgan.SPEC.build(replace(config, size=32), file)
+        dcgan.RECIPE.build(replace(config, size=32), file)
 
 
 def test_a_baseline_is_measured_and_not_offered(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_samples_in_the_card_are_those_of_the_page() -> None:
 
 def test_without_data_there_is_nothing_to_measure_against() -> None:
     with pytest.raises(ValueError, match="give --data"):
-        dcgan.SPEC.real(16, Context(data=None, device=CPU, amp=False))
+        dcgan.RECIPE.real(16, Context(data=None, device=CPU, amp=False))
 
 
 def test_a_name_that_is_none_is_refused_before_the_measure(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_run_without_previews_fails_before_the_measure(tmp_path: Path, monkeyp
     monkeypatch.setattr(gan_card, "find_neighbours", lambda *given: pytest.fail("compared for nothing"))
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
     config = DcganConfig(**{**TINY, "preview_every": 0, "evaluate_every": 0})
-    Trainer(dcgan.SPEC.build(config, context), config, tmp_path / "run").run()
+    Trainer(dcgan.RECIPE.build(config, context), config, tmp_path / "run").run()
     options = PublishOptions(weights_dir=tmp_path / "weights", checkpoint="last.pt")
     with pytest.raises(FileNotFoundError, match="train with --preview-every"):
         dcgan.RECIPE.publish(config, tmp_path / "run", context, options)
@@ -187,7 +187,7 @@ def test_a_measure_that_fails_leaves_the_card_as_it_was(tmp_path: Path, monkeypa
     weights = tmp_path / "weights"
     before = {path.name: path.read_bytes() for path in weights.iterdir()}
     assert {"dcgan_test_film.mp4", "dcgan_test_grid.png"} < before.keys()
-    Trainer(dcgan.SPEC.build(replace(config, seed=7), context), replace(config, seed=7), tmp_path / "other").run()
+    Trainer(dcgan.RECIPE.build(replace(config, seed=7), context), replace(config, seed=7), tmp_path / "other").run()
     (tmp_path / "other" / LAST).unlink()  # a kill while it is replaced leaves `PREVIOUS`, which is enough
 
     def fail(*given: object) -> None:
@@ -239,7 +239,7 @@ def test_grey_generators_are_published_too(tmp_path: Path) -> None:
     fashion_folder(tmp_path / "fashion")
     context = Context(data=tmp_path / "fashion", device=CPU, amp=False, pictures=8)
     config = replace(DcganFashionConfig(**TINY), size=32, evaluate_every=0)
-    Trainer(dcgan_fashion.SPEC.build(config, context), config, tmp_path / "run").run()
+    Trainer(dcgan_fashion.RECIPE.build(config, context), config, tmp_path / "run").run()
     options = PublishOptions(weights_dir=tmp_path / "weights", checkpoint="last.pt")
     assert dcgan_fashion.RECIPE.publish(config, tmp_path / "run", context, options) == "dcgan_fashion"
     entry = load_manifest(tmp_path / "weights")["dcgan_fashion"]
@@ -256,11 +256,11 @@ def test_cars_are_central_squares(tmp_path: Path) -> None:
     wide = np.zeros((100, 180, 3), np.uint8)
     wide[:, 40:140] = 200  # the central square
     Image.fromarray(wide).save(folder / "car.png")
-    assert (dcgan_cars.SPEC.read(folder, 64) == 200).all()
+    assert (dcgan_cars.RECIPE.read(folder, 64) == 200).all()
 
 
 @pytest.mark.parametrize("module", [dcgan, dcgan_cars, dcgan_fashion])
 def test_specs_stand_for_what_they_publish(module: object) -> None:
-    spec: GanSpec = module.SPEC
+    spec: GanRecipe = module.RECIPE
     assert module.RECIPE.weights == (spec.weight,) and spec.weight.startswith("dcgan_")
     assert spec.config().decay_steps <= spec.config().steps

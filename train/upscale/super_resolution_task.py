@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvdemo.config import setting
+from cvdemo.images import from_uint8
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.upscale.network import make_network
@@ -22,15 +24,18 @@ from cvdemo.weights import load_state_dict
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, with_steps
-from train.engine.optimisers import lr_factor
+from train.engine.schedules import lr_factor
 from train.engine.soap import Soap
-from train.publishing.lineage import file_to_start_from, legs_of, read_start
+from train.publishing.lineage import file_to_start_from, read_start, runs_before
 from train.upscale.degradation import REACH_PX, CropDegradation, Restore, measure
 from train.upscale.patches import PatchSource, turned
 
 Network = SRCNN | FastSRCNN
+Scale = Literal[2, 3, 4]
+PixelLoss = Literal["l2", "charbonnier", "l1"]
+OptimizerName = Literal["adam", "soap"]
 
-_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "soap": Soap}
+_OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "soap": Soap}
 _CHARBONNIER_EPSILON = 1e-3  # Lai et al. 2017, "Deep Laplacian Pyramid Networks", section 3.3
 
 
@@ -42,17 +47,33 @@ class SuperResolutionConfig(LoopConfig):
     ema_decay: float = 0.999
     log_every: int = 100
     preview_every: int = 0
-    scale: Literal[2, 3, 4] = 2
-    crop_px: int = 48  # restored part of a crop, a multiple of the scale; its surroundings come on top
-    patch_px: int = 240  # stored patches, from which crops are drawn; a multiple of 12
-    shrink: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6)  # copies of each picture, (0, 1]
-    bsds: bool = True  # BSDS500 train and test beside T91
-    loss: Literal["l2", "charbonnier", "l1"] = "l2"
-    optimizer: Literal["adam", "soap"] = "soap"  # see train/LOG.md
-    lr: float = 1e-3
-    warmup_steps: int = 200  # or a tenth of the steps, where that is less
-    float32_steps: int = 1000  # at the end, without bfloat16
-    start: str = ""  # weight of the manifest, or checkpoint file, to start from, at whatever scale; empty: bicubic
+    scale: Scale = setting(2, help="factor by which pictures are enlarged", choices=get_args(Scale))
+    crop_px: int = setting(
+        48,
+        help="restored part of a crop, a multiple of the scale; its surroundings come on top",
+        unit="px",
+        minimum=1,
+    )
+    patch_px: int = setting(
+        240, help="side of the stored patches, from which crops are drawn; a multiple of 12", unit="px", minimum=12
+    )
+    shrink: tuple[float, ...] = setting(
+        (1.0, 0.9, 0.8, 0.7, 0.6), help="copies of each picture", above=0, maximum=1, min_count=1
+    )
+    bsds: bool = setting(True, help="BSDS500 train and test beside T91")
+    loss: PixelLoss = setting("l2", help="of pixels", choices=get_args(PixelLoss))
+    optimizer: OptimizerName = setting(  # see train/LOG.md
+        "soap", help="what updates the weights", choices=get_args(OptimizerName)
+    )
+    lr: float = setting(1e-3, help="learning rate, falling to 0 by a cosine", minimum=0)
+    warmup_steps: int = setting(
+        200, help="over which the learning rate rises first; a tenth of all at most", unit="steps", minimum=0
+    )
+    float32_steps: int = setting(1000, help="at the end, without bfloat16", unit="steps", minimum=0)
+    start: str = setting(
+        "",
+        help="weight of the manifest, or checkpoint file, to start from, at whatever scale; empty: bicubic",
+    )
 
     @property
     def network(self) -> dict[str, Any]:
@@ -97,7 +118,7 @@ class SuperResolutionTask(Task):
         self.network = make_network(config.network)
         if config.start:
             start_from(self.network, config.start)
-        self.earlier = legs_of(config.start)
+        self.earlier = runs_before(config.start)
         channels_last(self.network.to(device))
         self.networks: dict[str, nn.Module] = {"network": self.network}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
@@ -150,7 +171,7 @@ class SuperResolutionTask(Task):
             turned(pixels[top : top + side, left : left + side], turn)
             for pixels, (_, top, left, turn) in zip(self.patches.read(mine[:, 0]), mine.tolist(), strict=True)
         ]
-        return torch.stack([torch.from_numpy(crop.copy()) for crop in crops])[:, None].float() / 255
+        return from_uint8(torch.stack([torch.from_numpy(crop.copy()) for crop in crops])[:, None])
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """PSNR and SSIM on the held-out pictures, in float32, with bicubic beside them."""
@@ -158,7 +179,7 @@ class SuperResolutionTask(Task):
         return measure(self.held_out, self.config.scale, restorer(network, self.device))
 
 
-def pixel_loss(restored: Tensor, target: Tensor, loss: str) -> Tensor:
+def pixel_loss(restored: Tensor, target: Tensor, loss: PixelLoss) -> Tensor:
     """Mean over pixels of the squared ("l2") or absolute ("l1") error, or of its smooth form ("charbonnier")."""
     if loss == "charbonnier":
         return ((restored - target).square() + _CHARBONNIER_EPSILON**2).sqrt().mean()
