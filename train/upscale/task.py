@@ -48,7 +48,7 @@ class SuperResolutionConfig(LoopConfig):
     shrink: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6)  # copies of each picture, (0, 1]
     bsds: bool = True  # BSDS500 train and test beside T91
     loss: Literal["l2", "charbonnier", "l1"] = "l2"
-    optimizer: Literal["adam", "soap"] = "soap"  # see train/LOG.md
+    optimizer: Literal["adam", "soap"] = "soap"  # see docs/experiments
     lr: float = 1e-3
     warmup_steps: int = 200  # or a tenth of the steps, where that is less
     float32_steps: int = 1000  # at the end, without bfloat16
