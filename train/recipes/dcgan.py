@@ -3,7 +3,7 @@
 `--data DIR` is a folder of pictures, github.com/xiaohuiduan/cgan_anime_face's `faces` for the weight in the manifest.
 The defaults are what that was trained with: width 32, batch 64, 0.33 s a step of one CPU core. DiffAugment, label
 smoothing, an average of G, real and generated pictures in one batch of D, rates twice those of the paper and their fall
-to zero at the end go together here; what options gave at equal steps is in `train/LOG.md`. Plain DCGAN drifts when
+to zero at the end go together here; what options gave at equal steps is in `docs/experiments`. Plain DCGAN drifts when
 trained on (StudioGAN: CIFAR-10 FID 49 at 42k steps, 137 at 200k; here it collapsed within 30k), so the best checkpoint
 by FD-Lite0 is kept.
 

@@ -2,7 +2,7 @@
 
 The defaults are the recipe for a GPU: ResNet-18's layout without pooling in the stem, 200 epochs with CutMix and
 mixup; it has not been run. The network in the manifest, 57.86 % after 2.04 h on two CPU cores, has a block a stage,
-Muon, and pictures that grow: its card has the command, `train/LOG.md` the rest. `--data DIR` holds `train` and `val`
+Muon, and pictures that grow: its card has the command. See docs/experiments. `--data DIR` holds `train` and `val`
 as in the official archive (`--download` fetches it); 5,000 training pictures choose the checkpoint, the official
 validation pictures are the test split, for the official test pictures have no public labels.
 """

@@ -62,7 +62,7 @@ class SuperResolutionConfig(LoopConfig):
     )
     bsds: bool = setting(True, help="BSDS500 train and test beside T91")
     loss: PixelLoss = setting("l2", help="of pixels", choices=get_args(PixelLoss))
-    optimizer: OptimizerName = setting(  # see train/LOG.md
+    optimizer: OptimizerName = setting(  # see docs/experiments
         "soap", help="what updates the weights", choices=get_args(OptimizerName)
     )
     lr: float = setting(1e-3, help="learning rate, falling to 0 by a cosine", minimum=0)
