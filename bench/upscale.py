@@ -28,13 +28,13 @@ from torch import Tensor
 
 from cvdemo.images import ImageArray, to_image, to_tensor
 from cvdemo.ops.bicubic_enlarge import enlarge
+from cvdemo.upscale.bands import onnx_engine
 from cvdemo.upscale.catalogue import SCALES, list_networks
 from cvdemo.upscale.network import Net, make_network, prepared, torch_engine
-from cvdemo.upscale.onnx_graph import onnx_engine
 from cvdemo.upscale.upscale import UpscaleConfig, upscale
 from cvdemo.weights import entry_of, load_state_dict
 from train.upscale.degradation import GATE_DB, PROTOCOL, check_gate, measure, read_folder
-from train.upscale.recipe import folder_of
+from train.upscale.super_resolution_recipe import folder_of
 
 Resizer = Callable[[ImageArray], ImageArray]
 Figures = dict[str, dict[str, dict[int, dict[str, float]]]]  # set, method, scale: psnr in dB and ssim
@@ -92,7 +92,7 @@ def resizers(scale: int) -> dict[str, Resizer]:
         )
 
     def by_network(network: Net, in_torch: bool) -> Resizer:
-        ready = prepared(network, scale, engine=torch_engine(network) if in_torch else onnx_engine(network))
+        ready = prepared(network, scale, engine=torch_engine(network) if in_torch else onnx_engine(network, threads=1))
         config = UpscaleConfig(scale=scale)
         return lambda image: upscale(image, ready, config).image
 

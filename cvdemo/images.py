@@ -70,6 +70,33 @@ def read_image(
     return decode(data, request, elsewhere=decode_apart)
 
 
+def from_uint8(pixels: Tensor) -> Tensor:
+    """uint8 of any shape -> float32 in [0, 1], laid out in memory as before."""
+    return pixels.float() / 255
+
+
+def to_uint8(pixels: Tensor) -> Tensor:
+    """Floats of any shape in [0, 1], clamped and rounded -> uint8, laid out in memory as before."""
+    return pixels.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def to_batch(images: ImageArray, device: torch.device | str = "cpu") -> Tensor:
+    """uint8 (N, H, W, C) -> float32 (N, C, H, W) in [0, 1], channels last in memory.
+
+    Raises:
+        ValueError: the array is not uint8 (N, H, W, C).
+    """
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(f"need a uint8 (N, H, W, C) array, got {images.dtype} {images.shape}")
+    return from_uint8(torch.from_numpy(images).to(device).permute(0, 3, 1, 2))
+
+
+def to_images(batch: Tensor) -> ImageArray:
+    """float (N, C, H, W) in [0, 1], clamped -> uint8 (N, H, W, C)."""
+    images: ImageArray = np.ascontiguousarray(to_uint8(batch.detach()).permute(0, 2, 3, 1).cpu().numpy())
+    return images
+
+
 def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
     """uint8 (H, W, 3) RGB, or (H, W, 1) of one plane -> float32 (1, C, H, W) in [0, 1].
 
@@ -79,7 +106,7 @@ def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
         raise ValueError(f"need a uint8 (H, W, 3) array, got {image.dtype} {image.shape}")
     chw = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    return chw.unsqueeze(0).to(device=device, dtype=torch.float32) / 255
+    return from_uint8(chw.unsqueeze(0).to(device))
 
 
 def to_image(tensor: Tensor) -> ImageArray:
@@ -87,8 +114,7 @@ def to_image(tensor: Tensor) -> ImageArray:
     chw = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
     if chw.ndim != 3 or chw.shape[0] not in (1, 3):
         raise ValueError(f"need one picture of 3 channels or 1, got {tuple(tensor.shape)}")
-    array: Tensor = chw.float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    image: ImageArray = np.ascontiguousarray(array.expand(3, -1, -1).permute(1, 2, 0).cpu().numpy())
+    image: ImageArray = np.ascontiguousarray(to_uint8(chw).expand(3, -1, -1).permute(1, 2, 0).cpu().numpy())
     return image
 
 

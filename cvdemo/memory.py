@@ -29,13 +29,18 @@ _malloc_trim = _find_malloc_trim()
 
 
 def give_back_memory() -> None:
-    """Gives freed memory back to the system, in a thread of its own; at most one at a time, and nothing elsewhere."""
+    """Gives freed memory back to the system; nothing where another thread is at it, or without glibc.
+
+    It takes 25 ms of one core after a dream, and 0.2 ms where there is nothing to give.
+    """
     if _malloc_trim is not None and _trimming.acquire(blocking=False):
-        threading.Thread(target=_trim, args=(_malloc_trim,), name="give-back-memory", daemon=True).start()
+        try:
+            _malloc_trim(0)
+        finally:
+            _trimming.release()
 
 
-def _trim(malloc_trim: Callable[[int], int]) -> None:
-    try:
-        malloc_trim(0)
-    finally:
-        _trimming.release()
+def give_back_memory_soon() -> None:
+    """The same in a thread of its own, so that nobody waits for it."""
+    if _malloc_trim is not None:
+        threading.Thread(target=give_back_memory, name="give-back-memory", daemon=True).start()

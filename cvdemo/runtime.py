@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
+P = ParamSpec("P")
 T = TypeVar("T")
+PROCESS_THREADS = torch.get_num_threads()  # as the process begins: one a core, or OMP_NUM_THREADS
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:

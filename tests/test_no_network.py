@@ -153,11 +153,11 @@ def demos(watching: dict[str, str]) -> dict[str, list[str]]:
 @pytest.mark.parametrize("demo", ["picture", *DEMOS])
 def test_a_demo_asks_no_host(demos: dict[str, list[str]], demo: str) -> None:
     assert not [line for line in demos[demo] if line.startswith("ASKED")]
-    if demo == "upscale":
+    if demo == "classify":  # the first that needs it
         assert demos[demo] == ["IMPORTED onnxruntime with 1"]
 
 
-MODULES = ("cvdemo.upscale.onnx_graph", "bench.sample", "bench.upscale")
+MODULES = ("cvdemo.nets.forward", "bench.forward", "bench.sample", "bench.upscale")
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from train import commands
 from train.classify import ensemble, import_backbone
 from train.data import show_augment
 from train.engine.checkpoint import BEST
+from train.engine.config_options import add_config_options
 from train.engine.writing import sentence
 from train.publishing import refresh
-from train.publishing.recipe import Recipe, add_config_options
+from train.publishing.recipe import Recipe
 from train.recipes import RECIPES
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -111,9 +112,9 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     joint = subparsers.add_parser("ensemble", help="averages classifiers; prints members, mean and ensemble")
     ensemble.add_options(joint)
 
-    again = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
-    refresh.add_options(again)
-    _add_training(again)
+    remake = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
+    refresh.add_options(remake)
+    _add_training(remake)
 
     for command in (evaluate, publish, joint):
         command.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")

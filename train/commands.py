@@ -15,20 +15,11 @@ from train.classify import ensemble
 from train.engine import compare_runs as comparison
 from train.engine import distributed, lr_finder
 from train.engine.checkpoint import BEST, LAST, has_checkpoint, load, load_last
+from train.engine.config_options import config_from, config_of, recipe_in
 from train.engine.device import amp_is_fast, pick_device
 from train.engine.loop import LoopConfig, Task, Trainer, check_out, refuse_other_run
-from train.publishing import refresh as again
-from train.publishing.lineage import recipe_in
-from train.publishing.recipe import (
-    BASELINE,
-    Context,
-    PublishOptions,
-    Recipe,
-    command_of,
-    config_from,
-    config_of,
-    recorded_config,
-)
+from train.publishing.recipe import BASELINE, Context, PublishOptions, Recipe, command_of, recorded_config
+from train.publishing.refresh import refuse_another_run, runs_of, started_from
 from train.recipes import RECIPES
 
 _DRY_RUN = {"steps": 2, "epochs": 0, "log_every": 1, "evaluate_every": 0, "preview_every": 0}
@@ -113,7 +104,7 @@ def _task(recipe: Recipe, config: LoopConfig, context: Context) -> Task:
 def refresh(args: argparse.Namespace) -> None:
     """Makes a weight of the manifest again, run by run; stopped and given again, it goes on where it was."""
     entry = entry_of(args.name)
-    runs, baseline = again.legs(args.name, entry), entry.task == BASELINE
+    runs, baseline = runs_of(args.name, entry, RECIPES), entry.task == BASELINE
     context = _context(args)
     context = replace(context, resize=context.resize or " --resize " in entry.command)
     say = print if distributed.is_main() else lambda *_: None
@@ -123,9 +114,9 @@ def refresh(args: argparse.Namespace) -> None:
         check_out(out, resume=has_checkpoint(out))
         with distributed.main_first():
             _download(recipe, args)
-            task = _task(recipe, again.started_from(config, before), context)
+            task = _task(recipe, started_from(config, before), context)
         say(f"{number} of {len(runs)}: {task.command}")
-        again.refuse_another_run(out, task.config)
+        refuse_another_run(out, task.config)
         if not Trainer(task, task.config, out, resume=has_checkpoint(out)).run():
             say("stopped; the same command goes on")
             break

@@ -27,13 +27,17 @@ from cvdemo.images import (
     resize_to_fit,
     to_tensor,
 )
-from cvdemo.nets.backbone import BACKBONE, load_backbone
+from cvdemo.nets.backbone import BACKBONE, load_backbone, load_trunk
 from cvdemo.nets.build import ClassifierNetwork, build_network
+from cvdemo.nets.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite, fold_batch_norm
+from cvdemo.nets.forward import Engine, forward_engine
+from cvdemo.nets.onnx_trace import MAPS
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
 CHOICES = choices_or_default()
 DECODE_SIDE_PX = 1024  # more pixels than this cannot change a 224-px crop, but cost time
+HEAD_TENSORS = {"classifier.weight", "classifier.bias"}
 MUST_AGREE = ("input_px", "resize_px", "interpolation", "colour", "ground")  # among the members of an ensemble
 
 
@@ -49,10 +53,15 @@ class ClassifyConfig(Config):
 
 @dataclass(frozen=True)
 class Member:
-    """A network in eval mode, its parameters without gradients, and how it wants its pictures."""
+    """A network in eval mode, its parameters without gradients, and how it wants its pictures.
+
+    Attributes:
+        forward: normalised pixels -> what `network` gives, without gradients; None: the network itself.
+    """
 
     network: ClassifierNetwork
     preprocessing: Preprocessing
+    forward: Engine | None = None
 
 
 @dataclass(frozen=True)
@@ -93,12 +102,13 @@ class Classifier:
         raise InputError(f"This network has no class named {named}; it has {', '.join(similar)} and others.")
 
     def logits(self, crops: Tensor) -> Tensor:
-        """(B, C, input_px, input_px) in [0, 1] -> (members, B, num_classes)."""
+        """(B, C, input_px, input_px) in [0, 1] -> (members, B, num_classes), through which gradients flow."""
         return torch.stack([m.network(normalise(crops, m.preprocessing)) for m in self.members])
 
     def probabilities(self, crops: Tensor) -> Tensor:
-        """(B, C, input_px, input_px) in [0, 1] -> (B, num_classes), rows that sum to 1."""
-        return self.logits(crops).softmax(dim=-1).mean(dim=0)
+        """(B, C, input_px, input_px) in [0, 1] -> (B, num_classes), rows that sum to 1, without gradients."""
+        logits = [(m.forward or m.network)(normalise(crops, m.preprocessing)) for m in self.members]
+        return torch.stack(logits).softmax(dim=-1).mean(dim=0)
 
 
 @dataclass(frozen=True)
@@ -125,8 +135,10 @@ def load_network(name: str, weights_dir: Path | None = None) -> nn.Module:
     Raises:
         WeightsError: there is no such weight, or its file or its base's is missing or altered.
     """
-    spec = entry_of(name, weights_dir).network
-    state = load_state_dict(name, weights_dir)
+    return _network_of(entry_of(name, weights_dir).network, load_state_dict(name, weights_dir), weights_dir)
+
+
+def _network_of(spec: dict[str, Any], state: dict[str, Tensor], weights_dir: Path | None) -> nn.Module:
     if base := spec.get("base"):
         lent = load_state_dict(base, weights_dir)
         state = {key: tensor for key, tensor in lent.items() if not key.startswith("classifier.")} | state
@@ -160,11 +172,32 @@ def load_classifier(model: str = "imagenet", device: str = "auto", weights_dir: 
 
 
 def _load_member(name: str, device: torch.device, weights_dir: Path | None) -> Member:
-    if name == BACKBONE and weights_dir is None:
-        shared = load_backbone(device)
-        return Member(shared.network, shared.preprocessing)
-    network: Any = load_network(name, weights_dir).to(device)
-    return Member(network, Preprocessing.from_manifest(entry_of(name, weights_dir).preprocessing))
+    network, trunk = _load_folded(name, str(device), weights_dir)
+    preprocessing = Preprocessing.from_manifest(entry_of(name, weights_dir).preprocessing)
+    return Member(network, preprocessing, _forward(network, preprocessing, device, trunk))
+
+
+def _load_folded(name: str, device: str, weights_dir: Path | None) -> tuple[Any, Engine | None]:
+    """The network of a weight, and the engine of its trunk where that is the backbone's, which is then shared."""
+    if name == BACKBONE:
+        return load_backbone(device, weights_dir).network, load_trunk(device, weights_dir)
+    spec, state = entry_of(name, weights_dir).network, load_state_dict(name, weights_dir)
+    if spec.get("base") == BACKBONE and set(state) == HEAD_TENSORS:
+        head = nn.Linear(HEAD_CHANNELS, len(state["classifier.bias"])).requires_grad_(False)
+        head.load_state_dict({key.removeprefix("classifier."): tensor for key, tensor in state.items()})
+        backbone = load_backbone(device, weights_dir).network
+        return backbone.with_classifier(head.to(device)), load_trunk(device, weights_dir)
+    network = _network_of(spec, state, weights_dir)
+    return (fold_batch_norm(network) if isinstance(network, EfficientNetLite) else network).to(device), None
+
+
+def _forward(network: nn.Module, preprocessing: Preprocessing, device: torch.device, trunk: Engine | None) -> Engine:
+    """Normalised pixels -> logits; a shared trunk is an engine of its own."""
+    if trunk is None:
+        pixels = ("batch", len(preprocessing.mean), "height", "width")
+        return forward_engine(network, device=device, shape=pixels)
+    head = forward_engine(network, "logits", device=device, shape=MAPS)
+    return lambda crops: head(trunk(crops))
 
 
 def prepare(image: ImageArray, preprocessing: Preprocessing, device: torch.device | str = "cpu") -> Tensor:

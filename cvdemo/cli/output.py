@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from PIL import Image
 
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, on_white
+from cvdemo.whole_files import written_beside
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 SUFFIXES = tuple(FORMATS)
@@ -54,24 +54,17 @@ def write_files(files: Mapping[Path, bytes], *, overwrite: bool) -> None:
     Raises:
         InputError: one cannot be written, or exists and `overwrite` does not hold.
     """
-    partial: dict[Path, Path] = {}
     path = Path()
     try:
-        for path, data in files.items():
-            final = Path(os.path.realpath(path))
-            final.parent.mkdir(parents=True, exist_ok=True)
-            temporary = final.with_name(f".cvdemo-{secrets.token_hex(8)}.part")
-            partial[temporary] = final
-            with temporary.open("xb") as file:
-                file.write(data)
-        for path in files:
-            if not overwrite and os.path.lexists(path):  # made by another program since `check_targets` looked
-                raise InputError(f"There is already {path}: give another OUT, or --overwrite.")
-        for path, (temporary, final) in zip(files, partial.items(), strict=True):  # noqa: B007  # told below
-            temporary.replace(final)
+        with contextlib.ExitStack() as stack:
+            renames: list[tuple[Path, Path]] = []
+            for path, data in files.items():
+                final = Path(os.path.realpath(path))
+                renames.append((stack.enter_context(written_beside(final, data)), final))
+            for path in files:
+                if not overwrite and os.path.lexists(path):  # made by another program since `check_targets` looked
+                    raise InputError(f"There is already {path}: give another OUT, or --overwrite.")
+            for path, (unfinished, final) in zip(files, renames, strict=True):  # noqa: B007  # told below
+                unfinished.replace(final)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        for temporary in partial:
-            with contextlib.suppress(OSError):
-                temporary.unlink()

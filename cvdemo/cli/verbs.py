@@ -133,7 +133,7 @@ def _dream(result: Dream, step: Step[Dream]) -> Result:
 def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
     """Each picture in the manner of `--style`."""
     style = read_style(args.style)
-    load_backbone(args.device, folded=True)
+    load_backbone(args.device)
     return by_steps(
         lambda image: StyleRequest(content=image, style=style, config=config, device=args.device), _stylized
     )

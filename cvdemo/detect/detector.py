@@ -11,7 +11,7 @@ from cvdemo.detect.scan import ScanConfig, ScanStep
 from cvdemo.detect.sliding_window import SlidingWindowDetector
 from cvdemo.errors import brief
 from cvdemo.images import ImageArray
-from cvdemo.nets.efficientnet_lite import fold_batch_norm
+from cvdemo.nets.backbone import load_trunk
 from cvdemo.nets.window_net import lite_windows
 from cvdemo.runtime import Deadline, load_once
 
@@ -34,7 +34,7 @@ class Detector(Protocol):
 
 def _imagenet(device: str) -> Detector:
     classifier = load_classifier("imagenet", device)
-    net = lite_windows(fold_batch_norm(classifier.network), classifier.preprocessing.input_px)
+    net = lite_windows(classifier.network, classifier.preprocessing.input_px, load_trunk(device))
     return SlidingWindowDetector(net, classifier.preprocessing, classifier.labels, classifier.device)
 
 

@@ -1,7 +1,12 @@
-"""The network behind most demos, EfficientNet-Lite0 trained on ImageNet: its name, and activations of its layers."""
+"""EfficientNet-Lite0 trained on ImageNet: one copy in memory for everyone on a device, its BatchNorms folded.
+
+Classification, detection, DeepDream and style transfer share it, and classifiers that lay only a head of their own over
+it. What only runs forward uses `load_trunk`, what needs gradients the network.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -9,6 +14,7 @@ from torch import Tensor
 
 from cvdemo.images import Preprocessing, normalise
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
+from cvdemo.nets.forward import Engine, forward_engine
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_state_dict
 
@@ -39,22 +45,29 @@ class Backbone:
         return self.network.features(normalise(pixels, self.preprocessing), names)
 
 
-def load_backbone(device: str | torch.device = "auto", *, folded: bool = False) -> Backbone:
+def load_backbone(device: str | torch.device = "auto", weights_dir: Path | None = None) -> Backbone:
     """The backbone, loaded on first use and shared.
-
-    Args:
-        folded: with each BatchNorm folded into its convolution: a fifth faster, equal but for the last digits.
 
     Raises:
         WeightsError: its file is missing or altered.
     """
-    return _load(str(resolve_device(device)), folded)
+    return _load_backbone(str(resolve_device(device)), weights_dir)
+
+
+def load_trunk(device: str | torch.device = "auto", weights_dir: Path | None = None) -> Engine:
+    """Its `maps`, normalised pixels (B, 3, H, W) -> (B, 1280, h, w), forward only; shared as the network is."""
+    return _load_trunk(str(resolve_device(device)), weights_dir)
 
 
 @load_once
-def _load(device: str, folded: bool) -> Backbone:
-    entry, target = entry_of(BACKBONE), torch.device(device)
+def _load_backbone(device: str, weights_dir: Path | None) -> Backbone:
+    entry, target = entry_of(BACKBONE, weights_dir), torch.device(device)
     network = EfficientNetLite(num_classes=entry.network["num_classes"])
-    network.load_state_dict(load_state_dict(BACKBONE))
-    network = fold_batch_norm(network) if folded else network.eval()
-    return Backbone(network.requires_grad_(False).to(target), Preprocessing.from_manifest(entry.preprocessing), target)
+    network.load_state_dict(load_state_dict(BACKBONE, weights_dir))
+    folded = fold_batch_norm(network).requires_grad_(False).to(target)
+    return Backbone(folded, Preprocessing.from_manifest(entry.preprocessing), target)
+
+
+@load_once
+def _load_trunk(device: str, weights_dir: Path | None) -> Engine:
+    return forward_engine(_load_backbone(device, weights_dir).network, "maps", device=device)

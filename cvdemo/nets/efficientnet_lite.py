@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 BN_EPS = 1e-3  # TensorFlow's default for this family; PyTorch's is 1e-5
 BN_MOMENTUM = 0.01
@@ -53,16 +54,28 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def same_conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, ...], dilation: tuple[int, ...], groups: int
+) -> Tensor:
+    """`F.conv2d` with TensorFlow's SAME padding: (B, C, H, W) -> (B, C', ceil(H / s), ceil(W / s)).
+
+    Its padding hangs on the size of `x`, so it is a function of its own for who writes down what the network does.
+    """
+    if has_torch_function_unary(x):
+        result: Tensor = handle_torch_function(same_conv2d, (x,), x, weight, bias, stride, dilation, groups)
+        return result
+    top, bottom = same_padding(x.shape[-2], weight.shape[-2], stride[0])
+    left, right = same_padding(x.shape[-1], weight.shape[-1], stride[1])
+    if top == bottom and left == right:  # symmetric: the convolution pads by itself, without a copy
+        return F.conv2d(x, weight, bias, stride, (top, left), dilation, groups)
+    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride, 0, dilation, groups)
+
+
 class SameConv2d(nn.Conv2d):
     """A convolution with TensorFlow's SAME padding: (B, C, H, W) -> (B, C', ceil(H / s), ceil(W / s))."""
 
     def forward(self, x: Tensor) -> Tensor:
-        top, bottom = same_padding(x.shape[-2], self.kernel_size[0], self.stride[0])
-        left, right = same_padding(x.shape[-1], self.kernel_size[1], self.stride[1])
-        if top == bottom and left == right:  # symmetric: the convolution pads by itself, without a copy
-            return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), self.dilation, self.groups)
-        padded = F.pad(x, (left, right, top, bottom))
-        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return same_conv2d(x, self.weight, self.bias, self.stride, self.dilation, self.groups)
 
 
 def conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -144,6 +157,12 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.logits(self.maps(x))
+
+    def with_classifier(self, classifier: nn.Linear) -> "EfficientNetLite":
+        """A network that shares all layers of this one but the classifier."""
+        twin = copy.copy(self)
+        twin._modules = self._modules | {"classifier": classifier}
+        return twin
 
 
 def fold_batch_norm(network: EfficientNetLite) -> EfficientNetLite:

@@ -14,7 +14,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvdemo.nets.efficientnet_lite import TOTAL_STRIDE, EfficientNetLite
+from cvdemo.nets.forward import Engine, forward_engine
+from cvdemo.nets.onnx_trace import MAPS
 from cvdemo.ops.boxes import axis_starts
+
+
+class DenseWindows(nn.Module):
+    """(B, C, h, w) features -> (B, K, rows, columns): the logits of every window of `cells` x `cells` features."""
+
+    def __init__(self, classifier: nn.Linear, cells: int) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.cells = cells
+        self.eval()
+
+    def forward(self, features: Tensor) -> Tensor:
+        pooled = F.avg_pool2d(features, self.cells, stride=1)
+        return F.conv2d(pooled, self.classifier.weight[:, :, None, None], self.classifier.bias)
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class WindowNet:
         classifier: C features -> K logits.
         window_px: side of a window. cells: side of its features, trunk(window).shape[-1].
         stride_px: between windows, and between the centres of cells.
+        dense: what `DenseWindows` does, by another engine; None: that itself.
     """
 
     trunk: Callable[[Tensor], Tensor]
@@ -33,6 +50,7 @@ class WindowNet:
     window_px: int
     stride_px: int
     cells: int
+    dense: Engine | None = None
 
     def crop_logits(self, crops: Tensor) -> Tensor:
         """(B, 3, window_px, window_px) -> (B, K): each crop on its own."""
@@ -41,8 +59,7 @@ class WindowNet:
 
     def window_logits(self, features: Tensor) -> Tensor:
         """(1, C, h, w) features of a whole picture -> (K, rows, columns): every window's logits at once."""
-        pooled = F.avg_pool2d(features, self.cells, stride=1)
-        return F.conv2d(pooled, self.classifier.weight[:, :, None, None], self.classifier.bias)[0]
+        return (self.dense or DenseWindows(self.classifier, self.cells))(features)[0]
 
     def evidence(self, features: Tensor, class_index: int) -> Tensor:
         """(1, C, h, w) -> (h, w): how much each cell speaks for a class more than for the average class.
@@ -66,16 +83,20 @@ def crop_batches(net: WindowNet, pixels: Tensor, batch: int = 32) -> Iterator[Te
         yield net.crop_logits(crops)
 
 
-def lite_windows(network: EfficientNetLite, window_px: int) -> WindowNet:
+def lite_windows(network: EfficientNetLite, window_px: int, trunk: Engine | None = None) -> WindowNet:
     """EfficientNet-Lite over windows of `window_px` (a multiple of 32) at its own stride, 32 px.
+
+    Args:
+        trunk: what runs `network.maps`, and then the windows' scores run by the same engine; None: the network itself.
 
     Raises:
         ValueError: the window is no multiple of the stride.
     """
     if window_px % TOTAL_STRIDE or window_px < TOTAL_STRIDE:
         raise ValueError(f"window_px must be a multiple of {TOTAL_STRIDE}, got {window_px}")
-
-    def head(x: Tensor) -> Tensor:
-        return network.features(x, ["head"])["head"]
-
-    return WindowNet(head, network.classifier, window_px, TOTAL_STRIDE, window_px // TOTAL_STRIDE)
+    cells = window_px // TOTAL_STRIDE
+    dense = None
+    if trunk is not None:
+        windows = DenseWindows(network.classifier, cells)
+        dense = forward_engine(windows, device=network.classifier.weight.device, shape=MAPS)
+    return WindowNet(trunk or network.maps, network.classifier, window_px, TOTAL_STRIDE, cells, dense)

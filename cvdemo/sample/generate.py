@@ -11,6 +11,7 @@ activations, and pictures fade towards the average one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.errors import InputError, WeightsError, brief
 from cvdemo.images import ImageArray, to_image
 from cvdemo.nets.dcgan import Generator
+from cvdemo.nets.forward import Engine, forward_engine
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.sample.latents import arithmetic, path
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
@@ -79,9 +81,34 @@ def generators_or_default() -> dict[str, str]:
         return default
 
 
+class PictureNetwork(Protocol):
+    """What is needed of a generator: latents (B, latent_dim) -> pictures (B, 1 or 3, size, size) in [-1, 1]."""
+
+    @property
+    def latent_dim(self) -> int: ...
+
+    def __call__(self, latents: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class ForwardGenerator:
+    """A generator that only runs forward; latents and pictures are on the CPU, wherever it runs.
+
+    Attributes:
+        layers: latents (B, latent_dim, 1, 1) on `device` -> pictures there.
+    """
+
+    layers: Engine
+    latent_dim: int
+    device: torch.device
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        return self.layers(latents[:, :, None, None].to(self.device)).cpu()
+
+
 @load_once
-def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Generator:
-    """The generator of that name in the manifest in eval mode, loaded on first use and shared.
+def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> ForwardGenerator:
+    """The generator of that name in the manifest, loaded on first use and shared.
 
     Raises:
         WeightsError: there is no such generator, or its file is missing or altered.
@@ -89,7 +116,10 @@ def load_generator(name: str = DEFAULT_GENERATOR, device: str = "auto") -> Gener
     if name not in generators():
         there_is = ", ".join(generators()) or "none yet"
         raise WeightsError(f"There is no generator named {brief(name)}; there is {there_is}.")
-    return read_generator(name).requires_grad_(False).to(resolve_device(device))
+    target = resolve_device(device)
+    generator = read_generator(name).requires_grad_(False).to(target)
+    shape = ("batch", generator.latent_dim, 1, 1)
+    return ForwardGenerator(forward_engine(generator.layers, device=target, shape=shape), generator.latent_dim, target)
 
 
 def read_generator(name: str, weights_dir: Path | None = None) -> Generator:
@@ -123,12 +153,11 @@ def latents(count: int, dim: int, seed: int, truncation: float = 1.0) -> Tensor:
 
 
 @torch.inference_mode()
-def generate(generator: Generator, points: Tensor) -> list[ImageArray]:
-    """The pictures, uint8 (size, size, 3) RGB, at latents (N, latent_dim)."""
-    device = next(generator.parameters()).device
+def generate(generator: PictureNetwork, points: Tensor) -> list[ImageArray]:
+    """The pictures, uint8 (size, size, 3) RGB, at latents (N, latent_dim), on the CPU as the generator is."""
     pictures: list[ImageArray] = []
     for start in range(0, len(points), BATCH):
-        signed = generator(points[start : start + BATCH].to(device)).cpu()  # (B, 3, size, size) in [-1, 1]
+        signed = generator(points[start : start + BATCH])  # (B, 3, size, size) in [-1, 1]
         pictures += [to_image(picture) for picture in (signed + 1) / 2]
     return pictures
 
@@ -191,7 +220,7 @@ def interpolate(generator: Generator, picks: Sequence[Pick], count: int) -> list
     return generate(generator, latents_between(stops_of(picks, generator.latent_dim), count))
 
 
-def combine(generator: Generator, a: Pick, b: Pick, c: Pick) -> ImageArray:
+def combine(generator: PictureNetwork, a: Pick, b: Pick, c: Pick) -> ImageArray:
     """The picture of A - B + C; see `cvdemo.sample.latents.arithmetic`."""
     point = arithmetic(*(pick.latent(generator.latent_dim) for pick in (a, b, c)))
     return generate(generator, point[None])[0]

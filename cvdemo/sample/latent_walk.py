@@ -16,10 +16,9 @@ from torch import Tensor
 from cvdemo.config import Config, setting
 from cvdemo.demo import Step, seconds_left
 from cvdemo.images import ImageArray
-from cvdemo.nets.dcgan import Generator
 from cvdemo.ops.video import Film
 from cvdemo.runtime import Deadline
-from cvdemo.sample.generate import BATCH, generate
+from cvdemo.sample.generate import BATCH, PictureNetwork, generate
 from cvdemo.sample.latents import loop
 
 
@@ -40,7 +39,7 @@ class WalkConfig(Config):
 
 
 def film_steps(
-    generator: Generator, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
+    generator: PictureNetwork, stops: Tensor, config: WalkConfig, deadline: Deadline | None = None
 ) -> Iterator[Step[bytes]]:
     """Draws and encodes the frames of a walk, some a step, the last of which is the preview; the result is an mp4 file.
 

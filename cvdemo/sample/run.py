@@ -15,11 +15,11 @@ from torch import Tensor
 from cvdemo.demo import Request, Step, seconds_left
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.nets.dcgan import Generator
 from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import (
     BATCH,
     Pick,
+    PictureNetwork,
     SampleConfig,
     combine,
     generate,
@@ -156,7 +156,7 @@ def _walk_stops(request: WalkRequest, dim: int) -> Tensor:
 
 
 def _drawn(
-    generator: Generator, points: Tensor, deadline: Deadline, measures: dict[str, float] | None = None
+    generator: PictureNetwork, points: Tensor, deadline: Deadline, measures: dict[str, float] | None = None
 ) -> Iterator[Step[list[ImageArray]]]:
     """The pictures at latents (N, latent_dim), some a step, until the deadline."""
     pictures: list[ImageArray] = []

@@ -52,7 +52,7 @@ def run_style(request: StyleRequest) -> Iterator[Step[Stylized]]:
     Raises:
         InputError: a picture is too narrow.
     """
-    network, config = load_backbone(request.device, folded=True), request.config
+    network, config = load_backbone(request.device), request.config
     (size_hw,) = scale_sizes(request.content.shape[:2], config.size, 1)
     previews = PreviewTimer(request.preview_every_s)
     for state in stylize(request.content, request.style, network, config, Deadline(request.time_limit_s)):

@@ -1,7 +1,7 @@
 """The super-resolution networks behind one interface: what is to be added to bicubic, for a tile with its halo.
 
 SRCNN reads the picture that bicubic has enlarged, `FastSRCNN` the small one; both are without padding here. On the CPU
-ONNX Runtime runs them (`cvdemo.upscale.onnx_graph` says how much faster that is), on a GPU torch.
+ONNX Runtime runs them (`cvdemo.upscale.bands` says how much faster that is), on a GPU torch.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from cvdemo.nets.fast_srcnn import FastSRCNN
+from cvdemo.nets.forward import Engine
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.ops.mirror_padding import with_border
-from cvdemo.upscale.onnx_graph import Engine, onnx_engine
+from cvdemo.upscale.bands import inner_method, onnx_engine
 
 Net = SRCNN | FastSRCNN
 
@@ -89,4 +90,5 @@ def torch_engine(network: Net, device: torch.device | str = "cpu") -> Engine:
     for parameter in own.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)  # an eighth less CPU time
-    return own.detail_inner if isinstance(own, FastSRCNN) else own.restore_inner
+    run: Engine = getattr(own, inner_method(own))
+    return run

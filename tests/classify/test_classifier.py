@@ -22,6 +22,7 @@ from cvdemo.classify.classifier import (
 )
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, Preprocessing, read_image
+from cvdemo.nets.backbone import load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.weights import load_ensembles, load_labels, load_state_dict
@@ -223,3 +224,33 @@ def test_a_class_is_found_by_its_name(tiny: Classifier, folder: Path) -> None:
     assert classifier.index_of(" Ship") == THINGS.index("ship")
     with pytest.raises(InputError, match="This network has no class named 'shop'; it has ship"):
         classifier.index_of("shop")
+
+
+@pytest.mark.parametrize("model", SEEN)
+def test_probabilities_are_those_that_gradients_see(model: str) -> None:
+    """ONNX Runtime gives the one, torch the other."""
+    classifier = load_classifier(model, "cpu")
+    preprocessing = classifier.preprocessing
+    crops = torch.rand(2, len(preprocessing.mean), preprocessing.input_px, preprocessing.input_px)
+    expected = classifier.logits(crops).softmax(dim=-1).mean(dim=0)
+    torch.testing.assert_close(classifier.probabilities(crops), expected, atol=1e-5, rtol=0)
+    with torch.enable_grad():
+        pixels = crops.requires_grad_()
+        assert not classifier.probabilities(pixels).requires_grad and classifier.logits(pixels).requires_grad
+
+
+def test_heads_over_the_backbone_share_it() -> None:
+    """In memory once: with the classifier of a thousand, the heads over it, detection, dreams and style transfer."""
+    backbone = load_backbone("cpu").network
+    assert load_classifier("imagenet", "cpu").network is backbone
+    for model in ("cats_dogs_features", "tiny_imagenet_features"):
+        own = load_classifier(model, "cpu").network
+        shared = [name for name, tensor in own.state_dict().items() if is_at(tensor, backbone.state_dict().get(name))]
+        assert {name for name in own.state_dict() if name not in shared} == {"classifier.weight", "classifier.bias"}
+        assert backbone.classifier.out_features == 1000  # left as it was
+    tuned = load_classifier("cats_dogs_finetune", "cpu").network
+    assert not any(is_at(tensor, backbone.state_dict()[name]) for name, tensor in tuned.state_dict().items())
+
+
+def is_at(tensor: torch.Tensor, other: torch.Tensor | None) -> bool:
+    return other is not None and tensor.data_ptr() == other.data_ptr()

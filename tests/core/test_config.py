@@ -18,11 +18,35 @@ class Example(Config):
     on: bool = setting(False, "On")
     title: str = setting("a", "Title")
     limit: int | None = setting(None, "Limit", minimum=1)
+    decay: float = setting(0.9, help="Of an average.", minimum=0, below=1)
+    share: float = setting(0.5, above=0, maximum=1)
+    seed: int = setting(0)
+    sizes: tuple[int, ...] = setting((3, 5), minimum=1, min_count=1)
+    names: tuple[str, ...] = setting((), choices=("x", "y"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other(Example):
+    steps: int = 15
+    names: tuple[str, ...] = ("x",)
 
 
 def test_settings_are_described_in_order() -> None:
     described = settings_of(Example)
-    assert list(described) == ["steps", "layer", "rate", "scale", "on", "title", "limit"]
+    assert list(described) == [
+        "steps",
+        "layer",
+        "rate",
+        "scale",
+        "on",
+        "title",
+        "limit",
+        "decay",
+        "share",
+        "seed",
+        "sizes",
+        "names",
+    ]
     assert described["steps"].unit == "steps" and described["layer"].choices == ("a", "b")
     assert default_of(Example, "steps") == 10 and default_of(Example, "plain") == 3
 
@@ -42,6 +66,16 @@ def test_settings_are_described_in_order() -> None:
         ({"scale": None}, r"scale must be one of \[2, 3\], got None"),
         ({"title": 3}, "title must be a text, got 3"),
         ({"limit": 0}, "limit must be at least 1, got 0"),
+        ({"decay": 1}, "decay must be below 1, got 1"),
+        ({"decay": float("nan")}, "decay must be at least 0, got nan"),
+        ({"share": 0}, "share must be above 0, got 0"),
+        ({"seed": float("nan")}, "seed must be a whole number, got nan"),
+        ({"seed": float("inf")}, "seed must be a whole number, got inf"),
+        ({"sizes": (3, 0)}, "sizes must be at least 1, got 0"),
+        ({"sizes": (3, 2.5)}, r"sizes must be a whole number, got 2\.5"),
+        ({"sizes": ()}, r"sizes must have at least 1 values, got \(\)"),
+        ({"sizes": 3}, "sizes must be several values, got 3"),
+        ({"names": ("x", "z")}, r"names must be one of \['x', 'y'\], got 'z'"),
         ({"layer": "c"}, r"layer must be one of \['a', 'b'\], got 'c'"),
     ],
 )
@@ -64,3 +98,24 @@ def test_limits_are_allowed_and_configs_are_frozen() -> None:
     assert Example(steps=1).steps == 1 and Example(steps=20).steps == 20
     with pytest.raises(FrozenInstanceError):
         Example().steps = 2  # type: ignore[misc]  # frozen: wrong on purpose
+
+
+def test_a_subclass_keeps_the_description_of_what_it_sets_anew() -> None:
+    assert settings_of(Other) == settings_of(Example) and default_of(Other, "steps") == 15
+    with pytest.raises(ValueError, match="steps must be at most 20, got 21"):
+        Other(steps=21)
+    with pytest.raises(ValueError, match="names must be one of"):
+        Other(names=("z",))
+
+
+def test_several_values_become_a_tuple() -> None:
+    config = Example(sizes=[7.0, 9], names=["y", "x"])  # type: ignore[arg-type]  # as JSON sends them
+    assert repr(config.sizes) == "(7, 9)" and config.names == ("y", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("rate", "0 to 1"), ("decay", "at least 0 and below 1"), ("share", "above 0 and at most 1"), ("seed", "")],
+)
+def test_ranges_are_told_in_words(name: str, words: str) -> None:
+    assert settings_of(Example)[name].range_words == words

@@ -16,14 +16,18 @@ from cvdemo.images import (
     ImageArray,
     Preprocessing,
     center_crop,
+    from_uint8,
     normalise,
     png_bytes,
     read_image,
     resize_short_side,
     resize_to_fit,
     save_png,
+    to_batch,
     to_image,
+    to_images,
     to_tensor,
+    to_uint8,
 )
 from cvdemo.runtime import Deadline, stopping_when
 
@@ -180,6 +184,27 @@ def test_to_image_clamps_and_refuses_batches() -> None:
     assert to_image(torch.tensor([-1.0, 0.5, 2.0]).view(1, 3, 1, 1)).tolist() == [[[0, 128, 255]]]
     with pytest.raises(ValueError, match="one picture of 3 channels"):
         to_image(torch.zeros(2, 3, 4, 4))
+
+
+def test_every_byte_survives_the_way_to_floats_and_back() -> None:
+    bytes_ = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_uint8(from_uint8(bytes_)), bytes_)
+    assert from_uint8(bytes_)[[0, 51, 255]].tolist() == pytest.approx([0, 0.2, 1])
+    assert to_uint8(torch.tensor([-1.0, 0.5, 2.0])).tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_batches_survive_the_way_to_tensors_and_back(channels: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 5, 7, channels), dtype=np.uint8)
+    batch = to_batch(noise)
+    assert batch.shape == (2, channels, 5, 7) and batch.is_contiguous(memory_format=torch.channels_last)
+    assert np.array_equal(to_images(batch), noise)
+
+
+@pytest.mark.parametrize("images", [np.zeros((5, 7, 3), np.uint8), np.zeros((2, 5, 7, 3), np.float32)])
+def test_what_is_no_batch_of_pictures_is_refused(images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"need a uint8 \(N, H, W, C\) array"):
+        to_batch(images)
 
 
 @pytest.mark.parametrize(("size_wh", "fit", "expected_hw"), [((100, 50), 40, (20, 40)), ((1, 50), 10, (10, 1))])

@@ -1,7 +1,9 @@
 """Device choice, one-time loading, deadlines."""
 
+import resource
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -81,3 +83,7 @@ def test_a_deadline_ends_when_nobody_waits() -> None:
     left.set()
     assert deadline.expired and deadline.abandoned and endless.expired
     assert not other.expired and not other.abandoned
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6

@@ -12,8 +12,7 @@ from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 
 
 def test_it_is_loaded_once_however_the_device_is_written() -> None:
-    assert load_backbone("cpu") is load_backbone(torch.device("cpu")) is load_backbone(device="cpu", folded=False)
-    assert load_backbone("cpu", folded=True) is not load_backbone("cpu")
+    assert load_backbone("cpu") is load_backbone(torch.device("cpu")) is load_backbone(device="cpu", weights_dir=None)
 
 
 def test_the_classifier_shares_it() -> None:
@@ -21,9 +20,9 @@ def test_the_classifier_shares_it() -> None:
     assert load_classifier("imagenet", "cpu").network is load_backbone("cpu").network
 
 
-@pytest.mark.parametrize("folded", [False, True])
-def test_it_is_ready_for_use(folded: bool) -> None:
-    loaded = load_backbone("cpu", folded=folded)
+def test_it_is_ready_for_use() -> None:
+    loaded = load_backbone("cpu")
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in loaded.network.modules())
     assert not loaded.network.training and loaded.device.type == "cpu"
     assert not any(parameter.requires_grad for parameter in loaded.network.parameters())
 
@@ -39,7 +38,7 @@ def test_its_pixels_are_normalised() -> None:
 def test_a_missing_weight_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbone, "BACKBONE", "gone")
     with pytest.raises(WeightsError, match="gone"):
-        backbone._load.__wrapped__("cpu", False)
+        backbone._load_backbone.__wrapped__("cpu", None)
 
 
 def test_folding_batch_norm_leaves_activations_as_they_were() -> None:

@@ -231,10 +231,11 @@ def test_a_second_generator_is_loaded_by_name(tiny: Generator, tmp_path: Path, m
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
     load = load_generator.__wrapped__  # type: ignore[attr-defined]  # past the cache
     loaded = load("dcgan_cats", "cpu")
-    assert not loaded.training
-    np.testing.assert_array_equal(
-        sample(loaded, SampleConfig(count=2, seed=1))[1], sample(tiny, SampleConfig(count=2, seed=1))[1]
+    assert (loaded.latent_dim, loaded.device) == (5, torch.device("cpu"))
+    ours, expected = (
+        np.stack(sample(network, SampleConfig(count=20, seed=1))).astype(int) for network in (loaded, tiny)
     )
+    assert np.abs(ours - expected).max() <= 1 and (ours == expected).mean() > 0.999  # ONNX Runtime's and torch's
     with pytest.raises(WeightsError, match="no generator named 'lite'; there is dcgan_cats"):
         load("lite", "cpu")
 

@@ -184,7 +184,7 @@ def test_settings_out_of_range_are_refused(field: str, value: object) -> None:
 
 def test_the_style_loss_falls_and_the_colours_become_the_style(chelsea: ImageArray, swirls: ImageArray) -> None:
     config = StyleConfig(size=128, scales=1, steps=25)
-    steps = list(stylize(chelsea, swirls, load_backbone("cpu", folded=True), config))
+    steps = list(stylize(chelsea, swirls, load_backbone("cpu"), config))
     assert steps[-1].losses.style_loss < 0.5 * steps[0].losses.style_loss
     distance = [
         np.abs(picture.mean(axis=(0, 1)) - swirls.mean(axis=(0, 1))).max()
@@ -195,12 +195,12 @@ def test_the_style_loss_falls_and_the_colours_become_the_style(chelsea: ImageArr
 
 def test_kept_colours_are_those_of_the_content(chelsea: ImageArray, swirls: ImageArray) -> None:
     config = StyleConfig(size=128, scales=1, steps=15, keep_colours=True)
-    last = list(stylize(chelsea, swirls, load_backbone("cpu", folded=True), config))[-1]
+    last = list(stylize(chelsea, swirls, load_backbone("cpu"), config))[-1]
     assert np.abs(to_image(last.pixels).mean(axis=(0, 1)) - chelsea.mean(axis=(0, 1))).max() < 12
 
 
 def test_more_content_weight_keeps_more_of_the_picture(chelsea: ImageArray, swirls: ImageArray) -> None:
-    network, small = load_backbone("cpu", folded=True), resize_to_fit(chelsea, 200)
+    network, small = load_backbone("cpu"), resize_to_fit(chelsea, 200)
     last = [
         list(stylize(small, swirls, network, StyleConfig(size=128, scales=1, steps=20, content_weight=weight)))[-1]
         for weight in (0.0, 10.0)

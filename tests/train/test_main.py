@@ -1,7 +1,6 @@
 """The command line of training, in process."""
 
 import argparse
-import dataclasses
 import json
 import subprocess
 import sys
@@ -13,12 +12,12 @@ import torch
 
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
-from tests.train.tiny import PlainTask
+from tests.train.tiny import PlainTask, altered
 from train import __main__ as command_line
 from train.engine.loop import LoopConfig
 from train.publishing.recipe import Context
 from train.recipes import RECIPES
-from train.upscale import recipe as super_resolution_recipe
+from train.upscale import super_resolution_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 _dry_run_s: list[float] = []
@@ -45,7 +44,7 @@ def test_lr_find_takes_the_options_of_the_recipe(
         built.append(config)
         return PlainTask(config)
 
-    monkeypatch.setitem(RECIPES, "cifar10", dataclasses.replace(RECIPES["cifar10"], build=build))
+    monkeypatch.setitem(RECIPES, "cifar10", altered(RECIPES["cifar10"], build=build))
     curve = tmp_path / "curve.png"
     options = ["--data", str(tmp_path), "--out", str(curve), "--sweep-steps", "20", "--device", "cpu"]
     command_line.main(["lr-find", "cifar10", "--batch-size", "8", *options])
@@ -56,7 +55,7 @@ def test_lr_find_takes_the_options_of_the_recipe(
 def test_resume_begins_where_nothing_was_saved_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = dataclasses.replace(RECIPES["cifar10"], build=lambda config, context: PlainTask(config))
+    recipe = altered(RECIPES["cifar10"], build=lambda config, context: PlainTask(config))
     monkeypatch.setitem(RECIPES, "cifar10", recipe)
     words = ["cifar10", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--resume", "--device", "cpu"]
     command_line.main([*words, "--epochs", "0", "--steps", "3", "--batch-size", "8"])

@@ -1,9 +1,18 @@
-"""What is recorded of a recipe's run."""
+"""The options of the recipes, and what is recorded of their runs."""
+
+import argparse
+import dataclasses
+import json
+from typing import Any
 
 import pytest
 
+from cvdemo.config import settings_of
+from cvdemo.weights import load_manifest
+from train.engine.config_options import add_config_options, config_from, config_of, recipe_in
 from train.engine.loop import LoopConfig
-from train.publishing.recipe import command_of
+from train.publishing.recipe import command_of, recorded_config
+from train.recipes import RECIPES
 from train.recipes.dcgan import DcganConfig
 from train.recipes.srcnn import SrcnnConfig
 
@@ -22,3 +31,35 @@ from train.recipes.srcnn import SrcnnConfig
 )
 def test_the_recorded_command_names_what_differs(recipe: str, config: LoopConfig, options: str) -> None:
     assert command_of(recipe, config) == f"python -m train {recipe} {options} --data DIR --out DIR"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_option_says_what_it_means(name: str) -> None:
+    config = RECIPES[name].config
+    described = settings_of(config)
+    assert [field.name for field in dataclasses.fields(config)] == list(described)
+    assert not [key for key, setting in described.items() if not setting.help]
+    config_of(RECIPES[name].dry_run, config)
+
+
+def recorded_runs() -> list[tuple[str, str, dict[str, Any]]]:
+    """Name, command and settings of every run that the manifest records, those before the last too."""
+    runs = []
+    for name, entry in load_manifest().items():
+        last = {"command": entry.command, "settings": entry.settings}
+        runs += [(name, run["command"], run["settings"]) for run in (*entry.earlier, last) if run["settings"]]
+    return runs
+
+
+def test_every_recorded_run_and_command_is_still_accepted() -> None:
+    for name, command, settings in recorded_runs():
+        recipe = RECIPES[recipe_in(command)]
+        config = recorded_config(settings, recipe.config, name)
+        assert json.loads(json.dumps(dataclasses.asdict(config))) == settings, command
+        options = command.split()[4:]
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--data")
+        parser.add_argument("--out")
+        add_config_options(parser, recipe.config)
+        config_from(parser.parse_args(options), recipe.config)
+    assert len(recorded_runs()) > 30

@@ -1,14 +1,17 @@
 """Tiny tasks that tests of the engine train, also in processes of their own."""
 
+import copy
 import os
 import signal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from train.engine.distributed import rank, shard
 from train.engine.loop import LoopConfig, Task, epoch_indices
-from train.engine.optimisers import lr_factor
+from train.engine.schedules import lr_factor
+from train.publishing.recipe import Recipe
 
 CONFIG = LoopConfig(steps=8, batch_size=4, log_every=1, evaluate_every=4, preview_every=0, ema_decay=0.9)
 
@@ -89,6 +92,14 @@ class PlainTask(Task):
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         return {"error": (network(self.pictures)[:, 0] - self.pictures.mean(dim=(1, 2, 3))).square().mean().item()}
+
+
+def altered(recipe: Recipe, **parts: Any) -> Any:
+    """A copy of a recipe with other methods."""
+    own = {name: staticmethod(part) if callable(part) else part for name, part in parts.items()}
+    copied = copy.copy(recipe)
+    object.__setattr__(copied, "__class__", type("Altered", (type(recipe),), own))
+    return copied
 
 
 def equal(a: object, b: object) -> bool:

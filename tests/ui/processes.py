@@ -25,7 +25,7 @@ from cvdemo.ui import page
 
 ROOT = Path(__file__).resolve().parents[2]
 READ_AT_IMPORT = {"CVDEMO_WEIGHTS", *(limit.variable for limit in LIMITS.values())}
-PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.upscale.onnx_graph", "cvdemo.detect.sliding_window"]
+PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.nets.forward", "cvdemo.detect.sliding_window"]
 
 
 class PageProcess:

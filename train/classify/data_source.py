@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from cvdemo.weights import WEIGHTS_DIR
-from train.classify.task import Normalisation
-from train.data.datasets import Labelled, PictureFolder, read_pictures_of
+from train.classify.classifier_task import Normalisation
+from train.data.datasets import LabelledPictures, PictureFolder, read_pictures_of
 from train.data.download import fetch
 from train.engine.progress import Progress
 from train.publishing.recipe import Context
@@ -41,7 +41,7 @@ class Source:
 
     name: str
     licence: str
-    read: Callable[[Path, Split], Labelled]
+    read: Callable[[Path, Split], LabelledPictures]
     folder: Callable[[Path, Split], PictureFolder | None] | None = None
     labels: str
     size_px: int
@@ -58,7 +58,7 @@ class Source:
         """The picture files of a split; None where it is not made of files."""
         return self.folder(data, split) if self.folder else None
 
-    def pictures(self, split: Split, context: Context) -> Labelled:
+    def pictures(self, split: Split, context: Context) -> LabelledPictures:
         """The pictures of a split.
 
         Raises:
@@ -91,9 +91,9 @@ class Source:
         bar = Progress(100)
         fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
 
-    def generated(self, count: int, seed: int) -> Labelled:
+    def generated(self, count: int, seed: int) -> LabelledPictures:
         """Noise pictures of every class, for --dry-run."""
         rng = np.random.default_rng(seed)
         pictures = rng.integers(0, 256, (count, self.size_px, self.size_px, self.channels), dtype=np.uint8)
         names = [f"class {i}" for i in range(self.num_classes)]
-        return Labelled(pictures, np.arange(count, dtype=np.int64) % self.num_classes, names)
+        return LabelledPictures(pictures, np.arange(count, dtype=np.int64) % self.num_classes, names)

@@ -13,19 +13,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cvdemo.weights import WEIGHTS_DIR, load_labels, load_manifest
 from train.classify.measures import measure
-from train.data.class_names import columns_in_order, order_of
 from train.data.datasets import READINGS, SealedSplit
 from train.engine.checkpoint import BEST, LAST, has_checkpoint, load
+from train.engine.class_names import columns_in_order, order_of
 from train.engine.loop import Trainer
 from train.publishing.publish import publish_ensemble
 from train.publishing.recipe import Context, Recipe, command_of
+
+
+@runtime_checkable
+class ClassifierMaker(Recipe, Protocol):
+    """A recipe whose networks can answer together: their outputs on one test split, matched by the names of classes."""
+
+    def test(self, context: Context) -> Any:
+        """The test split, with `class_names`."""
+
+    def split(self, test: Any) -> str:
+        """What `test` returned in words, for a card."""
+
+    def classes(self, context: Context) -> list[str]:
+        """The classes of the training split, in the order of the outputs."""
+
+    def load_run(self, checkpoint: Path) -> nn.Module:
+        """The averaged network in a checkpoint, for `predict`."""
+
+    def load_weight(self, name: str) -> nn.Module:
+        """Likewise a published weight."""
+
+    def predict(self, network: nn.Module, test: Any, context: Context) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) of a network on that split, and labels (N,)."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +107,6 @@ def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: C
     return folders
 
 
-def member_logits(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor]:
-    """Logits (N, K) of every member and labels (N,) on the test split, see `measured_members`."""
-    return measured_members(members, recipe, context)[:2]
-
-
 def measured_members(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor, str]:
     """Logits (N, K) of every member and labels (N,) on the test split, which is read once for all of them.
 
@@ -100,7 +118,7 @@ def measured_members(members: Sequence[str], recipe: Recipe, context: Context) -
     Raises:
         ValueError: the recipe makes no classifier, a member is neither a weight nor a run, or has other classes.
     """
-    if not (recipe.test and recipe.predict and recipe.load_run and recipe.load_weight and recipe.classes):
+    if not isinstance(recipe, ClassifierMaker):
         raise ValueError(f"{recipe.name} makes no classifier")
     networks, runs, known = {}, [], load_manifest()
     classes: dict[str, list[str]] = {}
@@ -122,7 +140,7 @@ def measured_members(members: Sequence[str], recipe: Recipe, context: Context) -
     for member, network in networks.items():
         found, labels = recipe.predict(network.to(context.device), test, context)
         logits[member] = columns_in_order(found, classes[member], member, test.class_names)
-    return logits, labels, recipe.split(test) if recipe.split else f"{len(labels):,} test pictures"
+    return logits, labels, recipe.split(test)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

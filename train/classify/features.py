@@ -30,19 +30,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network, prepare
+from cvdemo.config import setting
 from cvdemo.images import Preprocessing, center_crop, normalise
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of
 from train.classify.measures import measure
+from train.classify.transfer_data import TransferPictures, read_picture
 from train.data.hdf5 import Hdf5Dataset, Hdf5Writer, opened
 from train.data.packing import made_from
-from train.data.read_pictures import Listing, Pictures, each_read, fingerprint, read_rgb
+from train.data.read_pictures import Listing, Pictures, each_read, fingerprint
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
-from train.engine.optimisers import lr_factor
 from train.engine.progress import Progress
+from train.engine.schedules import lr_factor
 from train.engine.writing import can_write_in, write_whole
 
 SMALLEST_PX = 32  # the backbone halves a picture five times
@@ -55,41 +57,26 @@ _BATCH = 8  # pictures at a time: their activations stay in the cache; 5.4 ms a 
 class FeatureConfig(LoopConfig):
     """Hyper-parameters of the regression."""
 
-    input_px: int = 224  # to which the shorter side is brought, >= 32; the central square is seen
-    mirrored: bool = True  # train on features of mirror images too
+    input_px: int = setting(
+        224, help="to which the shorter side is brought; the central square is seen", unit="px", minimum=SMALLEST_PX
+    )
+    mirrored: bool = setting(True, help="train on features of mirror images too")
     epochs: int = 20
     batch_size: int = 500
-    evaluate_every: int = 1
+    evaluate_every: int = setting(1, help="0: no measures; else one after each epoch", minimum=0)
     log_every: int = 50
     preview_every: int = 0
     ema_decay: float = 0.0
-    lr: float = 2e-3  # of Adam, falling to 0 by a cosine
-    l2: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3)  # half the penalty on squared weights; validation chooses one
-    label_smoothing: float = 0.0  # [0, 1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.input_px < SMALLEST_PX or not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"need input_px of at least {SMALLEST_PX} and label_smoothing in [0, 1), got {self.input_px}, "
-                f"{self.label_smoothing}"
-            )
-        if not self.l2 or min(self.l2) < 0:
-            raise ValueError(f"need one l2 or more, each >= 0, got {self.l2}")
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Pictures with classes.
-
-    Attributes:
-        pictures: files, read when they are wanted; or (N, H, W, 3) uint8.
-        labels: (N,) int64. class_names: by label.
-    """
-
-    pictures: Sequence[Path] | Pictures
-    labels: Tensor
-    class_names: list[str]
+    lr: float = setting(2e-3, help="learning rate of Adam, falling to 0 by a cosine", minimum=0)
+    l2: tuple[float, ...] = setting(
+        (1e-4, 3e-4, 1e-3, 3e-3),
+        help="half the penalty on squared weights; validation chooses one",
+        minimum=0,
+        min_count=1,
+    )
+    label_smoothing: float = setting(
+        0.0, help="share of each target that is spread over all classes", minimum=0, below=1
+    )
 
 
 @dataclass(frozen=True)
@@ -117,11 +104,6 @@ def preprocessing_at(input_px: int) -> Preprocessing:
     """The backbone's preprocessing, but for the size: the shorter side becomes `input_px`."""
     published = Preprocessing.from_manifest(entry_of(BACKBONE).preprocessing)
     return replace(published, input_px=input_px, resize_px=input_px)
-
-
-def read_picture(source: Path | Pictures) -> Pictures:
-    """(H, W, 3) uint8 of a picture file, or of a picture itself."""
-    return read_rgb(source) if isinstance(source, Path) else source
 
 
 @torch.inference_mode()
@@ -156,12 +138,13 @@ def pooled_by(network: EfficientNetLite, device: torch.device) -> Callable[[Tens
     return lambda pixels: folded.maps(pixels).float().mean(dim=(2, 3))
 
 
-def features_of(examples: Examples, config: FeatureConfig, device: torch.device, amp: bool) -> Iterator[Tensor]:
+def features_of(pictures: TransferPictures, config: FeatureConfig, device: torch.device, amp: bool) -> Iterator[Tensor]:
     """Batches (B, V, 1280) float16 of the pictures' features."""
-    pictures = each_read(examples.pictures, read_picture)
     pooled = pooled_by(backbone(), device)
     at_size = preprocessing_at(config.input_px)
-    for batch in outputs(pooled, pictures, at_size, device, amp=amp, mirrored=config.mirrored):
+    for batch in outputs(
+        pooled, each_read(pictures.pictures, read_picture), at_size, device, amp=amp, mirrored=config.mirrored
+    ):
         yield batch.half()
 
 
@@ -208,9 +191,9 @@ def _extract_shards(
     shards = [folder / f"{start:09d}.npz" for start in range(0, count, _SHARD)]
     done = next((i for i, shard in enumerate(shards) if not zipfile.is_zipfile(shard)), len(shards))
     left = slice(done * _SHARD, None)
-    examples = Examples(listing.files[left], torch.from_numpy(listing.labels[left]), listing.class_names)
+    pictures = TransferPictures(listing.files[left], torch.from_numpy(listing.labels[left]), listing.class_names)
     progress = Progress(count, start=min(done * _SHARD, count))
-    batches = features_of(examples, config, device, amp)
+    batches = features_of(pictures, config, device, amp)
     for number in range(done, len(shards)):
         began, values = time.monotonic(), []
         for batch in islice(batches, _SHARD // _BATCH):
@@ -388,10 +371,3 @@ class FeatureTask(Task):
 
 def _lowest_loss(scores: Sequence[dict[str, float]]) -> int:
     return min(range(len(scores)), key=lambda index: scores[index]["loss"])
-
-
-def noise_examples(class_names: Sequence[str], size_px: int, count: int, seed: int) -> Examples:
-    """Noise pictures of every class in turn, for --dry-run."""
-    rng = np.random.default_rng(seed)
-    pictures = rng.integers(0, 256, (count, size_px, size_px, 3), dtype=np.uint8)
-    return Examples(pictures, torch.arange(count) % len(class_names), list(class_names))

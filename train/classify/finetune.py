@@ -18,15 +18,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as v2
 
-from cvdemo.images import normalise
+from cvdemo.config import setting
+from cvdemo.images import from_uint8, normalise
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from train.classify.features import SMALLEST_PX, Examples, backbone, outputs, preprocessing_at, read_picture
+from train.classify.features import SMALLEST_PX, backbone, outputs, preprocessing_at
 from train.classify.measures import measure
+from train.classify.transfer_data import TransferPictures, read_picture
 from train.data.read_pictures import Pictures
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
-from train.engine.optimisers import decay_groups, lr_factor
+from train.engine.optimisers import decay_groups
+from train.engine.schedules import lr_factor
 
 _ASPECT = math.log(4 / 3)  # crops are up to this much wider or higher, as in Inception's training
 
@@ -35,33 +38,28 @@ _ASPECT = math.log(4 / 3)  # crops are up to this much wider or higher, as in In
 class FineTuneConfig(LoopConfig):
     """Hyper-parameters; learning rates of AdamW, falling to 0 by a cosine."""
 
-    input_px: int = 224  # of the shorter side when a picture is measured, by its central square; >= 32
-    train_px: int = 192  # side of the random crops, >= 32
-    min_area: float = 0.5  # least part of the picture that a crop shows, (0, 1]
+    input_px: int = setting(
+        224,
+        help="of the shorter side when a picture is measured, by its central square",
+        unit="px",
+        minimum=SMALLEST_PX,
+    )
+    train_px: int = setting(192, help="side of the random crops", unit="px", minimum=SMALLEST_PX)
+    min_area: float = setting(0.5, help="least part of the picture that a crop shows", above=0, maximum=1)
     epochs: int = 2
     batch_size: int = 64
-    evaluate_every: int = 1
+    evaluate_every: int = setting(1, help="0: no measures; else one after each epoch", minimum=0)
     log_every: int = 10
     preview_every: int = 0
     ema_decay: float = 0.99
-    warmup_steps: int = 50  # the head alone
-    first_block: int = 8  # 1 to 15: blocks from here on are trained
-    lr: float = 1e-3  # of the new head
-    lr_body: float = 4e-4
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.1  # [0, 1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.input_px, self.train_px) < SMALLEST_PX:
-            raise ValueError(
-                f"need input_px and train_px of at least {SMALLEST_PX}, got {self.input_px}, {self.train_px}"
-            )
-        if not (0 <= self.label_smoothing < 1 and 0 < self.min_area <= 1 and 1 <= self.first_block <= 15):
-            raise ValueError(
-                "need label_smoothing in [0, 1), min_area in (0, 1] and first_block from 1 to 15, got "
-                f"{self.label_smoothing}, {self.min_area}, {self.first_block}"
-            )
+    warmup_steps: int = setting(50, help="in which the head learns alone", unit="steps", minimum=0)
+    first_block: int = setting(8, help="blocks from here on are trained", minimum=1, maximum=15)
+    lr: float = setting(1e-3, help="learning rate of the new head", minimum=0)
+    lr_body: float = setting(4e-4, help="learning rate of the blocks that are trained", minimum=0)
+    weight_decay: float = setting(0.01, help="of weights with two dimensions or more", minimum=0)
+    label_smoothing: float = setting(
+        0.1, help="share of each target that is spread over all classes", minimum=0, below=1
+    )
 
 
 class FineTuneTask(Task):
@@ -78,7 +76,12 @@ class FineTuneTask(Task):
     gap = ("train_rank1", "rank1")
 
     def __init__(
-        self, config: FineTuneConfig, data: Examples, validation: Examples, device: torch.device, amp: bool
+        self,
+        config: FineTuneConfig,
+        data: TransferPictures,
+        validation: TransferPictures,
+        device: torch.device,
+        amp: bool,
     ) -> None:
         self.config: FineTuneConfig = with_steps(config, len(data.labels))
         self.device, self.amp = device, amp
@@ -136,7 +139,7 @@ class FineTuneTask(Task):
             random_crop(read_picture(self.data.pictures[index]), config.train_px, config.min_area, draw)
             for index, draw in zip(indices.tolist(), draws.tolist(), strict=True)
         ]
-        pixels = normalise(torch.stack(crops).to(self.device).float() / 255, self.preprocessing)
+        pixels = normalise(from_uint8(torch.stack(crops).to(self.device)), self.preprocessing)
         return pixels.contiguous(memory_format=torch.channels_last), self.data.labels[indices].to(self.device)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:

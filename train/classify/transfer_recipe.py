@@ -1,4 +1,4 @@
-"""A `Recipe` for a classifier on the backbone, from its parts: data set, task, hyper-parameters.
+"""What the recipes of classifiers on the backbone share: data set, task and hyper-parameters become weights.
 
 What is published holds only what differs from the backbone. It is measured on the test pictures as the page would
 see them: the shorter side brought to one size, the central square of it, in float32; with its mirror image averaged in
@@ -21,10 +21,9 @@ from cvdemo.classify.classifier import load_network
 from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
-from train.classify.examples import in_order, try_all
+from cvdemo.weights import entry_of, load_labels
+from train.classify.classifier_recipe import checkpoint_words, publish_classifier
 from train.classify.features import (
-    Examples,
     FeatureConfig,
     Features,
     FeatureTask,
@@ -33,88 +32,33 @@ from train.classify.features import (
     extract,
     features_of,
     mark_of,
-    noise_examples,
     outputs,
     preprocessing_at,
     read_features,
-    read_picture,
     seconds_of,
 )
 from train.classify.finetune import FineTuneConfig, FineTuneTask
 from train.classify.measures import timed_result
-from train.classify.recipe import publish_classifier, told
-from train.data.class_names import check_classes, order_of
-from train.data.datasets import READINGS, Labelled, SealedSplit
-from train.data.download import fetch
+from train.classify.transfer_data import TransferData, TransferPictures, noise_pictures, read_picture, try_all_files
+from train.data.datasets import READINGS, LabelledPictures, SealedSplit
 from train.data.packing import made_from
-from train.data.read_pictures import Listing, each_read
+from train.data.read_pictures import each_read
 from train.engine.checkpoint import load, load_last
+from train.engine.class_names import check_classes, order_of
 from train.engine.device import channels_last
 from train.engine.monitor import METRICS_FILE, read_records
-from train.engine.progress import Progress
-from train.engine.task import with_steps
+from train.engine.training_task import with_steps
 from train.engine.writing import can_write_in
 from train.publishing.card_words import About, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
-from train.publishing.recipe import Context, PublishOptions, Recipe, command_of
+from train.publishing.recipe import Context, PublishOptions, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, shorter side brought to {px} px, central square, bicubic, float32"
 TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which ten crops of this square come to"
 _DRY_RUN_PICTURES = 32
 
 TransferConfig = FeatureConfig | FineTuneConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferData:
-    """A data set of picture files.
-
-    Attributes:
-        name: as in the manifest, with where it comes from. licence: of the weights made from it.
-        read: the folder given with --data and "train", "validation" or "test" -> files.
-        labels: file in weights/labels. classes: K.
-        test_split: what "test" is, in words without its number.
-        total: pictures of the three splits as published; others are told as one's own. 0: any number.
-        ten_crop: whether the accuracy with ten crops is measured too, which doubles the time.
-        where: what the folder holds and where it comes from, a sentence for people.
-        official: its name in `train.data.download`, if it has a public address.
-    """
-
-    name: str
-    licence: str
-    read: Callable[[Path, str], Listing]
-    labels: str
-    classes: int
-    test_split: str
-    ten_crop: bool
-    total: int = 0
-    where: str = ""
-    official: str = ""
-
-    def download(self, folder: Path) -> None:
-        """Fetches it into a folder, unless it is there."""
-        bar = Progress(100)
-        fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
-
-    def examples(self, data: Path, split: str, names: Sequence[str] = (), whose: str = "") -> Examples:
-        """The files of a split, with labels in the order of `names` where these are given; see `order_of`."""
-        files, labels, class_names = self.listing(data, split, names, whose)
-        return Examples(files, torch.from_numpy(labels), class_names)
-
-    def listing(self, data: Path, split: str, names: Sequence[str] = (), whose: str = "") -> Listing:
-        """As `examples`, as a listing."""
-        files, labels, class_names = self.read(data, split)
-        if not names:
-            return Listing(files, labels, class_names)
-        return Listing(files, order_of(names, whose, class_names)[labels], list(names))
-
-    def is_own(self, class_names: Sequence[str], total: int | None = None) -> bool:
-        """Whether pictures are others than those of the data set, by their classes and their number if it is known."""
-        known = WEIGHTS_DIR / "labels" / self.labels
-        if known.exists() and list(class_names) != known.read_text(encoding="utf-8").splitlines():
-            return True
-        return bool(self.total) and total not in (None, self.total)
 
 
 class Sized(nn.Module):
@@ -126,21 +70,41 @@ class Sized(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferSpec:
-    """What one recipe adds to the shared machinery.
+class TransferRecipe:
+    """A `Recipe` for a classifier on the backbone: what one adds to the shared machinery.
 
     Attributes:
-        recipe: its name on the command line. weight: the name of what it makes in the manifest.
+        name: on the command line. weight: the name of what it makes in the manifest.
+        goal, dry_run: see `Recipe`.
         data: the data set.
         config: `FeatureConfig` or `FineTuneConfig`, or one that extends them: it says which of the two it is.
         notes: Markdown for the card.
     """
 
-    recipe: str
+    name: str
     weight: str
+    goal: str
+    dry_run: dict[str, Any]
     data: TransferData
     config: type[FeatureConfig] | type[FineTuneConfig]
     notes: str
+    losses = ("loss",)
+
+    @property
+    def dataset(self) -> str:
+        return self.data.name
+
+    @property
+    def where(self) -> str:
+        return self.data.where
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return (self.weight,)
+
+    @property
+    def download(self) -> Callable[[Path], None] | None:
+        return self.data.download if self.data.official else None
 
     def build(self, config: TransferConfig, context: Context) -> FeatureTask | FineTuneTask:
         """The task on the training and validation splits; on noise without data.
@@ -155,7 +119,7 @@ class TransferSpec:
         if isinstance(config, FineTuneConfig):
             train, validation = (self._examples(config, context, split) for split in ("train", "validation"))
             if context.data is not None:
-                try_all([*train.pictures, *validation.pictures])
+                try_all_files([*train.pictures, *validation.pictures])
             task = FineTuneTask(config, train, validation, context.device, context.amp)
         else:
             data, held_out = (self._features(config, context, split) for split in ("train", "validation"))
@@ -177,11 +141,11 @@ class TransferSpec:
                 raise
             order_of(train.class_names, "the training split", other, f"those of the {split} split")
 
-    def _examples(self, config: TransferConfig, context: Context, split: str) -> Examples:
+    def _examples(self, config: TransferConfig, context: Context, split: str) -> TransferPictures:
         if context.data is not None:
             return self.data.examples(context.data, split, *self._trained(context))
         names = [f"class {i}" for i in range(self.data.classes)]
-        return noise_examples(names, config.input_px, _DRY_RUN_PICTURES, seed=config.seed + (split == "validation"))
+        return noise_pictures(names, config.input_px, _DRY_RUN_PICTURES, seed=config.seed + (split == "validation"))
 
     def _features(self, config: FeatureConfig, context: Context, split: str) -> Features:
         """From the file beside the pictures, which is made first where it is not there."""
@@ -196,7 +160,7 @@ class TransferSpec:
     def _features_file(self, config: FeatureConfig, context: Context, split: str, mark: str = "") -> Path:
         """Beside the pictures, or in the context's cache where nothing can be written there; see `mark_of`."""
         assert context.data is not None
-        beside = context.data / f"features_{self.recipe}_{config.input_px}_{split}.h5"
+        beside = context.data / f"features_{self.name}_{config.input_px}_{split}.h5"
         if context.cache is None or can_write_in(beside.parent):
             return beside
         context.cache.mkdir(parents=True, exist_ok=True)
@@ -213,7 +177,7 @@ class TransferSpec:
         """The classes that other splits must have too, and whose they are."""
         return self.classes(context), "the training split"
 
-    def split(self, test: Examples) -> str:
+    def split(self, test: TransferPictures) -> str:
         """A test split in words, with its number of pictures."""
         what = "test pictures" if self.data.is_own(test.class_names) else self.data.test_split
         return split_words(test.labels.numpy(), test.class_names, what)
@@ -225,10 +189,10 @@ class TransferSpec:
             ValueError: no data, or their classes are not those of the weight.
         """
         input_px = Preprocessing.from_manifest(entry_of(name).preprocessing).input_px
-        test = in_order(self.test(context), load_labels(name), name)
+        test = self.test(context).in_order(load_labels(name), name)
         return self._measured(load_network(name), input_px, test, context)[0]
 
-    def test(self, context: Context) -> Examples:
+    def test(self, context: Context) -> TransferPictures:
         """The test split.
 
         Raises:
@@ -239,7 +203,7 @@ class TransferSpec:
         return self.data.examples(context.data, "test")
 
     def _measured(
-        self, network: nn.Module, input_px: int, test: Examples, context: Context
+        self, network: nn.Module, input_px: int, test: TransferPictures, context: Context
     ) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits of the plain pictures."""
         began = time.monotonic()
@@ -252,7 +216,7 @@ class TransferSpec:
             result["protocol"] += TEN_CROP_PROTOCOL
         return result, logits[:, 0]
 
-    def predict(self, network: nn.Module, test: Examples, context: Context) -> tuple[Tensor, Tensor]:
+    def predict(self, network: nn.Module, test: TransferPictures, context: Context) -> tuple[Tensor, Tensor]:
         """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
         assert isinstance(network, Sized)
         return _logits(network.network, network.input_px, test, context, mirrored=False)[:, 0], test.labels
@@ -302,9 +266,9 @@ class TransferSpec:
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         names = state.get("class_names") or self.classes(context)
-        test = in_order(sealed.read(f"publishing {name}"), names, f"the run in {out}")
+        test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
         result, logits = self._measured(laid_over_backbone(stored), config.input_px, test, context)
-        result["split"] += "; " + told(state, path.name, readings)
+        result["split"] += "; " + checkpoint_words(state, path.name, readings)
         if isinstance(config, FeatureConfig):
             result["split"] += "; validation chose the strength of L2"
         preprocessing = {"input_px": config.input_px, "resize_px": config.input_px}
@@ -313,8 +277,8 @@ class TransferSpec:
         fields = {
             "network": {"name": "efficientnet_lite", "num_classes": len(names), "base": BACKBONE},
             "preprocessing": entry_of(BACKBONE).preprocessing | preprocessing,
-            "recipe": self.recipe,
-            "command": command_of(self.recipe, config),
+            "recipe": self.name,
+            "command": command_of(self.name, config),
             "settings": settings_of(asdict(config)),
             "dataset": about.dataset,
             "licence": about.licence,
@@ -332,30 +296,8 @@ class TransferSpec:
             return About(self.data.name, self.data.licence, self.notes)
         return own_classes(names, counts, input_px)
 
-    def as_recipe(self, goal: str, dry_run: dict[str, Any]) -> Recipe:
-        """This as an entry of `RECIPES`; see there for the arguments."""
-        return Recipe(
-            name=self.recipe,
-            dataset=self.data.name,
-            goal=goal,
-            weights=(self.weight,),
-            config=self.config,
-            dry_run=dry_run,
-            build=self.build,
-            publish=self.publish,
-            evaluate=self.evaluate,
-            test=self.test,
-            predict=self.predict,
-            load_run=self.load_run,
-            load_weight=self.load_weight,
-            classes=self.classes,
-            split=self.split,
-            where=self.data.where,
-            download=self.data.download if self.data.official else None,
-        )
 
-
-def _logits(network: nn.Module, input_px: int, test: Examples, context: Context, *, mirrored: bool) -> Tensor:
+def _logits(network: nn.Module, input_px: int, test: TransferPictures, context: Context, *, mirrored: bool) -> Tensor:
     """(N, V, K) float32 on the CPU; V = 2 with the mirror images."""
     assert isinstance(network, EfficientNetLite)
     folded = channels_last(fold_batch_norm(network).to(context.device))
@@ -363,9 +305,9 @@ def _logits(network: nn.Module, input_px: int, test: Examples, context: Context,
     return torch.cat(list(outputs(folded, pictures, preprocessing_at(input_px), context.device, mirrored=mirrored)))
 
 
-def _labelled(test: Examples) -> Labelled:
+def _labelled(test: TransferPictures) -> LabelledPictures:
     """The labels and class names, with pictures of 0 px: the files differ in size."""
-    return Labelled(np.empty((len(test.labels), 0, 0, 3), np.uint8), test.labels.numpy(), test.class_names)
+    return LabelledPictures(np.empty((len(test.labels), 0, 0, 3), np.uint8), test.labels.numpy(), test.class_names)
 
 
 def _chosen(checkpoint: Path, step: int, l2: Sequence[float]) -> int:

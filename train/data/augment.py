@@ -10,7 +10,7 @@ the global generator. What is written anew here for that reason equals v2's, pic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,53 +19,53 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as v2
 
+from cvdemo.config import Config, setting
+
 Edge = Literal["reflect", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
+class AugmentConfig(Config):
     """What is done to pictures; by default nothing."""
 
-    flip: bool = False  # mirror left to right, half of the pictures
-    translate_px: int = 0  # up to this on both axes, [0, shorter side)
-    rotate_deg: float = 0.0  # up to this to either side, [0, 180]
-    shear_deg: float = 0.0  # up to this on either axis, [0, 45]
-    rescale: tuple[float, float] = (1.0, 1.0)  # smallest and largest factor, > 0, uniform in its logarithm
-    stretch: float = 1.0  # one axis longer, the other shorter by up to this, [1, 2]
-    edge: Edge = "reflect"  # what comes in from outside
-    brightness: float = 0.0  # factors of 1 - this to 1 + this, [0, 1]; likewise the next two
-    contrast: float = 0.0  # [0, 1]
-    saturation: float = 0.0  # [0, 1]
-    hue: float = 0.0  # up to this part of the colour circle to either side, [0, 0.5]; slow: a picture at a time
-    cutout_px: int = 0  # side of a square of the mean colour, [0, shorter side]
-    mixup_alpha: float = 0.0  # of Beta(alpha, alpha), the share of the first picture; 0: off
-    cutmix_alpha: float = 0.0  # with both on, each picture has either one, at even odds
+    flip: bool = setting(False, help="mirror left to right, half of the pictures")
+    translate_px: int = setting(
+        0, help="move by up to this on both axes, less than the shorter side", unit="px", minimum=0
+    )
+    rotate_deg: float = setting(0.0, help="turn by up to this to either side", unit="degrees", minimum=0, maximum=180)
+    shear_deg: float = setting(0.0, help="shear by up to this on either axis", unit="degrees", minimum=0, maximum=45)
+    rescale: tuple[float, float] = setting(
+        (1.0, 1.0), help="smallest and largest factor, uniform in its logarithm", above=0, min_count=2
+    )
+    stretch: float = setting(1.0, help="one axis longer, the other shorter by up to this", minimum=1, maximum=2)
+    edge: Edge = setting("reflect", help="what comes in from outside", choices=get_args(Edge))
+    brightness: float = setting(0.0, help="factors of 1 - this to 1 + this", minimum=0, maximum=1)
+    contrast: float = setting(0.0, help="factors of 1 - this to 1 + this", minimum=0, maximum=1)
+    saturation: float = setting(0.0, help="factors of 1 - this to 1 + this", minimum=0, maximum=1)
+    hue: float = setting(
+        0.0,
+        help="up to this part of the colour circle to either side; slow: a picture at a time",
+        minimum=0,
+        maximum=0.5,
+    )
+    cutout_px: int = setting(
+        0, help="side of a square of the mean colour, at most the shorter side", unit="px", minimum=0
+    )
+    mixup_alpha: float = setting(
+        0.0, help="MixUp: of Beta(alpha, alpha), the share of the first picture; 0: off", minimum=0
+    )
+    cutmix_alpha: float = setting(
+        0.0, help="CutMix: likewise; with both on, each picture has either one, at even odds", minimum=0
+    )
 
-
-def check(config: AugmentConfig) -> None:
-    """Raises `ValueError` for a value outside its range."""
-    low, high = config.rescale
-    ranges = {
-        "rotate_deg": 180.0,
-        "shear_deg": 45.0,
-        "brightness": 1.0,
-        "contrast": 1.0,
-        "saturation": 1.0,
-        "hue": 0.5,
-        "translate_px": np.inf,
-        "cutout_px": np.inf,
-        "mixup_alpha": np.inf,
-        "cutmix_alpha": np.inf,
-    }
-    wrong = [name for name, top in ranges.items() if not 0 <= getattr(config, name) <= top]
-    wrong += ["rescale"] * (not 0 < low <= high) + ["stretch"] * (not 1 <= config.stretch <= 2)
-    if wrong:
-        raise ValueError("out of range: " + ", ".join(f"{name}={getattr(config, name)}" for name in wrong))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.rescale) != 2 or self.rescale[0] > self.rescale[1]:
+            raise ValueError(f"rescale must be a smallest and a largest factor, got {self.rescale}")
 
 
 def augment_batch(pixels: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     """Normalised pixels (B, C, H, W) mirrored, warped, moved and with a part cut out, as the config says."""
-    check(config)
     if config.flip:
         pixels = random_flip(pixels, generator)
     pixels = warp(pixels, random_warps(len(pixels), config, generator), config.edge)
@@ -173,7 +173,6 @@ def jitter_colours(pixels: Tensor, config: AugmentConfig, generator: torch.Gener
 
     Of grey pictures (C = 1) saturation and hue stay what they are.
     """
-    check(config)
     if not (config.brightness or config.contrast or config.saturation or config.hue):
         return pixels
     u = 2 * torch.rand(4, len(pixels), 1, 1, 1, generator=generator).to(pixels.device) - 1  # in [-1, 1)
@@ -206,7 +205,6 @@ def mix_batch(
         pixels: (B, C, H, W), shuffled.
         labels: (B,) int64.
     """
-    check(config)
     targets = F.one_hot(labels, num_classes).float()
     if not config.mixup_alpha and not config.cutmix_alpha:
         return pixels, targets

@@ -18,12 +18,20 @@ import numpy as np
 import numpy.typing as npt
 from torchvision.datasets import CIFAR10
 
-from train.data.class_names import order_of, shown
-from train.data.hdf5 import load_labelled
+from train.data.hdf5 import load_labelled_pictures
 from train.data.packing import is_packed, packed_listing, read_list
-from train.data.picture_files import check_folder, is_picture, kind_of, tell_passed
+from train.data.picture_files import check_folder, is_picture, kind_of, report_passed_over
 from train.data.read_pictures import Listing, check_size, class_files
-from train.data.splits import READINGS, Labelled, Labels, SealedSplit, class_weights, hold_out_last, stratified_split
+from train.data.splits import (
+    READINGS,
+    LabelledPictures,
+    Labels,
+    SealedSplit,
+    class_weights,
+    hold_out_last,
+    stratified_split,
+)
+from train.engine.class_names import order_of, shown
 from train.engine.progress import Progress
 from train.engine.writing import kept_at
 
@@ -31,7 +39,7 @@ __all__ = [
     "CATS_DOGS_COUNTS",
     "FASHION_CLASSES",
     "READINGS",
-    "Labelled",
+    "LabelledPictures",
     "PictureFolder",
     "SealedSplit",
     "cats_dogs_split",
@@ -75,12 +83,14 @@ def class_folder(root: Path) -> PictureFolder:
     return PictureFolder(root, class_files(root), root.with_name(root.name + ".h5"))
 
 
-def read_class_folders(root: Path, size_px: int | None = None) -> Labelled:
+def read_class_folders(root: Path, size_px: int | None = None) -> LabelledPictures:
     """The pictures of `root/class/picture.jpg`, at `size_px` or as they are, then all of one size."""
     return _read_listing(class_folder(root), size_px)
 
 
-def read_pictures_of(folder: PictureFolder, size_px: int, *, resize: bool, cache: Path | None = None) -> Labelled:
+def read_pictures_of(
+    folder: PictureFolder, size_px: int, *, resize: bool, cache: Path | None = None
+) -> LabelledPictures:
     """Pictures of `size_px`, from their packing where there is one.
 
     Args:
@@ -93,19 +103,19 @@ def read_pictures_of(folder: PictureFolder, size_px: int, *, resize: bool, cache
     wanted = size_px if resize else None
     for place in [folder.target, *([cache / folder.target.name] if cache else [])]:
         if is_packed(folder.root, folder.listing, place, wanted):
-            return load_labelled(place)
+            return load_labelled_pictures(place)
     if not resize:
         check_size(folder.listing.files, size_px)
     return _read_listing(folder, wanted, cache)
 
 
-def _read_listing(folder: PictureFolder, size_px: int | None = None, cache: Path | None = None) -> Labelled:
+def _read_listing(folder: PictureFolder, size_px: int | None = None, cache: Path | None = None) -> LabelledPictures:
     """By way of its HDF5 file, there or in `cache`; file by file where neither can be written."""
     root, listing, beside = folder
     if target := kept_at(beside, cache):
         counter = Progress(len(listing.files)).counter(f"pictures packed into {target.name}")
-        return load_labelled(packed_listing(root, listing, target, size_px, progress=counter))
-    return Labelled(read_list(listing.files, size_px), listing.labels, listing.class_names)
+        return load_labelled_pictures(packed_listing(root, listing, target, size_px, progress=counter))
+    return LabelledPictures(read_list(listing.files, size_px), listing.labels, listing.class_names)
 
 
 def cifar10_folder(data: Path, split: Literal["train", "test"]) -> PictureFolder | None:
@@ -113,7 +123,7 @@ def cifar10_folder(data: Path, split: Literal["train", "test"]) -> PictureFolder
     return class_folder(data / split) if (data / split).is_dir() else None
 
 
-def read_cifar10(data: Path, split: Literal["train", "test"]) -> Labelled:
+def read_cifar10(data: Path, split: Literal["train", "test"]) -> LabelledPictures:
     """50,000 or 10,000 pictures of 32 px in ten classes, by Alex Krizhevsky (2009).
 
     Args:
@@ -129,10 +139,10 @@ def read_cifar10(data: Path, split: Literal["train", "test"]) -> Labelled:
     if not (data / CIFAR10.base_folder).is_dir():
         raise FileNotFoundError(f"{data} holds neither class folders in {split}/ nor {CIFAR10.base_folder}/")
     official = CIFAR10(data, train=split == "train")
-    return Labelled(official.data, np.array(official.targets, np.int64), list(official.classes))
+    return LabelledPictures(official.data, np.array(official.targets, np.int64), list(official.classes))
 
 
-def read_fashion_mnist(data: Path, split: Literal["train", "test"]) -> Labelled:
+def read_fashion_mnist(data: Path, split: Literal["train", "test"]) -> LabelledPictures:
     """60,000 or 10,000 grey pictures (N, 28, 28, 1) in ten classes, by Zalando Research (Xiao et al. 2017).
 
     Args:
@@ -145,7 +155,7 @@ def read_fashion_mnist(data: Path, split: Literal["train", "test"]) -> Labelled:
     stem = "train" if split == "train" else "t10k"
     pictures = _read_idx(data / f"{stem}-images-idx3-ubyte")
     labels = _read_idx(data / f"{stem}-labels-idx1-ubyte")
-    return Labelled(pictures[..., None], labels.astype(np.int64), list(FASHION_CLASSES))
+    return LabelledPictures(pictures[..., None], labels.astype(np.int64), list(FASHION_CLASSES))
 
 
 def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
@@ -165,7 +175,7 @@ def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
     return array
 
 
-def read_tiny_imagenet(data: Path, split: Literal["train", "val"]) -> Labelled:
+def read_tiny_imagenet(data: Path, split: Literal["train", "val"]) -> LabelledPictures:
     """100,000 or 10,000 pictures of 64 px in 200 classes (Stanford's CS231n); see `tiny_imagenet_files`."""
     root = _tiny_root(data)
     return _read_listing(PictureFolder(root / split, tiny_imagenet_files(data, split), root / f"{split}.h5"))
@@ -229,7 +239,7 @@ def read_cats_dogs(data: Path) -> Listing:
     found = [(path, re.fullmatch(r"(cat|dog)\.(\d+)", path.stem)) for path in inside if is_picture(path)]
     passed = Counter(kind_of(path) for path in inside if not is_picture(path))
     passed["pictures not named cat.N or dog.N"] = sum(match is None for _, match in found)
-    tell_passed(data, passed)
+    report_passed_over(data, passed)
     rows = sorted((names.index(match[1]), int(match[2]), path) for path, match in found if match)
     labels = np.array([row[0] for row in rows], np.int64)
     if len(np.unique(labels)) < 2:

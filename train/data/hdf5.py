@@ -1,4 +1,4 @@
-"""Labelled samples read from one HDF5 file, and what makes such files.
+"""LabelledPictures samples read from one HDF5 file, and what makes such files.
 
 `train.data.hdf5_writer` says what is in a file, `train.data.packing` fills it from pictures. Each process opens the
 file for itself, since a handle does not survive a fork. What is wanted together is read together, in the order of the
@@ -29,14 +29,14 @@ from train.data.packing import (
     write_pictures,
 )
 from train.data.read_pictures import Pictures, drop_repeated, picture_files, read_resized, read_rgb
-from train.data.splits import Labelled
+from train.data.splits import LabelledPictures
 
 __all__ = [
     "Hdf5Dataset",
     "Hdf5Writer",
     "Pictures",
     "drop_repeated",
-    "load_labelled",
+    "load_labelled_pictures",
     "pack_classes",
     "pack_folder",
     "pack_list",
@@ -206,7 +206,7 @@ def opened(path: Path) -> h5py.File:
         raise ValueError(f"{path} is no HDF5 file, or one that is cut off") from error
 
 
-def load_labelled(path: Path) -> Labelled:
+def load_labelled_pictures(path: Path) -> LabelledPictures:
     """All pictures of a file with their labels, in memory.
 
     Raises:
@@ -216,7 +216,7 @@ def load_labelled(path: Path) -> Labelled:
     pictures = dataset.read()
     if pictures.dtype != np.uint8 or pictures.ndim != 4:
         raise ValueError(f"{path} holds {pictures.dtype} {pictures.shape}, no uint8 pictures")
-    return Labelled(pictures, dataset.labels, dataset.class_names)
+    return LabelledPictures(pictures, dataset.labels, dataset.class_names)
 
 
 def read_pictures(source: Path) -> Pictures:

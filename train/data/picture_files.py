@@ -27,7 +27,7 @@ from cvdemo.images import PICTURE_SUFFIXES, is_system
 from train.engine.distributed import is_main
 
 LISTED = 10  # names in a message; more are counted
-_KINDS_TOLD = 6  # kinds in the line on what is passed over
+_KINDS_SHOWN = 6  # kinds in the line on what is passed over
 
 
 class Listing(NamedTuple):
@@ -52,9 +52,9 @@ def picture_files(folder: Path) -> list[Path]:
     """
     check_folder(folder)
     files, passed = _found(folder)
-    tell_passed(folder, passed)
+    report_passed_over(folder, passed)
     if not files:
-        raise FileNotFoundError(f"no pictures below {folder} ({told(passed) or 'it is empty'})")
+        raise FileNotFoundError(f"no pictures below {folder} ({counted_kinds(passed) or 'it is empty'})")
     return files
 
 
@@ -77,11 +77,11 @@ def class_files(root: Path) -> Listing:
         if not by_class[folder] and folder.suffix.lower() in PICTURE_SUFFIXES:
             del by_class[folder]
             passed["folders named like pictures"] += 1
-    tell_passed(root, passed)
+    report_passed_over(root, passed)
     if not by_class:
-        raise FileNotFoundError(f"no class folders in {root} ({told(passed) or 'it is empty'})")
+        raise FileNotFoundError(f"no class folders in {root} ({counted_kinds(passed) or 'it is empty'})")
     if empty := [str(folder) for folder, files in by_class.items() if not files]:
-        raise FileNotFoundError(f"no pictures below {listed(empty)} ({told(passed) or 'nothing is there'})")
+        raise FileNotFoundError(f"no pictures below {listed(empty)} ({counted_kinds(passed) or 'nothing is there'})")
     labels = np.repeat(np.arange(len(by_class)), [len(files) for files in by_class.values()])
     return Listing([path for files in by_class.values() for path in files], labels, [path.name for path in by_class])
 
@@ -135,17 +135,17 @@ def kind_of(path: Path) -> str:
     return f"{path.suffix.lower()} files" if path.suffix else "files without a suffix"
 
 
-def told(passed: Counter[str]) -> str:
+def counted_kinds(passed: Counter[str]) -> str:
     """What is passed over, the most frequent first: .txt files (12), hidden or system files (2)."""
-    kinds = [f"{kind} ({count})" for kind, count in passed.most_common(_KINDS_TOLD) if count]
-    others = sum(passed.values()) - sum(count for _, count in passed.most_common(_KINDS_TOLD))
+    kinds = [f"{kind} ({count})" for kind, count in passed.most_common(_KINDS_SHOWN) if count]
+    others = sum(passed.values()) - sum(count for _, count in passed.most_common(_KINDS_SHOWN))
     return ", ".join(kinds + ([f"others ({others})"] if others else []))
 
 
-def tell_passed(folder: Path, passed: Counter[str]) -> None:
+def report_passed_over(folder: Path, passed: Counter[str]) -> None:
     """Tells what is passed over in a folder, where anything is."""
     if any(passed.values()) and is_main():
-        _say_once(f"{folder}: passed over {told(passed)}")
+        _say_once(f"{folder}: passed over {counted_kinds(passed)}")
 
 
 @lru_cache(maxsize=1024)

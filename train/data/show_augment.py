@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from cvdemo.images import to_batch, to_images
 from train.data.augment import AugmentConfig, augment_batch, jitter_colours, mix_batch
 from train.data.read_pictures import Pictures, each_read, picture_files, read_resized
+from train.engine.config_options import add_config_options, config_of
 from train.engine.writing import write_whole
-from train.publishing.recipe import add_config_options, config_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -125,12 +126,11 @@ def _draw_column(sheet: Image.Image, left: int, column: Column, pictures: Pictur
 def augmented(pictures: Pictures, config: AugmentConfig, seed: int) -> tuple[Pictures, list[float]]:
     """Pictures (N, H, W, 3) uint8 as training would see them, and the share of each in its mixture."""
     generator = torch.Generator().manual_seed(seed)
-    pixels = torch.from_numpy(pictures.copy()).permute(0, 3, 1, 2).float() / 255
+    pixels = to_batch(pictures)
     mean = pixels.mean(dim=(0, 2, 3), keepdim=True)
     changed = augment_batch(jitter_colours(pixels, config, generator) - mean, config, generator)
     mixed, targets = mix_batch(changed, torch.arange(len(pixels)), len(pixels), config, generator)
-    array: Pictures = ((mixed + mean).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    return array, targets.diagonal().tolist()
+    return to_images(mixed + mean), targets.diagonal().tolist()
 
 
 def _shortened(pen: ImageDraw.ImageDraw, name: str) -> str:

@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from train.engine.class_names import order_of
+
 READINGS = "test_readings.jsonl"  # in a run's folder: what its test split was read for
 
 Labels = npt.NDArray[np.int64]
@@ -21,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledPictures:
     """Pictures of one size with their classes.
 
     Attributes:
@@ -40,9 +42,13 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def take(self, indices: Labels) -> Labelled:
+    def take(self, indices: Labels) -> LabelledPictures:
         """The pictures at these indices, in this order."""
-        return Labelled(self.pictures[indices], self.labels[indices], self.class_names)
+        return LabelledPictures(self.pictures[indices], self.labels[indices], self.class_names)
+
+    def in_order(self, wanted: Sequence[str], whose: str) -> LabelledPictures:
+        """The same pictures with labels in the order of `wanted`; see `order_of`."""
+        return LabelledPictures(self.pictures, order_of(wanted, whose, self.class_names)[self.labels], list(wanted))
 
 
 def stratified_split(labels: Labels, counts: Sequence[int], seed: int) -> list[Labels]:

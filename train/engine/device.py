@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -94,18 +93,6 @@ def seed_everything(seed: int) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries draw from it
     torch.manual_seed(seed)
     torch.backends.cudnn.deterministic = True
-
-
-def worker_init(seed: int) -> Callable[[int], None]:
-    """`worker_init_fn` of a DataLoader: every worker draws differently, and every epoch, but the same in each run.
-
-    It mixes the seed with torch's own of the worker, which the loader draws anew for each epoch.
-    """
-    return partial(_seed_worker, seed)
-
-
-def _seed_worker(seed: int, worker: int) -> None:
-    seed_everything(hashed_seed("worker", seed, worker, torch.initial_seed()))
 
 
 def rng_state(device: torch.device) -> RngState:

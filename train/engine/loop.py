@@ -23,9 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from train.data.class_names import order_of, shown
 from train.engine import distributed
 from train.engine.checkpoint import BEST, State, has_checkpoint, load_last, save_atomically, save_last, settle
+from train.engine.class_names import order_of, shown
+from train.engine.config_options import recipe_in
 from train.engine.device import (
     describe_hardware,
     half_precision,
@@ -37,11 +38,10 @@ from train.engine.device import (
 )
 from train.engine.ema import Ema
 from train.engine.monitor import METRICS_FILE, Monitor
-from train.engine.task import LoopConfig as LoopConfig
-from train.engine.task import Task as Task
-from train.engine.task import with_steps as with_steps
+from train.engine.training_task import LoopConfig as LoopConfig
+from train.engine.training_task import Task as Task
+from train.engine.training_task import with_steps as with_steps
 from train.engine.writing import make_folder
-from train.publishing.lineage import recipe_in
 
 
 def seeded(purpose: str, seed: int, number: int) -> torch.Generator:

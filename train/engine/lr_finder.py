@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import io
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from train.engine.curves import Curve, Panel, draw
 from train.engine.device import preserved_rng
 from train.engine.loop import seeded
 from train.engine.progress import Progress
-from train.engine.task import Task
+from train.engine.training_task import Task
 from train.engine.writing import make_folder
 
 FEWEST_STEPS = 10  # fewer make no curve
@@ -101,46 +102,56 @@ def find_lr(
     The sweep ends early once the smoothed loss is above four times its lowest, or not finite.
 
     Args:
-        seed: of the batches.
-        low, high: first and last factor, 0 < low < high.
-        steps: how many, at least 10.
-        loss: key in the task's logs.
+        seed: of the batches. loss: key in the task's logs.
+        low, high: first and last factor, 0 < low < high. steps: how many, at least 10.
         show: whether progress is shown on standard error.
 
     Raises:
-        ValueError: a range or number that cannot be swept, or no such loss, as in a GAN, whose two networks have one
-            each and pull against each other.
+        ValueError: a range or number that cannot be swept, or no such loss, as in a GAN, which has two.
     """
     check_sweep([loss], low=low, high=high, steps=steps, loss=loss)
     factors = np.geomspace(low, high, steps).tolist()
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in task.optimizers.items()}
-    progress = Progress(steps) if show else None
-    losses, smoothed, diverged = list[float](), list[float](), False
-    first = math.ceil(_BURN_IN * steps)
+    progress = Progress(steps, stream=None if show else io.StringIO())
     with _untouched(task):
-        for value in _sweep(task, factors, seed, loss):
-            average = _moving_average([*losses, value])
-            diverged = not math.isfinite(value) or average > _DIVERGED * min(smoothed, default=math.inf)
-            if diverged:
-                break
-            losses.append(value)
-            smoothed.append(average)
-            if progress is not None:
-                progress.update(len(losses), f"factor {factors[len(losses) - 1]:.3g} {loss} {value:.4g}")
-    if progress is not None:
-        progress.close()
-    taken = factors[: len(losses)]
-    trouble = _trouble(factors, losses, smoothed, first, diverged=diverged)
+        losses, smoothed, diverged = _until_divergence(_sweep(task, factors, seed, loss), progress, factors)
+    progress.close()
+    suggestion, trouble = _suggestion(factors, losses, smoothed, diverged=diverged)
     return LrSweep(
-        factors=tuple(taken),
+        factors=tuple(factors[: len(losses)]),
         losses=tuple(losses),
         smoothed=tuple(smoothed),
         rates=rates,
         loss=loss,
-        suggestion=None if trouble else steepest(taken, smoothed, first=first),
+        suggestion=suggestion,
         diverged=diverged,
         trouble=trouble,
     )
+
+
+def _until_divergence(
+    values: Iterator[float], progress: Progress, factors: Sequence[float]
+) -> tuple[list[float], list[float], bool]:
+    """Losses of a sweep and their smoothed values, and whether the loss exploded, which ends it."""
+    losses, smoothed = list[float](), list[float]()
+    for value, factor in zip(values, factors, strict=False):
+        average = _moving_average([*losses, value])
+        if not math.isfinite(value) or average > _DIVERGED * min(smoothed, default=math.inf):
+            return losses, smoothed, True
+        losses.append(value)
+        smoothed.append(average)
+        progress.update(len(losses), f"factor {factor:.3g} loss {value:.4g}")
+    return losses, smoothed, False
+
+
+def _suggestion(
+    factors: list[float], losses: list[float], smoothed: list[float], *, diverged: bool
+) -> tuple[float | None, str]:
+    """The factor to choose; or None, and why there is none."""
+    first = math.ceil(_BURN_IN * len(factors))
+    if trouble := _trouble(factors, losses, smoothed, first, diverged=diverged):
+        return None, trouble
+    return steepest(factors[: len(losses)], smoothed, first=first), ""
 
 
 def _trouble(

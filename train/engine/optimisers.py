@@ -1,71 +1,17 @@
-"""Optimisers and learning-rate schedules by name, and Muon."""
+"""Optimisers by name, with the groups of weights that decay; those of this project are in files of their own."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
+from train.engine.muon import MUON_MOMENTUM, Muon
+
 OptimizerName = Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "nadam", "muon"]
-ScheduleName = Literal["constant", "linear", "step", "polynomial", "cosine", "one-cycle"]
-
-# coefficients of the quintic iteration that brings all singular values near one (K. Jordan et al., "Muon", 2024)
-_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-MUON_MOMENTUM = 0.6  # airbench's for CIFAR-10
-
-
-class Muon(Optimizer):
-    """Nesterov momentum whose step is made orthogonal, for convolution and matrix weights.
-
-    K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. As in airbench, each weight is
-    first scaled to a norm of sqrt(rows), so that `lr` is the relative length of a step; a weight is therefore only
-    determined up to its scale and belongs before a BatchNorm.
-
-    Args:
-        params: weights of two dimensions or more; the first one counts as rows.
-        lr: relative step, > 0.
-        momentum: [0, 1).
-        iterations: of Newton-Schulz; three are enough for training.
-    """
-
-    def __init__(self, params: Iterable[Any], lr: float = 0.24, momentum: float = 0.6, iterations: int = 3) -> None:
-        if lr < 0 or not 0 <= momentum < 1:
-            raise ValueError(f"need lr >= 0 and 0 <= momentum < 1, got {lr=}, {momentum=}")
-        super().__init__(params, {"lr": lr, "momentum": momentum, "iterations": iterations})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no loss is returned
-        """One update of every weight that has a gradient."""
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(weight.grad)
-                average = state["momentum"].mul_(group["momentum"]).add_(weight.grad)
-                direction = weight.grad.add(average, alpha=group["momentum"])
-                weight.mul_(len(weight) ** 0.5 / weight.norm())
-                update = orthogonalise(direction.flatten(1), group["iterations"]).view_as(weight)
-                weight.add_(update, alpha=-group["lr"])
-
-
-def orthogonalise(matrix: Tensor, iterations: int = 3) -> Tensor:
-    """The matrix (m, n) with its singular values brought near one, by a Newton-Schulz iteration in bfloat16."""
-    a, b, c = _NEWTON_SCHULZ
-    x = matrix.bfloat16()
-    x = x / (x.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    for _ in range(iterations):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
-    result: Tensor = (x.T if tall else x).to(matrix.dtype)
-    return result
 
 
 def optimizers_for(
@@ -122,32 +68,3 @@ def _by_name(name: OptimizerName, groups: list[dict[str, Any]], lr: float, momen
     if name not in makers:
         raise ValueError(f"optimiser must be one of {[*makers, 'muon']}, got {name!r}")
     return makers[name]()
-
-
-def lr_factor(schedule: ScheduleName, step: int, steps: int, warmup_fraction: float = 0.0) -> float:
-    """Multiplier of the learning rate at `step` of `steps`, in [0, 1].
-
-    A linear warm-up from zero comes first; the schedule runs over what is left. "step" divides by ten at one half and
-    three quarters, "polynomial" falls with the square root, "one-cycle" brings its own warm-up of 30 %.
-    """
-    if schedule == "one-cycle":
-        warmup_fraction = warmup_fraction or 0.3
-    warmup = round(warmup_fraction * steps)
-    if step < warmup:
-        return (step + 1) / warmup
-    done = (step - warmup) / max(steps - warmup, 1)
-    return _SHAPES[schedule](done)
-
-
-def _cosine(done: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * done))
-
-
-_SHAPES: dict[str, Callable[[float], float]] = {
-    "constant": lambda done: 1.0,
-    "linear": lambda done: 1 - done,
-    "step": lambda done: 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01,
-    "polynomial": lambda done: (1 - done) ** 0.5,
-    "cosine": _cosine,
-    "one-cycle": _cosine,
-}

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from cvdemo import whole_files
+
 PARTIAL = ".partial"  # behind the name of a file that is being written
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -31,15 +33,9 @@ def write_whole(target: Path, data: bytes, partial: str = PARTIAL) -> None:
     Raises:
         OSError: it cannot be written; nothing of it remains then.
     """
-    beside = target.with_name(target.name + partial)
     try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
+        whole_files.write_whole(target, data, suffix=partial, on_disk=True)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise named(error, target) from error
 
 

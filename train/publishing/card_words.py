@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from train.data.class_names import shown
 from train.data.splits import Labels
+from train.engine.class_names import shown
 
 UNKNOWN_LICENCE = "that of the training pictures, which is not known here"
 

@@ -15,13 +15,7 @@ from cvdemo.weights import load_manifest
 from train.engine.checkpoint import LAST, State, load
 
 
-def recipe_in(command: str) -> str:
-    """The recipe's name in a command line of training; empty where it is none."""
-    words = command.split()
-    return words[3] if words[:3] == ["python", "-m", "train"] and len(words) > 3 else ""
-
-
-def leg(command: str, settings: dict[str, Any] | None, hours: float | None) -> dict[str, Any]:
+def run_record(command: str, settings: dict[str, Any] | None, hours: float | None) -> dict[str, Any]:
     """One run among those that made a network."""
     return {"command": command, "settings": settings, "hours": None if hours is None else round(hours, 2)}
 
@@ -66,7 +60,7 @@ def read_start(path: Path) -> State:
     return state
 
 
-def legs_of(start: str) -> list[dict[str, Any]]:
+def runs_before(start: str) -> list[dict[str, Any]]:
     """The runs that made what a run starts from, oldest first; none for an empty `start`.
 
     Raises:
@@ -77,12 +71,12 @@ def legs_of(start: str) -> list[dict[str, Any]]:
     path = file_to_start_from(start)
     if path is None:
         entry = load_manifest()[start]
-        return [*entry.earlier, leg(entry.command, entry.settings, entry.hours)]
+        return [*entry.earlier, run_record(entry.command, entry.settings, entry.hours)]
     state, last = read_start(path), path.with_name(LAST)
     seconds = (load(last) if last.exists() else state)["seconds"]  # best.pt knows those up to its own step
     return [
         *state.get("earlier", ()),
-        leg(state.get("command", "not recorded"), settings_of(state["config"]), seconds / 3600),
+        run_record(state.get("command", "not recorded"), settings_of(state["config"]), seconds / 3600),
     ]
 
 

@@ -48,6 +48,17 @@ class EntryFields(TypedDict):
     metric: dict[str, Any]
 
 
+def checked_name(name: str) -> str:
+    """The name of a weight or an ensemble.
+
+    Raises:
+        ValueError: it is no identifier.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+    return name
+
+
 def publish(
     name: str,
     state_dict: Mapping[str, Tensor],
@@ -57,7 +68,7 @@ def publish(
     weights_dir: Path | None = None,
     **fields: Unpack[EntryFields],
 ) -> WeightEntry:
-    """Writes `<name>.safetensors`, its manifest entry and `<name>.md`; other entries stay as they are.
+    """Writes `<name>.safetensors`, its manifest entry, which comes back, and `<name>.md`; other entries stay.
 
     Args:
         name: letters, digits and underscores.
@@ -67,14 +78,10 @@ def publish(
         weights_dir: another folder than the project's, for tests and trials.
         fields: see `EntryFields`; sha256 and bytes are of the file written.
 
-    Returns:
-        The entry as it stands in the manifest.
-
     Raises:
         ValueError: a name that is no identifier, or the manifest on disk is not JSON.
     """
-    if not name.isidentifier():
-        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+    checked_name(name)
     folder = weights_dir or WEIGHTS_DIR
     folder.mkdir(parents=True, exist_ok=True)
     data = to_safetensors({key: tensor.detach().cpu().contiguous().clone() for key, tensor in state_dict.items()})
@@ -88,14 +95,19 @@ def publish(
         write_atomically(folder / MANIFEST, _as_json(manifest))
         for file, content in card.items():
             write_atomically(folder / file, content)
+    _warn_of_ensembles(folder, name, digest)
+    return entry
+
+
+def _warn_of_ensembles(folder: Path, name: str, digest: str) -> None:
+    """Warns of ensembles that were measured with another weight of this name."""
     for ensemble, stale in load_ensembles(folder).items():
         if stale.sha256.get(name, digest) != digest:
             warnings.warn(
                 f"{ensemble} was measured with the former {name}: measure it again by `{stale.metric['command']}`, "
                 f"with --publish {ensemble}",
-                stacklevel=2,
+                stacklevel=3,
             )
-    return entry
 
 
 def publish_ensemble(name: str, members: list[str], metric: dict[str, Any], weights_dir: Path | None = None) -> None:
@@ -105,8 +117,7 @@ def publish_ensemble(name: str, members: list[str], metric: dict[str, Any], weig
         ValueError: a name that is no identifier.
         KeyError: a member is not in the manifest.
     """
-    if not name.isidentifier():
-        raise ValueError(f"need a name of letters, digits and underscores, got {name!r}")
+    checked_name(name)
     folder = weights_dir or WEIGHTS_DIR
     with _locked(folder):
         manifest = _read_manifest(folder / MANIFEST)
@@ -134,7 +145,7 @@ def model_card(name: str, entry: WeightEntry, notes: str = "") -> str:
         "Data": entry.dataset,
         "Licence": entry.licence,
         "Recipe": f"`{entry.recipe}`, seed {entry.seed}, {entry.hardware}, {hours} h",
-        **({"Before it": "<br>".join(map(_told, entry.earlier))} if entry.earlier else {}),
+        **({"Before it": "<br>".join(map(_run_in_words, entry.earlier))} if entry.earlier else {}),
         "Command": f"`{entry.command}`",
         **({"Made again by": f"`python -m train refresh {name} --data DIR --out DIR`"} if entry.settings else {}),
         "Measured": f"{metric['name']}: {_inline(metric['value'])}",
@@ -151,9 +162,9 @@ def paragraphs(*texts: str) -> str:
     return "\n\n".join(text.strip() for text in texts if text.strip())
 
 
-def _told(leg: Mapping[str, Any]) -> str:
-    hours = "" if leg["hours"] is None else f", {leg['hours']:.2f} h"
-    return f"`{leg['command']}`{hours}"
+def _run_in_words(run: Mapping[str, Any]) -> str:
+    hours = "" if run["hours"] is None else f", {run['hours']:.2f} h"
+    return f"`{run['command']}`{hours}"
 
 
 def _inline(value: object) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import inspect
-import re
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
 
+from train.engine.config_options import config_of, option_of
 from train.engine.loop import LoopConfig, Task
 from train.publishing.lineage import named_start
 
@@ -63,96 +59,56 @@ class PublishOptions:
         return BASELINE if self.baseline else task
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One way to make weights.
+class Recipe(Protocol):
+    """One way to make weights: what `python -m train` asks of it. The recipes of one demo share a class that fits.
 
     Attributes:
         name: on the command line.
         dataset: the data it was made for, in words.
         goal: the number it must reach, in words.
         weights: names in the manifest that it makes.
-        config: frozen dataclass of its hyper-parameters, extending `LoopConfig`.
+        config: frozen dataclass of its hyper-parameters.
         dry_run: values of that dataclass which make a run of seconds.
-        build: makes the task from config and context.
-        publish: takes the config, the run's folder, the context and options; measures, then writes the weight,
-            its manifest entry and its card; returns the weight's name.
-        evaluate: measures a published weight by name; returns a JSON-ready dict.
-        test: of a classifier: its test split.
-        predict: of a classifier: logits (N, K) of a network on that split, and labels (N,).
         where: what --data holds and where it comes from, a sentence for people.
-        download: fetches the data set into a folder, if it has a public address.
-        load_run: of a classifier: the averaged network in a checkpoint, for `predict`.
-        load_weight: likewise a published weight by name.
-        classes: of a classifier: the classes of the training split, in the order of its outputs.
-        split: of a classifier: what `test` returned in words, for a card.
         losses: names of the losses in a step's log; a sweep of learning rates needs one alone, "loss".
+        download: fetches the data set into a folder, if it has a public address.
     """
 
-    name: str
-    dataset: str
-    goal: str
-    weights: tuple[str, ...]
-    config: type[LoopConfig]
-    dry_run: dict[str, Any]
-    build: Callable[[Any, Context], Task]
-    publish: Callable[[Any, Path, Context, PublishOptions], str]
-    evaluate: Callable[[str, Context], dict[str, Any]]
-    test: Callable[[Context], Any] | None = None
-    predict: Callable[[nn.Module, Any, Context], tuple[Tensor, Tensor]] | None = None
-    load_run: Callable[[Path], nn.Module] | None = None
-    load_weight: Callable[[str], nn.Module] | None = None
-    classes: Callable[[Context], list[str]] | None = None
-    split: Callable[[Any], str] | None = None
-    losses: tuple[str, ...] = ("loss",)
-    where: str = ""
-    download: Callable[[Path], None] | None = None
+    @property
+    def name(self) -> str: ...
 
+    @property
+    def dataset(self) -> str: ...
 
-def add_config_options(parser: argparse.ArgumentParser, config: type[LoopConfig]) -> None:
-    """One option for each field, named after it, with the field's default; tuples take several values."""
-    hints, meanings = typing.get_type_hints(config), field_comments(config)
-    for field in dataclasses.fields(config):
-        flag = "--" + field.name.replace("_", "-")
-        hint = hints[field.name]
-        meaning = meanings.get(field.name, "")
-        text = f"{meaning}; default {field.default}" if meaning else f"default {field.default}"
-        options: dict[str, Any] = {"default": field.default, "help": text.replace("%", "%%")}
-        if hint is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        elif typing.get_origin(hint) is typing.Literal:
-            choices = typing.get_args(hint)
-            options |= {"choices": choices, "type": type(choices[0])}
-        elif typing.get_origin(hint) is tuple:
-            kinds = typing.get_args(hint)
-            options |= {"type": kinds[0], "nargs": "*" if kinds[-1] is ... else len(kinds)}
-        else:
-            options["type"] = hint
-        parser.add_argument(flag, **options)
+    @property
+    def goal(self) -> str: ...
 
+    @property
+    def weights(self) -> tuple[str, ...]: ...
 
-def field_comments(config: type) -> dict[str, str]:
-    """The comment beside each field of a config dataclass and its bases: its unit, range and meaning, told once."""
-    comments: dict[str, str] = {}
-    for base in reversed(config.__mro__[:-1]):
-        for line in inspect.getsource(base).splitlines():
-            if match := re.match(r"    (\w+): [^#]*#\s*(.+)", line):
-                comments[match[1]] = match[2]
-    return comments
+    @property
+    def config(self) -> type[LoopConfig]: ...
 
+    @property
+    def dry_run(self) -> dict[str, Any]: ...
 
-def config_from(args: argparse.Namespace, config: type[LoopConfig]) -> LoopConfig:
-    """The config with the values of parsed options.
+    @property
+    def where(self) -> str: ...
 
-    Raises:
-        ValueError: the config refuses them.
-    """
-    return config_of({field.name: getattr(args, field.name) for field in dataclasses.fields(config)}, config)
+    @property
+    def losses(self) -> tuple[str, ...]: ...
 
+    @property
+    def download(self) -> Callable[[Path], None] | None: ...
 
-def config_of(values: Mapping[str, Any], config: Callable[..., LoopConfig]) -> LoopConfig:
-    """The config with these values; lists become tuples."""
-    return config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    def build(self, config: Any, context: Context) -> Task:
+        """The task of that configuration on the context's data; on noise without data."""
+
+    def publish(self, config: Any, out: Path, context: Context, options: PublishOptions) -> str:
+        """Measures the network of the run in `out`, writes weight, manifest entry and card; the weight's name."""
+
+    def evaluate(self, name: str, context: Context) -> dict[str, Any]:
+        """What is measured of a published weight, JSON-ready."""
 
 
 def recorded_config(settings: Mapping[str, Any], config: type[LoopConfig], whose: str) -> LoopConfig:
@@ -183,7 +139,7 @@ def command_of(recipe: str, config: LoopConfig, *, resize: bool = False) -> str:
             value = named_start(value)
         if value == field.default or (config.epochs and field.name in {"steps", "evaluate_every"}):
             continue
-        flag = "--" + field.name.replace("_", "-")
+        flag = option_of(field.name)
         if isinstance(value, bool):
             words.append(flag if value else flag.replace("--", "--no-", 1))
         else:

@@ -8,15 +8,15 @@ networks, its published half being no discriminator.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from cvdemo.weights import WeightEntry
 from train.engine.checkpoint import BEST, LAST, has_checkpoint, load_last
+from train.engine.config_options import config_of, recipe_in
 from train.engine.loop import LoopConfig
-from train.publishing.lineage import recipe_in
-from train.publishing.recipe import Recipe, config_of, recorded_config
-from train.recipes import RECIPES
+from train.publishing.recipe import Recipe, recorded_config
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs: 1, 2 and so on")
 
 
-def legs(name: str, entry: WeightEntry) -> list[tuple[Recipe, LoopConfig]]:
+def runs_of(name: str, entry: WeightEntry, recipes: Mapping[str, Recipe]) -> list[tuple[Recipe, LoopConfig]]:
     """Recipe and configuration of every run that made a weight, oldest first.
 
     Raises:
@@ -34,10 +34,9 @@ def legs(name: str, entry: WeightEntry) -> list[tuple[Recipe, LoopConfig]]:
             before.
     """
     found = []
-    for command, settings in [(run["command"], run["settings"]) for run in entry.earlier] + [
-        (entry.command, entry.settings)
-    ]:
-        recipe = RECIPES.get(recipe_in(command))
+    last = {"command": entry.command, "settings": entry.settings}
+    for command, settings in [(run["command"], run["settings"]) for run in (*entry.earlier, last)]:
+        recipe = recipes.get(recipe_in(command))
         if recipe is None or settings is None:
             raise ValueError(f"{name} was not trained with recorded settings; `{command}` made it")
         found.append((recipe, recorded_config(settings, recipe.config, name)))

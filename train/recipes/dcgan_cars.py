@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.recipe import GanSpec
-from train.sample.task import GanConfig
+from train.sample.gan_recipe import GanRecipe
+from train.sample.gan_task import GanConfig
 
 _NOTES = """
 Draws the middles of cars at 64 px from Gaussian latents of length 128, for the Sample tab. Nothing can be asked for but
@@ -25,22 +25,20 @@ class DcganCarsConfig(GanConfig):
     steps: int = 10_000
     evaluate_every: int = 1000
     preview_every: int = 250
-    label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
+    label_smoothing: float = 0.1
     lr_generator: float = 3e-4
-    decay_steps: int = 5000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
-    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")  # what D sees is changed so; none: nothing
+    decay_steps: int = 5000
+    diff_augment: tuple[str, ...] = ("color", "translation", "cutout")
 
 
-SPEC = GanSpec(
-    recipe="dcgan-cars",
+RECIPE = GanRecipe(
+    name="dcgan-cars",
     weight="dcgan_cars",
     dataset="16,178 pictures of cars, 180 x 100 px (github.com/matan-chan/cars_DCGAN), central squares at 64 px",
     count=16_178,
     licence="Apache-2.0 for the weights; the training pictures come without a licence",
     config=DcganCarsConfig,
     notes=_NOTES,
-)
-RECIPE = SPEC.as_recipe(
     goal="cars at 64 px; FD-Lite0 as low as the hours allow",
     dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )

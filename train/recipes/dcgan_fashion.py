@@ -15,8 +15,8 @@ import numpy as np
 from train.data.datasets import read_fashion_mnist
 from train.data.hdf5 import Pictures
 from train.recipes.lenet import FASHION_MNIST
-from train.sample.recipe import GanSpec
-from train.sample.task import GanConfig
+from train.sample.gan_recipe import GanRecipe
+from train.sample.gan_task import GanConfig
 
 _NOTES = """
 Draws clothes, shoes and bags as grey pictures of 32 px, bright on black, as they stand in Fashion-MNIST. It knows no
@@ -31,14 +31,14 @@ class DcganFashionConfig(GanConfig):
     steps: int = 6000
     evaluate_every: int = 1000
     preview_every: int = 100
-    size: int = 32  # px, 4 times a power of two
+    size: int = 32
     latent_dim: int = 64
-    width: int = 32  # channels of G before its last layer and of D after its first
+    width: int = 32
     ema_decay: float = 0.998
     flips: bool = False  # shoes all point to the left
-    label_smoothing: float = 0.1  # [0, 0.5], real targets become 1 - this; bce only
+    label_smoothing: float = 0.1
     lr_generator: float = 3e-4
-    decay_steps: int = 3000  # the last ones, at most `steps`, over which both learning rates fall linearly to 0
+    decay_steps: int = 3000
 
 
 def read(data: Path, size: int) -> Pictures:
@@ -55,8 +55,8 @@ def read(data: Path, size: int) -> Pictures:
     return np.pad(pictures, ((0, 0), side, side, (0, 0)))
 
 
-SPEC = GanSpec(
-    recipe="dcgan-fashion",
+RECIPE = GanRecipe(
+    name="dcgan-fashion",
     weight="dcgan_fashion",
     dataset=FASHION_MNIST.name,
     count=FASHION_MNIST.counts["train"],
@@ -67,8 +67,6 @@ SPEC = GanSpec(
     read=read,
     channels=1,
     download=FASHION_MNIST.download,
-)
-RECIPE = SPEC.as_recipe(
     goal="clothes that a person names at once, in ten minutes on two cores",
     dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )

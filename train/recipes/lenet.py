@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.classify.recipe import ClassifierSpec, Source
-from train.classify.task import ClassifierConfig, Normalisation
+from cvdemo.config import setting
+from train.classify.classifier_recipe import ClassifierRecipe, Source
+from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_fashion_mnist
-from train.engine.optimisers import OptimizerName, ScheduleName
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
 
 # what the pictures are, how they are normalised, and where their test split is
 FASHION_MNIST = Source(
@@ -52,7 +54,7 @@ class LenetConfig(ClassifierConfig):
     label_smoothing: float = 0.05
     flip: bool = True
     translate_px: int = 1
-    dropout: float = 0.3
+    dropout: float = setting(0.3, help="before the classifier", minimum=0, below=1)
 
 
 def network(config: LenetConfig) -> dict[str, Any]:
@@ -60,14 +62,13 @@ def network(config: LenetConfig) -> dict[str, Any]:
     return {"name": "lenet5", "num_classes": 10, "dropout": config.dropout}
 
 
-RECIPE = ClassifierSpec(
-    recipe="lenet-fashion-mnist",
+RECIPE = ClassifierRecipe(
+    name="lenet-fashion-mnist",
     weight="lenet_fashion_mnist",
     source=FASHION_MNIST,
     config=LenetConfig,
     network=network,
     notes=_NOTES,
-).as_recipe(
     goal="92 % on the test split, in under ten minutes on two cores",
     dry_run={"batch_size": 8, "micro_batch": 8},
 )

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.classify.recipe import ClassifierSpec
-from train.classify.task import ClassifierConfig
-from train.engine.optimisers import OptimizerName, ScheduleName
+from cvdemo.config import setting
+from train.classify.classifier_recipe import ClassifierRecipe
+from train.classify.classifier_task import ClassifierConfig
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
 from train.recipes.cifar10 import CIFAR10
 
 _NOTES = """
@@ -35,7 +37,7 @@ class MiniGoogLeNetConfig(ClassifierConfig):
     label_smoothing: float = 0.1
     flip: bool = True
     translate_px: int = 3
-    dropout: float = 0.2
+    dropout: float = setting(0.2, help="before the classifier", minimum=0, below=1)
 
 
 def network(config: MiniGoogLeNetConfig) -> dict[str, Any]:
@@ -43,14 +45,13 @@ def network(config: MiniGoogLeNetConfig) -> dict[str, Any]:
     return {"name": "mini_googlenet", "num_classes": 10, "dropout": config.dropout}
 
 
-RECIPE = ClassifierSpec(
-    recipe="cifar10-minigooglenet",
+RECIPE = ClassifierRecipe(
+    name="cifar10-minigooglenet",
     weight="cifar10_minigooglenet",
     source=CIFAR10,
     config=MiniGoogLeNetConfig,
     network=network,
     notes=_NOTES,
-).as_recipe(
     goal="above 90.81 % on the test split, the book's best",
     dry_run={"batch_size": 8, "micro_batch": 4},
 )

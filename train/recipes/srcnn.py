@@ -1,6 +1,6 @@
 """SRCNN 9-5-5 for one scale (Dong et al. 2016), luminance only; x3 and x4 may start from x2.
 
-Data, training and what differs from the paper: `train.upscale.recipe`.
+Data, training and what differs from the paper: `train.upscale.super_resolution_recipe`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.upscale.recipe import SuperResolution
-from train.upscale.task import SuperResolutionConfig
+from cvdemo.config import setting
+from train.upscale.super_resolution_recipe import SuperResolutionRecipe
+from train.upscale.super_resolution_task import SuperResolutionConfig
 
 NOTES = """
 Restores the luminance of a picture that bicubic has enlarged, for the Upscale tab; colour stays bicubic. It sharpens
@@ -32,8 +33,10 @@ class SrcnnConfig(SuperResolutionConfig):
     steps: int = 20_000  # 40 minutes of one AMX core at x2
     evaluate_every: int = 2000
     crop_px: int = 60
-    kernels: tuple[int, ...] = (9, 5, 5)  # px, first layer to last
-    channels: tuple[int, ...] = (64, 32)  # of every layer but the last
+    kernels: tuple[int, ...] = setting(
+        (9, 5, 5), help="sides of the kernels, first layer to last", unit="px", minimum=1, min_count=1
+    )
+    channels: tuple[int, ...] = setting((64, 32), help="of every layer but the last", minimum=1)
 
     @property
     def network(self) -> dict[str, Any]:
@@ -45,10 +48,10 @@ class SrcnnConfig(SuperResolutionConfig):
         return f"srcnn{kind}_x{self.scale}"
 
 
-RECIPE = SuperResolution(
-    recipe="srcnn",
+RECIPE = SuperResolutionRecipe(
+    name="srcnn",
     goal="Set5 PSNR 36.66 / 32.75 / 30.48 dB, Set14 32.42 / 29.28 / 27.49 dB at x2 / x3 / x4 (Dong et al. 2016)",
     config=SrcnnConfig,
     dry_run=DRY_RUN,
     notes=NOTES,
-).as_recipe()
+)

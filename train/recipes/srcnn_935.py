@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from train.recipes.srcnn import DRY_RUN, NOTES, SrcnnConfig
-from train.upscale.recipe import SuperResolution
+from train.upscale.super_resolution_recipe import SuperResolutionRecipe
+from train.upscale.super_resolution_task import Scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class Srcnn935Config(SrcnnConfig):
     """As 9-5-5 but for the second layer, and at x3, where the paper gives its figures."""
 
-    scale: Literal[2, 3, 4] = 3
+    scale: Scale = 3
     kernels: tuple[int, ...] = (9, 3, 5)
 
 
-RECIPE = SuperResolution(
-    recipe="srcnn-9-3-5",
+RECIPE = SuperResolutionRecipe(
+    name="srcnn-9-3-5",
     goal="Set5 PSNR 32.66 dB at x3 (Dong et al. 2016)",
     config=Srcnn935Config,
     dry_run=DRY_RUN,
     notes=NOTES,
-).as_recipe()
+)

@@ -1,6 +1,7 @@
 """FastSRCNN for one scale: better than SRCNN and several times cheaper, since it works on the low-resolution picture.
 
-x3 and x4 may start from x2, of which all layers fit but the last. Data and training: `train.upscale.recipe`.
+x3 and x4 may start from x2, of which all layers fit but the last. Data and training:
+`train.upscale.super_resolution_recipe`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from train.upscale.recipe import SuperResolution
-from train.upscale.task import SuperResolutionConfig
+from cvdemo.config import setting
+from train.upscale.super_resolution_recipe import SuperResolutionRecipe
+from train.upscale.super_resolution_task import SuperResolutionConfig
 
 NOTES = """
 Adds to a picture that bicubic has enlarged the detail that the network sees in the small one; luminance only, colour
@@ -25,8 +27,8 @@ class FastSrcnnConfig(SuperResolutionConfig):
     steps: int = 14_000  # a quarter of an hour of one AMX core at x2
     evaluate_every: int = 1000
     crop_px: int = 96
-    width: int = 32  # channels of the hidden layers
-    depth: int = 5  # hidden layers between the first and the last
+    width: int = setting(32, help="channels of the hidden layers", minimum=1)
+    depth: int = setting(5, help="hidden layers between the first and the last", minimum=0)
 
     @property
     def network(self) -> dict[str, Any]:
@@ -37,10 +39,10 @@ class FastSrcnnConfig(SuperResolutionConfig):
         return f"srcnn_fast_x{self.scale}"
 
 
-RECIPE = SuperResolution(
-    recipe="srcnn-fast",
+RECIPE = SuperResolutionRecipe(
+    name="srcnn-fast",
     goal="Set5 PSNR 37.10 / 33.20 / 30.75 dB, Set14 32.65 / 29.45 / 27.60 dB at x2 / x3 / x4",
     config=FastSrcnnConfig,
     dry_run={"width": 8, "depth": 2, "batch_size": 4, "float32_steps": 1, "crop_px": 24, "patch_px": 84},
     notes=NOTES,
-).as_recipe()
+)

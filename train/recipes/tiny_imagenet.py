@@ -2,7 +2,7 @@
 
 The defaults are the recipe for a GPU: ResNet-18's layout without pooling in the stem, 200 epochs with CutMix and
 mixup; it has not been run. The network in the manifest, 57.86 % after 2.04 h on two CPU cores, has a block a stage,
-Muon, and pictures that grow: its card has the command, `train/LOG.md` the rest. `--data DIR` holds `train` and `val`
+Muon, and pictures that grow: its card has the command. See docs/experiments. `--data DIR` holds `train` and `val`
 as in the official archive (`--download` fetches it); 5,000 training pictures choose the checkpoint, the official
 validation pictures are the test split, for the official test pictures have no public labels.
 """
@@ -10,12 +10,16 @@ validation pictures are the test split, for the official test pictures have no p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from train.classify.recipe import ClassifierSpec, Source
-from train.classify.task import ClassifierConfig, Normalisation
+from cvdemo.config import setting
+from train.classify.classifier_recipe import ClassifierRecipe, Source
+from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_tiny_imagenet, tiny_imagenet_folder
-from train.engine.optimisers import OptimizerName, ScheduleName
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
+
+NetworkName = Literal["preact_resnet", "deeper_googlenet"]
 
 TINY_IMAGENET = Source(
     name="Tiny ImageNet (200 classes of ImageNet at 64 px), copy of github.com/seshuad/IMagenet",
@@ -41,11 +45,15 @@ know ImageNet do better; this one shows what training from scratch gives.
 class TinyImageNetConfig(ClassifierConfig):
     """Hyper-parameters of the run on a GPU."""
 
-    network: Literal["preact_resnet", "deeper_googlenet"] = "preact_resnet"
-    widths: tuple[int, ...] = (64, 128, 256, 512)
-    depths: tuple[int, ...] = (2, 2, 2, 2)
-    stem_stride: int = 1  # 2: a quarter of the time
-    dropout: float = 0.2
+    network: NetworkName = setting("preact_resnet", help="which one is trained", choices=get_args(NetworkName))
+    widths: tuple[int, ...] = setting(
+        (64, 128, 256, 512), help="of preact_resnet: channels of each stage", minimum=1, min_count=1
+    )
+    depths: tuple[int, ...] = setting(
+        (2, 2, 2, 2), help="of preact_resnet: blocks of each stage", minimum=1, min_count=1
+    )
+    stem_stride: int = setting(1, help="of preact_resnet; 2: a quarter of the time", minimum=1)
+    dropout: float = setting(0.2, help="before the classifier", minimum=0, below=1)
     epochs: int = 200
     batch_size: int = 256
     micro_batch: int = 256
@@ -76,14 +84,13 @@ def network(config: TinyImageNetConfig) -> dict[str, Any]:
     }
 
 
-RECIPE = ClassifierSpec(
-    recipe="tiny-imagenet",
+RECIPE = ClassifierRecipe(
+    name="tiny-imagenet",
     weight="tiny_imagenet",
     source=TINY_IMAGENET,
     config=TinyImageNetConfig,
     network=network,
     notes=_NOTES,
-).as_recipe(
     goal="65 % rank-1 on the official validation pictures, on a GPU",
     dry_run={"batch_size": 4, "micro_batch": 4, "widths": (16, 16, 16, 16), "depths": (1, 1, 1, 1)},
 )

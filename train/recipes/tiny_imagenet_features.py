@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.classify.features import FeatureConfig
-from train.classify.transfer_recipe import TransferData, TransferSpec
+from train.classify.transfer_data import TransferData
+from train.classify.transfer_recipe import TransferRecipe
 from train.data.datasets import hold_out_last, tiny_imagenet_files
 from train.data.read_pictures import Listing
 
@@ -57,13 +58,12 @@ class TinyFeaturesConfig(FeatureConfig):
     l2: tuple[float, ...] = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
 
 
-RECIPE = TransferSpec(
-    recipe="tiny-imagenet-features",
+RECIPE = TransferRecipe(
+    name="tiny-imagenet-features",
     weight="tiny_imagenet_features",
     data=TINY_IMAGENET,
     config=TinyFeaturesConfig,
     notes=_NOTES,
-).as_recipe(
     goal="70 % rank-1 on val",
     dry_run={"input_px": 32, "batch_size": 8},
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.classify.finetune import FineTuneConfig
-from train.classify.transfer_recipe import TransferSpec
+from train.classify.transfer_recipe import TransferRecipe
 from train.recipes.tiny_imagenet_features import TINY_IMAGENET
 
 _NOTES = """
@@ -33,13 +33,12 @@ class TinyFineTuneConfig(FineTuneConfig):
     warmup_steps: int = 150  # 200 classes: the head needs longer than for two
 
 
-RECIPE = TransferSpec(
-    recipe="tiny-imagenet-finetune",
+RECIPE = TransferRecipe(
+    name="tiny-imagenet-finetune",
     weight="tiny_imagenet_finetune",
     data=TINY_IMAGENET,
     config=TinyFineTuneConfig,
     notes=_NOTES,
-).as_recipe(
     goal="76 % rank-1 on val",
     dry_run={"input_px": 64, "train_px": 64, "batch_size": 8, "warmup_steps": 1},
 )

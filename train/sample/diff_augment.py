@@ -41,7 +41,7 @@ def diff_augment(pictures: Tensor, policies: Sequence[str], numbers: Tensor) -> 
         raise ValueError(f"need numbers {(len(pictures), NUMBERS)}, got {tuple(numbers.shape)}")
     pictures = pictures.contiguous()  # a fifth to a half of the time of channels last, with three channels
     for policy in policies:
-        pictures = _POLICIES[policy](pictures, numbers)
+        pictures = POLICIES[policy](pictures, numbers)
     return pictures.contiguous(memory_format=torch.channels_last)
 
 
@@ -51,9 +51,9 @@ def check_policies(policies: Sequence[str]) -> None:
     Raises:
         ValueError: for others.
     """
-    unknown = [policy for policy in policies if policy not in _POLICIES]
+    unknown = [policy for policy in policies if policy not in POLICIES]
     if unknown:
-        raise ValueError(f"no augmentation {', '.join(unknown)}; there are {', '.join(_POLICIES)}")
+        raise ValueError(f"no augmentation {', '.join(unknown)}; there are {', '.join(POLICIES)}")
 
 
 def _colour(pictures: Tensor, numbers: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ def _nothing(pictures: Tensor, numbers: Tensor) -> Tensor:
     return pictures
 
 
-_POLICIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+POLICIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "color": _colour,
     "translation": _translation,
     "cutout": _cutout,

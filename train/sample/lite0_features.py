@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cvdemo.classify.classifier import load_classifier
-from cvdemo.images import Preprocessing, normalise, resize
+from cvdemo.images import Preprocessing, normalise, resize, to_batch
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of
@@ -62,7 +62,7 @@ def lite0_features(batches: Iterable[Pictures], device: torch.device, amp: bool 
     found = []
     for batch in batches:
         for part in np.array_split(batch, max(1, len(batch) // _BATCH)):
-            pixels = torch.from_numpy(part).to(device).permute(0, 3, 1, 2).float() / 255
+            pixels = to_batch(part, device)
             pixels = normalise(resize(pixels.expand(-1, 3, -1, -1), (INPUT_PX, INPUT_PX)), preprocessing)
             with autocast(device, amp):
                 found.append(network.pooled(pixels.contiguous(memory_format=torch.channels_last)).float().cpu())

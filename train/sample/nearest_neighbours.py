@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from cvdemo.images import ImageArray, resize
+from cvdemo.images import ImageArray, resize, to_batch, to_images
 from train.data.hdf5 import Pictures
 from train.sample.lite0_features import RealFeatures, in_batches, lite0_features
 
@@ -86,11 +86,10 @@ def find_neighbours(samples: Pictures, real: RealFeatures, count: int = NEAREST)
 
 def softened(pictures: Pictures) -> Pictures:
     """The pictures (N, H, W, C) as they come back from being shrunk to two thirds of their size."""
-    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    pixels = to_batch(pictures)
     height, width = pictures.shape[1:3]
     small = resize(pixels, (max(1, round(height * BLUR)), max(1, round(width * BLUR))))
-    array: Pictures = (resize(small, (height, width)) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-    return array
+    return to_images(resize(small, (height, width)))
 
 
 def nearest(views: Sequence[Tensor], real: Tensor, count: int, *, exclude_self: bool = False) -> tuple[Tensor, Tensor]:

@@ -40,7 +40,7 @@ def read_luminance(path: Path) -> Tensor:
     with Image.open(path) as picture:
         if picture.mode == "L":
             return rgb[:, :1]
-    return (rgb_to_ycbcr(rgb)[:, :1] * 255).round() / 255
+    return _in_8_bit_steps(rgb_to_ycbcr(rgb)[:, :1])
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
@@ -110,8 +110,8 @@ def measure(pictures: Mapping[str, Tensor], scale: int, restore: Restore) -> dic
         low_res = bicubic_resize(high_res, scale=1 / scale)
         enlarged = bicubic_resize(low_res, scale=scale)
         with torch.no_grad():
-            restored = _to_8_bit(restore(low_res, enlarged).cpu())
-        enlarged = _to_8_bit(enlarged)
+            restored = _in_8_bit_steps(restore(low_res, enlarged).cpu())
+        enlarged = _in_8_bit_steps(enlarged)
         totals["psnr"] += psnr(restored, high_res, scale).item()
         totals["ssim"] += ssim(restored, high_res, scale).item()
         totals["bicubic_psnr"] += psnr(enlarged, high_res, scale).item()
@@ -133,5 +133,6 @@ def check_gate(name: str, bicubic_psnr: float, scale: int) -> None:
         )
 
 
-def _to_8_bit(luminance: Tensor) -> Tensor:
+def _in_8_bit_steps(luminance: Tensor) -> Tensor:
+    """Rounded as a file would hold it, but as floats: where a network has diverged, NaN stays NaN."""
     return (luminance * 255).round().clamp(0, 255) / 255

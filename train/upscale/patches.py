@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cvdemo.images import to_uint8
 from cvdemo.ops.boxes import axis_starts
 from cvdemo.ops.resample import bicubic_resize
 from train.data.hdf5_writer import Hdf5Writer
@@ -68,7 +69,7 @@ def cut(luminance: Tensor, patch_px: int, shrink: Sequence[float]) -> Iterator[P
         )
     for factor in shrink:
         copy = bicubic_resize(luminance, scale=factor) if factor < 1 else luminance
-        pixels = (modcrop(copy, GRID_PX)[0, 0] * 255).round().clamp(0, 255).byte().numpy()
+        pixels = to_uint8(modcrop(copy, GRID_PX)[0, 0]).numpy()
         if min(pixels.shape) >= patch_px // 2:
             yield _windows(_mirrored(pixels, patch_px), patch_px)
 

@@ -32,7 +32,7 @@ from cvdemo.limits import (
     UNHEARD_S,
     UNREAD_KEPT_S,
 )
-from cvdemo.memory import give_back_memory
+from cvdemo.memory import give_back_memory_soon
 from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.wiring.jobs import told_to_stop
 
@@ -168,7 +168,7 @@ class FairQueue(queueing.Queue):
             for event in events:
                 self.free(event)
             if is_heavy(fn):
-                give_back_memory()
+                give_back_memory_soon()
 
     async def clean_events(self, *, session_hash: str | None = None, event_id: str | None = None) -> None:
         """Gradio's, which a client that leaves brings about; what runs for it ends at its next step."""

@@ -15,6 +15,7 @@ from PIL import Image
 from cvdemo.errors import DemoError
 from cvdemo.ui.serving.field_values import wrong
 from cvdemo.ui.serving.page_folder import ROOM
+from cvdemo.whole_files import write_whole as write_whole
 
 
 def save_pil_to_cache(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
@@ -42,18 +43,6 @@ def _keep(data: bytes, name: str, cache_dir: str) -> str:
             raise wrong(str(error)) from error
         write_whole(path, data)
     return str(path)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that nobody ever sees in part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 def save_download(name: str, data: bytes) -> Path:

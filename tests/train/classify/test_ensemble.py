@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +11,26 @@ import torch
 
 from cvdemo.weights import load_ensembles, load_manifest
 from tests.train.publishing.test_publish import put
-from train.classify import ensemble
-from train.classify import recipe as classifier_recipe
-from train.classify.recipe import ClassifierSpec, Source
-from train.classify.task import ClassifierConfig, ClassifierTask, Normalisation
-from train.data.datasets import READINGS, Labelled
+from tests.train.tiny import altered
+from train.classify import classifier_recipe, ensemble
+from train.classify.classifier_recipe import ClassifierRecipe, Source
+from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation
+from train.data.datasets import READINGS, LabelledPictures
 from train.engine.checkpoint import LAST
-from train.publishing.recipe import Context, PublishOptions, Recipe
+from train.engine.optimisers import OptimizerName
+from train.publishing.recipe import Context, PublishOptions
 
 CPU = torch.device("cpu")
 
 
-def squares(data: Path, split: str) -> Labelled:
+def squares(data: Path, split: str) -> LabelledPictures:
     """Bright and dark pictures of 28 px: the two classes."""
     rng = np.random.default_rng(0 if split == "train" else 1)
     labels = np.arange(40, dtype=np.int64) % 2
     pictures = (
         rng.integers(0, 120, (40, 28, 28, 1), dtype=np.uint8) + (labels * 130).astype(np.uint8)[:, None, None, None]
     )
-    return Labelled(pictures, labels, ["dark", "bright"])
+    return LabelledPictures(pictures, labels, ["dark", "bright"])
 
 
 SOURCE = Source(
@@ -43,20 +44,32 @@ SOURCE = Source(
     normalisation=Normalisation((0.5,), (0.3,)),
     test_split="made pictures",
 )
-CONFIG = ClassifierConfig(epochs=1, batch_size=10, validation=10, optimizer="adam", lr=3e-3, ema_decay=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SquaresConfig(ClassifierConfig):
+    epochs: int = 1
+    batch_size: int = 10
+    validation: int = 10
+    optimizer: OptimizerName = "adam"
+    lr: float = 3e-3
+    ema_decay: float = 0.0
+
+
+CONFIG = SquaresConfig()
 
 
 @pytest.fixture(name="recipe")
-def fixture_recipe() -> Recipe:
-    spec = ClassifierSpec(
-        recipe="squares",
+def fixture_recipe() -> ClassifierRecipe:
+    return ClassifierRecipe(
+        name="squares",
+        goal="none",
+        dry_run={},
         weight="squares",
         source=SOURCE,
-        config=ClassifierConfig,
+        config=SquaresConfig,
         network=lambda config: {"name": "lenet5", "num_classes": 2, "channels": [2, 2], "hidden": [8, 4]},
     )
-    recipe = spec.as_recipe(goal="none", dry_run={})
-    return replace(recipe, config=lambda: CONFIG)
 
 
 def context(tmp_path: Path) -> Context:
@@ -95,11 +108,10 @@ def test_members_of_different_shapes_are_refused(logits: list[torch.Tensor]) -> 
 
 
 def test_it_trains_members_that_differ_by_seed_and_keeps_finished_runs(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: ClassifierRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
     assert [folder.name for folder in folders] == ["seed_0", "seed_1"]
-    assert recipe.load_run is not None
     weights = [recipe.load_run(folder / LAST).state_dict()["conv1.weight"] for folder in folders]
     assert not torch.equal(*weights)
     steps: list[int] = []
@@ -109,14 +121,14 @@ def test_it_trains_members_that_differ_by_seed_and_keeps_finished_runs(
 
 
 def test_a_stop_does_not_go_on_with_the_next_member(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: ClassifierRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ensemble.Trainer, "run", lambda self: False)
     with pytest.raises(SystemExit, match="seed_0; the same command goes on"):
         ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
 
 
-def test_the_command_prints_members_mean_and_ensemble(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_command_prints_members_mean_and_ensemble(recipe: ClassifierRecipe, tmp_path: Path) -> None:
     args = options(train=2, out=tmp_path / "runs", json=True)
     printed = json.loads(ensemble.run(args, {"squares": recipe}, context(tmp_path), context(tmp_path)))
     assert len(printed["members"]) == 2 and printed["n"] == 40
@@ -126,17 +138,17 @@ def test_the_command_prints_members_mean_and_ensemble(recipe: Recipe, tmp_path: 
 
 
 def test_the_test_split_is_read_once_and_every_run_remembers_it(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: ClassifierRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
 
-    def counted(where: Context) -> Labelled:
+    def counted(where: Context) -> LabelledPictures:
         read.append("test")
         return recipe.test(where)
 
     runs = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
     members = [str(run) for run in runs]
-    ensemble.member_logits(members, replace(recipe, test=counted), context(tmp_path))
+    ensemble.measured_members(members, altered(recipe, test=counted), context(tmp_path))
     assert read == ["test"]
     for run in runs:
         (line,) = (run / READINGS).read_text().splitlines()
@@ -146,7 +158,7 @@ def test_the_test_split_is_read_once_and_every_run_remembers_it(
     assert "read once before for this run" in load_manifest(weights)["squares"].metric["split"]
 
 
-def test_one_member_is_no_ensemble(recipe: Recipe, tmp_path: Path) -> None:
+def test_one_member_is_no_ensemble(recipe: ClassifierRecipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="two members or more"):
         ensemble.run(options(members=["one"]), {"squares": recipe}, context(tmp_path), context(tmp_path))
     with pytest.raises(ValueError, match="each member once"):
@@ -159,14 +171,14 @@ def test_one_member_is_no_ensemble(recipe: Recipe, tmp_path: Path) -> None:
         ensemble.run(options(train=2), {"squares": recipe}, context(tmp_path), context(tmp_path))
 
 
-def test_only_published_members_are_published_together(recipe: Recipe, tmp_path: Path) -> None:
+def test_only_published_members_are_published_together(recipe: ClassifierRecipe, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"weights": {}}')
     scores = ensemble.EnsembleScores({"a": 90.0, "b": 92.0}, 91.0, 93.0, 99.0, 40)
     with pytest.raises(ValueError, match=r"publish \['a', 'b'\] first"):
         ensemble.publish_scores("both", ["a", "b"], scores, recipe, tmp_path)
 
 
-def test_a_published_ensemble_stands_in_the_manifest(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_published_ensemble_stands_in_the_manifest(recipe: ClassifierRecipe, tmp_path: Path) -> None:
     (run,) = ensemble.train_members(recipe, CONFIG, 1, tmp_path / "runs", context(tmp_path))
     weights = tmp_path / "weights"
     for name in ("a", "b"):
@@ -182,7 +194,7 @@ def test_a_published_ensemble_stands_in_the_manifest(recipe: Recipe, tmp_path: P
         put(weights, "b")
 
 
-def test_a_weight_for_other_pictures_is_not_measured(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_weight_for_other_pictures_is_not_measured(recipe: ClassifierRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = load_manifest()["lenet_fashion_mnist"]
     monkeypatch.setattr(classifier_recipe, "entry_of", lambda name: entry)
     with pytest.raises(ValueError, match=r"lenet_fashion_mnist was made for .*, squares measures with"):

@@ -24,13 +24,13 @@ from train.classify.features import (
     backbone,
     extract,
     mark_of,
-    noise_examples,
     outputs,
     pooled_by,
     preprocessing_at,
     read_features,
     seconds_of,
 )
+from train.classify.transfer_data import noise_pictures
 from train.data.read_pictures import Listing, Pictures, fingerprint, read_rgb
 from train.engine.loop import Trainer, seeded
 
@@ -244,6 +244,6 @@ def test_a_resumed_run_ends_the_same(tmp_path: Path) -> None:
 
 
 def test_noise_has_every_class() -> None:
-    examples = noise_examples(["x", "y", "z"], 32, 7, seed=0)
+    examples = noise_pictures(["x", "y", "z"], 32, 7, seed=0)
     assert examples.labels.tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert len(examples.pictures) == 7

@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from train import __main__ as command_line
-from train.classify import ensemble
-from train.classify import transfer_recipe as transfer
-from train.classify.features import backbone, noise_examples
+from train.classify import ensemble, transfer_data
+from train.classify.features import backbone
 from train.classify.finetune import FineTuneConfig, FineTuneTask, random_crop
-from train.classify.transfer_recipe import TransferSpec, difference, laid_over_backbone
+from train.classify.transfer_data import noise_pictures
+from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
 from train.data import datasets as sources
 from train.data.download import OFFICIAL
 from train.data.read_pictures import Listing
@@ -34,7 +34,7 @@ SMALL = FineTuneConfig(
 
 
 def small_task(config: FineTuneConfig = SMALL) -> FineTuneTask:
-    data, validation = (noise_examples(["a", "b"], 64, 8, seed) for seed in (0, 1))
+    data, validation = (noise_pictures(["a", "b"], 64, 8, seed) for seed in (0, 1))
     return FineTuneTask(config, data, validation, CPU, False)
 
 
@@ -190,8 +190,14 @@ def test_splits_with_other_classes_are_refused_before_step_0(monkeypatch: pytest
     def read(data: Path, split: str) -> Listing:
         return Listing([path] * 4, np.array([0, 0, 1, 1]), names[split])
 
-    spec = TransferSpec(
-        recipe="r", weight="w", config=FineTuneConfig, notes="", data=replace(cats_dogs_features.CATS_DOGS, read=read)
+    spec = TransferRecipe(
+        goal="none",
+        dry_run={},
+        name="r",
+        weight="w",
+        config=FineTuneConfig,
+        notes="",
+        data=replace(cats_dogs_features.CATS_DOGS, read=read),
     )
     context = Context(data=tmp_path, device=CPU, amp=False)
     with pytest.raises(ValueError, match=r"the training split knows the classes 'cat', 'dog', .* unknown 'fox'"):
@@ -267,7 +273,7 @@ def test_the_two_ways_make_an_ensemble(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [*members, "mean", "ensemble"]
     assert lines[-1].endswith("100.00 %  (n = 8)")
-    logits, labels = ensemble.member_logits([*members, *runs], cats_dogs_features.RECIPE, context)
+    logits, labels = ensemble.measured_members([*members, *runs], cats_dogs_features.RECIPE, context)[:2]
     assert labels.bincount().tolist() == [4, 4]
     for name, run in zip(members, runs, strict=True):
         assert logits[name].shape == (8, 2)
@@ -327,7 +333,7 @@ def test_a_regression_that_was_not_measured_has_no_network(cats_dogs: Path, tmp_
 
 def test_tiny_imagenet_is_fetched_and_cats_and_dogs_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Path]] = []
-    monkeypatch.setattr(transfer, "fetch", lambda name, folder, progress: asked.append((name, folder)))
+    monkeypatch.setattr(transfer_data, "fetch", lambda name, folder, progress: asked.append((name, folder)))
     download = tiny_imagenet_features.RECIPE.download
     assert download is not None and tiny_imagenet_features.TINY_IMAGENET.official in OFFICIAL
     download(tmp_path)

@@ -272,14 +272,6 @@ def test_six_views_and_their_weights(pixels: Tensor) -> None:
     ],
     ids=str,
 )
-def test_values_out_of_range_are_named(pixels: Tensor, changes: dict[str, object]) -> None:
-    config = replace(AugmentConfig(), **changes)
-    labels = torch.zeros(64, dtype=torch.long)
-    calls = (
-        lambda: augment_batch(pixels, config, seeded()),
-        lambda: jitter_colours(pixels, config, seeded()),
-        lambda: mix_batch(pixels, labels, 1, config, seeded()),
-    )
-    for call in calls:
-        with pytest.raises(ValueError, match=f"out of range: {next(iter(changes))}="):
-            call()
+def test_values_out_of_range_are_named(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(changes))} must be "):
+        replace(AugmentConfig(), **changes)

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from train.data.hdf5 import (
     Hdf5Dataset,
     Hdf5Writer,
-    load_labelled,
+    load_labelled_pictures,
     write_pictures,
 )
 from train.data.hdf5_writer import encode_jpeg
@@ -50,7 +50,7 @@ def test_samples_labels_names_and_means_come_back(file: Path) -> None:
     assert data.class_names == list("abcde")
     assert data.mean == pytest.approx((pictures / 255).mean(axis=(0, 1, 2)), abs=1e-12)
     assert data.std == pytest.approx((pictures / 255).std(axis=(0, 1, 2)), abs=1e-9)
-    labelled = load_labelled(file)
+    labelled = load_labelled_pictures(file)
     assert np.array_equal(labelled.pictures, pictures) and labelled.class_names == list("abcde")
 
 
@@ -63,7 +63,7 @@ def test_features_keep_their_type_and_have_no_means(tmp_path: Path, dtype: type)
     assert np.array_equal(data.read(), features) and data.read().dtype == dtype
     assert data.mean is None and data.class_names == []
     with pytest.raises(ValueError, match="no uint8 pictures"):
-        load_labelled(tmp_path / "f.h5")
+        load_labelled_pictures(tmp_path / "f.h5")
 
 
 def test_jpeg_bytes_are_stored_as_they_are(tmp_path: Path, chelsea: np.ndarray) -> None:

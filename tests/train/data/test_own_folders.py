@@ -15,9 +15,9 @@ from cvdemo.weights import load_labels, load_manifest
 from train import __main__ as command_line
 from train.classify import ensemble
 from train.data import datasets as sources
-from train.data.class_names import columns_in_order, in_order, order_of
-from train.data.splits import Labelled
+from train.data.splits import LabelledPictures
 from train.engine.checkpoint import LAST, load
+from train.engine.class_names import columns_in_order, order_of
 from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions
 from train.recipes import RECIPES, cifar10
@@ -96,12 +96,12 @@ def test_pictures_of_another_size_name_the_option_before_anything_is_packed(
     state = load(tmp_path / "run" / LAST)
     assert " --resize --data DIR" in state["command"] and state["trained_on"]["resize"]
     with pytest.raises(ValueError, match="give --resize"):
-        cifar10.SPEC.test(context(data))
+        cifar10.RECIPE.test(context(data))
     words = ["publish", "cifar10", "--out", str(tmp_path / "run"), "--data", str(data), "--name", "mine", "--resize"]
     command_line.main([*words, "--weights-dir", str(tmp_path / "weights"), "--device", "cpu"])
     entry = load_manifest(tmp_path / "weights")["mine"]
     assert " --resize --data DIR" in entry.command and " --resize --data DIR" in entry.metric["command"]
-    assert cifar10.SPEC.test(context(data, resize=True)).pictures.shape == (6, 32, 32, 3)
+    assert cifar10.RECIPE.test(context(data, resize=True)).pictures.shape == (6, 32, 32, 3)
 
 
 def test_an_older_packing_of_another_size_is_not_trained_on(tmp_path: Path) -> None:
@@ -184,12 +184,12 @@ def test_a_class_that_was_renamed_since_is_not_measured_by_its_place(tmp_path: P
     assert not weights.exists()
     members = [str(tmp_path / "run"), str(tmp_path / "run") + "/"]
     with pytest.raises(ValueError, match=r"knows the classes 'ant'.*the data have .*'zebu'"):
-        ensemble.member_logits(members, cifar10.RECIPE, where)
+        ensemble.measured_members(members, cifar10.RECIPE, where)
 
 
 def test_a_checkpoint_without_names_takes_those_of_the_training_split(tmp_path: Path) -> None:
     data, weights = own_folders(tmp_path / "data"), tmp_path / "weights"
-    spec = replace(cifar10.SPEC, source=replace(cifar10.CIFAR10, num_classes=3))
+    spec = replace(cifar10.RECIPE, source=replace(cifar10.CIFAR10, num_classes=3))
     where = trained(data, tmp_path / "run")
     state = load(tmp_path / "run" / LAST)
     del state["class_names"], state["trained_on"]
@@ -213,8 +213,8 @@ def test_other_classes_do_not_replace_the_names_of_another_weight(tmp_path: Path
 
 
 def test_labels_follow_their_names() -> None:
-    data = Labelled(np.zeros((3, 1, 1, 3), np.uint8), np.array([0, 1, 2]), ["b", "c", "a"])
-    assert in_order(data, ["a", "b", "c"], "x").labels.tolist() == [1, 2, 0]
+    data = LabelledPictures(np.zeros((3, 1, 1, 3), np.uint8), np.array([0, 1, 2]), ["b", "c", "a"])
+    assert data.in_order(["a", "b", "c"], "x").labels.tolist() == [1, 2, 0]
     logits = torch.tensor([[1.0, 2.0, 3.0]])  # of b, c, a
     assert columns_in_order(logits, ["b", "c", "a"], "x", ["a", "b", "c"]).tolist() == [[3.0, 1.0, 2.0]]
     with pytest.raises(ValueError, match="and 30 more"):

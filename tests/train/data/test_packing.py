@@ -11,7 +11,7 @@ from PIL import Image
 from train.data.hdf5 import (
     Hdf5Dataset,
     drop_repeated,
-    load_labelled,
+    load_labelled_pictures,
     pack_classes,
     pack_folder,
     pack_list,
@@ -44,7 +44,7 @@ def test_class_folders_become_labels(tmp_path: Path) -> None:
     root = class_folder(tmp_path / "in")
     told: list[int] = []
     assert pack_classes(root, tmp_path / "out.h5", None, progress=told.append) == 3
-    labelled = load_labelled(tmp_path / "out.h5")
+    labelled = load_labelled_pictures(tmp_path / "out.h5")
     assert labelled.class_names == ["cat", "dog"] and labelled.labels.tolist() == [0, 1, 1]
     assert labelled.pictures[1:, 0, 0, 0].tolist() == [20, 10] and labelled.pictures.shape == (3, 20, 20, 3)
     assert told == [1, 2, 3]
@@ -58,7 +58,7 @@ def test_jpeg_packing_keeps_the_bytes_of_jpegs(tmp_path: Path) -> None:
     assert stored[0] == (root / "cat/images/c.jpg").read_bytes()
     assert [jpeg[:2] for jpeg in stored] == [b"\xff\xd8"] * 3
     pack_classes(root, tmp_path / "small.h5", 8, jpeg=True)
-    assert load_labelled(tmp_path / "small.h5").pictures.shape == (3, 8, 8, 3)
+    assert load_labelled_pictures(tmp_path / "small.h5").pictures.shape == (3, 8, 8, 3)
 
 
 def test_a_list_of_files_is_packed(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_packing_is_made_again_when_its_folder_or_its_settings_change(tmp_path
     assert (target.stat().st_ino == made) == (change == "none")
     fresh = tmp_path / "fresh.h5"
     pack_classes(root, fresh, 16 if change == "size_px" else 8, jpeg=change == "jpeg")
-    assert np.array_equal(load_labelled(target).pictures, load_labelled(fresh).pictures)
+    assert np.array_equal(load_labelled_pictures(target).pictures, load_labelled_pictures(fresh).pictures)
 
 
 def test_a_packing_of_distinct_pictures_follows_its_folder(tmp_path: Path) -> None:

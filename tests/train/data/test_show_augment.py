@@ -73,7 +73,7 @@ def test_the_command_shows_every_augmentation_or_those_given(
     assert "2 pictures, 4 columns" in capsys.readouterr().out
     with Image.open(tmp_path / "all.png") as wide, Image.open(tmp_path / "some.png") as narrow:
         assert wide.width > narrow.width and wide.height == narrow.height
-    with pytest.raises(ValueError, match="rotate_deg=200"):
+    with pytest.raises(ValueError, match="rotate_deg must be at most 180, got 200"):
         main([*words, "--rotate-deg", "200"])
     with pytest.raises(ValueError, match="at least one picture"):
         main([*words, "--pictures", "0"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.data.splits import Labelled, SealedSplit, class_weights, hold_out_last, stratified_split
+from train.data.splits import LabelledPictures, SealedSplit, class_weights, hold_out_last, stratified_split
 
 
 @pytest.mark.parametrize("sizes", [[50, 50], [90, 9, 1], [7, 30, 11, 3], [100]])
@@ -86,8 +86,8 @@ def test_readings_of_earlier_runs_are_on_record(tmp_path: Path) -> None:
 
 
 def test_pictures_and_labels_go_together() -> None:
-    data = Labelled(np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1), np.array([2, 0, 1]), ["a", "b", "c"])
+    data = LabelledPictures(np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1), np.array([2, 0, 1]), ["a", "b", "c"])
     part = data.take(np.array([2, 0]))
     assert len(part) == 2 and part.labels.tolist() == [1, 2] and part.pictures[:, 0, 0, 0].tolist() == [8, 0]
     with pytest.raises(ValueError, match="3 pictures, 2 labels"):
-        Labelled(data.pictures, np.array([0, 1]))
+        LabelledPictures(data.pictures, np.array([0, 1]))

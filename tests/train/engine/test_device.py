@@ -1,12 +1,10 @@
 """Where training runs."""
 
 import random
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from tests.train.tiny import equal
 from train.engine.device import (
@@ -22,7 +20,6 @@ from train.engine.device import (
     rng_state,
     seed_everything,
     set_rng_state,
-    worker_init,
 )
 
 CPU = torch.device("cpu")
@@ -31,16 +28,6 @@ CPU = torch.device("cpu")
 def draws() -> list[float]:
     """One number from each global generator."""
     return [random.random(), float(np.random.random()), torch.rand(1).item()]  # noqa: NPY002
-
-
-class Draws(Dataset):
-    """Each sample is a draw from Python's and NumPy's generators."""
-
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return torch.tensor(draws(), dtype=torch.float64)
 
 
 def test_auto_takes_what_is_there() -> None:
@@ -114,21 +101,6 @@ def test_what_draws_in_between_changes_nothing() -> None:
         draws()
         raise KeyError
     assert equal(before, rng_state(CPU))
-
-
-def epochs(init: Callable[[int], None]) -> list[list[list[float]]]:
-    """What two workers draw in each of two epochs."""
-    torch.manual_seed(7)
-    loader = DataLoader(Draws(), batch_size=1, num_workers=2, worker_init_fn=init)
-    return [[batch[0].tolist() for batch in loader] for _ in range(2)]
-
-
-def test_workers_draw_differently_but_the_same_in_each_run() -> None:
-    first = epochs(worker_init(5))
-    assert first == epochs(worker_init(5))
-    flat = [tuple(sample) for epoch in first for sample in epoch]
-    assert len(set(flat)) == len(flat)  # two workers, two epochs: nothing twice
-    assert first != epochs(worker_init(6))
 
 
 def test_seeds_of_different_purposes_differ() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal, same_run
-from train.engine import task as task_module
+from train.engine import training_task as task_module
 from train.engine.checkpoint import BEST, LAST, NEXT, PREVIOUS, load
 from train.engine.loop import LoopConfig, Trainer, epoch_indices, seeded, with_steps
 from train.engine.monitor import METRICS_FILE, read_records

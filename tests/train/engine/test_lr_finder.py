@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal
+from tests.train.tiny import CONFIG, PlainTask, TinyTask, altered, equal
 from train import __main__ as command_line
 from train.engine.device import rng_state
 from train.engine.loop import LoopConfig
@@ -151,7 +151,7 @@ def test_the_command_draws_whatever_the_sweep_was(
     learns: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     losses = [2.0 - 0.04 * step for step in range(40)] if learns else [1.0] * 40
-    recipe = replace(RECIPES["cifar10"], build=lambda config, context: Scripted(losses))
+    recipe = altered(RECIPES["cifar10"], build=lambda config, context: Scripted(losses))
     monkeypatch.setitem(RECIPES, "cifar10", recipe)
     words = ["lr-find", "cifar10", "--data", str(tmp_path), "--out", str(tmp_path / "new" / "curve.png")]
     words += ["--sweep-steps", "40", "--device", "cpu"]
@@ -181,7 +181,7 @@ def test_a_sweep_is_refused_before_the_data_are_read(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
-    monkeypatch.setitem(RECIPES, recipe, replace(RECIPES[recipe], build=lambda *given: pytest.fail("data were read")))
+    monkeypatch.setitem(RECIPES, recipe, altered(RECIPES[recipe], build=lambda *given: pytest.fail("data were read")))
     with pytest.raises(SystemExit, match=message):
         command_line.main(["lr-find", recipe, "--data", "absent", "--device", "cpu", *options])
 

@@ -7,8 +7,9 @@ import torch
 
 from tests.train.tiny import same_run
 from train.engine.checkpoint import LAST, load
+from train.engine.config_options import config_of
 from train.engine.loop import Task, Trainer
-from train.publishing.recipe import Context, config_of
+from train.publishing.recipe import Context
 from train.recipes import RECIPES
 
 SHORT = {

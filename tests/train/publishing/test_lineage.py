@@ -1,7 +1,7 @@
 """What a network came from: recorded through `--start`, told in the manifest, and run again by `refresh`."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,17 @@ import torch
 from cvdemo.upscale.network import make_network
 from cvdemo.weights import WeightEntry, load_manifest
 from tests.train.publishing.test_publish import FIELDS, put
-from tests.train.upscale.test_recipe import save_noise
+from tests.train.tiny import altered
+from tests.train.upscale.test_super_resolution_recipe import save_noise
 from train import __main__ as command_line
 from train import commands
 from train.engine.checkpoint import BEST, LAST, load
+from train.engine.config_options import config_from
 from train.engine.loop import Trainer
 from train.publishing import lineage
-from train.publishing.lineage import legs_of
+from train.publishing.lineage import runs_before
 from train.publishing.publish import model_card, publish
-from train.publishing.recipe import BASELINE, PublishOptions, command_of, config_from
+from train.publishing.recipe import BASELINE, PublishOptions, command_of
 from train.recipes import RECIPES
 from train.recipes.dcgan import DcganConfig
 from train.recipes.srcnn import SrcnnConfig
@@ -56,13 +58,13 @@ def refresh(folder: Path, *words: str) -> None:
 
 
 def test_a_start_brings_its_runs_with_it(folder: Path) -> None:
-    assert legs_of("") == []
-    assert legs_of("made") == [recorded(FIRST), recorded(SECOND)]
+    assert runs_before("") == []
+    assert runs_before("made") == [recorded(FIRST), recorded(SECOND)]
     with pytest.raises(ValueError, match="'unmade' is neither a checkpoint file nor a weight; there are first, made"):
-        legs_of("unmade")
+        runs_before("unmade")
     (folder / "notes.md").write_text("no checkpoint")
     with pytest.raises(ValueError, match=r"notes.md is no checkpoint of a run"):
-        legs_of(str(folder / "notes.md"))
+        runs_before(str(folder / "notes.md"))
 
 
 def test_a_weight_goes_before_a_file_of_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,7 @@ def test_refresh_fetches_the_data_and_takes_a_precision(folder: Path, monkeypatc
         precisions.append(trainer.task.amp)
         return False
 
-    monkeypatch.setitem(RECIPES, "srcnn", replace(RECIPES["srcnn"], download=fetched.append))
+    monkeypatch.setitem(RECIPES, "srcnn", altered(RECIPES["srcnn"], download=fetched.append))
     monkeypatch.setattr(commands.Trainer, "run", stopped)
     refresh(folder, "--download", "--no-amp")
     refresh(folder, "--amp")
@@ -199,7 +201,7 @@ def test_the_hours_of_a_run_are_those_of_its_last_checkpoint(tmp_path: Path) -> 
     for name, seconds in ((BEST, 3600.0), (LAST, 7200.0)):
         state = {"networks": {}, "config": {"steps": 1, "start": "/elsewhere/a.pt"}, "seconds": seconds, "command": "c"}
         torch.save(state, tmp_path / name)
-    assert legs_of(str(tmp_path / BEST)) == [
+    assert runs_before(str(tmp_path / BEST)) == [
         {"command": "c", "settings": {"steps": 1, "start": "CHECKPOINT"}, "hours": 2.0}
     ]
 

@@ -1,0 +1,40 @@
+"""The benchmark of memory: what it reads, and its table."""
+
+import os
+import sys
+
+import pytest
+
+from bench import memory
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+def test_memory_that_is_taken_is_seen() -> None:
+    before, _ = memory.resident_mb(os.getpid())
+    taken = bytearray(os.urandom(1_000_000)) * 100
+    after, files = memory.resident_mb(os.getpid())
+    assert 90 < after - before < 120 and len(taken) == 100_000_000 and files > 1
+
+
+def test_rows_are_measured_in_order_against_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter([(100.0, 50.0), (180.0, 60.0), (150.0, 60.0)])
+    asked: list[str] = []
+    monkeypatch.setattr(memory, "resident_mb", lambda pid: next(told))
+    monkeypatch.setattr(memory, "SETTLE_S", 0)
+    rows = memory.measured(1, {name: lambda name=name: asked.append(name) for name in ("classify", "dream")})
+    assert asked == ["classify", "dream"]
+    lines = memory.table(rows).splitlines()
+    assert lines[2:] == [
+        "| at rest | 150 | +0 | 50 | 0.0 |",
+        "| classify | 240 | +90 | 60 | 0.0 |",
+        "| dream | 210 | +60 | 60 | 0.0 |",
+    ]
+
+
+@pytest.mark.slow
+def test_a_page_is_started_asked_and_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    memory.main(["--only", "classify", "sample"])
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| at rest", "| classify", "| sample"]
+    assert 0 < float(rows[2].split(" | ")[2]) < 300

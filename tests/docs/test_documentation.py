@@ -1,0 +1,73 @@
+"""The documentation: reference pages are those of the code, links lead somewhere, and examples are right."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cvdemo.cli.parser import make_parser, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("[A-Z]*.md")])
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+README_LINES = 110
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    """Page and text of every block of code in a language."""
+    for page in PAGES:
+        for found, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if found == language:
+                yield page.name, text
+
+
+def commands(program: str) -> list[list[str]]:
+    """The arguments of every command in a shell block that runs `python -m program`."""
+    found = []
+    for _, text in blocks("sh"):
+        for line in text.replace("\\\n", " ").splitlines():
+            for part in re.split(r" [|>] ", line.split("  #")[0]):
+                words = shlex.split(part, comments=True)
+                if "-m" in words and words[words.index("-m") + 1] == program:
+                    found.append(words[words.index("-m") + 2 :])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    assert not [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+
+
+def test_the_commands_of_the_documentation_are_understood() -> None:
+    parser, shown = make_parser(), commands("cvdemo")
+    assert len(shown) > 9
+    for words in shown:
+        assert parse(parser, words).task == words[0]
+
+
+def test_python_blocks_compile() -> None:
+    shown = list(blocks("python"))
+    assert len(shown) > 2
+    for page, text in shown:
+        compile(text, page, "exec")
+
+
+def test_the_example_of_the_library_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (text,) = [text for _, text in blocks("python") if "cvdemo.demos" in text]
+    exec(compile(text, "use-from-programs.md", "exec"), {})
+    assert "cat" in capsys.readouterr().out
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
+
+
+def test_every_page_stands_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert not [page for page in pages if f": {page}\n" not in navigation]
