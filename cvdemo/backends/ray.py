@@ -24,8 +24,8 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
-from cvdemo.demo import Request, Step
-from cvdemo.demos import run
+from cvdemo import demos
+from cvdemo.demo import Request, Run, Step
 from cvdemo.errors import BusyError, DemoError, InputError, brief
 from cvdemo.runtime import Deadline, load_once, stopping_when
 
@@ -41,12 +41,15 @@ _END = object()
 
 
 class DemoReplica:
-    """Runs the requests of one demo, one after the other."""
+    """Runs the requests of one demo, one after the other, by a function such as `cvdemo.demos.run`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
 
     async def run(self, request: Request) -> AsyncIterator[Step[Any] | DemoError]:
         """The request's steps; what a visitor can mend comes as the last one, since Ray would wrap it."""
         stopped = threading.Event()
-        steps = run(request)
+        steps = self._run(request)
         try:
             while True:
                 step = await asyncio.to_thread(_next, steps, stopped)
@@ -57,10 +60,6 @@ class DemoReplica:
             yield error
         finally:  # cancelled, too: the thread that works on a step sees it at the next one
             stopped.set()
-
-    def process_id(self) -> int:
-        """Of this replica, for tests that end it."""
-        return os.getpid()
 
 
 def _next(steps: Iterator[Step[Any]], stopped: threading.Event) -> Any:
@@ -73,13 +72,15 @@ class RayBackend:
 
     Args:
         replicas: of each demo; None takes the environment's, else one.
+        run: what a replica does with a request; it is found there by its name.
 
     Raises:
         InputError: the environment's number is none.
     """
 
-    def __init__(self, replicas: int | None = None) -> None:
+    def __init__(self, replicas: int | None = None, run: Run = demos.run) -> None:
         self.replicas = replicas or _replicas_of_environment()
+        self._demo_run = run
         self._lock = threading.Lock()
         self._handles: dict[str, DeploymentHandle] = {}
         if not ray.is_initialized():
@@ -135,7 +136,7 @@ class RayBackend:
                     ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": ONE_THREAD}},
                     health_check_period_s=2,
                 )
-                self._handles[demo] = serve.run(deployment.bind(), name=demo, route_prefix=None)
+                self._handles[demo] = serve.run(deployment.bind(self._demo_run), name=demo, route_prefix=None)
             return self._handles[demo]
 
     def close(self) -> None:

@@ -4,7 +4,9 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from cvdemo import demos
 from cvdemo.demo import Request, Step
 from cvdemo.errors import InputError
 from cvdemo.runtime import Deadline
@@ -44,6 +46,11 @@ def run_count(request: CountRequest) -> Iterator[Step[int]]:
                 return
     finally:
         _note(request.noted, "ended\n")
+
+
+def run_any(request: Request) -> Iterator[Step[Any]]:
+    """What a replica does: a demo's request, or this one."""
+    return run_count(request) if isinstance(request, CountRequest) else demos.run(request)
 
 
 def _note(path: str, text: str) -> None:

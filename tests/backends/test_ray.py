@@ -23,7 +23,7 @@ from cvdemo.images import read_image
 from cvdemo.runtime import stopping_when
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.run import StyleRequest
-from tests.backends.ray_work import CountRequest
+from tests.backends.ray_work import CountRequest, run_any
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 30.0
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's o
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator["ray_backend.RayBackend"]:
-    made = ray_backend.RayBackend(replicas=1)
+    made = ray_backend.RayBackend(replicas=1, run=run_any)
     yield made
     made.close()
 
@@ -130,7 +130,7 @@ def test_quick_work_grows_with_replicas(backend: "ray_backend.RayBackend") -> No
 
 
 def seconds_for_eight(replicas: int) -> float:
-    made = ray_backend.RayBackend(replicas=replicas)
+    made = ray_backend.RayBackend(replicas=replicas, run=run_any)
     try:
         result_of(made.run(CountRequest(steps=1)))  # the replicas are there
         started = time.monotonic()
