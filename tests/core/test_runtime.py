@@ -1,12 +1,14 @@
 """Device choice, one-time loading, deadlines."""
 
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from cvdemo.runtime import Deadline, load_once, resolve_device, stopping_when
+from cvdemo.runtime import Deadline, load_once, resolve_device, stopping_when, usable_cores
 
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +83,24 @@ def test_a_deadline_ends_when_nobody_waits() -> None:
     left.set()
     assert deadline.expired and deadline.abandoned and endless.expired
     assert not other.expired and not other.abandoned
+
+
+QUOTAS = [
+    ({}, None),
+    ({"cpu.max": "max 100000"}, None),
+    ({"cpu.max": "100000 100000"}, 1),
+    ({"cpu.max": "50000 100000"}, 1),
+    ({"cpu.max": "150000 100000"}, 1),
+    ({"cpu.max": "rubbish"}, None),
+    ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+    ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+]
+
+
+@pytest.mark.parametrize(("files", "expected"), QUOTAS)
+def test_a_container_has_the_cores_of_its_share(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content + "\n", encoding="ascii")
+    of_machine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert usable_cores(tmp_path) == (of_machine if expected is None else expected)
