@@ -7,10 +7,11 @@ import time
 from typing import Any
 
 import gradio as gr
+import torch
 from gradio.components import Component
 
+from cvdemo import backends
 from cvdemo.demo import Run
-from cvdemo.demos import run as run_here
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
@@ -19,6 +20,7 @@ from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.page_folder import KEEP_FILES_S, PageFolder, open_folder, quota_bytes
 from cvdemo.ui.serving.session_state import MAX_SESSIONS
 from cvdemo.ui.serving.uploads import MAX_UPLOAD
+from cvdemo.ui.serving.waiting import telling_places
 from cvdemo.ui.wiring.settings_link import updates
 from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 
@@ -27,11 +29,12 @@ TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
 HEADER = """# cvdemo
 Six classics of deep learning for computer vision, live on your own picture."""
 
-QUEUE_LENGTH = 30
+QUEUE_LENGTH = 30  # jobs of each lane
 
 
-def build_page(run: Run = run_here) -> Page:
+def build_page(run: Run = backends.run) -> Page:
     """The whole page as Gradio blocks; loads no model. `run` does the work of every demo."""
+    run = telling_places(run)
     page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         gr.Markdown(HEADER, elem_id="header")
@@ -98,6 +101,8 @@ def main() -> None:
     with ending_in_one_sentence():  # before the page is built: what is wrong is said at once
         address()
         quota_bytes()
+        backends.backend()
+    torch.set_num_threads(1)  # for what computes outside the backend, whose workers have numbers of their own
     adapt_gradio()
     folder = open_folder()
     try:

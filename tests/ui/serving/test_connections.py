@@ -34,7 +34,7 @@ SECOND = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
 
 # Limits of the stand-in page, a few times shorter than the page's own, so that the tests need not wait for those.
 HEADER_S, SILENCE_S, LOOK_S = 1.5, 4.0, 0.2
-LIMITS = {"connections.HEADER_LIMIT_S": HEADER_S, "connections.BODY_SILENCE_S": SILENCE_S}
+LIMITS = {"serving.connections.HEADER_LIMIT_S": HEADER_S, "serving.connections.BODY_SILENCE_S": SILENCE_S}
 PART_EVERY_S = 0.25
 KEEP_ALIVE_S = 5.0  # uvicorn's own, between two requests
 LATE_S = 4.0  # what a busy machine may add
@@ -42,7 +42,7 @@ LATE_S = 4.0  # what a busy machine may add
 
 @pytest.fixture(scope="module")
 def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    limits = {**LIMITS, "connections.CHECK_EVERY_S": LOOK_S}
+    limits = {**LIMITS, "serving.connections.CHECK_EVERY_S": LOOK_S}
     variables = {"GRADIO_HEARTBEAT_INTERVAL": str(SILENCE_S + HEADER_S)}
     with serve_small(tmp_path_factory.mktemp("connections"), limits, **variables) as caller:
         yield caller
