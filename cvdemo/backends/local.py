@@ -3,9 +3,10 @@
 A quick job never waits behind a slow one: each lane has its own workers. A job computes in one worker from its first
 step to its last, and its steps are handed to the one who asked.
 
-Torch's threads spin while they wait for each other. With as many of them as cores for each of two jobs, both become
-many times slower. So the cores are divided among the jobs that run, anew before each step: on two cores a job alone
-computes with two threads, two jobs with one each. What torch is told in a thread counts for that thread.
+Torch's threads spin while they wait for each other. Where one of them waits for a core that something else uses, a job
+becomes many times slower; see `bench/threads.py`. So the cores that other processes leave free are divided among the
+jobs that run, anew before each step: on two cores a job alone computes with two threads, two jobs with one each, and
+one beside a busy process with one. What torch is told in a thread counts for that thread.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from typing import Any
 import torch
 
 from cvdemo import demos
+from cvdemo.backends.free_cores import FreeCores
 from cvdemo.demo import Lane, Request, Run, Step
 from cvdemo.errors import BusyError, LeftError
-from cvdemo.runtime import Deadline, stopping_when, usable_cores
+from cvdemo.runtime import Deadline, stopping_when
 
 MOST_AT_ONCE = 4  # jobs of one lane, however many cores there are: a style of 1024 px takes about a gigabyte
 MOST_WAITING = 60  # jobs of one lane; the page lets half as many in, the rest are sliders
@@ -93,12 +95,12 @@ class LocalBackend:
 
     Args:
         work: answers a request, in a worker.
-        cores: that jobs may use; None is all of this process.
+        cores: that jobs may use; None is what this process may.
         most_waiting: jobs of one lane, beside those that run.
     """
 
-    def __init__(self, work: Run = demos.run, cores: int | None = None, most_waiting: int = MOST_WAITING) -> None:
-        self.cores = usable_cores() if cores is None else cores
+    def __init__(self, work: Run = demos.run, cores: FreeCores | None = None, most_waiting: int = MOST_WAITING) -> None:
+        self.cores = cores or FreeCores()
         self._work = work
         self._most_waiting = most_waiting
         self._changed = threading.Condition()  # and the lock of all that follows
@@ -109,7 +111,7 @@ class LocalBackend:
 
     def at_once(self, lane: Lane) -> int:
         """As many jobs as cores in each lane: while no quick one runs, the slow ones have all of them."""
-        return min(self.cores, MOST_AT_ONCE)
+        return min(self.cores.cores, MOST_AT_ONCE)
 
     def run(self, request: Request) -> Iterator[Step[Any]]:
         """The steps of a request. Closing the iterator ends the work at its next step."""
@@ -128,6 +130,7 @@ class LocalBackend:
         """Asks every job to end at its next step, and waits a moment for the workers."""
         with self._changed:
             self._closed = True
+            self.cores.stop()
             for line in self._lines.values():
                 for job in line.running:
                     job.left.set()
@@ -145,6 +148,7 @@ class LocalBackend:
             if len(line.waiting) >= self._most_waiting + idle:
                 raise BusyError(BUSY.format(count=len(line.waiting)))
             line.waiting.append(job)
+            self.cores.start()
             while len(line.workers) < self.at_once(lane):
                 name = f"{lane.value}-{len(line.workers)}"
                 line.workers.append(threading.Thread(target=self._serve, args=(line,), name=name, daemon=True))
@@ -196,7 +200,7 @@ class LocalBackend:
     def _share_cores(self) -> None:
         """Gives the calling worker its part of the cores, until its next step."""
         running = sum(len(line.running) for line in self._lines.values())
-        threads = max(1, self.cores // max(1, running))
+        threads = max(1, self.cores.free // max(1, running))
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
 

@@ -4,11 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
 
+from cvdemo.backends.free_cores import FreeCores
 from cvdemo.backends.local import STEPS_AHEAD, LocalBackend, finished_in_s
 from cvdemo.demo import Lane, Request, Step, lane_by_pixels, last_step, result_of
 from cvdemo.errors import BusyError, InputError, LeftError
@@ -29,6 +31,11 @@ class Ask(Request):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SlowAsk(Ask):
     usual_lane: ClassVar[Lane] = Lane.SLOW
+
+
+def quiet(cores: int) -> FreeCores:
+    """Cores that are all free, whatever else runs here."""
+    return FreeCores(cores, stat=Path("nowhere"))
 
 
 class Demos:
@@ -98,7 +105,7 @@ def demos() -> Demos:
 
 @pytest.fixture
 def backend(demos: Demos) -> Iterator[LocalBackend]:
-    made = LocalBackend(demos.run, cores=2, most_waiting=3)
+    made = LocalBackend(demos.run, cores=quiet(2), most_waiting=3)
     yield made
     made.close()
 
@@ -217,7 +224,7 @@ def test_an_error_reaches_the_one_who_asked_and_the_worker_goes_on() -> None:
         yield Step(done=0, total=1)
         raise InputError(f"No {request.name}.")
 
-    backend = LocalBackend(fails, cores=1)
+    backend = LocalBackend(fails, cores=quiet(1))
     for name in ("first", "second", "third"):
         with pytest.raises(InputError, match=f"No {name}"):
             list(backend.run(Ask(name=name)))
@@ -241,7 +248,7 @@ def test_the_threads_of_a_job_follow_the_jobs_that_run(
     demos: Demos, cores: int, alone: int, two: int, three: int
 ) -> None:
     """Anew at each step, in the thread of each job, whatever its lane."""
-    backend = LocalBackend(demos.run, cores=cores)
+    backend = LocalBackend(demos.run, cores=quiet(cores))
     requests = [SlowAsk(name="a"), Ask(name="b"), SlowAsk(name="c") if cores > 1 else Ask(name="c")]
     first = Reader(backend, requests[0])
     assert waited_for(lambda: threads_of_last_step(demos, "a") == alone)
@@ -260,6 +267,18 @@ def test_the_threads_of_a_job_follow_the_jobs_that_run(
     backend.close()
 
 
+def test_a_core_that_others_use_is_not_used(demos: Demos) -> None:
+    cores = quiet(2)
+    backend, request = LocalBackend(demos.run, cores), Ask(name="a")
+    reader = Reader(backend, request)
+    assert waited_for(lambda: threads_of_last_step(demos, "a") == 2)
+    cores.free = 1
+    assert waited_for(lambda: threads_of_last_step(demos, "a") == 1)
+    request.gate.set()
+    reader.end()
+    backend.close()
+
+
 def test_a_job_stays_in_one_thread() -> None:
     """Gradio asks for each step in a thread of its choice; torch's pools and modes belong to a thread."""
     seen: list[int] = []
@@ -269,7 +288,7 @@ def test_a_job_stays_in_one_thread() -> None:
             seen.append(threading.get_ident())
             yield Step(done=done, total=5, result="done")
 
-    backend = LocalBackend(noting, cores=2)
+    backend = LocalBackend(noting, cores=quiet(2))
     steps = backend.run(Ask(name="a"))
     for _ in range(6):
         thread = threading.Thread(target=lambda: next(steps))
@@ -281,7 +300,7 @@ def test_a_job_stays_in_one_thread() -> None:
 
 def test_the_expected_seconds_are_told(demos: Demos) -> None:
     """Of a kind of job that has run before."""
-    backend = LocalBackend(demos.run, cores=1)
+    backend = LocalBackend(demos.run, cores=quiet(1))
     for _ in range(2):
         last_step(backend.run(Ask(name="before", time_limit_s=0.2)))
     running = Ask(name="a")
