@@ -184,6 +184,27 @@ def test_steps_that_are_read_no_more_end_the_work(backend: LocalBackend, demos: 
     assert waited_for(lambda: demos.ended == ["a"])
 
 
+def test_steps_that_are_read_no_more_end_a_long_step() -> None:
+    """The reader goes between two steps, and the worker is in the middle of the next."""
+    ended = threading.Event()
+
+    def run(request: Ask) -> Iterator[Step[str]]:
+        yield Step(done=0, total=1)
+        deadline = Deadline(LIMIT_S)
+        while not deadline.expired:
+            time.sleep(0.002)
+        if deadline.abandoned:
+            ended.set()
+        yield Step(done=1, total=1, result="late")
+
+    backend = LocalBackend(run, quiet(1))
+    steps = backend.run(Ask(name="a"))
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]  # it is a generator
+    assert ended.wait(LIMIT_S / 2)
+    backend.close()
+
+
 def test_closing_while_waiting_frees_the_place(backend: LocalBackend, demos: Demos) -> None:
     running = [Ask(name="a"), Ask(name="b")]
     readers = [Reader(backend, request) for request in running]
@@ -277,6 +298,18 @@ def test_a_core_that_others_use_is_not_used(demos: Demos) -> None:
     request.gate.set()
     reader.end()
     backend.close()
+
+
+def test_the_cores_are_looked_at_from_the_first_job_until_the_end(demos: Demos) -> None:
+    cores = quiet(1)
+    noted: list[str] = []
+    cores.start = lambda: noted.append("start")  # type: ignore[method-assign]  # notes it
+    cores.stop = lambda: noted.append("stop")  # type: ignore[method-assign]
+    backend = LocalBackend(demos.run, cores)
+    assert not noted
+    last_step(backend.run(Ask(name="a", time_limit_s=0.0)))
+    backend.close()
+    assert noted == ["start", "stop"]
 
 
 def test_a_job_stays_in_one_thread() -> None:

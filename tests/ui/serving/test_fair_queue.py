@@ -144,6 +144,7 @@ def test_an_upscaling_waits_in_the_line_of_its_result(small_page: Caller) -> Non
             assert "2 times" in other.call("sized", [small, 2])
             assert "1 times" in other.call("sized", [large, 1])
             assert "17 times" in other.call("sized", [large, 17])  # no network does that, so nobody is told to wait
+            assert queue_size(other) == 1
             with other.http.stream("GET", "/queue/data", params={"session_hash": "two"}) as waiting:
                 messages = (json.loads(line[6:]) for line in waiting.iter_lines() if line.startswith("data: "))
                 told = next(message for message in messages if message["msg"] == "estimation")
