@@ -17,6 +17,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import Deadline
+from cvdemo.ui.serving.lines import by_result_size
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
@@ -229,10 +230,18 @@ def build(run: Run) -> dict[str, Component]:
         status=status,
     )
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
-    wire(part, given(run, _upscale_on_page), run=[start.click], watch=watch, watch_after=[offered], cancel=cancel)
+    wire(
+        part,
+        given(run, _upscale_on_page),
+        run=[start.click],
+        watch=watch,
+        watch_after=[offered],
+        cancel=cancel,
+        lane=by_result_size(shrunk=3),
+    )
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
     png = gr.File(visible=False, label="PNG")
-    endpoint("upscale", given(run, upscale_endpoint), [image, scale, any_network], [pair, png])
+    endpoint("upscale", given(run, upscale_endpoint), [image, scale, any_network], [pair, png], by_result_size())
     return settings
 
 

@@ -24,6 +24,8 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Locator, Page, Response, expect, sync_playwright
 
+from cvdemo import backends
+from cvdemo.demo import Lane
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui import small_page
 from tests.ui.processes import PageProcess, start_page
@@ -31,6 +33,7 @@ from tests.ui.server_tools import Caller
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
+RESTING_CPU_S = 0.15  # in a second, of a page at which nothing runs; its loops look for work a thousand times
 expect.set_options(timeout=60_000)
 
 
@@ -222,14 +225,50 @@ class Visitor:
         self._client.close()
 
 
+class Visitors:
+    """Several others at once."""
+
+    def __init__(self, visitors: list[Visitor]) -> None:
+        self._visitors = visitors
+
+    def leave(self) -> None:
+        """Closes all their streams; once is enough."""
+        while self._visitors:
+            self._visitors.pop().leave()
+
+
 @pytest.fixture
-def busy(server: str) -> Iterator[Visitor]:
-    """Another visitor's style transfer of two minutes, the limit, which holds the one place at which jobs run."""
+def busy(server: str) -> Iterator[Visitors]:
+    """Other visitors' style transfers of two minutes, the limit, which hold all places at which slow jobs run."""
     content, style = upload(server, example_picture("chelsea")), upload(server, example_picture("styles/mosaic"))
-    visitor = Visitor(server, "stylize", [content, style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 6, 400])
-    visitor.wait_for_a_preview()
-    yield visitor
-    visitor.leave()
+    values = [content, style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 6, 400]
+    others = [Visitor(server, "stylize", values) for _ in range(backends.backend().at_once(Lane.SLOW))]
+    for visitor in others:
+        visitor.wait_for_a_preview()
+    visitors = Visitors(others)
+    yield visitors
+    visitors.leave()
+
+
+def computed_for(pid: int, seconds: float, limit_s: float = 60.0) -> bool:
+    """Waits until a process has used so much CPU time from now on."""
+    before, end = cpu_seconds(pid), time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if cpu_seconds(pid) - before >= seconds:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def rests(pid: int, limit_s: float) -> bool:
+    """Waits until a process has used hardly any CPU time for a second."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        if cpu_seconds(pid) - before < RESTING_CPU_S:
+            return True
+    return False
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
-from cvdemo.demo import Run
+from cvdemo.demo import Lane, Run
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
 from cvdemo.ui.serving import field_values as values
-from cvdemo.ui.serving.fair_queue import HEAVY
+from cvdemo.ui.serving.lines import LaneOf, line_options
 from cvdemo.ui.serving.results import save_download as save_download
 from cvdemo.ui.serving.uploads import read_upload, uploaded_path
 from cvdemo.ui.wiring.guard import guarded
@@ -161,18 +161,25 @@ def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool 
 
 
 def endpoint(
-    name: str, function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
+    name: str,
+    function: Callable[..., Any],
+    inputs: Sequence[Component],
+    outputs: Sequence[Component],
+    lane: LaneOf = Lane.QUICK,
 ) -> None:
-    """Registers the public API endpoint `/name`; its parameters are named as those of `function`."""
+    """Registers the public API endpoint `/name`; its parameters are named as those of `function`.
+
+    `lane` is that of what it asks for, or a function of its inputs that says so.
+    """
+    handler = guarded(function)
     gr.Button(visible=False).click(
-        guarded(function),
+        handler,
         list(inputs),
         list(outputs),
         api_name=name,
         api_description=inspect.getdoc(function),
-        concurrency_id=HEAVY,
-        concurrency_limit=1,
         show_progress="hidden",
+        **line_options(lane, handler),
     )
 
 
