@@ -21,9 +21,9 @@ from cvdemo.classify.classifier import (
     top_k,
 )
 from cvdemo.errors import InputError, WeightsError
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
-from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.weights import load_ensembles, load_labels, load_state_dict
 from tests.helpers.trial_weights import THINGS, make_weights
 

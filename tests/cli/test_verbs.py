@@ -15,12 +15,12 @@ from cvdemo.cli.parser import make_parser
 from cvdemo.cli.run import main
 from cvdemo.cli.verbs import TASKS
 from cvdemo.config import settings_of
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image, save_png
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.sample.generate import SampleConfig, generate, latents
 from cvdemo.sample.latent_walk import WalkConfig
-from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.upscale.network import DetailNetwork, prepared
 from cvdemo.upscale.upscale import UpscaleConfig, upscale
 

@@ -10,12 +10,12 @@ from torch import nn
 
 from cvdemo.detect.selection import DETECTORS, DetectConfig, Detections, detect, load_detector, select
 from cvdemo.detect.sliding_window import SCORE_FLOOR, Detector, Scan, scan_steps
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.nets.window_net import WindowNet, crop_batches, lite_windows
 from cvdemo.ops.boxes import iou_matrix
 from cvdemo.runtime import Deadline
-from cvdemo.ui.wiring.controls import example_picture
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # drawn by hand around the animal in `cheetah`, tail included
 

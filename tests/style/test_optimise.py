@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cvdemo.errors import InputError
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit, to_tensor
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.runtime import Deadline, stopping_when
@@ -23,7 +24,6 @@ from cvdemo.style.optimise import (
     shifted,
     stylize,
 )
-from cvdemo.ui.wiring.controls import example_picture
 from tests.helpers.clocks import set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
