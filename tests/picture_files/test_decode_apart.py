@@ -135,6 +135,7 @@ def test_the_decoding_process_may_write_no_file_and_take_no_more_memory(tmp_path
     assert json.loads(told) == ["no file", "no memory"]
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_the_same_from_its_own_process() -> None:
     rng = np.random.default_rng(2)
     image = np.kron(rng.integers(0, 256, (85, 85, 4), dtype=np.uint8), np.ones((50, 50, 1), np.uint8))

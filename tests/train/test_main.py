@@ -82,6 +82,7 @@ def test_dry_run_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "train", "--list"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -35,9 +35,15 @@ expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what drives a browser, and every test of a file that starts pages or asks the session's page."""
+    starts_a_page = (serve, serve_small, PageProcess)
     for item in items:
-        if {"page", "phone", "browser"} & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if {"page", "phone", "browser"} & fixtures:
             item.add_marker(pytest.mark.browser)
+        names = vars(item.module).values() if isinstance(item, pytest.Function) else ()
+        if "running" in fixtures or any(value is starter for value in names for starter in starts_a_page):
+            item.add_marker(pytest.mark.server)
 
 
 @dataclass(frozen=True)

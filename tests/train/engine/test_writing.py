@@ -118,6 +118,7 @@ def test_what_was_reserved_is_given_back(tmp_path: Path) -> None:
     assert (read_pictures(tmp_path / "a.h5") == 7).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "limit"), [("packing", 200_000), ("run", 5_000_000)])
 def test_a_real_limit_ends_a_run_with_one_sentence_and_no_crash(what: str, limit: int, tmp_path: Path) -> None:
     """A limit on the size of files, the nearest to a full disk that anyone may set."""

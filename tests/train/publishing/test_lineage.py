@@ -104,6 +104,7 @@ def test_the_averaged_network_is_what_a_run_starts_from(folder: Path, monkeypatc
     assert same_tensors(seen, state["ema"])
 
 
+@pytest.mark.slow
 def test_refresh_goes_on_and_refuses_another_run(folder: Path) -> None:
     refresh(folder)
     before = load(folder.parent / "runs" / "2" / LAST)
@@ -220,6 +221,7 @@ def trained() -> dict[str, WeightEntry]:
     return {name: entry for name, entry in load_manifest().items() if entry.recipe in RECIPES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", trained())
 def test_every_recorded_command_gives_the_recorded_settings(name: str) -> None:
     """A default that changes would change what the commands of the manifest mean."""
