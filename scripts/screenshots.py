@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
@@ -16,7 +17,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
 
 OUT = ROOT / "docs" / "screenshots"
-SIZES = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
+SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
 FINISHED = re.compile(r"\bin [\d.]+ m?s")  # the time that every status gives at the end
 PATIENCE_MS = 240_000
 MAX_HEIGHT_PX = 2400

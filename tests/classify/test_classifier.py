@@ -111,7 +111,8 @@ def test_real_pictures_get_their_names(name: str, label: str, ten_crop: bool) ->
 def drawn(outline: list[tuple[int, int]]) -> ImageArray:
     """A grey garment on white, 280 px."""
     picture = np.full((280, 280, 3), 255, np.uint8)
-    return cv2.fillPoly(picture, [np.array(outline)], (90, 90, 90))
+    cv2.fillPoly(picture, [np.array(outline)], (90, 90, 90))
+    return picture
 
 
 RIGHT = [(120, 55), (160, 55), (190, 40), (250, 90), (220, 125), (195, 105), (195, 250)]

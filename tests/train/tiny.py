@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -102,6 +103,6 @@ def equal(a: object, b: object) -> bool:
     return a == b
 
 
-def same_run(a: dict, b: dict) -> bool:
+def same_run(a: dict[str, Any], b: dict[str, Any]) -> bool:
     """Whether two checkpoints continue alike; the seconds and the hardware may differ."""
     return all(equal(a[key], b[key]) for key in a.keys() - {"seconds", "hardware", "config"})

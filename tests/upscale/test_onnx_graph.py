@@ -1,6 +1,9 @@
 """The ONNX graphs: equal to the torch networks, for any size, and within their limits of memory and threads."""
 
+from typing import TypeVar
+
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -10,6 +13,7 @@ from cvdemo.upscale import onnx_graph
 from cvdemo.upscale.network import Net, torch_engine
 from cvdemo.upscale.onnx_graph import bands, onnx_engine, onnx_model
 
+AnyNet = TypeVar("AnyNet", SRCNN, FastSRCNN)
 SIZES = [(1, 1), (7, 40), (33, 20)]
 
 
@@ -22,14 +26,14 @@ def fast(scale: int, depth: int = 3) -> FastSRCNN:
     return randomised(FastSRCNN(scale, width=12, depth=depth))
 
 
-def randomised(network: Net) -> Net:
+def randomised(network: AnyNet) -> AnyNet:
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2, generator=generator)
     return network.eval().requires_grad_(False)
 
 
-NETWORKS = {
+NETWORKS: dict[str, Net] = {
     "9-5-5": srcnn((9, 5, 5)),
     "9-1-5": srcnn((9, 1, 5)),
     "fast x2": fast(2),
@@ -78,14 +82,14 @@ def test_bands_narrower_than_the_halo_have_one_row_each() -> None:
 
 
 def test_it_takes_the_threads_of_torch_and_lets_them_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[onnx_graph.onnxruntime.SessionOptions] = []
-    session = onnx_graph.onnxruntime.InferenceSession
+    seen: list[onnxruntime.SessionOptions] = []
+    session = onnxruntime.InferenceSession
 
-    def watched(model: bytes, options: onnx_graph.onnxruntime.SessionOptions, providers: list[str]) -> object:
+    def watched(model: bytes, options: onnxruntime.SessionOptions, providers: list[str]) -> object:
         seen.append(options)
         return session(model, options, providers=providers)
 
-    monkeypatch.setattr(onnx_graph.onnxruntime, "InferenceSession", watched)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     onnx_engine(NETWORKS["fast x2"])
     assert seen[0].intra_op_num_threads == 3

@@ -67,7 +67,7 @@ def network() -> DetailNetwork:
 def identity() -> SRCNN:
     """SRCNN that gives its input back."""
     network = SRCNN(kernels=(3, 1, 3), channels=(2, 2)).eval().requires_grad_(False)
-    network.convs[-1].weight[0, 1:] = 0  # type: ignore[index]  # a Conv2d
+    network.get_parameter(f"convs.{len(network.convs) - 1}.weight")[0, 1:] = 0
     return network
 
 
@@ -253,9 +253,9 @@ def test_quality_by_strips_is_that_of_the_whole() -> None:
     target = rng.integers(0, 256, (600, 40, 3), dtype=np.uint8)
     pred = np.clip(target + rng.normal(0, 12, target.shape), 0, 255).astype(np.uint8)
     measured = luma_quality(pred, target, 3)
-    pair = [rgb_to_ycbcr(to_tensor(image))[:, :1] for image in (pred, target)]
-    assert measured.psnr == pytest.approx(psnr(*pair, border_px=3).item(), abs=1e-4)
-    assert measured.ssim == pytest.approx(ssim(*pair, border_px=3).item(), abs=1e-6)
+    ours, wanted = pair = [rgb_to_ycbcr(to_tensor(image))[:, :1] for image in (pred, target)]
+    assert measured.psnr == pytest.approx(psnr(ours, wanted, border_px=3).item(), abs=1e-4)
+    assert measured.ssim == pytest.approx(ssim(ours, wanted, border_px=3).item(), abs=1e-6)
     y = [tensor[0, 0, 3:-3, 3:-3].numpy() for tensor in pair]
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
     assert measured.ssim == pytest.approx(structural_similarity(y[0], y[1], **options), abs=2e-3)
@@ -271,10 +271,11 @@ def test_greys_are_measured_as_they_are() -> None:
     black, grey = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 51, np.uint8)
     assert luma_quality(black, grey, 0).psnr == pytest.approx(-20 * math.log10(51 / 255), abs=1e-4)
     noise = np.random.default_rng(0).integers(0, 256, (2, 40, 30), dtype=np.uint8)
-    pair = [torch.from_numpy(values)[None, None] / 255 for values in noise]
-    measured = luma_quality(*(values[..., None].repeat(3, axis=2) for values in noise), border_px=2)
-    assert measured.psnr == pytest.approx(psnr(*pair, border_px=2).item(), abs=1e-4)
-    assert measured.ssim == pytest.approx(ssim(*pair, border_px=2).item(), abs=1e-6)
+    ours, wanted = (torch.from_numpy(values)[None, None] / 255 for values in noise)
+    pred, target = (values[..., None].repeat(3, axis=2) for values in noise)
+    measured = luma_quality(pred, target, border_px=2)
+    assert measured.psnr == pytest.approx(psnr(ours, wanted, border_px=2).item(), abs=1e-4)
+    assert measured.ssim == pytest.approx(ssim(ours, wanted, border_px=2).item(), abs=1e-6)
 
 
 def test_quality_refuses_what_cannot_be_compared() -> None:

@@ -17,6 +17,7 @@ from train.classify.recipe import ClassifierSpec, Source
 from train.classify.task import ClassifierConfig, ClassifierTask, Normalisation
 from train.data.datasets import READINGS, Labelled
 from train.engine.checkpoint import LAST
+from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions, Recipe
 
 CPU = torch.device("cpu")
@@ -111,7 +112,7 @@ def test_it_trains_members_that_differ_by_seed_and_keeps_finished_runs(
 def test_a_stop_does_not_go_on_with_the_next_member(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ensemble.Trainer, "run", lambda self: False)
+    monkeypatch.setattr(Trainer, "run", lambda self: False)
     with pytest.raises(SystemExit, match="seed_0; the same command goes on"):
         ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
 
@@ -132,6 +133,7 @@ def test_the_test_split_is_read_once_and_every_run_remembers_it(
 
     def counted(where: Context) -> Labelled:
         read.append("test")
+        assert recipe.test is not None
         return recipe.test(where)
 
     runs = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
@@ -185,5 +187,6 @@ def test_a_published_ensemble_stands_in_the_manifest(recipe: Recipe, tmp_path: P
 def test_a_weight_for_other_pictures_is_not_measured(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = load_manifest()["lenet_fashion_mnist"]
     monkeypatch.setattr(classifier_recipe, "entry_of", lambda name: entry)
+    assert recipe.load_weight is not None
     with pytest.raises(ValueError, match=r"lenet_fashion_mnist was made for .*, squares measures with"):
         recipe.load_weight("lenet_fashion_mnist")

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def draws() -> list[float]:
     return [random.random(), float(np.random.random()), torch.rand(1).item()]  # noqa: NPY002
 
 
-class Draws(Dataset):
+class Draws(Dataset[Any]):
     """Each sample is a draw from Python's and NumPy's generators."""
 
     def __len__(self) -> int:

@@ -127,7 +127,7 @@ def test_refresh_fetches_the_data_and_takes_a_precision(folder: Path, monkeypatc
         return False
 
     monkeypatch.setitem(RECIPES, "srcnn", replace(RECIPES["srcnn"], download=fetched.append))
-    monkeypatch.setattr(commands.Trainer, "run", stopped)
+    monkeypatch.setattr(Trainer, "run", stopped)
     refresh(folder, "--download", "--no-amp")
     refresh(folder, "--amp")
     assert fetched == [folder.parent / "data"]
@@ -149,7 +149,7 @@ def test_a_baseline_stays_one(
 def test_a_stopped_run_ends_the_refresh(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(commands.Trainer, "run", lambda self: False)
+    monkeypatch.setattr(Trainer, "run", lambda self: False)
     refresh(folder, "--publish")
     assert capsys.readouterr().out.endswith("stopped; the same command goes on\n")
     assert not (folder.parent / "runs" / "2").exists()
