@@ -12,7 +12,7 @@ from PIL import Image
 from bench import upscale as bench
 from cvdemo.images import ImageArray
 from cvdemo.upscale.catalogue import list_networks
-from tests.helpers.upscale_weights import add_fast
+from tests.helpers.untrained_upscale_weights import add_fast
 
 Ways = dict[str, Callable[[ImageArray], ImageArray]]
 

@@ -25,7 +25,7 @@ from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.weights import load_ensembles, load_labels, load_state_dict
-from tests.helpers.trial_weights import THINGS, make_weights
+from tests.helpers.untrained_weights import THINGS, make_weights
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from cvdemo.dream.deepdream import (
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, resize, to_tensor
 from cvdemo.runtime import Deadline, stopping_when
-from tests.helpers.clocks import set_clock
+from tests.helpers.hand_turned_clock import set_clock
 
 PLAIN = Preprocessing(input_px=32, resize_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 SMALL = DreamConfig(size_px=128, octaves=2, steps=3, layer="block1", jitter_px=8)

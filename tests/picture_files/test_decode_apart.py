@@ -18,7 +18,7 @@ from cvdemo.images import read_image
 from cvdemo.picture_files import decode_apart
 from cvdemo.picture_files.decoding import Request
 from cvdemo.runtime import stopping_when
-from tests.helpers.picture_files import encoded
+from tests.helpers.files_from_parts import encoded
 
 CHILDREN = {
     "dies": ("import os; os.abort()", RuntimeError, "gave no answer; its exit status: -6"),

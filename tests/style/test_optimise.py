@@ -24,7 +24,7 @@ from cvdemo.style.optimise import (
     shifted,
     stylize,
 )
-from tests.helpers.clocks import set_clock
+from tests.helpers.hand_turned_clock import set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
 

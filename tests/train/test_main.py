@@ -13,7 +13,7 @@ import torch
 
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
-from tests.train.tiny import PlainTask
+from tests.train.tiny_tasks import PlainTask
 from train import __main__ as command_line
 from train import commands
 from train.engine.loop import LoopConfig

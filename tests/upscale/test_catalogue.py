@@ -13,7 +13,7 @@ from cvdemo.images import ImageArray
 from cvdemo.upscale import upscale as srcnn
 from cvdemo.upscale.catalogue import CHOICES, list_networks, network_named, networks_or_default
 from cvdemo.upscale.upscale import UpscaleConfig, load_srcnn, upscale
-from tests.helpers.upscale_weights import add_fast
+from tests.helpers.untrained_upscale_weights import add_fast
 
 
 @pytest.fixture

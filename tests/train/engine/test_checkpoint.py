@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.train.engine import killed
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine.checkpoint import (
     BEST,
     LAST,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.train.tiny import CONFIG, TinyTask
+from tests.train.tiny_tasks import CONFIG, TinyTask
 from train import __main__ as command_line
 from train.engine.compare_runs import compare_runs, config_differences, markdown_table, plot_comparison, read_run
 from train.engine.loop import Trainer

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from tests.train.tiny import equal
+from tests.train.tiny_tasks import equal
 from train.engine.device import (
     amp_is_fast,
     autocast,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.train.engine.two_processes import PLAIN
-from tests.train.tiny import PlainTask, same_run
+from tests.train.tiny_tasks import PlainTask, same_run
 from train.engine import distributed
 from train.engine.checkpoint import LAST, load
 from train.engine.loop import Trainer

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine.checkpoint import LAST, load
 from train.engine.loop import Task, Trainer
 from train.publishing.recipe import Context, config_of

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cvdemo.nets.dcgan import Generator
 from tests.train.publishing.test_publish import put
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine.checkpoint import BEST, LAST, load
 from train.engine.loop import Trainer, seeded
 from train.engine.monitor import METRICS_FILE, is_evaluation, read_records

@@ -14,7 +14,7 @@ from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.upscale.network import make_network
 from cvdemo.weights import load_manifest, load_state_dict
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine import distributed
 from train.engine.checkpoint import LAST, load
 from train.engine.loop import Trainer, seeded

@@ -22,8 +22,8 @@ from cvdemo.ui.page import TABS, launch_options
 from cvdemo.ui.serving.blocks import Page as Guarded
 from cvdemo.ui.serving.session_state import StateBudget, size_of
 from cvdemo.ui.wiring.controls import example_picture
-from tests.ui.conftest import ROOT, serve
-from tests.ui.server_tools import Caller, handlers, results
+from tests.ui.api_caller import Caller, handlers, results
+from tests.ui.page_server import ROOT, serve
 
 
 @pytest.fixture(scope="module")

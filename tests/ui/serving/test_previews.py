@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from cvdemo.limits import KEEP_FILES_S
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving import previews as shown
 from cvdemo.ui.serving.page_folder import ROOM
@@ -109,7 +110,7 @@ def test_a_preview_is_made_once_and_kept_beside_the_upload(uploads: Path, monkey
     assert len(made) == 1 and answers[0] == answers[1] == answers[2]
     (kept,) = uploads.glob(".shown-*")
     assert kept.read_bytes() == answers[0][2] and ROOM._used >= kept.stat().st_size
-    then = time.time() - files.KEEP_FILES_S - 60
+    then = time.time() - KEEP_FILES_S - 60
     for path in uploads.iterdir():
         if not path.is_symlink():
             os.utime(path, (then, then))

@@ -16,8 +16,8 @@ from cvdemo.errors import InputError
 from cvdemo.ui.serving import uploads
 from cvdemo.ui.serving.uploads import NOT_UPLOADED, read_upload, refuse_files, uploaded_path
 from cvdemo.ui.wiring.controls import example_picture, load_picture, picture_input
-from tests.ui.conftest import serve
-from tests.ui.server_tools import FILE, Caller, first_of_each_kind, handlers, results
+from tests.ui.api_caller import FILE, Caller, first_of_each_kind, handlers, results
+from tests.ui.page_server import serve
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.ui.wiring.controls import example_picture
-from tests.ui.conftest import Visitor, choose_picture, open_page, remove_picture, run_of, upload
+from tests.ui.api_caller import Visitor, upload
+from tests.ui.browser_steps import choose_picture, open_page, remove_picture, run_of
 
 CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), example_picture("astronaut")
 
