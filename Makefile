@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-QUICK = --numprocesses 2 -m "not slow and not server and not browser"
+QUICK = --numprocesses 2 --dist loadscope -m "not slow and not server and not browser"
 .PHONY: run test quick check format hooks lock coverage screenshots
 
 run:  ## serve the page on http://127.0.0.1:7860 (PORT and HOST change it)

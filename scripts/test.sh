@@ -13,7 +13,7 @@ part() {
 }
 
 ran= failed=0
-part --numprocesses "${WORKERS:-2}" -m "not server and not browser" "$@"
+part --numprocesses "${WORKERS:-2}" --dist loadscope -m "not server and not browser" "$@"
 part -m "server or browser" "$@"
 [ -n "$ran" ] || exit "$nothing_to_run"
 exit "$failed"
