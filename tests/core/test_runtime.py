@@ -61,6 +61,7 @@ def test_a_failed_load_is_tried_again() -> None:
         outcome = next(outcomes)
         if isinstance(outcome, OSError):
             raise outcome
+        assert isinstance(outcome, int)
         return outcome
 
     with pytest.raises(OSError, match="gone"):

@@ -171,11 +171,13 @@ def load_in_new_process(folder: Path, endpoint: str, pin: str) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 def test_what_is_not_on_disk_comes_from_the_pinned_revision(folder: Path, hub: str) -> None:
     (folder / "tiny.safetensors").unlink()
     assert "[0.0, 1.0, 2.0, 3.0]" in load_in_new_process(folder, hub, f"someone/weights@{REVISION}").stdout
 
 
+@pytest.mark.slow
 def test_an_altered_file_from_the_hub_is_refused(folder: Path, hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "tiny.safetensors").unlink()
     monkeypatch.setattr(Hub, "content", save({"w": torch.ones(4)}))
@@ -183,6 +185,7 @@ def test_an_altered_file_from_the_hub_is_refused(folder: Path, hub: str, monkeyp
     assert "WeightsError: weights/tiny.safetensors is not the file that the manifest lists" in out
 
 
+@pytest.mark.slow
 def test_without_a_network_one_sentence_says_so(folder: Path) -> None:
     (folder / "tiny.safetensors").unlink()
     done = load_in_new_process(folder, "http://127.0.0.1:9", f"someone/weights@{REVISION}")

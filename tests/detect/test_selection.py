@@ -17,7 +17,6 @@ from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.nets.window_net import WindowNet, crop_batches, lite_windows
 from cvdemo.ops.boxes import iou_matrix
 from cvdemo.runtime import Deadline
-from cvdemo.ui.wiring.controls import example_picture
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # drawn by hand around the animal in `cheetah`, tail included
 

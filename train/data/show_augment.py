@@ -21,7 +21,7 @@ from train.data.read_pictures import Pictures, each_read, picture_files, read_re
 from train.engine.config_options import add_config_options, config_of
 from train.engine.writing import write_whole
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = data_folder("examples")
 
 _CELL, _GAP, _MARGIN = 120, 8, 20  # px
 _TITLE_HEIGHT, _CAPTION_HEIGHT, _NAME_WIDTH = 46, 18, 104

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import gradio as gr
@@ -18,14 +17,13 @@ from gradio.components import Component
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
 from cvdemo.demo import Lane, Run
 from cvdemo.errors import InputError
+from cvdemo.example_pictures import example_picture as example_picture
 from cvdemo.images import ImageArray, read_image
 from cvdemo.ui.serving import field_values as values
 from cvdemo.ui.serving.lines import LaneOf, line_options
 from cvdemo.ui.serving.results import save_download as save_download
 from cvdemo.ui.serving.uploads import read_upload, uploaded_path
 from cvdemo.ui.wiring.guard import guarded
-
-EXAMPLES_DIR = Path(__file__).resolve().parents[3] / "examples"
 
 
 @dataclass(frozen=True)
@@ -134,16 +132,6 @@ def _path_of(payload: Any) -> str | None:
     if payload is None:
         return None
     return uploaded_path(payload)
-
-
-def example_picture(name: str) -> str:
-    """The path of a licensed example picture: one of `examples/`, else one that gradio ships.
-
-    Raises:
-        FileNotFoundError: neither has a picture of that name.
-    """
-    own = EXAMPLES_DIR / f"{name}.jpg"
-    return str(own) if own.is_file() else str(gr.media.get_image(f"{name}.jpg"))
 
 
 def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool = False) -> ImageArray:

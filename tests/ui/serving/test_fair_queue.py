@@ -13,8 +13,8 @@ from PIL import Image
 
 from cvdemo.limits import PLACES_PER_ADDRESS, PLACES_PER_CLIENT
 from cvdemo.ui.serving.clients import PEER, address_of
-from tests.ui.conftest import serve_small
-from tests.ui.server_tools import Caller, results
+from tests.ui.api_caller import Caller, results
+from tests.ui.page_server import serve_small
 
 UNHEARD_S = 1.5
 

@@ -198,7 +198,7 @@ def test_addresses_are_forgotten_after_an_hour(monkeypatch: pytest.MonkeyPatch) 
     for last in range(5):
         uploads.upload(60, f"192.0.2.{last}")
     assert len(uploads.limit.uploaded) == 5
-    uploads.now = files.KEEP_FILES_S + 1.0
+    uploads.now = KEEP_FILES_S + 1.0
     assert uploads.upload(60) == "stored"
     assert uploads.limit.uploaded == defaultdict(deque, {"192.0.2.1": deque([(uploads.now, 60)])})
 
