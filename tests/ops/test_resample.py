@@ -1,6 +1,5 @@
 """Bicubic resizing against MATLAB's known weights, and BT.601 against its defining colours."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest

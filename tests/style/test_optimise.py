@@ -16,7 +16,7 @@ from cvdemo.style import optimise
 from cvdemo.style.optimise import IterateAverage, StyleConfig, StyleStep, stylize
 from cvdemo.style.targets import make_targets
 from cvdemo.ui.wiring.controls import example_picture
-from tests.helpers.clocks import set_clock
+from tests.helpers.hand_turned_clock import set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
 

@@ -12,7 +12,7 @@ import torch
 
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
-from tests.train.tiny import PlainTask, altered
+from tests.train.tiny_tasks import PlainTask, altered
 from train import __main__ as command_line
 from train import commands
 from train.engine.loop import LoopConfig

@@ -117,3 +117,15 @@ class Visitor:
         """Closes the stream, as a closed browser does."""
         self._context.__exit__(None, None, None)
         self._client.close()
+
+
+class Visitors:
+    """Several others at once."""
+
+    def __init__(self, visitors: list[Visitor]) -> None:
+        self._visitors = visitors
+
+    def leave(self) -> None:
+        """Closes all their streams; once is enough."""
+        while self._visitors:
+            self._visitors.pop().leave()

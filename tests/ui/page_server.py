@@ -16,6 +16,7 @@ from tests.ui.forked_pages import PageProcess, start_page
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
+RESTING_CPU_S = 0.15  # in a second, of a page at which nothing runs; its loops look for work a thousand times
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,27 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of a running process."""
     after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def computed_for(pid: int, seconds: float, limit_s: float = 60.0) -> bool:
+    """Waits until a process has used so much CPU time from now on."""
+    before, end = cpu_seconds(pid), time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if cpu_seconds(pid) - before >= seconds:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def rests(pid: int, limit_s: float) -> bool:
+    """Waits until a process has used hardly any CPU time for a second."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        if cpu_seconds(pid) - before < RESTING_CPU_S:
+            return True
+    return False
 
 
 def free_port() -> int:

@@ -30,9 +30,9 @@ from PIL import Image
 
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui import watched_page
-from tests.ui.conftest import Visitor, cpu_seconds, free_port, upload, wait_until_it_answers
-from tests.ui.processes import PageProcess
-from tests.ui.server_tools import Caller
+from tests.ui.api_caller import Caller, Visitor, upload
+from tests.ui.forked_pages import PageProcess
+from tests.ui.page_server import cpu_seconds, free_port, wait_until_it_answers
 from tests.ui.serving.test_fair_queue import waited_for
 from tests.ui.watched_page import Note, Notes, computing, longest_step_s
 

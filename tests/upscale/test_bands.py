@@ -1,5 +1,7 @@
 """Super-resolution by ONNX Runtime: equal to torch, for any size, in bands of bounded size."""
 
+from typing import TypeVar
+
 import pytest
 import torch
 

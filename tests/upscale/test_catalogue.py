@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from cvdemo.images import ImageArray
 from cvdemo.upscale import upscale as upscale_module
 from cvdemo.upscale.catalogue import CHOICES, list_networks, network_named, networks_or_default
 from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
-from tests.helpers.upscale_weights import add_fast
+from tests.helpers.untrained_upscale_weights import add_fast
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from cvdemo.data_folders import data_folder
 from cvdemo.images import to_batch, to_images
 from train.data.augment import AugmentConfig, augment_batch, jitter_colours, mix_batch
 from train.data.read_pictures import Pictures, each_read, picture_files, read_resized

@@ -11,12 +11,13 @@ import torch
 
 from cvdemo.weights import load_ensembles, load_manifest
 from tests.train.publishing.test_publish import put
-from tests.train.tiny import altered
+from tests.train.tiny_tasks import altered
 from train.classify import classifier_recipe, ensemble
 from train.classify.classifier_recipe import ClassifierRecipe, Source
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation
 from train.data.datasets import READINGS, LabelledPictures
 from train.engine.checkpoint import LAST
+from train.engine.loop import Trainer
 from train.engine.optimisers import OptimizerName
 from train.publishing.recipe import Context, PublishOptions
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal, same_run
+from tests.train.tiny_tasks import CONFIG, PlainTask, TinyTask, equal, same_run
 from train.engine import training_task as task_module
 from train.engine.checkpoint import BEST, LAST, NEXT, PREVIOUS, load
 from train.engine.loop import LoopConfig, Trainer, epoch_indices, seeded, with_steps

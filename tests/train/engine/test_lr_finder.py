@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.train.tiny import CONFIG, PlainTask, TinyTask, altered, equal
+from tests.train.tiny_tasks import CONFIG, PlainTask, TinyTask, altered, equal
 from train import __main__ as command_line
 from train.engine.device import rng_state
 from train.engine.loop import LoopConfig

@@ -19,7 +19,7 @@ from cvdemo.demo import Step
 from cvdemo.detect.selection import Detections
 from cvdemo.errors import RoomError
 from cvdemo.images import ImageArray
-from cvdemo.limits import CONNECTIONS_PER_ADDRESS
+from cvdemo.limits import CONNECTIONS_PER_ADDRESS, KEEP_FILES_S
 from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig

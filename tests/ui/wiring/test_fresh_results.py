@@ -10,18 +10,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.ui.wiring.controls import example_picture
-from tests.ui.conftest import (
-    Server,
-    Visitor,
-    Visitors,
-    choose_picture,
-    computed_for,
-    open_page,
-    remove_picture,
-    rests,
-    run_of,
-    upload,
-)
+from tests.ui.api_caller import Visitor, Visitors, upload
+from tests.ui.browser_steps import choose_picture, open_page, remove_picture, run_of
+from tests.ui.page_server import Server, computed_for, rests
 
 CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), example_picture("astronaut")
 
