@@ -108,7 +108,7 @@ def test_colour_round_trip() -> None:
 
 
 @pytest.mark.parametrize("convert", [luma, rgb_to_ycbcr, ycbcr_to_rgb])
-def test_colour_needs_three_channels(convert):
+def test_colour_needs_three_channels(convert: Any) -> None:
     with pytest.raises(ValueError, match="B, 3, H, W"):
         convert(torch.rand(1, 1, 4, 4))
 

@@ -128,19 +128,27 @@ JOBS: dict[str, Job] = {
         {"upscale-scale": 3, "UpscaleConfig-network": "9-5-5"},
     ),
     "detect": Job(
-        *[lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True]] * 2,
+        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True],
+        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True],
         1,
         "detect-result",
         {"DetectConfig-megapixels": 2.0},
     ),
     "walk": Job(lambda page: walk(2), lambda page: walk(30), 2, "sample-film", {"WalkConfig-seconds": 30}),
     "explain": Job(
-        *[lambda page: [page.picture, "imagenet", "saliency", ""]] * 2,
+        lambda page: [page.picture, "imagenet", "saliency", ""],
+        lambda page: [page.picture, "imagenet", "saliency", ""],
         0,
         "classify-overlay",
         {"classify-method": "saliency"},
     ),
-    "fool": Job(*[lambda page: [page.picture, "imagenet", "goldfish"]] * 2, 2, "fool-report", {}),
+    "fool": Job(
+        lambda page: [page.picture, "imagenet", "goldfish"],
+        lambda page: [page.picture, "imagenet", "goldfish"],
+        2,
+        "fool-report",
+        {},
+    ),
 }
 
 

@@ -21,8 +21,7 @@ from cvdemo.ui.page import TABS
 from cvdemo.ui.serving.middleware import LimitBody
 from cvdemo.ui.wiring.controls import example_picture
 from tests.core.test_images import png_header_only
-from tests.ui.conftest import ROOT
-from tests.ui.page_server import Server, free_port
+from tests.ui.page_server import ROOT, Server, free_port
 
 ENDPOINTS = {
     "/classify": ["image", "model", "ten_crop"],

@@ -78,9 +78,10 @@ def test_the_config_offers_what_the_manifest_has() -> None:
 @pytest.fixture
 def nothing_loaded() -> Iterator[None]:
     """Neither before nor after: a network from another weights folder must not be handed to another test."""
-    upscale_module._load.cache.clear()
+    cache = vars(upscale_module._load)["cache"]
+    cache.clear()
     yield
-    upscale_module._load.cache.clear()
+    cache.clear()
 
 
 @pytest.mark.usefixtures("nothing_loaded")

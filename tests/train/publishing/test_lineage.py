@@ -129,7 +129,7 @@ def test_refresh_fetches_the_data_and_takes_a_precision(folder: Path, monkeypatc
         return False
 
     monkeypatch.setitem(RECIPES, "srcnn", altered(RECIPES["srcnn"], download=fetched.append))
-    monkeypatch.setattr(commands.Trainer, "run", stopped)
+    monkeypatch.setattr(Trainer, "run", stopped)
     refresh(folder, "--download", "--no-amp")
     refresh(folder, "--amp")
     assert fetched == [folder.parent / "data"]

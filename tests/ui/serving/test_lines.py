@@ -56,7 +56,8 @@ def test_what_is_refused_anyway_does_not_wait(folder: Path, scale: Any) -> None:
     Image.new("L", (3000, 3000)).save(folder / "a.png")
     lane_of = by_result_size()
     assert lane_of([sent(folder / "a.png"), scale]) is Lane.QUICK
-    for picture in (None, "a.png", {"path": "/etc/passwd"}, {"path": 3}, [], {}):
+    pictures: list[Any] = [None, "a.png", {"path": "/etc/passwd"}, {"path": 3}, [], {}]
+    for picture in pictures:
         assert lane_of([picture, 2]) is Lane.QUICK
     for values in ([], [sent(folder / "a.png")]):
         assert lane_of(values) is Lane.QUICK
