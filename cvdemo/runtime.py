@@ -125,7 +125,8 @@ def load_once(loader: Callable[..., T]) -> Callable[..., T]:
         key = tuple(bound.arguments.items())
         with lock:
             if key not in cache:
-                cache[key] = loader(*args, **kwargs)
+                with torch.inference_mode(False):  # else its parameters could never take part in a gradient
+                    cache[key] = loader(*args, **kwargs)
             return cache[key]
 
     wrapper.cache = cache  # type: ignore[attr-defined]  # functions carry no declared attributes

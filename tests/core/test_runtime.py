@@ -115,3 +115,14 @@ def test_how_long_threads_spin_is_chosen_before_torch_is_loaded(said: dict[str, 
     code = "import os, sys, cvdemo; print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", expected]
+
+
+def test_what_is_loaded_by_forward_only_work_still_takes_gradients() -> None:
+    """A network that a classification loads is explained later."""
+    load = load_once(lambda: torch.ones(3))
+    with torch.inference_mode():
+        loaded = load()
+    assert not loaded.is_inference()
+    pixels = torch.ones(3, requires_grad=True)
+    (loaded * pixels).sum().backward()
+    assert pixels.grad is not None and pixels.grad.tolist() == [1, 1, 1]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cvdemo.errors import InputError
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.backbone import Backbone, load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
@@ -16,7 +17,6 @@ from cvdemo.style import optimise
 from cvdemo.style import targets as targets_module
 from cvdemo.style.optimise import IterateAverage, StyleConfig, StyleStep, stylize
 from cvdemo.style.targets import make_targets
-from cvdemo.ui.wiring.controls import example_picture
 from tests.helpers.hand_turned_clock import set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)

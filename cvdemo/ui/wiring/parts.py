@@ -125,10 +125,7 @@ def wire(
         cancel: a button that ends it.
         automatic: whether a change may start it for the first time.
         lane: of what it asks for, or a function of its inputs that says so.
-        options: of the event, such as `show_progress_on`.
-
-    Returns:
-        The events of the handler, for a `success` of the caller's.
+        options: of the event; the handler's events are returned.
     """
     restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("again", "empty"))
     renewed = _begin(part, [restart.click, *again], scroll=False)
