@@ -63,7 +63,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
 
 def demos(url: str, picture: Path, style: Path) -> dict[str, Ask]:
     """Each demo at its defaults, by its endpoint."""
-    from gradio_client import Client, handle_file  # type: ignore[import-untyped]  # it has no types
+    from gradio_client import Client, handle_file
 
     client = Client(url, verbose=False)
     image, reference = handle_file(picture), handle_file(style)

@@ -9,12 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from enum import Enum
+from typing import Any, ClassVar, Generic, TypeVar
 
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
 
 R = TypeVar("R")
+
+QUICK_PIXELS = 4_000_000  # of a result; the slowest upscaling, 9-5-5, takes 1.3 s of CPU time a megapixel
+
+
+class Lane(str, Enum):
+    """Where a job waits. A quick job never waits behind a slow one."""
+
+    QUICK = "quick"  # a few seconds of one core at most
+    SLOW = "slow"  # up to its time limit
+
+
+def lane_by_pixels(pixels: float) -> Lane:
+    """The lane of work whose time grows with the pixels of its result."""
+    return Lane.QUICK if pixels <= QUICK_PIXELS else Lane.SLOW
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,12 +37,20 @@ class Request:
     """Pictures and settings of one job. Each demo has its own, with more fields.
 
     Attributes:
+        usual_lane: of all requests of the class, where `lane` does not say otherwise.
         time_limit_s: seconds after which the best result so far is the result; None is no limit.
         device: auto, cpu or cuda.
     """
 
+    usual_lane: ClassVar[Lane] = Lane.QUICK
+
     time_limit_s: float | None = None
     device: str = "auto"
+
+    @property
+    def lane(self) -> Lane:
+        """Where this request waits; overridden where that depends on its pictures or settings."""
+        return self.usual_lane
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +65,7 @@ class Step(Generic[R]):
         measures: what the demo measures on the way, by name, such as a loss.
         result: of the last step only.
         complete: False where a time limit, or a visitor who has left, ended the work early.
+        position: of a job that has not begun, in its lane: 1 is the next to begin. None once it runs.
     """
 
     done: int
@@ -52,6 +76,7 @@ class Step(Generic[R]):
     measures: Mapping[str, float] = field(default_factory=dict)
     result: R | None = None
     complete: bool = True
+    position: int | None = None
 
 
 Run = Callable[[Any], Iterator[Step[Any]]]  # takes a request; see `cvdemo.demos`

@@ -3,7 +3,9 @@
     DemoError               shown to the visitor as it is
     |-- InputError          the picture or the settings that came in; config.SettingError is one
     |-- WeightsError        a weight file that is missing, altered or out of reach
-    `-- RoomError           the page's folder holds as much as it may
+    |-- RoomError           the page's folder holds as much as it may
+    |-- BusyError           as many jobs wait as may
+    `-- LeftError           nobody waits for the result any more
 
 A caller who breaks a function's contract gets `ValueError` with the received values instead.
 """
@@ -32,6 +34,14 @@ class WeightsError(DemoError):
 
 class RoomError(DemoError):
     """The folder of uploads and results is full; the message says when to try again."""
+
+
+class BusyError(DemoError):
+    """As many jobs wait as may; the message says when to try again."""
+
+
+class LeftError(DemoError):
+    """The one who asked has left or cancelled, or the page closes, before there is any result."""
 
 
 def brief(value: Any) -> str:

@@ -1,17 +1,19 @@
 """Where work runs and for how long: device, threads, models loaded once, deadlines."""
 
 import inspect
+import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
-P = ParamSpec("P")
 T = TypeVar("T")
 PROCESS_THREADS = torch.get_num_threads()  # as the process begins: one a core, or OMP_NUM_THREADS
 
@@ -28,6 +30,33 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} was asked for, but no CUDA GPU is visible")
     return resolved
+
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores(cgroup: Path = CGROUP) -> int:
+    """How many cores this process may use: of its affinity, and no more than its container's share of CPU time.
+
+    Torch counts the cores of the machine. A container with two of 64 would compute with 32 threads.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.floor(min(cores, _share_of_cpu(cgroup))))
+
+
+def _share_of_cpu(cgroup: Path) -> float:
+    """Seconds of CPU time a second that the container may use (cgroup 2, else 1); infinite where nothing says."""
+    for quota_file, period_file in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            words = (cgroup / quota_file).read_text(encoding="ascii").split()
+            if period_file is not None:
+                words += (cgroup / period_file).read_text(encoding="ascii").split()
+            quota, period = float(words[0]), float(words[1])  # "max" and -1 stand for no limit
+        except (OSError, ValueError, IndexError):
+            continue
+        if quota > 0 and period > 0:
+            return quota / period
+    return math.inf
 
 
 _stop_asked: ContextVar[Callable[[], bool]] = ContextVar("stop_asked", default=lambda: False)
@@ -96,7 +125,8 @@ def load_once(loader: Callable[..., T]) -> Callable[..., T]:
         key = tuple(bound.arguments.items())
         with lock:
             if key not in cache:
-                cache[key] = loader(*args, **kwargs)
+                with torch.inference_mode(False):  # else its parameters could never take part in a gradient
+                    cache[key] = loader(*args, **kwargs)
             return cache[key]
 
     wrapper.cache = cache  # type: ignore[attr-defined]  # functions carry no declared attributes

@@ -19,9 +19,10 @@ from typing import Any
 from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
+from cvdemo.data_folders import data_folder, how_to_restore
 from cvdemo.errors import WeightsError, brief
 
-WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or Path(__file__).resolve().parent.parent / "weights")
+WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or data_folder("weights"))
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")
 SETTLED_NS = 2 * 10**9  # a file changed so lately may change again without a new time: some clocks count in 2 s steps
 DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a manifest may raise
@@ -152,7 +153,7 @@ def _manifest_path(weights_dir: Path | None) -> Path:
 
 
 def _damaged(path: Path) -> WeightsError:
-    return WeightsError(f"{path} is missing or damaged; restore it with `git checkout HEAD -- weights/manifest.json`.")
+    return WeightsError(f"{path} is missing or damaged; {how_to_restore('weights/manifest.json')}.")
 
 
 def entry_of(name: str, weights_dir: Path | None = None) -> WeightEntry:
@@ -176,9 +177,7 @@ def load_labels(name: str, weights_dir: Path | None = None) -> list[str]:
     try:
         return (folder / "labels" / file).read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise WeightsError(
-            f"weights/labels/{file} is missing; restore it with `git checkout HEAD -- weights/labels/{file}`."
-        ) from error
+        raise WeightsError(f"weights/labels/{file} is missing; {how_to_restore(f'weights/labels/{file}')}.") from error
 
 
 def load_state_dict(name: str, weights_dir: Path | None = None) -> dict[str, Tensor]:
@@ -197,7 +196,7 @@ def load_state_dict(name: str, weights_dir: Path | None = None) -> dict[str, Ten
 
 
 def _restore(entry: WeightEntry) -> str:
-    return f"restore it with `git checkout HEAD -- weights/{entry.file}` or make it again with `{entry.command}`."
+    return f"{how_to_restore(f'weights/{entry.file}')} or make it again with `{entry.command}`."
 
 
 def _read_from_hub(entry: WeightEntry, folder: Path) -> bytes:

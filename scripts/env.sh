@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes .venv and installs a requirements file into it; does nothing where that was done before.
-# Usage: scripts/env.sh requirements.txt
+# Makes .venv and installs a lock file into it: exact versions, checked by hash. Does nothing where that was done before.
+# Usage: scripts/env.sh requirements.lock
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-requirements=$1
-stamp=.venv/.installed-$(cat requirements.txt "$requirements" | cksum | cut -d' ' -f1)
-[ -e "$stamp" ] && exit 0
+lock=$1
+stamp_of() { echo ".venv/.installed-$(cksum <"$1" | cut -d' ' -f1)"; }
+[ -e "$(stamp_of "$lock")" ] && exit 0
 
 supported='import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))'
 python=
@@ -27,10 +27,11 @@ if ! [ -x .venv/bin/pip ]; then
     exit 1
   fi
 fi
-echo "Installing $requirements into .venv (PyTorch is large: a few minutes the first time) ..."
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+echo "Installing $lock into .venv (PyTorch is large: a few minutes the first time) ..."
+# -qq: errors alone. Warnings of pip are about its own settings; that a package is the wrong one is an error.
+.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement "$lock"
 rm -f .venv/.installed-*
-touch "$stamp"
-# the test tools contain everything the page needs
-[ "$requirements" = requirements-dev.txt ] && touch ".venv/.installed-$(cat requirements.txt requirements.txt | cksum | cut -d' ' -f1)"
+touch "$(stamp_of "$lock")"
+# the test tools contain everything the page needs, in the same versions
+[ "$lock" = requirements-dev.lock ] && touch "$(stamp_of requirements.lock)"
 exit 0

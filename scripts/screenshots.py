@@ -9,14 +9,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
+from tests.ui.page_server import ROOT, free_port, wait_until_it_answers
 
 OUT = ROOT / "docs" / "screenshots"
-SIZES = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
+SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
 FINISHED = re.compile(r"\bin [\d.]+ m?s")  # the time that every status gives at the end
 PATIENCE_MS = 240_000
 MAX_HEIGHT_PX = 2400
@@ -89,6 +90,7 @@ def main() -> None:
     parser.add_argument("--only", choices=DRIVES)
     only = parser.parse_args().only
     OUT.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=60_000)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env={**os.environ, "PORT": str(port)})

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image
-from cvdemo.ui.wiring.controls import example_picture
 
 
 @pytest.fixture(autouse=True)

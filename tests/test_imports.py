@@ -119,3 +119,15 @@ def test_the_library_imports_without_gradio() -> None:
     modules = ", ".join(name for name in packages if "__main__" not in name)
     code = f"import sys, {modules}; sys.exit('gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+TESTS_OF_THE_LIBRARY = [path for path in (ROOT / "tests").rglob("*.py") if "ui" not in path.relative_to(ROOT).parts]
+
+
+@pytest.mark.parametrize("path", TESTS_OF_THE_LIBRARY, ids=lambda path: module_of(path))
+def test_only_tests_of_the_page_import_gradio(path: Path) -> None:
+    """The import takes seconds, in each worker and each time that somebody runs one test."""
+    page = {"gradio", "gradio_client", "app"}
+    assert not [
+        name for name in imported(path) if name.split(".")[0] in page or name.startswith(("cvdemo.ui", "tests.ui"))
+    ]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 
 WATCHED = """
@@ -30,7 +31,7 @@ sys.addaudithook(watch)
 """
 
 PICTURE = """
-from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import read_image, resize_to_fit
 picture = resize_to_fit(read_image(example_picture("lion")), 96)
 """

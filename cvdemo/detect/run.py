@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cvdemo.demo import Request, Step, seconds_left
+from cvdemo.demo import Lane, Request, Step, seconds_left
 from cvdemo.detect.detector import load_detector
 from cvdemo.detect.scan import Scan
 from cvdemo.detect.selection import DetectConfig, Detections, select
@@ -17,6 +17,11 @@ class DetectRequest(Request):
 
     image: ImageArray
     config: DetectConfig = field(default_factory=DetectConfig)
+
+    @property
+    def lane(self) -> Lane:
+        """Crop by crop takes many times longer."""
+        return Lane.SLOW if self.config.crop_by_crop else Lane.QUICK
 
 
 @dataclass(frozen=True)

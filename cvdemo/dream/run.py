@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from cvdemo.demo import Request, Step
+from cvdemo.demo import Lane, Request, Step
 from cvdemo.dream.deepdream import DreamConfig, DreamStep, dream, full_size
 from cvdemo.images import ImageArray, resize, to_image
 from cvdemo.nets.backbone import load_backbone
@@ -19,6 +20,8 @@ class DreamRequest(Request):
         image: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
         preview_every_s: least seconds between two previews, which cost a conversion each; None is no previews.
     """
+
+    usual_lane: ClassVar[Lane] = Lane.SLOW
 
     image: ImageArray
     config: DreamConfig = field(default_factory=DreamConfig)

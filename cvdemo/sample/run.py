@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import degrees
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from cvdemo.demo import Request, Step, seconds_left
+from cvdemo.demo import Lane, Request, Step, seconds_left
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
@@ -83,6 +84,8 @@ class WalkRequest(Request):
         picks: the pictures that it passes, two or more; without any it passes the first `config.stops` of `source`.
         source: generator, seed and truncation where nothing is picked; its index is not read.
     """
+
+    usual_lane: ClassVar[Lane] = Lane.SLOW
 
     config: WalkConfig = field(default_factory=WalkConfig)
     picks: tuple[Pick, ...] = ()

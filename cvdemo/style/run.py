@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
-from cvdemo.demo import Request, Step
+from cvdemo.demo import Lane, Request, Step
 from cvdemo.images import ImageArray, resize, to_image
 from cvdemo.nets.backbone import load_backbone
 from cvdemo.pace import PreviewTimer
@@ -22,6 +23,8 @@ class StyleRequest(Request):
         content, style: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
         preview_every_s: least seconds between two previews, which cost a conversion each; None is no previews.
     """
+
+    usual_lane: ClassVar[Lane] = Lane.SLOW
 
     content: ImageArray
     style: ImageArray

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.demo import Run, Step, result_of
+from cvdemo.demo import Lane, Run, Step, result_of
 from cvdemo.detect.drawing import draw_detections, to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.scan import Scan
@@ -205,7 +205,15 @@ def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts:
         told="Cancelled; what was found stays.",
     )
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
-    events = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)
+    slow_if = list(part.inputs).index(parts["crop_by_crop"])
+    events = wire(
+        part,
+        given(run, _detect_on_page),
+        run=[start.click],
+        watch=watch,
+        cancel=cancel,
+        lane=lambda values: Lane.SLOW if values[slow_if : slow_if + 1] == [True] else Lane.QUICK,
+    )
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:
         event.success(

@@ -12,7 +12,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from cvdemo.config import default_of, settings_of
-from cvdemo.demo import Run, Step
+from cvdemo.demo import Lane, Run, Step
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
 from cvdemo.dream.run import Dream, DreamRequest
@@ -206,8 +206,8 @@ def build(run: Run) -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {image: 0} | dict.fromkeys([seed, *controls.values()], SETTLED_MS)
-    wire(part, given(run, _dream_on_page), run=[start.click], watch=watch, cancel=cancel)
-    endpoint("dream", given(run, dream_endpoint), [image, preset, *_api_inputs()], [result])
+    wire(part, given(run, _dream_on_page), run=[start.click], watch=watch, cancel=cancel, lane=Lane.SLOW)
+    endpoint("dream", given(run, dream_endpoint), [image, preset, *_api_inputs()], [result], Lane.SLOW)
     return settings
 
 

@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 import gradio as gr
+import torch
 from gradio.components import Component
 
-from cvdemo import limits
+from cvdemo import backends, limits
 from cvdemo.demo import Run
-from cvdemo.demos import run as run_here
 from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
 from cvdemo.ui import classify, detect, dream, sample, style, upscale
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
@@ -19,6 +19,7 @@ from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.page_folder import PageFolder, open_folder
+from cvdemo.ui.serving.waiting import telling_places
 from cvdemo.ui.wiring.settings_link import updates
 from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 
@@ -28,8 +29,9 @@ HEADER = """# cvdemo
 Six classics of deep learning for computer vision, live on your own picture."""
 
 
-def build_page(run: Run = run_here) -> Page:
+def build_page(run: Run = backends.run) -> Page:
     """The whole page as Gradio blocks; loads no model. `run` does the work of every demo."""
+    run = telling_places(run)
     page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         gr.Markdown(HEADER, elem_id="header")
@@ -96,6 +98,8 @@ def main() -> None:
     with ending_in_one_sentence():  # before the page is built: what is wrong is said at once
         address()
         limits.check()
+        backends.backend()
+    torch.set_num_threads(1)  # for what computes outside the backend, whose workers have numbers of their own
     adapt_gradio()
     folder = open_folder()
     try:

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import SEED_MAX
-from cvdemo.demo import Run, last_step, result_of
+from cvdemo.demo import Lane, Run, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.limits import UPSCALE_S, WALK_S
@@ -217,9 +217,9 @@ def _build_walk(run: Run, panel: PickPanel, source: Source) -> None:
     part = Part(name="sample-walk", inputs=[panel.slots, *settings, *controls], outputs=[film, status], status=status)
     explicit: dict[str, Any] = {"run": [start.click], "clears": [panel.slots.change], "automatic": False}
     watch = dict.fromkeys([*settings, *controls], SETTLED_MS)
-    wire(part, given(run, walk_on_page), watch=watch, cancel=cancel, show_progress_on=film, **explicit)
+    wire(part, given(run, walk_on_page), watch=watch, cancel=cancel, show_progress_on=film, lane=Lane.SLOW, **explicit)
     through = gr.JSON(value=None, visible=False, label="Through")
-    endpoint("walk", given(run, walk_endpoint), [*settings, through, *controls], [film])
+    endpoint("walk", given(run, walk_endpoint), [*settings, through, *controls], [film], Lane.SLOW)
 
 
 def _build_upscale(run: Run, panel: PickPanel) -> None:

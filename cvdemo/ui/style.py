@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.demo import Run, Step
+from cvdemo.demo import Lane, Run, Step
 from cvdemo.images import ImageArray
 from cvdemo.limits import STYLE_S
 from cvdemo.style.optimise import StyleConfig
@@ -217,10 +217,10 @@ def build(run: Run) -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {content: 0, style: 0} | dict.fromkeys(controls.values(), SETTLED_MS)
-    wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel)
+    wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel, lane=Lane.SLOW)
     light([style.change], _what_comes_next, [content, style], [status])
     fields = [controls[name] for name in ENDPOINT_FIELDS]
-    endpoint("stylize", given(run, stylize_endpoint), [content, style, *fields], [result])
+    endpoint("stylize", given(run, stylize_endpoint), [content, style, *fields], [result], Lane.SLOW)
     return controls
 
 

@@ -17,6 +17,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import Deadline
+from cvdemo.ui.serving.lines import by_result_size
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
@@ -209,31 +210,48 @@ def build(run: Run) -> dict[str, Component]:
                 tile_px = control(UpscaleConfig, "tile_px")
             gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
         with gr.Column(min_width=300, scale=2):
-            pair = _slider("Bicubic on the left, the network on the right", "upscale-result", max_height=520)
-            status = gr.Markdown(elem_id="upscale-status", elem_classes="status")
-            table = gr.Markdown(visible=False, elem_id="upscale-quality", elem_classes="numbers")
-            download = gr.DownloadButton(
-                "Download the PNG in full size", size="md", visible=False, elem_id="upscale-download"
-            )
-            detail = _slider(f"Where they differ most, {CLOSEUP_ZOOM} times larger", "upscale-closeup", max_height=480)
-    chosen = {"scale": scale, "network": network, "shrink_first": shrink_first, "tile_px": tile_px}
-    settings: dict[str, Component] = chosen
+            results = _results()
+    settings: dict[str, Component] = {
+        "scale": scale,
+        "network": network,
+        "shrink_first": shrink_first,
+        "tile_px": tile_px,
+    }
     share_button("upscale", settings)
     method_note(NOTE.format(fast=FAST_NOTE if FAST in CHOICES else ""))
-    part = Part(
-        name="upscale",
-        inputs=[image, scale, network, shrink_first, tile_px],
-        needs=[image],
-        outputs=[pair, detail, table, download, status],
-        empty={table: gr.update(value="", visible=False)},
-        status=status,
-    )
+    part = _part(image, settings, results)
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
-    wire(part, given(run, _upscale_on_page), run=[start.click], watch=watch, watch_after=[offered], cancel=cancel)
+    options: dict[str, Any] = {"watch_after": [offered], "cancel": cancel, "lane": by_result_size(shrunk=3)}
+    wire(part, given(run, _upscale_on_page), run=[start.click], watch=watch, **options)
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
-    png = gr.File(visible=False, label="PNG")
-    endpoint("upscale", given(run, upscale_endpoint), [image, scale, any_network], [pair, png])
+    outputs = [results["pair"], gr.File(visible=False, label="PNG")]
+    endpoint("upscale", given(run, upscale_endpoint), [image, scale, any_network], outputs, by_result_size())
     return settings
+
+
+def _part(image: gr.Image, settings: dict[str, Component], results: dict[str, Component]) -> Part:
+    return Part(
+        name="upscale",
+        inputs=[image, *settings.values()],
+        needs=[image],
+        outputs=[results[name] for name in ("pair", "detail", "table", "download", "status")],
+        empty={results["table"]: gr.update(value="", visible=False)},
+        status=results["status"],
+    )
+
+
+def _results() -> dict[str, Component]:
+    """The right-hand column: the pair, status, measures, the PNG, the close-up."""
+    shown: dict[str, Component] = {
+        "pair": _slider("Bicubic on the left, the network on the right", "upscale-result", max_height=520)
+    }
+    shown["status"] = gr.Markdown(elem_id="upscale-status", elem_classes="status")
+    shown["table"] = gr.Markdown(visible=False, elem_id="upscale-quality", elem_classes="numbers")
+    words = "Download the PNG in full size"
+    shown["download"] = gr.DownloadButton(words, size="md", visible=False, elem_id="upscale-download")
+    closer = f"Where they differ most, {CLOSEUP_ZOOM} times larger"
+    shown["detail"] = _slider(closer, "upscale-closeup", max_height=480)
+    return shown
 
 
 def _slider(label: str, elem_id: str, max_height: int) -> gr.ImageSlider:

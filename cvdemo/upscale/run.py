@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cvdemo.demo import Request, Step, seconds_left
+from cvdemo.demo import Lane, Request, Step, lane_by_pixels, seconds_left
 from cvdemo.images import ImageArray, on_white
 from cvdemo.runtime import Deadline
 from cvdemo.upscale.catalogue import network_named
@@ -23,6 +23,12 @@ class UpscaleRequest(Request):
     image: ImageArray
     config: UpscaleConfig = field(default_factory=UpscaleConfig)
     with_bicubic: bool = True
+
+    @property
+    def lane(self) -> Lane:
+        """By the pixels of the result."""
+        height, width = self.image.shape[:2]
+        return lane_by_pixels(height * width * (1 if self.config.shrink_first else self.config.scale**2))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,9 @@ def generator() -> Generator:
     for _ in range(5):  # statistics that folding must take along
         network.train()(torch.randn(16, 6))
     network.eval().requires_grad_(False)
-    network.layers[-2].weight *= 200  # new networks draw hardly more than grey
+    network.get_parameter(f"layers.{len(network.layers) - 2}.weight").mul_(
+        200
+    )  # new networks draw hardly more than grey
     return network
 
 

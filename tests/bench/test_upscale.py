@@ -1,6 +1,7 @@
 """The benchmark of upscaling: the gate, the figures, the order of its rounds, and what it prints."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 from bench import upscale as bench
 from cvdemo.images import ImageArray
 from cvdemo.upscale.catalogue import list_networks
-from tests.helpers.upscale_weights import add_fast
+from tests.helpers.untrained_upscale_weights import add_fast
 
 Ways = dict[str, Callable[[ImageArray], ImageArray]]
 
@@ -92,7 +93,7 @@ def test_every_way_gives_the_size_and_engines_agree(tmp_path: Path, monkeypatch:
 def test_rounds_are_interleaved_and_the_first_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     clock = iter([0, 100, 0, 200, 0, 1, 0, 5, 0, 3, 0, 4, 0, 2, 0, 6])
-    monkeypatch.setattr(bench.time, "process_time", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "process_time", lambda: float(next(clock)))
 
     def way(name: str) -> Callable[[ImageArray], ImageArray]:
         return lambda image: order.append(name) or np.zeros((1000, 500, 3), np.uint8)

@@ -9,7 +9,7 @@ import pytest
 from cvdemo.classify.catalogue import accuracy, choices_or_default, describe, list_choices
 from cvdemo.errors import WeightsError
 from cvdemo.weights import load_ensembles
-from tests.helpers.trial_weights import make_weights
+from tests.helpers.untrained_weights import make_weights
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,12 @@ from cvdemo.classify.classifier import (
     top_k,
 )
 from cvdemo.errors import InputError, WeightsError
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.backbone import load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
-from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.weights import load_ensembles, load_labels, load_state_dict
-from tests.helpers.trial_weights import THINGS, make_weights
+from tests.helpers.untrained_weights import THINGS, make_weights
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,8 @@ def test_real_pictures_get_their_names(name: str, label: str, ten_crop: bool) ->
 def drawn(outline: list[tuple[int, int]]) -> ImageArray:
     """A grey garment on white, 280 px."""
     picture = np.full((280, 280, 3), 255, np.uint8)
-    return cv2.fillPoly(picture, [np.array(outline)], (90, 90, 90))
+    cv2.fillPoly(picture, [np.array(outline)], (90, 90, 90))
+    return picture
 
 
 RIGHT = [(120, 55), (160, 55), (190, 40), (250, 90), (220, 125), (195, 105), (195, 250)]

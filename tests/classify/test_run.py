@@ -18,7 +18,7 @@ from cvdemo.demo import Request, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from tests.helpers.manifest_files import CountedParses, aged
-from tests.helpers.trial_weights import make_weights
+from tests.helpers.untrained_weights import make_weights
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,7 @@ def test_any_name_is_one_line(text: str, encoding: str | None, shown: str) -> No
     assert printable(text, encoding) == shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["upscale", "--help"]])
 def test_help_into_a_closed_pipe_ends_quietly(arguments: list[str], here: Path) -> None:
     pipe = closed_pipe()
@@ -90,6 +91,7 @@ def test_help_into_a_closed_pipe_ends_quietly(arguments: list[str], here: Path) 
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["out"], ["out", "--json"], None])
 def test_a_run_into_a_closed_pipe_ends_quietly(options: list[str] | None, here: Path) -> None:
     pipe = closed_pipe()
@@ -101,6 +103,7 @@ def test_a_run_into_a_closed_pipe_ends_quietly(options: list[str] | None, here: 
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.slow
 def test_messages_that_nobody_reads_end_quietly(here: Path) -> None:
     Path("in/notes.txt").write_text("no picture")
     pipe = closed_pipe()
@@ -111,6 +114,7 @@ def test_messages_that_nobody_reads_end_quietly(here: Path) -> None:
     assert done.returncode == 141
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_behind_standard_output_is_one_sentence(here: Path) -> None:
     command = [*program(STAND_IN), "upscale", "in", "out"]
@@ -120,6 +124,7 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(here: Path) -> None:
     assert done.stderr == b"The output cannot be written: No space left on device.\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line(here: Path) -> None:
     with subprocess.Popen(
         [*program(STAND_IN), "upscale", "in", "out", "--scale", "2"],
@@ -159,6 +164,7 @@ def test_a_broken_installation_is_one_sentence_with_a_log(here: Path) -> None:
     assert "ImportError: libgomp.so.1" in Path(place.removeprefix("The log is ").removesuffix(".")).read_text()
 
 
+@pytest.mark.slow
 def test_a_pipe_of_pictures(here: Path, noise: ImageArray) -> None:
     """The real program and network: a picture in, a picture out, and nothing else on standard output."""
     data = Path("in/0.png").read_bytes()
@@ -171,6 +177,7 @@ def test_a_pipe_of_pictures(here: Path, noise: ImageArray) -> None:
     assert np.abs(enlarged[::2, ::2].astype(int) - noise).mean() < 40
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf_8_on_any_terminal(here: Path) -> None:
     Path("in/caf\udce9.png").write_bytes(Path("in/0.png").read_bytes())
     Path("in/gone\udce9.png").symlink_to("nowhere")
@@ -186,6 +193,7 @@ def test_names_that_are_not_utf_8_on_any_terminal(here: Path) -> None:
         assert done.stderr == rb"gone\udce9.png: The link leads nowhere." + b"\n"
 
 
+@pytest.mark.slow
 def test_started_without_any_stream(here: Path) -> None:
     command = " ".join([sys.executable, "-m", "cvdemo", "upscale", "in/gone.png", "out.png", "<&-", ">&-", "2>&-"])
     assert subprocess.run(command, shell=True, env=ENVIRONMENT, check=False).returncode == 2

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvdemo.cli import output as cli_output
 from cvdemo.cli.output import encoded, json_bytes, write_files
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
@@ -116,7 +115,7 @@ def test_a_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         seen.append(self.read_bytes())
         return replace(self, target)
 
-    monkeypatch.setattr(cli_output.Path, "replace", watched)
+    monkeypatch.setattr(Path, "replace", watched)
     write_files({tmp_path / "a.png": b"a", tmp_path / "a.json": b"b"}, overwrite=False)
     assert seen == [b"a", b"b"]
 

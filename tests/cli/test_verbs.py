@@ -21,6 +21,7 @@ from cvdemo.demo import last_step
 from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.run import DreamRequest
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image, save_png
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.srcnn import SRCNN
@@ -28,7 +29,6 @@ from cvdemo.sample.generate import SampleConfig, generate, latents
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.run import StyleRequest
-from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
 from cvdemo.upscale.network import DetailNetwork, prepared
 from cvdemo.upscale.upscale import UpscaleConfig, UpscaleStep, upscale, upscale_steps

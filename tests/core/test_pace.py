@@ -4,7 +4,7 @@ import pytest
 
 from cvdemo.pace import Pace, PreviewTimer
 from cvdemo.runtime import Deadline
-from tests.helpers.clocks import Clock, set_clock
+from tests.helpers.hand_turned_clock import Clock, set_clock
 
 COSTS = (1.0, 2.0, 4.0, 8.0)
 STEPS = 100

@@ -1,6 +1,8 @@
 """Device choice, one-time loading, deadlines."""
 
-import resource
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvdemo.runtime import Deadline, load_once, resolve_device, stopping_when
+from cvdemo.runtime import Deadline, load_once, resolve_device, stopping_when, usable_cores
 
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +61,7 @@ def test_a_failed_load_is_tried_again() -> None:
         outcome = next(outcomes)
         if isinstance(outcome, OSError):
             raise outcome
+        assert isinstance(outcome, int)
         return outcome
 
     with pytest.raises(OSError, match="gone"):
@@ -85,5 +88,41 @@ def test_a_deadline_ends_when_nobody_waits() -> None:
     assert not other.expired and not other.abandoned
 
 
-def resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
+QUOTAS = [
+    ({}, None),
+    ({"cpu.max": "max 100000"}, None),
+    ({"cpu.max": "100000 100000"}, 1),
+    ({"cpu.max": "50000 100000"}, 1),
+    ({"cpu.max": "150000 100000"}, 1),
+    ({"cpu.max": "rubbish"}, None),
+    ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+    ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+]
+
+
+@pytest.mark.parametrize(("files", "expected"), QUOTAS)
+def test_a_container_has_the_cores_of_its_share(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content + "\n", encoding="ascii")
+    of_machine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert usable_cores(tmp_path) == (of_machine if expected is None else expected)
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+def test_how_long_threads_spin_is_chosen_before_torch_is_loaded(said: dict[str, str], expected: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"} | said
+    code = "import os, sys, cvdemo; print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", expected]
+
+
+def test_what_is_loaded_by_forward_only_work_still_takes_gradients() -> None:
+    """A network that a classification loads is explained later."""
+    load = load_once(lambda: torch.ones(3))
+    with torch.inference_mode():
+        loaded = load()
+    assert not loaded.is_inference()
+    pixels = torch.ones(3, requires_grad=True)
+    (loaded * pixels).sum().backward()
+    assert pixels.grad is not None and pixels.grad.tolist() == [1, 1, 1]

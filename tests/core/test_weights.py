@@ -19,6 +19,8 @@ from cvdemo.weights import WEIGHTS_DIR, entry_of, load_ensembles, load_labels, l
 from tests.helpers.manifest_files import CountedParses, aged
 from train.publishing.publish import model_card
 
+RESULTS = WEIGHTS_DIR.parent / "docs" / "results.md"
+
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 CONTENT = save({"w": torch.arange(4.0)})
 ENTRY = {
@@ -169,11 +171,13 @@ def load_in_new_process(folder: Path, endpoint: str, pin: str) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 def test_what_is_not_on_disk_comes_from_the_pinned_revision(folder: Path, hub: str) -> None:
     (folder / "tiny.safetensors").unlink()
     assert "[0.0, 1.0, 2.0, 3.0]" in load_in_new_process(folder, hub, f"someone/weights@{REVISION}").stdout
 
 
+@pytest.mark.slow
 def test_an_altered_file_from_the_hub_is_refused(folder: Path, hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "tiny.safetensors").unlink()
     monkeypatch.setattr(Hub, "content", save({"w": torch.ones(4)}))
@@ -181,6 +185,7 @@ def test_an_altered_file_from_the_hub_is_refused(folder: Path, hub: str, monkeyp
     assert "WeightsError: weights/tiny.safetensors is not the file that the manifest lists" in out
 
 
+@pytest.mark.slow
 def test_without_a_network_one_sentence_says_so(folder: Path) -> None:
     (folder / "tiny.safetensors").unlink()
     done = load_in_new_process(folder, "http://127.0.0.1:9", f"someone/weights@{REVISION}")
@@ -236,20 +241,20 @@ def test_the_recorded_figures_in_db_reach_their_goals(name: str, set5: float, se
 
 
 @pytest.mark.parametrize("name", [f"srcnn{kind}_x{scale}" for kind in ("", "_fast") for scale in (2, 3, 4)])
-def test_the_super_resolution_figures_stand_in_the_readme(name: str) -> None:
+def test_the_super_resolution_figures_stand_in_the_results(name: str) -> None:
     value = load_manifest()[name].metric["value"]
-    readme = (WEIGHTS_DIR.parent / "README.md").read_text(encoding="utf-8")
-    (row,) = (line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+    results = RESULTS.read_text(encoding="utf-8")
+    (row,) = (line for line in results.splitlines() if line.startswith(f"| `{name}` |"))
     for data in ("set5", "set14"):
         assert f"| {value[data]:.2f}, {value[f'{data}_ssim']:.4f} |" in row
     assert f"| {value['set5_bicubic']:.2f}, {value['set14_bicubic']:.2f} |" in row
 
 
 @pytest.mark.parametrize("name", ["dcgan_anime", "dcgan_plain", "dcgan_fashion"])
-def test_the_figures_of_generators_stand_in_the_readme(name: str) -> None:
+def test_the_figures_of_generators_stand_in_the_results(name: str) -> None:
     value = load_manifest()[name].metric["value"]
-    readme = (WEIGHTS_DIR.parent / "README.md").read_text(encoding="utf-8")
-    (row,) = (line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+    results = RESULTS.read_text(encoding="utf-8")
+    (row,) = (line for line in results.splitlines() if line.startswith(f"| `{name}` |"))
     assert f"FD-Lite0 {value['fd_lite0']:.1f}, KID-Lite0 {value['kid_lite0']:.3f}" in row
 
 
@@ -272,9 +277,9 @@ def test_faces_are_within_40_percent_of_the_plain_recipes() -> None:
         ("tiny_imagenet", 57.0),
     ],
 )
-def test_the_recorded_accuracies_reach_their_goals_and_stand_in_the_readme(name: str, goal: float) -> None:
+def test_the_recorded_accuracies_reach_their_goals_and_stand_in_the_results(name: str, goal: float) -> None:
     entry = load_manifest()[name]
     rank1 = entry.metric["value"]["rank1"]
-    readme = (WEIGHTS_DIR.parent / "README.md").read_text(encoding="utf-8")
-    (row,) = (line for line in readme.splitlines() if line.startswith(f"| `{entry.recipe}` |"))
+    results = RESULTS.read_text(encoding="utf-8")
+    (row,) = (line for line in results.splitlines() if line.startswith(f"| `{entry.recipe}` |"))
     assert rank1 >= goal and f"**{rank1:.2f} %**" in row

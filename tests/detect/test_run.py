@@ -14,7 +14,7 @@ from cvdemo.detect.scan import LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline, stopping_when
-from tests.helpers.clocks import Clock, set_clock
+from tests.helpers.hand_turned_clock import Clock, set_clock
 
 LEVELS = ((32, 32), (64, 64), (128, 128))  # heights and widths in px
 

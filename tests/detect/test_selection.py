@@ -12,12 +12,12 @@ from cvdemo.detect.detector import DETECTORS, Detector, load_detector
 from cvdemo.detect.scan import SCORE_FLOOR, Scan
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.detect.sliding_window import SlidingWindowDetector, scan_steps
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.nets.window_net import WindowNet, crop_batches, lite_windows
 from cvdemo.ops.boxes import iou_matrix
 from cvdemo.runtime import Deadline
-from cvdemo.ui.wiring.controls import example_picture
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # drawn by hand around the animal in `cheetah`, tail included
 

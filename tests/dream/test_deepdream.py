@@ -26,7 +26,7 @@ from cvdemo.images import ImageArray, resize, to_image, to_tensor
 from cvdemo.nets.backbone import FeatureNetwork, load_backbone
 from cvdemo.runtime import Deadline, stopping_when
 from tests.dream.tiny_network import TinyNetwork
-from tests.helpers.clocks import set_clock
+from tests.helpers.hand_turned_clock import set_clock
 
 SMALL = DreamConfig(size_px=128, octaves=2, steps=3, layer="block1", jitter_px=8)
 

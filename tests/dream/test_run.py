@@ -17,7 +17,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image
 from cvdemo.runtime import stopping_when
 from tests.dream.tiny_network import TinyNetwork
-from tests.helpers.clocks import set_clock
+from tests.helpers.hand_turned_clock import set_clock
 
 SMALL = DreamConfig(size_px=128, octaves=2, steps=3, layer="block1", jitter_px=8)
 

@@ -38,7 +38,7 @@ def test_its_pixels_are_normalised() -> None:
 def test_a_missing_weight_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbone, "BACKBONE", "gone")
     with pytest.raises(WeightsError, match="gone"):
-        backbone._load_backbone.__wrapped__("cpu", None)
+        vars(backbone._load_backbone)["__wrapped__"]("cpu", None)
 
 
 def test_folding_batch_norm_leaves_activations_as_they_were() -> None:

@@ -8,13 +8,13 @@ from cvdemo.nets.dcgan import Discriminator, Generator
 
 
 @pytest.mark.parametrize("size", [8, 16, 64])
-def test_generator_gives_pictures_in_range(size):
+def test_generator_gives_pictures_in_range(size: int) -> None:
     pictures = Generator(latent_dim=5, width=4, channels=3, size=size)(torch.randn(2, 5))
     assert pictures.shape == (2, 3, size, size)
     assert pictures.abs().max() <= 1
 
 
-def test_grey_pictures_have_one_channel():
+def test_grey_pictures_have_one_channel() -> None:
     generator = Generator(latent_dim=5, width=4, channels=1, size=16)
     pictures = generator(torch.randn(2, 5))
     assert generator.channels == 1 and pictures.shape == (2, 1, 16, 16)
@@ -22,12 +22,12 @@ def test_grey_pictures_have_one_channel():
 
 
 @pytest.mark.parametrize("norm", ["batch", "spectral", "none"])
-def test_discriminator_gives_a_logit_a_picture(norm):
+def test_discriminator_gives_a_logit_a_picture(norm: str) -> None:
     network = Discriminator(width=4, size=16, norm=norm, dropout=0.2)
     assert network(torch.randn(5, 3, 16, 16)).shape == (5,)
 
 
-def test_radfords_rules():
+def test_radfords_rules() -> None:
     generator, discriminator = Generator(8, 4, 3, 16), Discriminator(4, 3, 16, norm="batch")
     modules = [*generator.modules(), *discriminator.modules()]
     assert not any(isinstance(m, (nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.Upsample)) for m in modules)
@@ -38,13 +38,13 @@ def test_radfords_rules():
     assert all(m.negative_slope == 0.2 for m in discriminator.modules() if isinstance(m, nn.LeakyReLU))
 
 
-def test_weights_start_as_radford_says():
+def test_weights_start_as_radford_says() -> None:
     torch.manual_seed(0)
     weights = torch.cat([p.flatten() for p in Generator(64, 16, 3, 32).parameters() if p.ndim == 4])
     assert weights.std().item() == pytest.approx(0.02, rel=0.05)
 
 
-def test_spectral_norm_bounds_every_layer():
+def test_spectral_norm_bounds_every_layer() -> None:
     torch.manual_seed(0)
     network = Discriminator(width=4, size=16, norm="spectral").train()
     for _ in range(30):
@@ -55,12 +55,12 @@ def test_spectral_norm_bounds_every_layer():
 
 
 @pytest.mark.parametrize("size", [4, 12, 63, 0])
-def test_refuses_sizes_that_four_does_not_double_to(size):
+def test_refuses_sizes_that_four_does_not_double_to(size: int) -> None:
     with pytest.raises(ValueError, match="size must be"):
         Generator(size=size)
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 9), (2, 8, 1, 1)])
-def test_refuses_latents_of_another_shape(shape):
+def test_refuses_latents_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="latents"):
         Generator(latent_dim=8, width=4, size=8)(torch.randn(shape))

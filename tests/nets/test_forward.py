@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network
-from cvdemo.nets import forward
 from cvdemo.nets.backbone import BACKBONE, load_backbone, load_trunk
 from cvdemo.nets.build import build_network
 from cvdemo.nets.dcgan import Generator
@@ -108,17 +108,17 @@ def test_small_generators_equal_torch(channels: int) -> None:
 
 
 @pytest.fixture
-def sessions(monkeypatch: pytest.MonkeyPatch) -> list[forward.onnxruntime.SessionOptions]:
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[onnxruntime.SessionOptions]:
     """The options of every session that is made."""
-    seen: list[forward.onnxruntime.SessionOptions] = []
-    session = forward.onnxruntime.InferenceSession
+    seen: list[onnxruntime.SessionOptions] = []
+    session = onnxruntime.InferenceSession
 
-    def watched(model: bytes, options: forward.onnxruntime.SessionOptions, providers: list[str]) -> object:
+    def watched(model: bytes, options: onnxruntime.SessionOptions, providers: list[str]) -> object:
         seen.append(options)
         assert providers == ["CPUExecutionProvider"]
         return session(model, options, providers=providers)
 
-    monkeypatch.setattr(forward.onnxruntime, "InferenceSession", watched)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
     return seen
 
 
@@ -136,7 +136,7 @@ class Small(nn.Module):
 
 @pytest.mark.parametrize(("threads", "expected"), [(3, 3), (None, PROCESS_THREADS)])
 def test_threads_are_the_callers_and_sleep(
-    sessions: list[forward.onnxruntime.SessionOptions], threads: int | None, expected: int
+    sessions: list[onnxruntime.SessionOptions], threads: int | None, expected: int
 ) -> None:
     forward_engine(Small(), threads=threads)(torch.rand(1, 3, 9, 9))
     (options,) = sessions
@@ -144,7 +144,7 @@ def test_threads_are_the_callers_and_sleep(
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
-def test_many_threads_make_one_session_at_first_use(sessions: list[forward.onnxruntime.SessionOptions]) -> None:
+def test_many_threads_make_one_session_at_first_use(sessions: list[onnxruntime.SessionOptions]) -> None:
     network = Small()
     engine = forward_engine(network)
     assert not sessions and network.runs == 0
@@ -160,7 +160,7 @@ def test_many_threads_make_one_session_at_first_use(sessions: list[forward.onnxr
         torch.testing.assert_close(result, wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_elsewhere_than_on_the_cpu_torch_runs(sessions: list[forward.onnxruntime.SessionOptions]) -> None:
+def test_elsewhere_than_on_the_cpu_torch_runs(sessions: list[onnxruntime.SessionOptions]) -> None:
     network = Small().to("meta").requires_grad_(True)
     result = forward_engine(network, device="meta")(torch.empty(2, 3, 9, 9, device="meta"))
     assert result.device.type == "meta" and result.shape == (2, 20, 5, 5)
@@ -169,7 +169,7 @@ def test_elsewhere_than_on_the_cpu_torch_runs(sessions: list[forward.onnxruntime
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_on_a_gpu_the_trunk_equals_that_on_the_cpu(sessions: list[forward.onnxruntime.SessionOptions]) -> None:
+def test_on_a_gpu_the_trunk_equals_that_on_the_cpu(sessions: list[onnxruntime.SessionOptions]) -> None:
     pixels = torch.randn(1, 3, 224, 224)
     on_gpu = load_trunk("cuda")(pixels.cuda())
     assert on_gpu.is_cuda and not sessions
@@ -236,7 +236,7 @@ def test_the_backbone_is_one_for_all() -> None:
 def test_a_damaged_model_is_an_error() -> None:
     model = onnx_model(Small())
     model.graph.graph.node[0].op_type = "Nothing"
-    with pytest.raises(forward.onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph):
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph):
         make_session(model, 1)
 
 

@@ -1,19 +1,21 @@
 """PSNR against arithmetic, SSIM against scikit-image."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from cvdemo.ops.image_quality import psnr, ssim
 
 
-def test_psnr_of_a_constant_error():
+def test_psnr_of_a_constant_error() -> None:
     target = torch.full((1, 1, 8, 8), 0.5)
     assert psnr(target + 0.1, target).item() == pytest.approx(20.0, abs=1e-4)
 
 
-def test_psnr_is_one_number_a_picture_and_infinite_for_equal_ones():
+def test_psnr_is_one_number_a_picture_and_infinite_for_equal_ones() -> None:
     target = torch.rand(3, 3, 8, 8)
     pred = target.clone()
     pred[1] += 0.01
@@ -22,7 +24,7 @@ def test_psnr_is_one_number_a_picture_and_infinite_for_equal_ones():
     assert math.isinf(values[0]) and math.isfinite(values[1])
 
 
-def test_border_is_left_out():
+def test_border_is_left_out() -> None:
     target = torch.zeros(1, 1, 10, 10)
     pred = target.clone()
     pred[..., 0, :] = 1.0
@@ -31,7 +33,7 @@ def test_border_is_left_out():
 
 
 @pytest.mark.parametrize("border_px", [0, 3])
-def test_ssim_equals_scikit_image(border_px):
+def test_ssim_equals_scikit_image(border_px: int) -> None:
     metrics = pytest.importorskip("skimage.metrics")
     generator = torch.Generator().manual_seed(0)
     target = torch.rand(1, 1, 40, 37, generator=generator, dtype=torch.float64)
@@ -44,12 +46,12 @@ def test_ssim_equals_scikit_image(border_px):
     assert ssim(pred, target, border_px).item() == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-6)
 
 
-def test_ssim_of_equal_pictures_is_one():
+def test_ssim_of_equal_pictures_is_one() -> None:
     image = torch.rand(2, 3, 16, 16)
     torch.testing.assert_close(ssim(image, image), torch.ones(2))
 
 
-def test_ssim_falls_with_noise():
+def test_ssim_falls_with_noise() -> None:
     image = torch.full((1, 1, 32, 32), 0.5)
     image[..., 16:] = 0.9
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
@@ -57,17 +59,17 @@ def test_ssim_falls_with_noise():
 
 
 @pytest.mark.parametrize("measure", [psnr, ssim])
-def test_refuses_different_shapes(measure):
+def test_refuses_different_shapes(measure: Callable[..., Tensor]) -> None:
     with pytest.raises(ValueError, match="equal"):
         measure(torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 17))
 
 
 @pytest.mark.parametrize("measure", [psnr, ssim])
-def test_refuses_a_border_that_leaves_nothing(measure):
+def test_refuses_a_border_that_leaves_nothing(measure: Callable[..., Tensor]) -> None:
     with pytest.raises(ValueError, match="leaves nothing"):
         measure(torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16), border_px=8)
 
 
-def test_ssim_refuses_less_than_a_window():
+def test_ssim_refuses_less_than_a_window() -> None:
     with pytest.raises(ValueError, match="11 px"):
         ssim(torch.rand(1, 1, 10, 20), torch.rand(1, 1, 10, 20))

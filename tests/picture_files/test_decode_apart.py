@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from cvdemo.images import read_image
 from cvdemo.picture_files import decode_apart
 from cvdemo.picture_files.decoding import Request
 from cvdemo.runtime import stopping_when
-from tests.helpers.picture_files import encoded
+from tests.helpers.files_from_parts import encoded
 
 CHILDREN = {
     "dies": ("import os; os.abort()", RuntimeError, "gave no answer; its exit status: -6"),
@@ -56,7 +57,7 @@ def run_instead(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     program = folder / "python"
     program.write_text(f"#!{sys.executable}\n{code}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(decode_apart.sys, "executable", str(program))
+    monkeypatch.setattr(sys, "executable", str(program))
 
 
 @pytest.mark.parametrize("name", CHILDREN)
@@ -74,7 +75,7 @@ def test_what_becomes_of_the_decoding_process_is_told_as_it_is(
 def test_a_decoding_process_that_cannot_start_is_not_the_fault_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode_apart.sys, "executable", str(tmp_path / "nothing"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
     with pytest.raises(FileNotFoundError):
         decode_apart.decode_apart(b"anything", Request())
 
@@ -97,7 +98,7 @@ def test_a_lack_of_memory_in_the_decoding_process_is_told_so(
 
     monkeypatch.setattr(decode_apart, "decode", decode)
     monkeypatch.setattr(decode_apart, "_limit", lambda: None)
-    monkeypatch.setattr(decode_apart.sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anything")))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anything")))
     decode_apart.main([json.dumps(asdict(Request()))])
     assert "takes more memory to read than there is" in json.loads(capfdbinary.readouterr().out)["error"]
 
@@ -116,7 +117,7 @@ def test_the_decoding_process_keeps_the_users_path_of_modules(tmp_path: Path, mo
 def test_the_decoding_process_has_a_limit_of_computing_time() -> None:
     begin = "from cvdemo.picture_files import decode_apart; decode_apart.DECODING_CPU_S = 1"
     program = f"{begin}; decode_apart._limit()\nwhile True: pass"
-    ended = decode_apart.subprocess.run([sys.executable, "-c", program])
+    ended = subprocess.run([sys.executable, "-c", program])
     assert ended.returncode == -signal.SIGXCPU
 
 
@@ -131,10 +132,11 @@ def test_the_decoding_process_may_write_no_file_and_take_no_more_memory(tmp_path
         "print(json.dumps(told))"
     )
     command = [sys.executable, "-c", "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + program]
-    told = decode_apart.subprocess.run([*command, str(tmp_path / "f")], capture_output=True, check=True).stdout
+    told = subprocess.run([*command, str(tmp_path / "f")], capture_output=True, check=True).stdout
     assert json.loads(told) == ["no file", "no memory"]
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_the_same_from_its_own_process() -> None:
     rng = np.random.default_rng(2)
     image = np.kron(rng.integers(0, 256, (85, 85, 4), dtype=np.uint8), np.ones((50, 50, 1), np.uint8))

@@ -13,7 +13,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import PICTURE_SUFFIXES, ImageArray, read_image, resize_to_fit
 from cvdemo.picture_files.colour_profiles import D50_XYZ, _packed, _xyz, matrix_profile
 from cvdemo.picture_files.decoding import is_heic
-from tests.helpers.picture_files import GARBAGE, chunk, encoded, jpeg_with, png_with
+from tests.helpers.files_from_parts import GARBAGE, chunk, encoded, jpeg_with, png_with
 
 P3_CHROMATICITY = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 

@@ -13,7 +13,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
 from cvdemo.limits import FILE_PARTS
 from cvdemo.picture_files.metadata import PNG_SIGNATURE, without_metadata
-from tests.helpers.picture_files import GARBAGE, chunk, encoded, jpeg_with, png_with
+from tests.helpers.files_from_parts import GARBAGE, chunk, encoded, jpeg_with, png_with
 
 TURNED = struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0)  # EXIF: shown rotated by 90 degrees clockwise
 

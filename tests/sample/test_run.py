@@ -90,7 +90,7 @@ def test_a_walk_without_picks_goes_through_pictures_of_a_seed(tiny: Generator) -
     first = generate(tiny, latents(3, 5, seed=7, truncation=0.5))
     steps = list(demos.run(request))
     assert request.generator == "dcgan_anime" and len(steps) == 2
-    assert steps[0].preview.shape == first[0].shape
+    assert steps[0].preview is not None and steps[0].preview.shape == first[0].shape
     same = WalkRequest(config=request.config, picks=tuple(Pick(seed=7, index=i, truncation=0.5) for i in range(3)))
     assert result_of(demos.run(same)) == steps[-1].result
 

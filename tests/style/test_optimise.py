@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from cvdemo.errors import InputError
+from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, Preprocessing, read_image, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.backbone import Backbone, load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.runtime import Deadline, stopping_when
 from cvdemo.style import optimise
+from cvdemo.style import targets as targets_module
 from cvdemo.style.optimise import IterateAverage, StyleConfig, StyleStep, stylize
 from cvdemo.style.targets import make_targets
-from cvdemo.ui.wiring.controls import example_picture
-from tests.helpers.clocks import set_clock
+from tests.helpers.hand_turned_clock import set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
 
@@ -132,7 +133,7 @@ def test_a_visitor_who_leaves_ends_the_preparation_of_a_scale(
 def test_on_a_slow_machine_the_finest_scale_is_painted_in_time(
     random_network: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, losses = set_clock(monkeypatch), optimise.losses
+    clock, losses = set_clock(monkeypatch), targets_module.losses
 
     def slow(pixels: torch.Tensor, *others: Any) -> Any:
         clock.passes(pixels.numel() * 1e-4)  # 2 to 3.3 s a step

@@ -18,7 +18,7 @@ from cvdemo.runtime import stopping_when
 from cvdemo.style import run as style_run
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.run import StyleRequest, Stylized
-from tests.helpers.clocks import set_clock
+from tests.helpers.hand_turned_clock import set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
 LOSSES = ("content_loss", "style_loss", "tv_loss")

@@ -12,8 +12,9 @@ import torch
 
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
-from tests.train.tiny import PlainTask, altered
+from tests.train.tiny_tasks import PlainTask, altered
 from train import __main__ as command_line
+from train import commands
 from train.engine.loop import LoopConfig
 from train.publishing.recipe import Context
 from train.recipes import RECIPES
@@ -81,6 +82,7 @@ def test_dry_run_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "train", "--list"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -155,7 +157,7 @@ def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupted(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_line.commands, "train", interrupted)
+    monkeypatch.setattr(commands, "train", interrupted)
     with pytest.raises(SystemExit, match="python -m train: interrupted"):
         command_line.main(["cifar10"])
 

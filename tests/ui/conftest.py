@@ -8,119 +8,34 @@ client    a gradio_client on `server`
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from cvdemo.ui.wiring.controls import example_picture
-from tests.ui import small_page
-from tests.ui.processes import PageProcess, start_page
-from tests.ui.server_tools import Caller
+from cvdemo import backends
+from cvdemo.demo import Lane
+from cvdemo.example_pictures import example_picture
+from tests.ui.api_caller import Visitor, Visitors, upload
+from tests.ui.browser_steps import open_page
+from tests.ui.forked_pages import PageProcess, start_page
+from tests.ui.page_server import Server, serve, serve_small
 
-ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 180
 expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what drives a browser, and every test of a file that starts pages or asks the session's page."""
+    starts_a_page = (serve, serve_small, start_page, PageProcess)
     for item in items:
-        if {"page", "phone", "browser"} & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if {"page", "phone", "browser"} & fixtures:
             item.add_marker(pytest.mark.browser)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A page that runs in a process of its own.
-
-    `start_s`, `start_cpu_s`: from the command to the first answer, by the clock and in CPU time. `load_before`: mean
-    number of other busy processes in the minute before. `pid`: of the process.
-    """
-
-    url: str
-    start_s: float
-    start_cpu_s: float
-    load_before: float
-    pid: int
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a running process."""
-    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_it_answers(url: str, process: subprocess.Popen[bytes] | PageProcess) -> float:
-    started = time.monotonic()
-    while time.monotonic() - started < START_LIMIT_S:
-        if process.poll() is not None:
-            raise RuntimeError(f"the page ended with code {process.returncode}")
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return time.monotonic() - started
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError(f"{url} did not answer within {START_LIMIT_S} s")
-
-
-@contextmanager
-def serve(folder: Path, command: list[str] | None = None, **variables: str) -> Iterator[Server]:
-    """The page with its files in `folder` and these variables in its environment, until the block ends.
-
-    With `command` it is started by that.
-    """
-    port = free_port()
-    environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "GRADIO_TEMP_DIR": str(folder / "files")}
-    environment |= variables
-    load_before = os.getloadavg()[0]
-    with (folder / "log.txt").open("wb") as log:
-        process: PageProcess | subprocess.Popen[bytes]
-        if command is None:
-            process = start_page(folder / "log.txt", environment)
-        else:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            start_s = wait_until_it_answers(url, process)
-            yield Server(url, start_s, cpu_seconds(process.pid), load_before, process.pid)
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-    print((folder / "log.txt").read_text(encoding="utf-8")[-4000:])
-
-
-@contextmanager
-def serve_small(
-    folder: Path, limits: dict[str, float], max_files: int | None = None, **variables: str
-) -> Iterator[Caller]:
-    """A client of `tests.ui.small_page` in a process of its own, with these limits in the place of the page's."""
-    port = free_port()
-    environment = {**os.environ, **variables}
-    process = PageProcess(folder / "log.txt", environment, small_page.main, port, limits, max_files)
-    try:
-        wait_until_it_answers(f"http://127.0.0.1:{port}", process)
-        with Caller(f"http://127.0.0.1:{port}", folder / "log.txt") as caller:
-            yield caller
-    finally:
-        process.kill()
-        process.wait()
+        names = vars(item.module).values() if isinstance(item, pytest.Function) else ()
+        if "running" in fixtures or any(value is starter for value in names for starter in starts_a_page):
+            item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture(scope="session")
@@ -148,88 +63,17 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def open_page(browser: Browser, server: str, width: int, height: int, script: str = "") -> Iterator[Page]:
-    """The page at a size, in a browser of its own that runs `script` before anything of the page."""
-    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
-    context.add_init_script(script)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(server)
-    expect(page.locator("#classify-run")).to_be_visible()
-    yield page
-    context.close()
-    assert not errors, errors
-
-
-def type_number(field: Locator, value: float) -> None:
-    """Types into a number field, again where the page puts the value back that it had before.
-
-    A part that is just being opened may do so once, faster than a person can type.
-    """
-    for _ in range(5):
-        field.fill(str(value))
-        field.press("Enter")
-        field.page.wait_for_timeout(500)
-        if field.input_value() == str(value):
-            return
-    raise AssertionError(f"{value} was typed five times, and the field still holds {field.input_value()}")
-
-
-def choose_picture(page: Page, tab: str, path: str | Path) -> None:
-    """Uploads a picture into the tab's field, in place of the one that is there."""
-    page.set_input_files(f"#{tab}-image input[type=file]", path)
-
-
-def run_of(page: Page, name: str) -> AbstractContextManager[Any]:
-    """Within the block a run begins for the picture of that file name; what was shown before is gone at its end."""
-
-    def asks_for_it(response: Response) -> bool:
-        return "/queue/join" in response.url and name in (response.request.post_data or "")
-
-    return page.expect_response(asks_for_it)
-
-
-def remove_picture(page: Page, tab: str) -> None:
-    """Takes the picture away by the button in its corner."""
-    page.locator(f"#{tab}-image button[aria-label='Remove Image']").click()
-
-
-def upload(server: str, path: str | Path) -> dict[str, Any]:
-    """A picture on the server, as programs hand it to an endpoint."""
-    files = {"files": (Path(path).name, Path(path).read_bytes())}
-    stored = httpx.post(f"{server}/gradio_api/upload", files=files, timeout=60).json()[0]
-    return {"path": stored, "meta": {"_type": "gradio.FileData"}}
-
-
-class Visitor:
-    """Another visitor, whose job is under way until `leave`: it posts a call and reads its stream."""
-
-    def __init__(self, server: str, endpoint: str, data: list[Any]) -> None:
-        url = f"{server}/gradio_api/call/{endpoint}"
-        self._client = httpx.Client(timeout=None)
-        event_id = self._client.post(url, json={"data": data}).json()["event_id"]
-        self._context = self._client.stream("GET", f"{url}/{event_id}")
-        self.lines = self._context.__enter__().iter_lines()
-
-    def wait_for_a_preview(self) -> None:
-        """Until the job runs: its first result is there."""
-        next(line for line in self.lines if line.startswith("event: generating"))
-
-    def leave(self) -> None:
-        """Closes the stream, as a closed browser does."""
-        self._context.__exit__(None, None, None)
-        self._client.close()
-
-
 @pytest.fixture
-def busy(server: str) -> Iterator[Visitor]:
-    """Another visitor's style transfer of two minutes, the limit, which holds the one place at which jobs run."""
+def busy(server: str) -> Iterator[Visitors]:
+    """Other visitors' style transfers of two minutes, the limit, which hold all places at which slow jobs run."""
     content, style = upload(server, example_picture("chelsea")), upload(server, example_picture("styles/mosaic"))
-    visitor = Visitor(server, "stylize", [content, style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 6, 400])
-    visitor.wait_for_a_preview()
-    yield visitor
-    visitor.leave()
+    values = [content, style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 6, 400]
+    others = [Visitor(server, "stylize", values) for _ in range(backends.backend().at_once(Lane.SLOW))]
+    for visitor in others:
+        visitor.wait_for_a_preview()
+    visitors = Visitors(others)
+    yield visitors
+    visitors.leave()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cvdemo.ui.wiring.controls import example_picture
-from tests.ui.conftest import run_of, type_number
+from tests.ui.browser_steps import run_of, type_number
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 502 x 343 px
 

@@ -23,8 +23,8 @@ from cvdemo.limits import DREAM_S
 from cvdemo.ui import dream as tab
 from cvdemo.ui.dream import CUSTOM, config_of
 from cvdemo.ui.wiring.controls import example_picture
-from tests.helpers.tab_handlers import button_of, endpoint_of
-from tests.ui.conftest import type_number
+from tests.ui.browser_steps import type_number
+from tests.ui.tab_handlers import button_of, endpoint_of
 
 SMALL = {"size_px": 128, "octaves": 1, "steps": 2}
 CHELSEA = example_picture("chelsea")

@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.images import read_image
 from cvdemo.ui.wiring.controls import example_picture
-from tests.helpers.trial_weights import THINGS, make_weights
-from tests.ui.conftest import open_page, serve
+from tests.helpers.untrained_weights import THINGS, make_weights
+from tests.ui.browser_steps import open_page
+from tests.ui.page_server import serve
 
 
 @pytest.fixture(scope="module")

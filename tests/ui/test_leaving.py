@@ -30,9 +30,9 @@ from PIL import Image
 
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui import watched_page
-from tests.ui.conftest import Visitor, cpu_seconds, free_port, upload, wait_until_it_answers
-from tests.ui.processes import PageProcess
-from tests.ui.server_tools import Caller
+from tests.ui.api_caller import Caller, Visitor, upload
+from tests.ui.forked_pages import PageProcess
+from tests.ui.page_server import cpu_seconds, free_port, wait_until_it_answers
 from tests.ui.serving.test_fair_queue import waited_for
 from tests.ui.watched_page import Note, Notes, computing, longest_step_s
 
@@ -128,19 +128,27 @@ JOBS: dict[str, Job] = {
         {"upscale-scale": 3, "UpscaleConfig-network": "9-5-5"},
     ),
     "detect": Job(
-        *[lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True]] * 2,
+        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True],
+        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True],
         1,
         "detect-result",
         {"DetectConfig-megapixels": 2.0},
     ),
     "walk": Job(lambda page: walk(2), lambda page: walk(30), 2, "sample-film", {"WalkConfig-seconds": 30}),
     "explain": Job(
-        *[lambda page: [page.picture, "imagenet", "saliency", ""]] * 2,
+        lambda page: [page.picture, "imagenet", "saliency", ""],
+        lambda page: [page.picture, "imagenet", "saliency", ""],
         0,
         "classify-overlay",
         {"classify-method": "saliency"},
     ),
-    "fool": Job(*[lambda page: [page.picture, "imagenet", "goldfish"]] * 2, 2, "fool-report", {}),
+    "fool": Job(
+        lambda page: [page.picture, "imagenet", "goldfish"],
+        lambda page: [page.picture, "imagenet", "goldfish"],
+        2,
+        "fool-report",
+        {},
+    ),
 }
 
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, Request, expect
 
 from cvdemo.images import ImageArray, read_image
 from cvdemo.sample.generate import Pick, SampleConfig, combine, interpolate, latents, load_generator, sample
-from tests.ui.conftest import type_number
+from tests.ui.browser_steps import type_number
 
 THUMBNAILS = "#sample-result .thumbnail-lg img"
 

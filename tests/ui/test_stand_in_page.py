@@ -16,9 +16,9 @@ from cvdemo.sample.run import ArithmeticRequest, InterpolateRequest, SampleReque
 from cvdemo.ui.page import build_page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
-from tests.ui.conftest import free_port, wait_until_it_answers
-from tests.ui.processes import PageProcess
-from tests.ui.server_tools import Caller, results
+from tests.ui.api_caller import Caller, results
+from tests.ui.forked_pages import PageProcess
+from tests.ui.page_server import free_port, wait_until_it_answers
 
 FLAT = np.full((16, 16, 3), 90, np.uint8)
 UNICORN = Prediction(["unicorn", "horse"], [0.75, 0.25], [1, 2])

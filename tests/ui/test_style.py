@@ -21,7 +21,7 @@ from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.ui import style as tab
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.ui.wiring.loss_plot import loss_plot
-from tests.helpers.tab_handlers import button_of, endpoint_of
+from tests.ui.tab_handlers import button_of, endpoint_of
 
 SMALL = "tab=style&size=128&scales=1&steps=12"
 

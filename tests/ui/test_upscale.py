@@ -16,8 +16,9 @@ from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.upscale.catalogue import list_networks, network_named
 from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
 from cvdemo.weights import load_manifest
-from tests.helpers.upscale_weights import add_fast
-from tests.ui.conftest import open_page, serve
+from tests.helpers.untrained_upscale_weights import add_fast
+from tests.ui.browser_steps import open_page
+from tests.ui.page_server import serve
 
 CHELSEA_WH = (451, 300)
 

@@ -72,7 +72,8 @@ def main(path: str) -> None:
     def watched_and_guarded(function: Callable[..., Any]) -> Callable[..., Any]:
         return guarded(watched(function, note))
 
-    common.guarded = parts.guarded = watched_and_guarded
+    for module in (common, parts):
+        setattr(module, "guarded", watched_and_guarded)  # noqa: B010  # mypy: it is not theirs
     _watch_deadlines(note)
     _watch_leaving(note)
     page.main()
@@ -108,7 +109,7 @@ def watched(function: Callable[..., Any], note: Callable[[str], None]) -> Callab
 
 
 def _watch_deadlines(note: Callable[[str], None]) -> None:
-    expired = Deadline.expired.fget
+    expired = vars(Deadline)["expired"].fget
     assert expired is not None
 
     def noted(deadline: Deadline) -> bool:

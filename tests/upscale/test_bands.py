@@ -1,5 +1,7 @@
 """Super-resolution by ONNX Runtime: equal to torch, for any size, in bands of bounded size."""
 
+from typing import TypeVar
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from cvdemo.upscale import bands as bands_module
 from cvdemo.upscale.bands import bands, onnx_engine
 from cvdemo.upscale.network import Net, torch_engine
 
+AnyNet = TypeVar("AnyNet", SRCNN, FastSRCNN)
 SIZES = [(1, 1), (7, 40), (33, 20)]
 
 
@@ -21,14 +24,14 @@ def fast(scale: int, depth: int = 3) -> FastSRCNN:
     return randomised(FastSRCNN(scale, width=12, depth=depth))
 
 
-def randomised(network: Net) -> Net:
+def randomised(network: AnyNet) -> AnyNet:
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2, generator=generator)
     return network.eval().requires_grad_(False)
 
 
-NETWORKS = {
+NETWORKS: dict[str, Net] = {
     "9-5-5": srcnn((9, 5, 5)),
     "9-1-5": srcnn((9, 1, 5)),
     "fast x2": fast(2),

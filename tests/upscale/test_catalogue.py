@@ -12,7 +12,7 @@ from cvdemo.images import ImageArray
 from cvdemo.upscale import upscale as upscale_module
 from cvdemo.upscale.catalogue import CHOICES, list_networks, network_named, networks_or_default
 from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
-from tests.helpers.upscale_weights import add_fast
+from tests.helpers.untrained_upscale_weights import add_fast
 
 
 @pytest.fixture
@@ -78,9 +78,10 @@ def test_the_config_offers_what_the_manifest_has() -> None:
 @pytest.fixture
 def nothing_loaded() -> Iterator[None]:
     """Neither before nor after: a network from another weights folder must not be handed to another test."""
-    upscale_module._load.cache.clear()
+    cache = vars(upscale_module._load)["cache"]
+    cache.clear()
     yield
-    upscale_module._load.cache.clear()
+    cache.clear()
 
 
 @pytest.mark.usefixtures("nothing_loaded")

@@ -19,7 +19,7 @@ from cvdemo.upscale.network import DetailNetwork, prepared
 from cvdemo.upscale.quality import Quality, luma_quality, shrink
 from cvdemo.upscale.run import UpscaleRequest, run_upscale
 from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
-from tests.helpers.clocks import Clock, set_clock
+from tests.helpers.hand_turned_clock import Clock, set_clock
 
 FOUR_TILES = UpscaleConfig(scale=2, tile_px=64)  # of a picture of 64 x 48 px
 

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from cvdemo.data_folders import data_folder
 from cvdemo.images import to_batch, to_images
 from train.data.augment import AugmentConfig, augment_batch, jitter_colours, mix_batch
 from train.data.read_pictures import Pictures, each_read, picture_files, read_resized
 from train.engine.config_options import add_config_options, config_of
 from train.engine.writing import write_whole
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = data_folder("examples")
 
 _CELL, _GAP, _MARGIN = 120, 8, 20  # px
 _TITLE_HEIGHT, _CAPTION_HEIGHT, _NAME_WIDTH = 46, 18, 104

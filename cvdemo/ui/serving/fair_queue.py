@@ -1,10 +1,10 @@
 """The queue with few places for each client, so that one who asks for much, or leaves, stands in nobody's way.
 
-Heavy jobs wait in one line of `QUEUE_LENGTH` places. A session has `PLACES_PER_CLIENT` of them, and so have all calls
-from one address that name no session. A session's name is the client's own choice, so an address has
-`PLACES_PER_ADDRESS` in all, however many sessions it names. Light handlers (a slider moved, a link restored) have
-places of their own and never wait for heavy ones. A job whose stream of messages nobody opens within `UNHEARD_S` is
-dropped.
+Jobs wait in two lines, the quick and the slow ones, each of `QUEUE_LENGTH` places; see `cvdemo.ui.serving.lines`. In
+each line a session has `PLACES_PER_CLIENT` of them, and so have all calls from one address that name no session. A
+session's name is the client's own choice, so an address has `PLACES_PER_ADDRESS` in all, however many sessions it
+names. Light handlers (a slider moved, a link restored) have places of their own and wait for neither line. A job whose
+stream of messages nobody opens within `UNHEARD_S` is dropped.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ from gradio.data_classes import PredictBodyInternal
 from gradio.server_messages import EventMessage, ProcessGeneratingMessage
 from gradio.utils import run_coro_in_background
 
+from cvdemo.backends import backend
+from cvdemo.demo import Lane
 from cvdemo.limits import (
     LIGHT_PLACES_PER_ADDRESS,
     LIGHT_PLACES_PER_CLIENT,
@@ -34,9 +36,9 @@ from cvdemo.limits import (
 )
 from cvdemo.memory import give_back_memory_soon
 from cvdemo.ui.serving.clients import address_of
+from cvdemo.ui.serving.lines import lane_of_call
 from cvdemo.ui.wiring.jobs import told_to_stop
 
-HEAVY = "heavy"  # one queue for everything that computes: two cores gain nothing from two networks at once
 SESSION_LENGTH = 64  # characters; the page's own names have 11, gradio's 32
 TOO_MANY = "You have {count} jobs waiting or running already, which is the most for one visitor. Please wait for one."
 FULL = "The page is busy: {count} jobs are waiting or running. Please try again in a minute."
@@ -70,6 +72,7 @@ class Place:
 
     Attributes:
         client: the session, or the address where the call names none.
+        lane: whose line it waits in; None of a light handler.
         stop: set once nobody waits for the job any more; its `Deadline` then expires.
         own_session: the call named no session and was given one, whose state goes with the job.
     """
@@ -77,7 +80,7 @@ class Place:
     event: queueing.Event
     client: str
     address: str
-    heavy: bool
+    lane: Lane | None
     own_session: bool
     asked_at: float = field(default_factory=time.monotonic)
     ended_at: float | None = None
@@ -85,11 +88,11 @@ class Place:
 
 
 class FairQueue(queueing.Queue):
-    """Gradio's queue; `max_size` bounds the heavy jobs that wait."""
+    """Gradio's queue; `max_size` bounds the jobs of each lane."""
 
     def __init__(self, max_size: int | None, **options: Any) -> None:
         super().__init__(max_size=None, **options)
-        self.heavy_length = max_size
+        self.line_length = max_size
         self.places: dict[str, Place] = {}
 
     def start(self) -> None:
@@ -115,8 +118,9 @@ class FairQueue(queueing.Queue):
         session = secrets.token_hex(16) if body.session_hash is None else body.session_hash
         if not 0 < len(session) <= SESSION_LENGTH or not session.isprintable():
             raise HTTPException(400, NO_SESSION)
-        heavy, client = is_heavy(function), address if own_session else session
-        full = self._refusal(client, address, heavy)
+        lane = await lane_of_call(function, body.data)
+        client = address if own_session else session
+        full = self._refusal(client, address, lane)
         if full is not None:
             return False, full, "queue_full"
         body.session_hash = session
@@ -124,19 +128,35 @@ class FairQueue(queueing.Queue):
             self.pending_messages_per_session[session] = HeardQueue()
         success, answer, state = await super().push(body, request, username)
         if success and isinstance(answer, str) and answer in self.event_ids_to_events:
-            self.places[answer] = Place(self.event_ids_to_events[answer], client, address, heavy, own_session)
+            event = self.event_ids_to_events[answer]
+            self.places[answer] = Place(event, client, address, lane, own_session)
+            self._stand_in_line(event, lane)
         return success, answer, state
 
-    def _refusal(self, client: str, address: str, heavy: bool) -> str | None:
+    def _stand_in_line(self, event: queueing.Event, lane: Lane | None) -> None:
+        """Moves a job that gradio has just put into its handler's line to that of its lane, where it is another.
+
+        Nothing else runs on the loop between the two, so that the job cannot have begun.
+        """
+        if lane is None or event.concurrency_id == lane.value:
+            return
+        self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
+        limit = backend().at_once(lane)
+        line = self.event_queue_per_concurrency_id.setdefault(lane.value, queueing.EventQueue(lane.value, limit))
+        event.concurrency_id = lane.value
+        line.queue.append(event)
+        self.broadcast_estimations(lane.value, len(line.queue) - 1)
+
+    def _refusal(self, client: str, address: str, lane: Lane | None) -> str | None:
         """Raises 429 where this client or address has its places; the sentence where the line is full."""
-        held = [place for place in self.places.values() if place.heavy == heavy and place.ended_at is None]
-        per_client = PLACES_PER_CLIENT if heavy else LIGHT_PLACES_PER_CLIENT
-        per_address = PLACES_PER_ADDRESS if heavy else LIGHT_PLACES_PER_ADDRESS
+        held = [place for place in self.places.values() if place.lane is lane and place.ended_at is None]
+        per_client = LIGHT_PLACES_PER_CLIENT if lane is None else PLACES_PER_CLIENT
+        per_address = LIGHT_PLACES_PER_ADDRESS if lane is None else PLACES_PER_ADDRESS
         if sum(place.client == client for place in held) >= per_client:
             raise HTTPException(429, TOO_MANY.format(count=per_client))
         if sum(place.address == address for place in held) >= per_address:
             raise HTTPException(429, TOO_MANY.format(count=per_address))
-        length = self.heavy_length if heavy else LIGHT_QUEUE_LENGTH
+        length = LIGHT_QUEUE_LENGTH if lane is None else self.line_length
         return FULL.format(count=length) if length is not None and len(held) >= length else None
 
     def stop_asked(self, event_id: str | None) -> Callable[[], bool]:
@@ -167,7 +187,7 @@ class FairQueue(queueing.Queue):
         finally:
             for event in events:
                 self.free(event)
-            if is_heavy(fn):
+            if fn.concurrency_id in {lane.value for lane in Lane}:
                 give_back_memory_soon()
 
     async def clean_events(self, *, session_hash: str | None = None, event_id: str | None = None) -> None:
@@ -214,8 +234,3 @@ class FairQueue(queueing.Queue):
     def _heard(self, session: str, moment: float) -> bool:
         messages = self.pending_messages_per_session.get(session)
         return isinstance(messages, HeardQueue) and messages.heard_since(moment)
-
-
-def is_heavy(function: BlockFunction) -> bool:
-    """Whether a handler waits in the line of heavy jobs."""
-    return function.concurrency_id == HEAVY

@@ -9,23 +9,21 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
-from cvdemo.demo import Run
+from cvdemo.demo import Lane, Run
 from cvdemo.errors import InputError
+from cvdemo.example_pictures import example_picture as example_picture
 from cvdemo.images import ImageArray, read_image
 from cvdemo.ui.serving import field_values as values
-from cvdemo.ui.serving.fair_queue import HEAVY
+from cvdemo.ui.serving.lines import LaneOf, line_options
 from cvdemo.ui.serving.results import save_download as save_download
 from cvdemo.ui.serving.uploads import read_upload, uploaded_path
 from cvdemo.ui.wiring.guard import guarded
-
-EXAMPLES_DIR = Path(__file__).resolve().parents[3] / "examples"
 
 
 @dataclass(frozen=True)
@@ -136,16 +134,6 @@ def _path_of(payload: Any) -> str | None:
     return uploaded_path(payload)
 
 
-def example_picture(name: str) -> str:
-    """The path of a licensed example picture: one of `examples/`, else one that gradio ships.
-
-    Raises:
-        FileNotFoundError: neither has a picture of that name.
-    """
-    own = EXAMPLES_DIR / f"{name}.jpg"
-    return str(own) if own.is_file() else str(gr.media.get_image(f"{name}.jpg"))
-
-
 def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool = False) -> ImageArray:
     """The picture behind a `picture_input` as uint8 (H, W, 3) RGB, or (H, W, 4) where alpha is kept.
 
@@ -161,18 +149,25 @@ def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool 
 
 
 def endpoint(
-    name: str, function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
+    name: str,
+    function: Callable[..., Any],
+    inputs: Sequence[Component],
+    outputs: Sequence[Component],
+    lane: LaneOf = Lane.QUICK,
 ) -> None:
-    """Registers the public API endpoint `/name`; its parameters are named as those of `function`."""
+    """Registers the public API endpoint `/name`; its parameters are named as those of `function`.
+
+    `lane` is that of what it asks for, or a function of its inputs that says so.
+    """
+    handler = guarded(function)
     gr.Button(visible=False).click(
-        guarded(function),
+        handler,
         list(inputs),
         list(outputs),
         api_name=name,
         api_description=inspect.getdoc(function),
-        concurrency_id=HEAVY,
-        concurrency_limit=1,
         show_progress="hidden",
+        **line_options(lane, handler),
     )
 
 

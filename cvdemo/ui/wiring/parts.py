@@ -17,10 +17,11 @@ from gradio.components import Component
 from gradio.events import Dependency
 from gradio.queueing import Event
 
+from cvdemo.demo import Lane
 from cvdemo.errors import DemoError
 from cvdemo.runtime import stopping_when
 from cvdemo.ui.serving.blocks import IGNORES_VALUES
-from cvdemo.ui.serving.fair_queue import HEAVY
+from cvdemo.ui.serving.lines import LaneOf, line_options
 from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.jobs import (
     CANCELLED,
@@ -109,9 +110,10 @@ def wire(
     clears: Sequence[Any] = (),
     cancel: gr.Button | None = None,
     automatic: bool = True,
+    lane: LaneOf = Lane.QUICK,
     **options: Any,
 ) -> list[Dependency]:
-    """Wires a handler of the page: private, in the one heavy queue, started anew by what it depends on.
+    """Wires a handler of the page: private, in the line of its lane, started anew by what it depends on.
 
     Args:
         function: takes the part's inputs; returns its outputs, or yields them.
@@ -122,16 +124,14 @@ def wire(
         clears: events after which its results are no longer of what is shown, and which do not start it.
         cancel: a button that ends it.
         automatic: whether a change may start it for the first time.
-        options: of the event, such as `show_progress_on`.
-
-    Returns:
-        The events of the handler, for a `success` of the caller's.
+        lane: of what it asks for, or a function of its inputs that says so.
+        options: of the event; the handler's events are returned.
     """
     restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("again", "empty"))
     renewed = _begin(part, [restart.click, *again], scroll=False)
-    jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
+    jobs = [_job(renewed, part, _if_there_is_something(part, function), lane, options)]
     if run:
-        jobs.append(_job(_begin(part, run, scroll=True), part, function, options))
+        jobs.append(_job(_begin(part, run, scroll=True), part, function, lane, options))
     part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
     _begin(part, [empty.click, *clears], scroll=False, forgets=True)
@@ -140,15 +140,17 @@ def wire(
     return jobs
 
 
-def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: dict[str, Any]) -> Dependency:
+def _job(
+    begun: Dependency, part: Part, function: Callable[..., Any], lane: LaneOf, options: dict[str, Any]
+) -> Dependency:
     """The run itself, queued once its beginning is done."""
+    handler = guarded(interruptible(function, part))
     wiring: dict[str, Any] = {
-        "fn": guarded(interruptible(function, part)),
+        "fn": handler,
         "inputs": list(part.inputs),
         "outputs": list(part.outputs),
         "api_visibility": "private",
-        "concurrency_id": HEAVY,
-        "concurrency_limit": 1,
+        **line_options(lane, handler),
         "trigger_mode": "multiple",
         **options,
     }

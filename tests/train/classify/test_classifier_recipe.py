@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from cvdemo.classify.classifier import load_network
+from cvdemo.nets.fast_resnet import FastResNet
 from cvdemo.weights import load_labels, load_manifest
 from train.classify import classifier_recipe
 from train.engine.loop import Trainer
@@ -81,7 +82,7 @@ def test_without_validation_the_last_checkpoint_is_published(cifar: Path, tmp_pa
 
 def test_the_whitening_looks_at_every_class(cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr(cifar10.FastResNet, "set_whitening", lambda self, pictures: seen.append(pictures))
+    monkeypatch.setattr(FastResNet, "set_whitening", lambda self, pictures: seen.append(pictures))
     cifar10.RECIPE.build(TINY, Context(data=cifar, device=CPU, amp=False))
     assert len(seen[0]) == 30 and len(seen[0].mean(dim=(2, 3)).round(decimals=1).unique(dim=0)) >= 10
 

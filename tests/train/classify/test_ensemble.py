@@ -11,12 +11,13 @@ import torch
 
 from cvdemo.weights import load_ensembles, load_manifest
 from tests.train.publishing.test_publish import put
-from tests.train.tiny import altered
+from tests.train.tiny_tasks import altered
 from train.classify import classifier_recipe, ensemble
 from train.classify.classifier_recipe import ClassifierRecipe, Source
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation
 from train.data.datasets import READINGS, LabelledPictures
 from train.engine.checkpoint import LAST
+from train.engine.loop import Trainer
 from train.engine.optimisers import OptimizerName
 from train.publishing.recipe import Context, PublishOptions
 
@@ -123,7 +124,7 @@ def test_it_trains_members_that_differ_by_seed_and_keeps_finished_runs(
 def test_a_stop_does_not_go_on_with_the_next_member(
     recipe: ClassifierRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ensemble.Trainer, "run", lambda self: False)
+    monkeypatch.setattr(Trainer, "run", lambda self: False)
     with pytest.raises(SystemExit, match="seed_0; the same command goes on"):
         ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
 
@@ -144,6 +145,7 @@ def test_the_test_split_is_read_once_and_every_run_remembers_it(
 
     def counted(where: Context) -> LabelledPictures:
         read.append("test")
+        assert recipe.test is not None
         return recipe.test(where)
 
     runs = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
@@ -197,5 +199,6 @@ def test_a_published_ensemble_stands_in_the_manifest(recipe: ClassifierRecipe, t
 def test_a_weight_for_other_pictures_is_not_measured(recipe: ClassifierRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = load_manifest()["lenet_fashion_mnist"]
     monkeypatch.setattr(classifier_recipe, "entry_of", lambda name: entry)
+    assert recipe.load_weight is not None
     with pytest.raises(ValueError, match=r"lenet_fashion_mnist was made for .*, squares measures with"):
         recipe.load_weight("lenet_fashion_mnist")

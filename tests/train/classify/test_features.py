@@ -167,7 +167,7 @@ def test_parts_of_other_settings_are_not_gone_on_with(
 def test_a_folder_that_cannot_be_written_is_named(
     listing: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match=r"f\.h5, which cannot be written"):
         extract(listing, tmp_path / "f.h5", SMALL, CPU, False)
 

@@ -135,6 +135,7 @@ def test_splits_share_no_picture(cats_dogs: Path) -> None:
         assert all(file.name.startswith(part.class_names[label]) for file, label in zip(*part[:2], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "values"),
     [
@@ -258,6 +259,7 @@ def published(recipe: Recipe, context: Context, run: Path, weights: Path, **valu
 FINETUNE = {"train_px": 64, "warmup_steps": 3, "first_block": 15}
 
 
+@pytest.mark.slow
 def test_the_two_ways_make_an_ensemble(
     cats_dogs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,6 +289,7 @@ def test_the_two_ways_make_an_ensemble(
     assert cats_dogs_features.RECIPE.evaluate(members[0], context)["rank1"] == 100
 
 
+@pytest.mark.slow
 def test_the_card_tells_which_checkpoint_and_the_time_of_the_whole_run(cats_dogs: Path, tmp_path: Path) -> None:
     context = Context(data=cats_dogs, device=CPU, amp=False)
     recipe, run, weights = cats_dogs_finetune.RECIPE, tmp_path / "run", tmp_path / "weights"

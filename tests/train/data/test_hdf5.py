@@ -56,7 +56,7 @@ def test_samples_labels_names_and_means_come_back(file: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_features_keep_their_type_and_have_no_means(tmp_path: Path, dtype: type) -> None:
-    features = np.random.default_rng(0).standard_normal((20, 5)).astype(dtype)
+    features: np.ndarray = np.random.default_rng(0).standard_normal((20, 5)).astype(dtype)
     with Hdf5Writer(tmp_path / "f.h5", (5,), dtype, key="features") as writer:
         writer.add(features, np.zeros(20, int))
     data = Hdf5Dataset(tmp_path / "f.h5")
@@ -282,7 +282,7 @@ def test_a_shuffled_pass_reads_whole_blocks(file: Path, monkeypatch: pytest.Monk
     asked: list[list[int]] = []
     samples = Hdf5Dataset._samples
 
-    def spy(self: Hdf5Dataset, indices: np.ndarray) -> np.ndarray:
+    def spy(self: Hdf5Dataset, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
         asked.append(np.asarray(indices).tolist())
         return samples(self, indices)
 

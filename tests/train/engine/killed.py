@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from tests.train.tiny import TinyTask
+from tests.train.tiny_tasks import TinyTask
 from train.engine.checkpoint import NEXT, PREVIOUS, has_checkpoint
 from train.engine.loop import LoopConfig, Trainer
 

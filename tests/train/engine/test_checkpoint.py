@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.train.engine import killed
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine.checkpoint import (
     BEST,
     LAST,
@@ -26,6 +26,7 @@ from train.engine.monitor import CURVES_FILE, METRICS_FILE, TABLE_FILE, read_rec
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_at_twenty_random_moments_every_restart_loads_and_ends_the_same(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.train.engine.killed", str(tmp_path)]

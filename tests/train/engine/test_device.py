@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train.tiny import equal
+from tests.train.tiny_tasks import equal
 from train.engine.device import (
     amp_is_fast,
     autocast,

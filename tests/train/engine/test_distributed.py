@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.train.engine.two_processes import PLAIN
-from tests.train.tiny import PlainTask, same_run
+from tests.train.tiny_tasks import PlainTask, same_run
 from train.engine import distributed
 from train.engine.checkpoint import LAST, load
 from train.engine.loop import Trainer
@@ -31,6 +31,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return out, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_the_joint_batch(together: tuple[Path, str], tmp_path: Path) -> None:
     Trainer(PlainTask(PLAIN), PLAIN, tmp_path).run()
     one, two = load(tmp_path / LAST), load(together[0] / "plain" / LAST)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.train.tiny import CONFIG, PlainTask, TinyTask, equal, same_run
+from tests.train.tiny_tasks import CONFIG, PlainTask, TinyTask, equal, same_run
 from train.engine import training_task as task_module
 from train.engine.checkpoint import BEST, LAST, NEXT, PREVIOUS, load
 from train.engine.loop import LoopConfig, Trainer, epoch_indices, seeded, with_steps
@@ -251,7 +251,7 @@ def float16(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_float16_scales_the_loss_and_skips_a_step_that_overflowed(monkeypatch: pytest.MonkeyPatch) -> None:
     float16(monkeypatch)
     task = TinyTask(amp=True)
-    weight = task.networks["network"][0].weight
+    weight = task.networks["network"].get_parameter("0.weight")
     scale = task.scaler.get_scale()
     assert scale > 1
     task.backward(weight.sum())
@@ -268,9 +268,9 @@ def test_float16_scales_the_loss_and_skips_a_step_that_overflowed(monkeypatch: p
 
 def test_without_float16_the_loss_is_not_scaled() -> None:
     task = TinyTask(amp=True)
-    task.backward(task.networks["network"][0].weight.sum())
+    task.backward(task.networks["network"].get_parameter("0.weight").sum())
     assert not task.scaler.is_enabled()
-    assert torch.equal(task.networks["network"][0].weight.grad, torch.ones(4, 3))
+    assert torch.equal(task.networks["network"].get_parameter("0.weight").grad, torch.ones(4, 3))
 
 
 def test_a_resumed_run_goes_on_with_its_loss_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +311,7 @@ def test_resume_is_exact_on_a_gpu(tmp_path: Path) -> None:
                 patch.setattr(torch, "randn", lambda *size, generator: randn(*size, generator=generator).cuda())
                 return step(number, generator)
 
-        task.step = moved  # type: ignore[method-assign]  # for the test
+        task.step = moved  # type: ignore[method-assign, assignment]  # for the test
         return task
 
     config = replace(CONFIG, evaluate_every=0)

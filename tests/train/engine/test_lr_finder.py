@@ -7,13 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from tests.train.tiny import CONFIG, PlainTask, TinyTask, altered, equal
+from tests.train.tiny_tasks import CONFIG, PlainTask, TinyTask, altered, equal
 from train import __main__ as command_line
 from train.engine.device import rng_state
 from train.engine.loop import LoopConfig
@@ -21,7 +22,7 @@ from train.engine.lr_finder import LrSweep, describe, find_lr, plot_sweep, steep
 from train.recipes import RECIPES
 
 
-def state_of(task: TinyTask) -> dict:
+def state_of(task: TinyTask) -> dict[str, Any]:
     networks = [network.state_dict() for network in task.networks.values()]
     optimizers = [optimizer.state_dict() for optimizer in task.optimizers.values()]
     modes = [module.training for network in task.networks.values() for module in network.modules()]
@@ -61,6 +62,7 @@ def test_the_rate_it_suggests_learns_and_the_sweep_stops_when_the_loss_explodes(
     assert sweep.diverged and len(sweep.factors) < 100
     assert len(sweep.factors) == len(sweep.losses) == len(sweep.smoothed)
     assert sweep.rates == {"network": 0.05} and sweep.loss == "loss"
+    assert sweep.suggestion is not None
     assert 1e-3 < sweep.suggestion < sweep.factors[-1] / 2
     losses = []
     for factor in (sweep.suggestion, 4 * sweep.factors[-1]):
@@ -83,7 +85,7 @@ def test_a_quadratic_is_swept_as_computed_by_hand() -> None:
             self.optimizers = {"network": torch.optim.SGD(network.parameters(), 1.0)}
 
         def step(self, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-            weight = self.networks["network"].weight
+            weight = self.networks["network"].get_parameter("weight")
             loss = weight.square().sum() / 2
             self.optimizers["network"].zero_grad()
             self.backward(loss)
@@ -99,6 +101,7 @@ def test_a_quadratic_is_swept_as_computed_by_hand() -> None:
     assert sweep.smoothed[0] == pytest.approx(0.5)
     assert sweep.smoothed[1] == pytest.approx((0.09 * expected[0] + 0.1 * expected[1]) / 0.19)
     assert sweep.diverged
+    assert sweep.suggestion is not None
     assert 0.05 < sweep.suggestion < 2  # above 2 the weight grows
 
 

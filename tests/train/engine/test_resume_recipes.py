@@ -1,11 +1,12 @@
 """Stopped and resumed, networks, augmentation and optimisers of the real recipes go on bit for bit, in 16 bits too."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine.checkpoint import LAST, load
 from train.engine.config_options import config_of
 from train.engine.loop import Task, Trainer
@@ -15,7 +16,7 @@ from train.recipes import RECIPES
 SHORT = {
     "epochs": 0, "steps": 4, "batch_size": 4, "evaluate_every": 4, "log_every": 1, "preview_every": 0, "ema_decay": 0.9
 }  # fmt: skip
-CLASSIFIERS = {
+CLASSIFIERS: dict[str, dict[str, Any]] = {
     "lenet-fashion-mnist": {"micro_batch": 2},
     "cifar10": {"micro_batch": 4},
     "cifar10-minigooglenet": {"micro_batch": 4},
@@ -24,6 +25,7 @@ CLASSIFIERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "amp"),
     [
@@ -51,7 +53,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(name: str, amp: bool, tmp_path: Path)
         stopped.stop_requested = number == 1
         return step(number, generator)
 
-    stopped.task.step = stopping_step  # type: ignore[method-assign]
+    stopped.task.step = stopping_step  # type: ignore[method-assign, assignment]
     assert not stopped.run()
     resumed = Trainer(task(), config, tmp_path / "parts", resume=True)
     assert resumed.step == 2 and resumed.run()

@@ -1,12 +1,14 @@
 """SOAP: it goes where Adam cannot, its state is saved and loaded, and settings are checked."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from train.engine.soap import Soap
 
 
-def correlated_loss(optimizer_of: type[torch.optim.Optimizer], lr: float, steps: int = 300) -> float:
+def correlated_loss(optimizer_of: Callable[..., torch.optim.Optimizer], lr: float, steps: int = 300) -> float:
     """Loss of a linear fit whose inputs go together, as neighbouring pixels do, after some steps."""
     random = torch.Generator().manual_seed(0)
     mixing = torch.full((12, 12), 1.0) + 0.05 * torch.randn(12, 12, generator=random)

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from train.data import download
 from train.data.hdf5 import Hdf5Writer, opened, read_pictures
 from train.data.packing import packed_folder
 from train.data.read_pictures import Listing
-from train.engine import writing
 from train.engine.checkpoint import LAST, load, load_last, save_last
 from train.engine.curves import Curve, Panel, draw
 from train.engine.writing import make_folder, sentence, write_whole
@@ -118,6 +118,7 @@ def test_what_was_reserved_is_given_back(tmp_path: Path) -> None:
     assert (read_pictures(tmp_path / "a.h5") == 7).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "limit"), [("packing", 200_000), ("run", 5_000_000)])
 def test_a_real_limit_ends_a_run_with_one_sentence_and_no_crash(what: str, limit: int, tmp_path: Path) -> None:
     """A limit on the size of files, the nearest to a full disk that anyone may set."""
@@ -190,7 +191,7 @@ def test_an_out_that_cannot_be_written_is_told_before_the_data_are_read(
     def denied(**named: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(named["dir"]) + "/tmpabc")
 
-    monkeypatch.setattr(writing.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(tempfile, "TemporaryFile", denied)
     with pytest.raises(SystemExit, match=r"run cannot be read or written: Permission denied"):
         dcgan(tmp_path / "absent", tmp_path / "run")
 

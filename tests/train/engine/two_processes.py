@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from tests.train.tiny import CONFIG, PlainTask, TinyTask
+from tests.train.tiny_tasks import CONFIG, PlainTask, TinyTask
 from train.engine import distributed
 from train.engine.loop import LoopConfig, Trainer
 

@@ -11,7 +11,7 @@ import torch
 from cvdemo.upscale.network import make_network
 from cvdemo.weights import WeightEntry, load_manifest
 from tests.train.publishing.test_publish import FIELDS, put
-from tests.train.tiny import altered
+from tests.train.tiny_tasks import altered
 from tests.train.upscale.test_super_resolution_recipe import save_noise
 from train import __main__ as command_line
 from train import commands
@@ -106,6 +106,7 @@ def test_the_averaged_network_is_what_a_run_starts_from(folder: Path, monkeypatc
     assert same_tensors(seen, state["ema"])
 
 
+@pytest.mark.slow
 def test_refresh_goes_on_and_refuses_another_run(folder: Path) -> None:
     refresh(folder)
     before = load(folder.parent / "runs" / "2" / LAST)
@@ -128,7 +129,7 @@ def test_refresh_fetches_the_data_and_takes_a_precision(folder: Path, monkeypatc
         return False
 
     monkeypatch.setitem(RECIPES, "srcnn", altered(RECIPES["srcnn"], download=fetched.append))
-    monkeypatch.setattr(commands.Trainer, "run", stopped)
+    monkeypatch.setattr(Trainer, "run", stopped)
     refresh(folder, "--download", "--no-amp")
     refresh(folder, "--amp")
     assert fetched == [folder.parent / "data"]
@@ -150,7 +151,7 @@ def test_a_baseline_stays_one(
 def test_a_stopped_run_ends_the_refresh(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(commands.Trainer, "run", lambda self: False)
+    monkeypatch.setattr(Trainer, "run", lambda self: False)
     refresh(folder, "--publish")
     assert capsys.readouterr().out.endswith("stopped; the same command goes on\n")
     assert not (folder.parent / "runs" / "2").exists()
@@ -222,6 +223,7 @@ def trained() -> dict[str, WeightEntry]:
     return {name: entry for name, entry in load_manifest().items() if entry.recipe in RECIPES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", trained())
 def test_every_recorded_command_gives_the_recorded_settings(name: str) -> None:
     """A default that changes would change what the commands of the manifest mean."""

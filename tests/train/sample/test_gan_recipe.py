@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -260,7 +261,7 @@ def test_cars_are_central_squares(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", [dcgan, dcgan_cars, dcgan_fashion])
-def test_specs_stand_for_what_they_publish(module: object) -> None:
+def test_specs_stand_for_what_they_publish(module: Any) -> None:
     spec: GanRecipe = module.RECIPE
     assert module.RECIPE.weights == (spec.weight,) and spec.weight.startswith("dcgan_")
     assert spec.config().decay_steps <= spec.config().steps

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from cvdemo.nets.dcgan import Generator
 from tests.train.publishing.test_publish import put
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine.checkpoint import BEST, LAST, load
 from train.engine.loop import Trainer, seeded
 from train.engine.monitor import METRICS_FILE, is_evaluation, read_records
@@ -96,6 +97,7 @@ def test_r1_comes_every_few_steps_and_weighs_accordingly() -> None:
     penalties = [task._penalty(step, real) for step in range(5)]
     assert penalties[1:4] == [None, None, None]
     for penalty in (penalties[0], penalties[4]):
+        assert penalty is not None
         assert penalty.item() == pytest.approx(4 * r1_penalty(task.discriminator, real, 2.0).item())
     assert GanTask(replace(config, r1_gamma=0.0), noise_pictures(), CPU, False)._penalty(0, real) is None
     logs = [task.step(step, seeded("step", 0, step)) for step in range(6)]
@@ -185,7 +187,7 @@ def test_the_shares_of_two_processes_make_up_the_joint_gradient(loss: str, monke
         task = GanTask(config, noise_pictures(), CPU, False)
         task.generator.eval()  # BatchNorm would see the rows of its process only
         task.step(0, seeded("step", 0, 0))
-        return [p.grad for network in task.networks.values() for p in network.parameters()]
+        return [p.grad for network in task.networks.values() for p in network.parameters() if p.grad is not None]
 
     joint, first, second = (gradients(rows) for rows in (slice(0, 8), slice(0, 4), slice(4, 8)))
     for whole, a, b in zip(joint, first, second, strict=True):
@@ -306,7 +308,7 @@ def test_signed_pictures_round_trip() -> None:
 
 
 def test_generated_pictures_follow_their_seed() -> None:
-    network = gan.Generator(4, 4, 3, 16).eval()
+    network = Generator(4, 4, 3, 16).eval()
     first, again, other = (np.concatenate(list(generated(network, 70, seed, CPU))) for seed in (1, 1, 2))
     assert first.shape == (70, 16, 16, 3)
     assert np.array_equal(first, again)

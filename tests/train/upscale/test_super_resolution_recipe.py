@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.upscale.network import make_network
 from cvdemo.weights import load_manifest, load_state_dict
-from tests.train.tiny import same_run
+from tests.train.tiny_tasks import same_run
 from train.engine import distributed
 from train.engine.checkpoint import LAST, load
 from train.engine.loop import Trainer, seeded
@@ -294,7 +295,7 @@ def test_nothing_is_compared_on_other_pictures(network: FastSRCNN | SRCNN, tmp_p
 
 @pytest.mark.parametrize("recipe", [srcnn_935, srcnn_fast])
 def test_what_is_published_loads_and_measures_the_same(
-    recipe: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, count in [("t91", 3), ("set5", 2), ("set14", 1)]:
         save_noise(tmp_path / name, count)
@@ -368,9 +369,10 @@ def test_recipes_differ_in_what_they_say_and_nothing_else() -> None:
     weights = [RECIPES[name].weights for name in modules]
     stems = ["srcnn", "srcnn_915", "srcnn_935", "srcnn_fast"]
     assert weights == [tuple(f"{stem}_x{scale}" for scale in (2, 3, 4)) for stem in stems]
-    assert RECIPES["srcnn-9-1-5"].config().network["kernels"] == [9, 1, 5]
+    narrow: Any = srcnn_915.RECIPE.config()
+    assert narrow.network["kernels"] == [9, 1, 5]
     assert SrcnnConfig(kernels=(9, 3, 5)).weight == "srcnn_935_x2"
-    assert [RECIPES[name].config().weight for name in modules] == [
+    assert [module.RECIPE.config().weight for module in modules.values()] == [
         "srcnn_x2",
         "srcnn_915_x3",
         "srcnn_935_x3",

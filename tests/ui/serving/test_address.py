@@ -112,6 +112,7 @@ def test_a_port_that_is_taken_while_the_page_is_built(
         raise OSError("something else")
 
 
+@pytest.mark.slow
 def test_gradio_still_says_it_in_those_words(taken: int) -> None:
     code = f"from gradio.http_server import start_server; start_server(None, '127.0.0.1', {taken})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

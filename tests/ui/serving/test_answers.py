@@ -22,8 +22,8 @@ from cvdemo.ui.page import TABS, launch_options
 from cvdemo.ui.serving.blocks import Page as Guarded
 from cvdemo.ui.serving.session_state import StateBudget, size_of
 from cvdemo.ui.wiring.controls import example_picture
-from tests.ui.conftest import ROOT, serve
-from tests.ui.server_tools import Caller, handlers, results
+from tests.ui.api_caller import Caller, handlers, results
+from tests.ui.page_server import ROOT, serve
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,8 @@ def test_a_link_is_restored_and_a_preset_answers_while_the_line_is_full(caller: 
             statuses += [visitor.join(found["stylize"][0]["id"], data).status_code for _ in range(9)]
     assert (statuses.count(200), statuses.count(503)) == (30, 6)
     started = time.monotonic()
-    for name, sent in {"restore": [], "_preset_values": ["Gentle"], "load_example": [0]}.items():
+    asked: dict[str, list[Any]] = {"restore": [], "_preset_values": ["Gentle"], "load_example": [0]}
+    for name, sent in asked.items():
         handler, kinds = found[name]
         assert '"success":false' not in caller.ask(handler, sent[: len(kinds)]), name
     assert time.monotonic() - started < 10

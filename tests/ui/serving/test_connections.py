@@ -15,8 +15,8 @@ from cvdemo.limits import BODY_SILENCE_S, CONNECTIONS, HEADER_S
 from cvdemo.ui.serving.connections import SPARE_FILES, connection_limit, use_limited_connections
 from cvdemo.ui.serving.headers import SECURITY_HEADERS
 from cvdemo.ui.serving.middleware import LimitStreams
-from tests.ui.conftest import serve_small
-from tests.ui.server_tools import Caller
+from tests.ui.api_caller import Caller
+from tests.ui.page_server import serve_small
 
 UPLOAD = (
     b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=bb\r\n"

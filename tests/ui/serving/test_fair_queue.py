@@ -1,5 +1,7 @@
-"""Places in the queue: few for each client, none for one who does not listen, and light handlers never wait."""
+"""Places in the queue: few for each client, none for one who does not listen; quick and light jobs never wait."""
 
+import io
+import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -7,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from cvdemo.limits import PLACES_PER_ADDRESS, PLACES_PER_CLIENT
 from cvdemo.ui.serving.clients import PEER, address_of
-from tests.ui.conftest import serve_small
-from tests.ui.server_tools import Caller, results
+from tests.ui.api_caller import Caller, results
+from tests.ui.page_server import serve_small
 
 UNHEARD_S = 1.5
 
@@ -102,6 +105,64 @@ def test_light_handlers_do_not_wait_for_heavy_ones(small_page: Caller) -> None:
     started = time.monotonic()
     assert "event: complete" in small_page.call("light", ["now"])
     assert time.monotonic() - started < 5
+
+
+def test_quick_jobs_do_not_wait_for_slow_ones(small_page: Caller) -> None:
+    for _ in range(3):
+        small_page.post("plain", ["a"])
+    started = time.monotonic()
+    assert "event: complete" in small_page.call("quick", ["now"])
+    assert time.monotonic() - started < 5
+
+
+def test_a_full_line_of_slow_jobs_leaves_that_of_quick_ones(small_page: Caller) -> None:
+    number = number_of(small_page, "plain")
+    for last in range(1, 9):
+        with Caller(small_page.url, local_address=f"127.0.0.{last}") as caller:
+            for _ in range(4):
+                answer = caller.join(number, ["a"], f"session {last}")
+    assert answer.status_code == 503
+    with Caller(small_page.url, local_address="127.0.0.1") as caller:  # this client has all its slow places
+        assert 'event: complete\ndata: ["at once"]' in caller.call("quick", ["at once"])
+
+
+def picture_file(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_an_upscaling_waits_in_the_line_of_its_result(small_page: Caller) -> None:
+    small, large = small_page.upload(picture_file(300, 200)), small_page.upload(picture_file(1500, 1500))
+    slow, number = number_of(small_page, "plain"), number_of(small_page, "sized")
+    small_page.join(slow, ["a"], "one")
+    with small_page.http.stream("GET", "/queue/data", params={"session_hash": "one"}) as running:
+        lines = running.iter_lines()
+        with Caller(small_page.url) as other:
+            assert waited_for(lambda: work(other)["steps"] > 2)
+            other.join(number, [large, 2], "two")
+            assert "2 times" in other.call("sized", [small, 2])
+            assert "1 times" in other.call("sized", [large, 1])
+            assert "17 times" in other.call("sized", [large, 17])  # no network does that, so nobody is told to wait
+            assert queue_size(other) == 1
+            with other.http.stream("GET", "/queue/data", params={"session_hash": "two"}) as waiting:
+                messages = (json.loads(line[6:]) for line in waiting.iter_lines() if line.startswith("data: "))
+                told = next(message for message in messages if message["msg"] == "estimation")
+                assert (told["rank"], told["queue_size"]) == (0, 1)
+                event = next(json.loads(line[6:])["event_id"] for line in lines if '"event_id"' in line)
+                other.http.post("/cancel", json={"session_hash": "one", "fn_index": slow, "event_id": event})
+                done = next(message for message in messages if message["msg"] == "process_completed")
+                assert done["output"]["data"] == ["2 times"]
+
+
+def test_a_place_in_the_backend_is_told_as_one_in_the_queue(small_page: Caller) -> None:
+    small_page.join(number_of(small_page, "placed"), ["a"], "one")
+    with small_page.http.stream("GET", "/queue/data", params={"session_hash": "one"}) as stream:
+        messages = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
+    kinds = [message["msg"] for message in messages]
+    told = [message for message in messages[kinds.index("process_starts") :] if message["msg"] == "estimation"]
+    assert [(each["rank"], each["rank_eta"]) for each in told] == [(1, 7.5), (0, None)]
+    assert next(each for each in messages if each["msg"] == "process_completed")["output"]["data"] == ["done"]
 
 
 def test_a_job_that_nobody_listens_to_is_dropped(small_page: Caller) -> None:

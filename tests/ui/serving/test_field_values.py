@@ -9,8 +9,8 @@ import pytest
 from cvdemo.errors import BRIEF, brief
 from cvdemo.limits import FIELD_ITEMS, TEXT_LENGTH
 from cvdemo.ui.serving.field_values import checked
-from tests.ui.conftest import serve
-from tests.ui.server_tools import Caller, first_of_each_kind, handlers
+from tests.ui.api_caller import Caller, first_of_each_kind, handlers
+from tests.ui.page_server import serve
 
 MEGABYTE = "x" * 2**20
 

@@ -23,7 +23,7 @@ from PIL import Image
 from cvdemo.ui.wiring.controls import example_picture
 from tests.picture_files.hostile_files import hostile_files
 from tests.picture_files.test_hostile_files import MOST_MB, is_sentence, write_all
-from tests.ui.conftest import serve
+from tests.ui.page_server import serve
 
 QUICK_STYLE = {"size": 128, "scales": 1, "steps": 1}
 PHOTOGRAPHS_WH = ((4032, 3024), (3024, 4032), (3000, 3000))  # a phone's

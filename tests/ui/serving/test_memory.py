@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cvdemo import memory
-from tests.ui.conftest import serve_small
-from tests.ui.server_tools import Caller, results
+from tests.ui.api_caller import Caller, results
+from tests.ui.page_server import serve_small
 from tests.ui.serving.test_fair_queue import waited_for
 from tests.ui.serving.test_hostile_uploads import memory_mb
 from tests.ui.small_page import BLOCK_BYTES, BLOCKS

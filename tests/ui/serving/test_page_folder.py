@@ -19,9 +19,9 @@ from cvdemo.limits import KEEP_FILES_S, UNFINISHED_S
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving.middleware import SHARE_TAKEN
 from cvdemo.ui.serving.page_folder import PREFIX, Room, open_folder
-from tests.ui.conftest import ROOT, free_port, wait_until_it_answers
-from tests.ui.processes import start_page
-from tests.ui.server_tools import Caller
+from tests.ui.api_caller import Caller
+from tests.ui.forked_pages import start_page
+from tests.ui.page_server import ROOT, free_port, wait_until_it_answers
 
 OLD_S = KEEP_FILES_S + 60
 

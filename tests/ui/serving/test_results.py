@@ -15,9 +15,9 @@ from cvdemo.errors import RoomError
 from cvdemo.ui.serving import gradio_parts, results
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving.gradio_parts import adapt_gradio, check_gradio
-from tests.ui.conftest import serve
-from tests.ui.server_tools import Caller
-from tests.ui.server_tools import results as data_of
+from tests.ui.api_caller import Caller
+from tests.ui.api_caller import results as data_of
+from tests.ui.page_server import serve
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from fastapi import HTTPException
 from filelock import FileLock
 from gradio.blocks import Blocks
 
-from cvdemo.demo import Step
+from cvdemo.demo import Lane, Step
 from cvdemo.detect.selection import Detections
 from cvdemo.errors import RoomError
 from cvdemo.images import ImageArray
-from cvdemo.limits import CONNECTIONS_PER_ADDRESS
+from cvdemo.limits import CONNECTIONS_PER_ADDRESS, KEEP_FILES_S
 from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
@@ -60,7 +60,7 @@ def on_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def place(name: str) -> Place:
     event = SimpleNamespace(_id=name, session_hash="s", fn=SimpleNamespace(outputs=[1, 2]), alive=True)
-    return Place(cast(Any, event), "s", "192.0.2.1", heavy=True, own_session=False)
+    return Place(cast(Any, event), "s", "192.0.2.1", lane=Lane.QUICK, own_session=False)
 
 
 class Changes(threading.Event):
@@ -102,11 +102,11 @@ def test_a_job_taken_out_of_the_queue_frees_its_place_at_once() -> None:
     async def work() -> None:
         queue = queue_with(*names)
         with pytest.raises(HTTPException) as refused:
-            queue._refusal("s", "192.0.2.1", heavy=True)
+            queue._refusal("s", "192.0.2.1", Lane.QUICK)
         assert refused.value.status_code == 429
         for name in names:
             jobs._complete(queue, queue.places[name].event)
-        assert queue._refusal("s", "192.0.2.1", heavy=True) is None
+        assert queue._refusal("s", "192.0.2.1", Lane.QUICK) is None
 
     on_a_loop(work)
 
@@ -198,7 +198,7 @@ def test_addresses_are_forgotten_after_an_hour(monkeypatch: pytest.MonkeyPatch) 
     for last in range(5):
         uploads.upload(60, f"192.0.2.{last}")
     assert len(uploads.limit.uploaded) == 5
-    uploads.now = files.KEEP_FILES_S + 1.0
+    uploads.now = KEEP_FILES_S + 1.0
     assert uploads.upload(60) == "stored"
     assert uploads.limit.uploaded == defaultdict(deque, {"192.0.2.1": deque([(uploads.now, 60)])})
 

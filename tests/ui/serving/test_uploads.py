@@ -16,8 +16,8 @@ from cvdemo.errors import InputError
 from cvdemo.ui.serving import uploads
 from cvdemo.ui.serving.uploads import NOT_UPLOADED, read_upload, refuse_files, uploaded_path
 from cvdemo.ui.wiring.controls import example_picture, load_picture, picture_input
-from tests.ui.conftest import serve
-from tests.ui.server_tools import FILE, Caller, first_of_each_kind, handlers, results
+from tests.ui.api_caller import FILE, Caller, first_of_each_kind, handlers, results
+from tests.ui.page_server import serve
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_picture_field_used_by_itself_is_as_strict(folder: Path) -> None:
     field = picture_input()
     with pytest.raises(gr.Error, match=NOT_UPLOADED):
         field.preprocess(field.data_model(path=str(folder.parent / "secret.png")))
-    assert field.preprocess(field.data_model(path=str(folder / "a" / "upload.png"))).endswith("upload.png")
+    assert str(field.preprocess(field.data_model(path=str(folder / "a" / "upload.png")))).endswith("upload.png")
     assert field.preprocess(None) is None
 
 

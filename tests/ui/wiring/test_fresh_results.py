@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gradio_client import Client
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.ui.wiring.controls import example_picture
-from tests.ui.conftest import Visitor, choose_picture, open_page, remove_picture, run_of, upload
+from tests.ui.api_caller import Visitor, Visitors, upload
+from tests.ui.browser_steps import choose_picture, open_page, remove_picture, run_of
+from tests.ui.page_server import Server, computed_for, rests
 
 CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), example_picture("astronaut")
 
@@ -189,23 +190,23 @@ def test_one_missing_picture_is_told_in_one_place(page: Page, server: str) -> No
 
 @pytest.mark.parametrize("tab", SLOW)
 def test_a_job_that_is_cancelled_while_it_waits_says_so_and_the_next_run_works(
-    page: Page, server: str, tab: str, busy: Visitor
+    page: Page, server: str, tab: str, busy: Visitors, tmp_path: Path
 ) -> None:
-    """Another visitor's job holds the queue meanwhile; three tries, for a race would not show at each."""
-    settings, done = QUICK[tab]
+    """Others' jobs hold the line of slow ones meanwhile; three tries, for a race would not show at each."""
+    settings, running = SLOW[tab]
     open_tab(page, server, tab, settings)
-    status = page.locator(f"#{tab}-status")
+    status, large = page.locator(f"#{tab}-status"), enlarged(CHEETAH, (2400, 1600), tmp_path)
     for _ in range(3):
         with page.expect_response(re.compile("/queue/join")):
-            choose_picture(page, tab, CHEETAH)
+            choose_picture(page, tab, large)
         page.click(f"#{tab}-cancel")
         expect(status).to_have_text("Cancelled.")
         expect(page.locator(".toast-body.error")).to_have_count(0)
         remove_picture(page, tab)
         expect(status).to_have_text("")
     busy.leave()
-    choose_picture(page, tab, CHEETAH)
-    expect(status).to_contain_text(done)
+    choose_picture(page, tab, large)
+    expect(status).to_contain_text(re.compile(running))
 
 
 def test_a_swapped_picture_is_never_shown_with_the_answer_of_the_other(page: Page, server: str) -> None:
@@ -221,15 +222,15 @@ def test_a_swapped_picture_is_never_shown_with_the_answer_of_the_other(page: Pag
 
 @pytest.mark.parametrize("tab", SLOW)
 def test_a_visitor_who_closes_the_page_stops_the_job(
-    browser: Browser, server: str, client: Client, tab: str, tmp_path: Path
+    browser: Browser, server: str, running: Server, tab: str, tmp_path: Path
 ) -> None:
-    """The next visitor, who would wait for minutes, is served at once."""
-    settings, running = SLOW[tab]
+    """It would compute for a minute and more."""
+    settings, told = SLOW[tab]
     for page in open_page(browser, server, 1280, 900):
         open_tab(page, server, tab, settings)
         choose_picture(page, tab, enlarged(CHEETAH, (2400, 1600), tmp_path))
-        expect(page.locator(f"#{tab}-status")).to_contain_text(re.compile(running))
-    assert client.submit(count=1, api_name="/sample").result(timeout=15)
+        expect(page.locator(f"#{tab}-status")).to_contain_text(re.compile(told))
+    assert rests(running.pid, 15)
 
 
 LONG_CALLS: dict[str, Callable[[str, Path], list[Any]]] = {
@@ -240,13 +241,13 @@ LONG_CALLS: dict[str, Callable[[str, Path], list[Any]]] = {
 
 
 @pytest.mark.parametrize("endpoint", LONG_CALLS)
-def test_a_program_that_leaves_stops_its_job(server: str, client: Client, tmp_path: Path, endpoint: str) -> None:
-    """Even where the endpoint gives nothing before its result: the next one, who would wait for long, is served."""
+def test_a_program_that_leaves_stops_its_job(server: str, running: Server, tmp_path: Path, endpoint: str) -> None:
+    """Even where the endpoint gives nothing before its result."""
     visitor = Visitor(server, endpoint, LONG_CALLS[endpoint](server, tmp_path))
-    with pytest.raises(TimeoutError):  # it runs, and the other waits
-        client.submit(count=1, api_name="/sample").result(timeout=4)
+    assert computed_for(running.pid, 2.0)
+    assert not rests(running.pid, 0.5)
     visitor.leave()
-    assert client.submit(count=2, api_name="/sample").result(timeout=8)
+    assert rests(running.pid, 8)
 
 
 def test_a_value_that_is_refused_is_told_once_and_leaves_no_stale_result(page: Page, server: str) -> None:

@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 
 from cvdemo.errors import InputError
+from cvdemo.limits import CANCELLED_RUNS
 from cvdemo.ui.wiring import jobs, parts
 from cvdemo.ui.wiring.jobs import CANCELLED, REPLACED, told_to_stop
 from cvdemo.ui.wiring.parts import Part, interruptible
@@ -81,6 +82,6 @@ def test_a_run_that_is_cancelled_before_it_is_queued_does_not_run(event: Any) ->
 
 
 def test_no_more_than_some_cancelled_beginnings_are_remembered() -> None:
-    for number in range(jobs.CANCELLED_RUNS + 5):
+    for number in range(CANCELLED_RUNS + 5):
         jobs.cancel_begun(f"session {number}", "part")
-    assert len(jobs._cancelled) == jobs.CANCELLED_RUNS
+    assert len(jobs._cancelled) == CANCELLED_RUNS

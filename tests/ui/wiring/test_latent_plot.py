@@ -10,7 +10,10 @@ RECT = re.compile(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\
 
 
 def bars(values: list[float]) -> list[tuple[float, float, float, float, str]]:
-    return [(*map(float, bar[:4]), bar[4]) for bar in RECT.findall(latent_plot(values))]
+    return [
+        (float(bar[0]), float(bar[1]), float(bar[2]), float(bar[3]), bar[4])
+        for bar in RECT.findall(latent_plot(values))
+    ]
 
 
 def test_a_bar_for_each_number() -> None:

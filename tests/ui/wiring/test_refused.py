@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import open_page
+from tests.ui.browser_steps import open_page
 
 NO_CAMERA = "navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('', '{}'); }};"
 NO_CLIPBOARD = "navigator.clipboard.read = async () => {{ throw new DOMException('', '{}'); }};"

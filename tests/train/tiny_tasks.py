@@ -113,6 +113,6 @@ def equal(a: object, b: object) -> bool:
     return a == b
 
 
-def same_run(a: dict, b: dict) -> bool:
+def same_run(a: dict[str, Any], b: dict[str, Any]) -> bool:
     """Whether two checkpoints continue alike; the seconds and the hardware may differ."""
     return all(equal(a[key], b[key]) for key in a.keys() - {"seconds", "hardware", "config"})

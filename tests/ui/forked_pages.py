@@ -7,6 +7,7 @@ command.
 """
 
 import functools
+import io
 import multiprocessing
 import os
 import signal
@@ -99,6 +100,7 @@ def _serve(log: str, environment: dict[str, str], serve: Callable[..., None], ar
     os.dup2(file, 2)
     os.close(file)
     for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(line_buffering=True)
     os.chdir(ROOT)
     os.environ.clear()

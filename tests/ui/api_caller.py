@@ -90,3 +90,42 @@ def handlers(config: dict[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
 def first_of_each_kind(kinds: list[str]) -> list[int]:
     """The places of the inputs to try: fields of one kind are checked by the same code, pictures each for itself."""
     return [place for place, kind in enumerate(kinds) if kind == "image" or kinds.index(kind) == place]
+
+
+def upload(server: str, path: str | Path) -> dict[str, Any]:
+    """A picture on the server, as programs hand it to an endpoint."""
+    files = {"files": (Path(path).name, Path(path).read_bytes())}
+    stored = httpx.post(f"{server}/gradio_api/upload", files=files, timeout=60).json()[0]
+    return {"path": stored, "meta": {"_type": "gradio.FileData"}}
+
+
+class Visitor:
+    """Another visitor, whose job is under way until `leave`: it posts a call and reads its stream."""
+
+    def __init__(self, server: str, endpoint: str, data: list[Any]) -> None:
+        url = f"{server}/gradio_api/call/{endpoint}"
+        self._client = httpx.Client(timeout=None)
+        event_id = self._client.post(url, json={"data": data}).json()["event_id"]
+        self._context = self._client.stream("GET", f"{url}/{event_id}")
+        self.lines = self._context.__enter__().iter_lines()
+
+    def wait_for_a_preview(self) -> None:
+        """Until the job runs: its first result is there."""
+        next(line for line in self.lines if line.startswith("event: generating"))
+
+    def leave(self) -> None:
+        """Closes the stream, as a closed browser does."""
+        self._context.__exit__(None, None, None)
+        self._client.close()
+
+
+class Visitors:
+    """Several others at once."""
+
+    def __init__(self, visitors: list[Visitor]) -> None:
+        self._visitors = visitors
+
+    def leave(self) -> None:
+        """Closes all their streams; once is enough."""
+        while self._visitors:
+            self._visitors.pop().leave()

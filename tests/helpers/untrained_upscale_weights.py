@@ -1,6 +1,7 @@
 """A weights folder in which an untrained fast network stands beside the project's own super-resolution networks.
 
-`python -m tests.helpers.upscale_weights DIR` makes one, for a look at the page: `CVDEMO_WEIGHTS=DIR python app.py`.
+`python -m tests.helpers.untrained_upscale_weights DIR` makes one.
+`CVDEMO_WEIGHTS=DIR python app.py` shows the page with it.
 """
 
 import json
@@ -15,7 +16,7 @@ from safetensors.torch import save
 
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.weights import WEIGHTS_DIR
-from tests.helpers.trial_weights import entry
+from tests.helpers.untrained_weights import entry
 
 SIZES: dict[str, Any] = {"width": 8, "depth": 1}
 

@@ -1,6 +1,6 @@
 """A weights folder of small untrained networks: one of each kind that the Classify tab offers, and an ensemble.
 
-`python -m tests.helpers.trial_weights DIR` makes one, for a look at the page: `CVDEMO_WEIGHTS=DIR python app.py`.
+`python -m tests.helpers.untrained_weights DIR` makes one, for a look at the page: `CVDEMO_WEIGHTS=DIR python app.py`.
 """
 
 import hashlib

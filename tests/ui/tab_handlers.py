@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from cvdemo.demo import Run
-from cvdemo.ui.serving.fair_queue import HEAVY
+from cvdemo.demo import Lane, Run
 from cvdemo.ui.wiring.controls import Tab
+
+LANES = {lane.value for lane in Lane}
 
 
 def endpoint_of(tab: Tab, run: Run, name: str) -> Callable[..., Any]:
@@ -20,7 +21,7 @@ def endpoint_of(tab: Tab, run: Run, name: str) -> Callable[..., Any]:
 
 def button_of(tab: Tab, run: Run) -> Callable[..., Any]:
     """What the tab's button starts where `run` does the work."""
-    jobs = [function for function in _functions(tab, run) if function.concurrency_id == HEAVY]
+    jobs = [function for function in _functions(tab, run) if function.concurrency_id in LANES]
     return [function.fn for function in jobs if function.api_visibility == "private"][-1]
 
 

@@ -1,0 +1,25 @@
+"""The licensed pictures that the page offers and the tests use."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from cvdemo.data_folders import data_folder
+
+
+def example_picture(name: str) -> str:
+    """The path of a licensed example picture: one of `examples/`, else one that gradio ships.
+
+    Gradio is looked up, not imported.
+
+    Raises:
+        FileNotFoundError: neither has a picture of that name.
+    """
+    gradio = find_spec("gradio")
+    folders = [data_folder("examples")]
+    if gradio is not None and gradio.origin is not None:
+        folders.append(Path(gradio.origin).parent / "media_assets" / "images")
+    for folder in folders:
+        path = folder / f"{name}.jpg"
+        if path.is_file():
+            return str(path)
+    raise FileNotFoundError(f"there is no example picture {name!r} in {', '.join(map(str, folders))}")

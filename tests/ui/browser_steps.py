@@ -1,0 +1,55 @@
+"""What a visitor does in a browser: opens the page, types, chooses a picture, waits for a run."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page, Response, expect
+
+
+def open_page(browser: Browser, server: str, width: int, height: int, script: str = "") -> Iterator[Page]:
+    """The page at a size, in a browser of its own that runs `script` before anything of the page."""
+    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+    context.add_init_script(script)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server)
+    expect(page.locator("#classify-run")).to_be_visible()
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+def type_number(field: Locator, value: float) -> None:
+    """Types into a number field, again where the page puts the value back that it had before.
+
+    A part that is just being opened may do so once, faster than a person can type.
+    """
+    for _ in range(5):
+        field.fill(str(value))
+        field.press("Enter")
+        field.page.wait_for_timeout(500)
+        if field.input_value() == str(value):
+            return
+    raise AssertionError(f"{value} was typed five times, and the field still holds {field.input_value()}")
+
+
+def choose_picture(page: Page, tab: str, path: str | Path) -> None:
+    """Uploads a picture into the tab's field, in place of the one that is there."""
+    page.set_input_files(f"#{tab}-image input[type=file]", path)
+
+
+def run_of(page: Page, name: str) -> AbstractContextManager[Any]:
+    """Within the block a run begins for the picture of that file name; what was shown before is gone at its end."""
+
+    def asks_for_it(response: Response) -> bool:
+        return "/queue/join" in response.url and name in (response.request.post_data or "")
+
+    return page.expect_response(asks_for_it)
+
+
+def remove_picture(page: Page, tab: str) -> None:
+    """Takes the picture away by the button in its corner."""
+    page.locator(f"#{tab}-image button[aria-label='Remove Image']").click()
