@@ -40,7 +40,15 @@ def _local() -> Backend:
     return LocalBackend()
 
 
-BACKENDS: Mapping[str, Callable[[], Backend]] = {"local": _local}
+def _ray() -> Backend:
+    try:
+        from cvdemo.backends.ray import RayBackend
+    except ModuleNotFoundError as error:
+        raise InputError("Ray is not installed: pip install '.[ray]', or leave CVDEMO_BACKEND out.") from error
+    return RayBackend()
+
+
+BACKENDS: Mapping[str, Callable[[], Backend]] = {"local": _local, "ray": _ray}
 
 
 def backend() -> Backend:

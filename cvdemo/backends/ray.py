@@ -16,6 +16,8 @@ import contextvars
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
 import ray
@@ -27,10 +29,12 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 from cvdemo import demos
 from cvdemo.demo import Request, Run, Step
 from cvdemo.errors import BusyError, DemoError, InputError, brief
-from cvdemo.runtime import Deadline, load_once, stopping_when
+from cvdemo.runtime import Deadline, stopping_when
 
 ADDRESS, REPLICAS = "CVDEMO_RAY_ADDRESS", "CVDEMO_RAY_REPLICAS"
 MOST_REPLICAS = 64
+MOST_DEMOS = 8  # deployments of this process
+STARTING_S = 120.0  # until the first replica of a demo is there: it imports torch
 ATTEMPTS = 2  # a request is begun again once where its replica has died
 LOOK_S = 0.1  # how soon a job ends whose visitor has left
 WAITING_A_REPLICA = 20  # requests in line for each; more are refused
@@ -82,9 +86,17 @@ class RayBackend:
         self.replicas = replicas or _replicas_of_environment()
         self._demo_run = run
         self._lock = threading.Lock()
-        self._handles: dict[str, DeploymentHandle] = {}
+        self._pool = ThreadPoolExecutor(MOST_DEMOS, thread_name_prefix="deploy")
+        self._handles: dict[str, Future[DeploymentHandle]] = {}
+        self._start()
+
+    def _start(self) -> None:
+        """Joins the cluster of the environment, or starts one here, whose cores may be promised more than once."""
         if not ray.is_initialized():
-            ray.init(os.environ.get(ADDRESS), include_dashboard=False, log_to_driver=False, configure_logging=False)
+            address = os.environ.get(ADDRESS)
+            quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
+            here = {} if address else {"num_cpus": MOST_DEMOS * self.replicas + 1, **quiet}
+            ray.init(address, **here)
         serve.start(proxy_location="Disabled")
 
     def at_once(self, lane: str) -> int:
@@ -109,8 +121,7 @@ class RayBackend:
                     raise DemoError(LOST) from error
 
     def _attempt(self, request: Request) -> Iterator[Step[Any]]:
-        handle = self._handle(demo_of(request)).options(stream=True)
-        response = handle.run.remote(request)
+        response = self._handle(demo_of(request)).options(stream=True).run.remote(request)
         with _cancelling(response):
             try:
                 for step in response:
@@ -125,22 +136,31 @@ class RayBackend:
                 raise error.cause from error  # nobody foresaw it: the page logs it under a number
 
     def _handle(self, demo: str) -> DeploymentHandle:
-        """The deployment of a demo, made when it is first asked for."""
+        """The deployment of a demo, made when it is first asked for; `BusyError` where no machine takes it in time."""
         with self._lock:
             if demo not in self._handles:
-                deployment = serve.deployment(DemoReplica).options(
-                    name=demo,
-                    num_replicas=self.replicas,
-                    max_ongoing_requests=1,
-                    max_queued_requests=self.replicas * WAITING_A_REPLICA,
-                    ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": ONE_THREAD}},
-                    health_check_period_s=2,
-                )
-                self._handles[demo] = serve.run(deployment.bind(self._demo_run), name=demo, route_prefix=None)
-            return self._handles[demo]
+                self._handles[demo] = self._pool.submit(self._deploy, demo)
+            coming = self._handles[demo]
+        deadline = Deadline(STARTING_S)
+        while not deadline.expired:
+            with contextlib.suppress(NotYet):
+                return coming.result(timeout=LOOK_S)
+        raise BusyError(NO_REPLICA)
+
+    def _deploy(self, demo: str) -> DeploymentHandle:
+        deployment = serve.deployment(DemoReplica).options(
+            name=demo,
+            num_replicas=self.replicas,
+            max_ongoing_requests=1,
+            max_queued_requests=self.replicas * WAITING_A_REPLICA,
+            ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": ONE_THREAD}},
+            health_check_period_s=2,
+        )
+        return serve.run(deployment.bind(self._demo_run), name=demo, route_prefix=None)
 
     def close(self) -> None:
         """Ends all replicas, and Ray where it was started here."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
         serve.shutdown()
         ray.shutdown()
 

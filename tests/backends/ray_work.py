@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cvdemo import demos
@@ -55,5 +56,5 @@ def run_any(request: Request) -> Iterator[Step[Any]]:
 
 def _note(path: str, text: str) -> None:
     if path:
-        with open(path, "a", encoding="utf-8") as file:
+        with Path(path).open("a", encoding="utf-8") as file:
             file.write(text)

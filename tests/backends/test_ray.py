@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-ray_backend = pytest.importorskip("cvdemo.backends.ray", reason="Ray is an extra: pip install .[ray]")
+pytest.importorskip("ray", reason="Ray is an extra: pip install .[ray]")
 
 from cvdemo import demos
+from cvdemo.backends.ray import REPLICAS, RayBackend
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.demo import last_step, result_of
@@ -32,8 +33,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's o
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator["ray_backend.RayBackend"]:
-    made = ray_backend.RayBackend(replicas=1, run=run_any)
+def backend() -> Iterator[RayBackend]:
+    made = RayBackend(replicas=1, run=run_any)
     yield made
     made.close()
 
@@ -52,13 +53,13 @@ def waited_for(path: Path, text: str) -> bool:
     return False
 
 
-def test_a_classification_is_the_one_of_this_process(backend: "ray_backend.RayBackend", picture: np.ndarray) -> None:
+def test_a_classification_is_the_one_of_this_process(backend: RayBackend, picture: np.ndarray) -> None:
     request = ClassifyRequest(image=picture, config=ClassifyConfig(ten_crop=True))
     assert result_of(backend.run(request)) == result_of(demos.run(request))
 
 
 def test_a_style_streams_previews_and_its_picture_is_the_same_to_the_bit(
-    backend: "ray_backend.RayBackend", picture: np.ndarray
+    backend: RayBackend, picture: np.ndarray
 ) -> None:
     style = read_image(ROOT / "examples" / "styles" / "night_swirls.jpg")
     config = StyleConfig(size=128, scales=2, steps=3)
@@ -74,19 +75,19 @@ def test_a_style_streams_previews_and_its_picture_is_the_same_to_the_bit(
     assert np.array_equal(there[-1].result.image, here[-1].result.image)
 
 
-def test_a_deadline_ends_with_the_best_so_far(backend: "ray_backend.RayBackend") -> None:
+def test_a_deadline_ends_with_the_best_so_far(backend: RayBackend) -> None:
     last = last_step(backend.run(CountRequest(steps=100, seconds=0.1, time_limit_s=0.5)))
     assert not last.complete and 1 <= last.result < 100
 
 
-def test_what_a_visitor_can_mend_is_one_sentence(backend: "ray_backend.RayBackend") -> None:
+def test_what_a_visitor_can_mend_is_one_sentence(backend: RayBackend) -> None:
     steps = backend.run(CountRequest(refuse="The picture is too small."))
     assert next(steps).done == 1
     with pytest.raises(InputError, match=r"^The picture is too small\.$"):
         next(steps)
 
 
-def test_a_visitor_who_leaves_ends_the_work(backend: "ray_backend.RayBackend", tmp_path: Path) -> None:
+def test_a_visitor_who_leaves_ends_the_work(backend: RayBackend, tmp_path: Path) -> None:
     left, noted = threading.Event(), tmp_path / "noted"
     with stopping_when(left.is_set):
         for step in backend.run(CountRequest(steps=1000, seconds=0.05, noted=str(noted))):
@@ -95,14 +96,14 @@ def test_a_visitor_who_leaves_ends_the_work(backend: "ray_backend.RayBackend", t
     assert waited_for(noted, "ended")
 
 
-def test_a_caller_who_takes_no_more_steps_ends_the_work(backend: "ray_backend.RayBackend", tmp_path: Path) -> None:
+def test_a_caller_who_takes_no_more_steps_ends_the_work(backend: RayBackend, tmp_path: Path) -> None:
     steps = backend.run(CountRequest(steps=1000, seconds=0.05, noted=str(tmp_path / "noted")))
     next(steps)
     steps.close()  # type: ignore[attr-defined]  # it is a generator
     assert waited_for(tmp_path / "noted", "ended")
 
 
-def test_a_request_whose_replica_is_killed_is_begun_again(backend: "ray_backend.RayBackend", tmp_path: Path) -> None:
+def test_a_request_whose_replica_is_killed_is_begun_again(backend: RayBackend, tmp_path: Path) -> None:
     noted = tmp_path / "noted"
     steps = backend.run(CountRequest(steps=20, seconds=0.1, noted=str(noted)))
     assert next(steps).done == 1
@@ -111,9 +112,7 @@ def test_a_request_whose_replica_is_killed_is_begun_again(backend: "ray_backend.
     assert len([line for line in noted.read_text(encoding="utf-8").split() if line.isdecimal()]) == 2
 
 
-def test_a_request_whose_replicas_are_all_killed_is_one_sentence(
-    backend: "ray_backend.RayBackend", tmp_path: Path
-) -> None:
+def test_a_request_whose_replicas_are_all_killed_is_one_sentence(backend: RayBackend, tmp_path: Path) -> None:
     noted = tmp_path / "noted"
     steps = backend.run(CountRequest(steps=200, seconds=0.1, noted=str(noted)))
     with pytest.raises(DemoError, match="was lost, twice"):
@@ -122,7 +121,7 @@ def test_a_request_whose_replicas_are_all_killed_is_one_sentence(
                 os.kill(int(noted.read_text(encoding="utf-8").split()[-1]), signal.SIGKILL)
 
 
-def test_quick_work_grows_with_replicas(backend: "ray_backend.RayBackend") -> None:
+def test_quick_work_grows_with_replicas(backend: RayBackend) -> None:
     """Of work that only waits, so that a busy machine changes nothing; `bench.contention` measures real work."""
     backend.close()
     seconds = {replicas: seconds_for_eight(replicas) for replicas in (1, 2)}
@@ -130,7 +129,7 @@ def test_quick_work_grows_with_replicas(backend: "ray_backend.RayBackend") -> No
 
 
 def seconds_for_eight(replicas: int) -> float:
-    made = ray_backend.RayBackend(replicas=replicas, run=run_any)
+    made = RayBackend(replicas=replicas, run=run_any)
     try:
         result_of(made.run(CountRequest(steps=1)))  # the replicas are there
         started = time.monotonic()
@@ -143,6 +142,6 @@ def seconds_for_eight(replicas: int) -> float:
 
 @pytest.mark.parametrize("text", ["0", "two", "65", "-1"])
 def test_a_number_of_replicas_that_is_none_is_one_sentence(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv(ray_backend.REPLICAS, text)
+    monkeypatch.setenv(REPLICAS, text)
     with pytest.raises(InputError, match="CVDEMO_RAY_REPLICAS has to be a whole number from 1 to 64"):
-        ray_backend.RayBackend()
+        RayBackend()
