@@ -43,6 +43,7 @@ START_LIMIT_S = 180.0
 FORWARD_TARGET, BUSY_TARGET, TOGETHER_TARGET = 1.1, 2.2, 0.85  # times
 CLASSIFY_TARGET_S = 1.5
 ROUNDS = 3
+SETTLED_S = 1.5  # until the backend has seen what else runs
 STYLE_STEPS = 20  # in each of two scales, for two styles at once
 
 
@@ -127,8 +128,10 @@ def busy_rows(seconds: float) -> Iterator[Row]:
         alone: list[list[float]] = []
         beside: list[list[float]] = []
         for _ in range(ROUNDS):
+            time.sleep(SETTLED_S)
             alone.append(step_seconds(backends.run, request, seconds))
             with busy_processes():
+                time.sleep(SETTLED_S)
                 beside.append(step_seconds(backends.run, request, seconds))
         yield Row(f"{name.removesuffix('Request')} beside one busy process", ratio(beside, alone), BUSY_TARGET)
 

@@ -3,7 +3,7 @@
 `python -m bench.threads [--rounds N]`. One process for each setting, all asked in turn, first on the cores as they are
 and then beside one busy process of our own; the median of the rounds counts. GOMP_SPINCOUNT says how often a thread
 that waits at a barrier looks again before it sleeps; it is read when torch is loaded, and 300,000 is OpenMP's own
-default. `cvdemo/__init__.py` sets the one that served best, and `cvdemo.backends.local` the threads.
+default.
 
 Milliseconds of a forward pass and of a style step on two cores of an AMD EPYC, torch 2.11. The columns are of two runs
 on different days, so compare within a column:
@@ -17,8 +17,17 @@ on different days, so compare within a column:
 | 2, 100 | | 18, 33 | 33, 60 |
 | 2, 0 | 42, 68 | 17, 31 | 30, 55 |
 
-So a job gets two threads on free cores alone, where 1,000 lose little, and what they cost until the backend has seen
-that other work has begun is bounded.
+The same step in a worker thread by the size of the picture, 0.2 of 2 cores busy (300,000) and 0.9 (1,000):
+
+| px | 1 thread, 300000 | 2 threads, 300000 | 1 thread, 1000 | 2 threads, 1000 |
+|---|---:|---:|---:|---:|
+| 256 | 33 | 37 | 32 | 34 |
+| 512 | 165 | 108 | 195 | 167 |
+| 768 | 412-443 | 292-338 | 443-635 | 412-419 |
+
+Two threads are faster where they spin and the cores are free, and only then: with 1,000 a whole style of 256 px took
+1.4 s on free cores with two threads and 1.0 s with one. Beside other work one thread is as good as any. So the spinning
+stays as it is, and the backend gives a job the cores that are free; see `cvdemo.backends.local`.
 """
 
 import argparse

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import torch
 
 T = TypeVar("T")
-PROCESS_THREADS = torch.get_num_threads()  # as the process begins: one a core, or OMP_NUM_THREADS
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -57,6 +56,9 @@ def _share_of_cpu(cgroup: Path) -> float:
         if quota > 0 and period > 0:
             return quota / period
     return math.inf
+
+
+PROCESS_THREADS = min(torch.get_num_threads(), usable_cores())  # as the process begins; OMP_NUM_THREADS lowers it
 
 
 _stop_asked: ContextVar[Callable[[], bool]] = ContextVar("stop_asked", default=lambda: False)

@@ -12,11 +12,11 @@ from pathlib import Path
 from cvdemo.runtime import usable_cores
 
 STAT = Path("/proc/stat")
-LOOK_EVERY_S = 1.0  # the times are in hundredths of a second
+LOOK_EVERY_S = 0.5  # how long a job may go on with a thread too many; the times are in hundredths of a second
 
 
 class FreeCores:
-    """Looks once a second, in a thread of its own, from `start` to `stop`.
+    """Looks twice a second, in a thread of its own, from `start` to `stop`.
 
     Args:
         cores: that jobs may use; None is all of this process.

@@ -195,9 +195,12 @@ def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts:
     session = gr.State(time_to_live=STATE_S)
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
     shown = [parts[name] for name in ("result", "status", "table", "json", "csv")]
+    inputs = [image, *(parts[name] for name in ("detector", "view", *LIVE, *SEARCH))]
+    slow_if = inputs.index(parts["crop_by_crop"])
     part = Part(
         name="detect",
-        inputs=[image, *(parts[name] for name in ("detector", "view", *LIVE, *SEARCH))],
+        lane=lambda values: Lane.SLOW if values[slow_if : slow_if + 1] == [True] else Lane.QUICK,
+        inputs=inputs,
         needs=[image],
         outputs=[*shown, session, parts["only"]],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in ("json", "csv")}},
@@ -205,15 +208,7 @@ def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts:
         told="Cancelled; what was found stays.",
     )
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
-    slow_if = list(part.inputs).index(parts["crop_by_crop"])
-    events = wire(
-        part,
-        given(run, _detect_on_page),
-        run=[start.click],
-        watch=watch,
-        cancel=cancel,
-        lane=lambda values: Lane.SLOW if values[slow_if : slow_if + 1] == [True] else Lane.QUICK,
-    )
+    events = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)
     for event in events:
         event.success(

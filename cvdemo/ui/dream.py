@@ -199,6 +199,7 @@ def build(run: Run) -> dict[str, Component]:
     _wire_presets(preset, controls)
     part = Part(
         name="dream",
+        lane=Lane.SLOW,
         inputs=[image, seed, *controls.values()],
         needs=[image],
         outputs=[result, status],
@@ -206,7 +207,7 @@ def build(run: Run) -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {image: 0} | dict.fromkeys([seed, *controls.values()], SETTLED_MS)
-    wire(part, given(run, _dream_on_page), run=[start.click], watch=watch, cancel=cancel, lane=Lane.SLOW)
+    wire(part, given(run, _dream_on_page), run=[start.click], watch=watch, cancel=cancel)
     endpoint("dream", given(run, dream_endpoint), [image, preset, *_api_inputs()], [result], Lane.SLOW)
     return settings
 

@@ -214,10 +214,16 @@ def _build_walk(run: Run, panel: PickPanel, source: Source) -> None:
             )
             status = gr.Markdown(elem_id="sample-walk-status", elem_classes="status")
     settings: list[Component] = [source.generator, source.seed, source.truncation]
-    part = Part(name="sample-walk", inputs=[panel.slots, *settings, *controls], outputs=[film, status], status=status)
+    part = Part(
+        name="sample-walk",
+        lane=Lane.SLOW,
+        inputs=[panel.slots, *settings, *controls],
+        outputs=[film, status],
+        status=status,
+    )
     explicit: dict[str, Any] = {"run": [start.click], "clears": [panel.slots.change], "automatic": False}
     watch = dict.fromkeys([*settings, *controls], SETTLED_MS)
-    wire(part, given(run, walk_on_page), watch=watch, cancel=cancel, show_progress_on=film, lane=Lane.SLOW, **explicit)
+    wire(part, given(run, walk_on_page), watch=watch, cancel=cancel, show_progress_on=film, **explicit)
     through = gr.JSON(value=None, visible=False, label="Through")
     endpoint("walk", given(run, walk_endpoint), [*settings, through, *controls], [film], Lane.SLOW)
 

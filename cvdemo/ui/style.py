@@ -210,6 +210,7 @@ def build(run: Run) -> dict[str, Component]:
     light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])
     part = Part(
         name="style",
+        lane=Lane.SLOW,
         inputs=[content, style, *controls.values()],
         needs=[content, style],
         outputs=[result, status, plot],
@@ -217,7 +218,7 @@ def build(run: Run) -> dict[str, Component]:
         told=PREVIEW_STAYS,
     )
     watch = {content: 0, style: 0} | dict.fromkeys(controls.values(), SETTLED_MS)
-    wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel, lane=Lane.SLOW)
+    wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel)
     light([style.change], _what_comes_next, [content, style], [status])
     fields = [controls[name] for name in ENDPOINT_FIELDS]
     endpoint("stylize", given(run, stylize_endpoint), [content, style, *fields], [result], Lane.SLOW)

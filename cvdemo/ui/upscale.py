@@ -221,7 +221,7 @@ def build(run: Run) -> dict[str, Component]:
     method_note(NOTE.format(fast=FAST_NOTE if FAST in CHOICES else ""))
     part = _part(image, settings, results)
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
-    options: dict[str, Any] = {"watch_after": [offered], "cancel": cancel, "lane": by_result_size(shrunk=3)}
+    options: dict[str, Any] = {"watch_after": [offered], "cancel": cancel}
     wire(part, given(run, _upscale_on_page), run=[start.click], watch=watch, **options)
     any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
     outputs = [results["pair"], gr.File(visible=False, label="PNG")]
@@ -232,6 +232,7 @@ def build(run: Run) -> dict[str, Component]:
 def _part(image: gr.Image, settings: dict[str, Component], results: dict[str, Component]) -> Part:
     return Part(
         name="upscale",
+        lane=by_result_size(shrunk=3),
         inputs=[image, *settings.values()],
         needs=[image],
         outputs=[results[name] for name in ("pair", "detail", "table", "download", "status")],

@@ -54,6 +54,7 @@ class Part:
         status: the output that says how far a run is, and that it was cancelled.
         children: parts that work on what this one shows; they end with it.
         told: what the status says after "Cancel" once something was shown.
+        lane: of what its handler asks for, or a function of the inputs, as the browser sends them, that says so.
         functions: ids of its handlers, filled in by `wire`.
     """
 
@@ -65,6 +66,7 @@ class Part:
     status: Component | None = None
     children: Sequence["Part"] = ()
     told: str = CANCELLED_TEXT
+    lane: LaneOf = Lane.QUICK
     functions: set[int] = field(default_factory=set)
 
     def emptied(self) -> Any:
@@ -110,7 +112,6 @@ def wire(
     clears: Sequence[Any] = (),
     cancel: gr.Button | None = None,
     automatic: bool = True,
-    lane: LaneOf = Lane.QUICK,
     **options: Any,
 ) -> list[Dependency]:
     """Wires a handler of the page: private, in the line of its lane, started anew by what it depends on.
@@ -124,14 +125,16 @@ def wire(
         clears: events after which its results are no longer of what is shown, and which do not start it.
         cancel: a button that ends it.
         automatic: whether a change may start it for the first time.
-        lane: of what it asks for, or a function of its inputs that says so.
-        options: of the event; the handler's events are returned.
+        options: of the event, such as `show_progress_on`.
+
+    Returns:
+        The events of the handler, for a `success` of the caller's.
     """
     restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("again", "empty"))
     renewed = _begin(part, [restart.click, *again], scroll=False)
-    jobs = [_job(renewed, part, _if_there_is_something(part, function), lane, options)]
+    jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
     if run:
-        jobs.append(_job(_begin(part, run, scroll=True), part, function, lane, options))
+        jobs.append(_job(_begin(part, run, scroll=True), part, function, options))
     part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
     _begin(part, [empty.click, *clears], scroll=False, forgets=True)
@@ -140,9 +143,7 @@ def wire(
     return jobs
 
 
-def _job(
-    begun: Dependency, part: Part, function: Callable[..., Any], lane: LaneOf, options: dict[str, Any]
-) -> Dependency:
+def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: dict[str, Any]) -> Dependency:
     """The run itself, queued once its beginning is done."""
     handler = guarded(interruptible(function, part))
     wiring: dict[str, Any] = {
@@ -150,7 +151,7 @@ def _job(
         "inputs": list(part.inputs),
         "outputs": list(part.outputs),
         "api_visibility": "private",
-        **line_options(lane, handler),
+        **line_options(part.lane, handler),
         "trigger_mode": "multiple",
         **options,
     }
