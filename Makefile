@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := run
 QUICK = --numprocesses 2 --dist loadscope -m "not slow and not server and not browser"
-.PHONY: run test quick check format hooks lock coverage screenshots
+.PHONY: run test quick check format hooks lock coverage docs screenshots
 
 run:  ## serve the page on http://127.0.0.1:7860 (PORT and HOST change it)
 	@scripts/env.sh requirements.lock
@@ -36,6 +36,10 @@ lock:  ## renew the lock files after a change of requirements*.txt; UPGRADE=1 ta
 coverage:  ## which lines the quick tests run
 	@scripts/env.sh requirements-dev.lock
 	.venv/bin/python -m pytest $(QUICK) --cov --cov-report term:skip-covered
+
+docs:  ## build the documentation into runs/site; a wrong link is an error
+	@scripts/env.sh requirements-dev.lock
+	.venv/bin/mkdocs build --quiet
 
 screenshots:  ## drive every tab and write docs/screenshots/*.png
 	@scripts/env.sh requirements-dev.lock
