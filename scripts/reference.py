@@ -101,8 +101,13 @@ def endpoints() -> str:
 
 def _inputs(described: Any) -> Iterator[list[Any]]:
     for parameter in described["parameters"]:
-        default = repr(parameter["parameter_default"]) if parameter["parameter_has_default"] else "needed"
+        default = _default(parameter["parameter_default"]) if parameter["parameter_has_default"] else "needed"
         yield [f"`{parameter['parameter_name']}`", default, parameter["python_type"]["type"]]
+
+
+def _default(value: Any) -> str:
+    """A file is told by its name: its path is another one on each machine."""
+    return str(value["orig_name"]) if isinstance(value, dict) and "orig_name" in value else repr(value)
 
 
 def _outputs(described: Any) -> Iterator[list[Any]]:

@@ -134,7 +134,7 @@ def seconds_for_eight(replicas: int) -> float:
         result_of(made.run(CountRequest(steps=1)))  # the replicas are there
         started = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _: result_of(made.run(CountRequest(steps=1, seconds=0.5))), range(8)))
+            list(pool.map(lambda _: result_of(made.run(CountRequest(steps=1, seconds=1.5))), range(8)))
         return time.monotonic() - started
     finally:
         made.close()

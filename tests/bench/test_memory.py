@@ -1,6 +1,6 @@
 """The benchmark of memory: what it reads, and its table."""
 
-import os
+import subprocess
 import sys
 
 import pytest
@@ -10,11 +10,27 @@ from bench import memory
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 
+TAKES_MEMORY = """import os
+print(1, flush=True)
+input()
+taken = bytearray(os.urandom(10**6)) * 100
+print(2, flush=True)
+input()"""
+
+
 def test_memory_that_is_taken_is_seen() -> None:
-    before, _ = memory.resident_mb(os.getpid())
-    taken = bytearray(os.urandom(1_000_000)) * 100
-    after, files = memory.resident_mb(os.getpid())
-    assert 90 < after - before < 120 and len(taken) == 100_000_000 and files > 1
+    """By a process of its own: in this one other tests' memory is given back at any moment."""
+    command = [sys.executable, "-c", TAKES_MEMORY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdout.readline()
+        before, _ = memory.resident_mb(process.pid)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        after, files = memory.resident_mb(process.pid)
+        process.kill()
+    assert 90 < after - before < 120 and files > 1
 
 
 def test_rows_are_measured_in_order_against_rest(monkeypatch: pytest.MonkeyPatch) -> None:
