@@ -85,6 +85,11 @@ DECODING_MEMORY_BYTES = _limit(
 )
 DECODING_CPU_S = _limit("DECODING_CPU_S", 20, "seconds", "of computing; 40 megapixels take 3 s")
 DECODING_WALL_S = _limit("DECODING_WALL_S", 60.0, "seconds", "in all, on a busy machine")
+DECODING_KILL_S = _limit(
+    "DECODING_KILL_S", 5, "seconds", "of computing more, until the system kills it: the signal before says why it ended"
+)
+DECODING_EXIT_S = _limit("DECODING_EXIT_S", 2.0, "seconds", "between its last byte and its end")
+DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "of the line with which its answer begins")
 
 _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
@@ -94,7 +99,27 @@ STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; its steps a
 WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")
 UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling: 40 megapixels take 52 s of one core with 9-5-5")
 
+_group = "Where jobs run"
+JOBS_AT_ONCE = _limit(
+    "JOBS_AT_ONCE", 4, "jobs", "of one lane, however many cores there are: a style of 1024 px takes about a gigabyte"
+)
+JOBS_WAITING = _limit("JOBS_WAITING", 60, "jobs", "of one lane: the page lets half as many in, the rest are sliders")
+STEPS_AHEAD = _limit(
+    "STEPS_AHEAD", 4, "steps", "that a job may be ahead of its reader: each may hold a preview of megabytes"
+)
+CLOSING_S = _limit("CLOSING_S", 2.0, "seconds", "for jobs that run to end when the program does")
+QUICK_MEGAPIXELS = _limit(
+    "QUICK_MEGAPIXELS", 4.0, "megapixels", "of an enlarged picture in the quick lane: 9-5-5 takes 1.3 s for each"
+)
+RAY_REPLICAS_MOST = _limit("RAY_REPLICAS_MOST", 64, "replicas", "that `CVDEMO_RAY_REPLICAS` may ask for")
+RAY_DEPLOYMENTS = _limit("RAY_DEPLOYMENTS", 8, "deployments", "of one page: there are six demos")
+RAY_STARTING_S = _limit("RAY_STARTING_S", 120.0, "seconds", "until a demo's first replica is there: it imports torch")
+RAY_WAITING = _limit("RAY_WAITING", 20, "jobs", "that wait for each replica")
+
 _group = "Results"
+DETECT_CANDIDATES = _limit(
+    "DETECT_CANDIDATES", 1000, "windows", "of one level that are kept, best first: real pictures have fewer"
+)
 UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "of an enlarged picture")
 STYLE_ASPECT_RATIO = _limit("STYLE_ASPECT_RATIO", 8.0, "times", "the longer side may be of the shorter, for a style")
 WALK_STOPS = _limit("WALK_STOPS", 16, "pictures", "that a film or an interpolation goes through")
@@ -115,10 +140,16 @@ UNHEARD_S = _limit(
 )
 LISTENING_S = _limit("LISTENING_S", 15.0, "seconds", "that a stream counts as heard: it asks every 10 s at least")
 UNREAD_KEPT_S = _limit("UNREAD_KEPT_S", 600.0, "seconds", "that a finished answer waits for its client")
+SESSION_NAME_LENGTH = _limit(
+    "SESSION_NAME_LENGTH", 64, "characters", "of a session's name: the page's own have 11, gradio's 32"
+)
 CANCELLED_RUNS = _limit("CANCELLED_RUNS", 2000, "runs", "cancelled before they were queued, that are remembered")
 
 _group = "Files of visitors"
 UPLOAD_BYTES = _limit("UPLOAD_BYTES", 40 * MB, "bytes", "of one upload: a camera's JPEG has 5 to 25 MB")
+UPLOAD_WRAPPING_BYTES = _limit(
+    "UPLOAD_WRAPPING_BYTES", 8 * MB, "bytes", "that a request of an upload may have beside the file"
+)
 KEEP_FILES_S = _limit("KEEP_FILES_S", 3600, "seconds", "that uploads and results stay: a visitor may look for an hour")
 UNFINISHED_S = _limit("UNFINISHED_S", 900, "seconds", "after which an upload that did not end counts as cut off")
 FILES_BYTES = _limit(
@@ -136,6 +167,7 @@ CALL_BYTES = _limit(
 )
 TEXT_LENGTH = _limit("TEXT_LENGTH", 2000, "characters", "in one field: the longest class name has fewer than 40")
 FIELD_ITEMS = _limit("FIELD_ITEMS", 500, "values", "in one field: the pictures of a film are 16 pairs")
+FIELD_SCALE = _limit("FIELD_SCALE", 16, "times", "that a call may ask a picture to be enlarged: no network does more")
 STREAMS_PER_ADDRESS = _limit(
     "STREAMS_PER_ADDRESS", 150, "streams", "of one address: a browser holds two a tab; a school class behind one"
 )
@@ -146,6 +178,7 @@ CONNECTIONS = _limit("CONNECTIONS", 1000, "connections", "in all, about 50 kB ea
 CONNECTIONS_PER_ADDRESS = _limit(
     "CONNECTIONS_PER_ADDRESS", 100, "connections", "of one address of the internet; not counted behind a proxy"
 )
+SPARE_FILES = _limit("SPARE_FILES", 200, "open files", "that connections leave to weights, pictures and libraries")
 HEADER_S = _limit("HEADER_S", 5.0, "seconds", "for the header of a request: a browser sends it in one packet")
 BODY_SILENCE_S = _limit("BODY_SILENCE_S", 20.0, "seconds", "without a byte of the body")
 BODY_GRACE_S = _limit("BODY_GRACE_S", 60.0, "seconds", "after which the body must have come at the rate below")
