@@ -1,6 +1,6 @@
 """SRCNN 9-5-5 for one scale (Dong et al. 2016), luminance only; x3 and x4 may start from x2.
 
-Data, training and what differs from the paper: `train.upscale.super_resolution_recipe`.
+Data, training and what differs from the paper: `train.upscale.upscale_recipe`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.upscale.super_resolution_recipe import SuperResolutionRecipe
-from train.upscale.super_resolution_task import SuperResolutionConfig
+from train.upscale.upscale_recipe import SuperResolutionRecipe
+from train.upscale.upscale_task import SuperResolutionConfig
 
 NOTES = """
 Restores the luminance of a picture that bicubic has enlarged, for the Upscale tab; colour stays bicubic. It sharpens
