@@ -205,7 +205,7 @@ def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts:
         outputs=[*shown, session, parts["only"]],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in ("json", "csv")}},
         status=parts["status"],
-        told="Cancelled; what was found stays.",
+        cancelled_text="Cancelled; what was found stays.",
     )
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
     events = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)

@@ -157,7 +157,7 @@ def build_heat_map(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[
     )
     explained = gr.Radio([], label="Explain this class", visible=False, elem_id="classify-explain")
     part = Part(name="explain", inputs=[image, model, method, explained], needs=[image], outputs=[overlay])
-    wire(part, given(run, explain_on_page), again=[method.input, explained.input])
+    wire(part, given(run, explain_on_page), restarts=[method.input, explained.input])
     class_name = gr.Textbox("", visible=False, label="Class name")
     endpoint("explain", given(run, explain_endpoint), [image, model, method, class_name], [overlay])
     return {"overlay": overlay, "method": method, "explained": explained}, part
@@ -182,7 +182,7 @@ def build_fool(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[str,
         needs=[image],
         outputs=[said, before, changed, difference],
         status=said,
-        told="Cancelled; the smallest change so far stays.",
+        cancelled_text="Cancelled; the smallest change so far stays.",
     )
     wire(part, given(run, fool_on_page), run=[start.click], watch={target: 0}, cancel=cancel, automatic=False)
     class_name = gr.Textbox("", visible=False, label="Class name")
