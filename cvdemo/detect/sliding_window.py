@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvdemo.detect.scan import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep
+from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_tensor
 from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.window_net import WindowNet, crop_batches

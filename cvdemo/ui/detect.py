@@ -8,9 +8,9 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.demo import Lane, Run, Step, result_of
+from cvdemo.detect.candidates import Scan
 from cvdemo.detect.drawing import draw_detections, to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
-from cvdemo.detect.scan import Scan
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.limits import DETECT_S, STATE_S

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from cvdemo.detect.candidates import SCORE_FLOOR, Scan
 from cvdemo.detect.detector import DETECTORS, Detector, load_detector
-from cvdemo.detect.scan import SCORE_FLOOR, Scan
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.detect.sliding_window import SlidingWindowDetector, scan_steps
 from cvdemo.example_pictures import example_picture

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cvdemo.demo import Run, Step
+from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.run import DetectRequest, DetectResult
-from cvdemo.detect.scan import LevelScores, Scan
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import read_image
 from cvdemo.limits import DETECT_S
