@@ -240,19 +240,13 @@ def top_k(probabilities: Tensor, labels: list[str], k: int = 5) -> Prediction:
     return Prediction([labels[c] for c in classes], best.values.tolist(), classes)
 
 
-def classify(image: ImageArray, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
-    """The k best classes of a picture, uint8 (H, W, 3) RGB.
+@torch.inference_mode()
+def classify_pixels(pixels: Tensor, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
+    """The k best classes of what `prepare` has made of a picture.
 
     Args:
         ten_crop: mean probability over ten crops instead of the centre crop alone.
     """
-    pixels = prepare(image, classifier.preprocessing, classifier.device)
-    return classify_pixels(pixels, classifier, ten_crop=ten_crop, k=k)
-
-
-@torch.inference_mode()
-def classify_pixels(pixels: Tensor, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
-    """`classify` of what `prepare` has made of a picture."""
     side_px = classifier.preprocessing.input_px
     crops = ten_crops(pixels, side_px) if ten_crop else center_crop(pixels, side_px)
     return top_k(classifier.probabilities(crops).mean(dim=0), classifier.labels, k)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cvdemo.classify.classifier import CHOICES, Classifier, prepare
 from cvdemo.config import SEED_MAX, Config, setting
-from cvdemo.demo import Step, result_of, seconds_left
+from cvdemo.demo import Step, seconds_left
 from cvdemo.images import ImageArray, center_crop, normalise, to_image
 from cvdemo.ops.heatmap import CAP_PERCENTILE, HeatMap, blurred, colour_map, overlay_heatmap, repeat_pixels
 from cvdemo.runtime import Deadline
@@ -106,17 +106,6 @@ def explain_steps(
             yield Step(done=copies, total=config.samples, seconds_left=0, result=explanation, complete=ended)
             return
         yield Step(done=copies, total=config.samples, seconds_left=left_s, partial=explanation)
-
-
-def explain(
-    image: ImageArray,
-    classifier: Classifier,
-    class_index: int | None,
-    config: ExplainConfig,
-    deadline: Deadline | None = None,
-) -> Explanation:
-    """The result of `explain_steps` for a picture, uint8 (H, W, 3)."""
-    return result_of(explain_steps(crop_of(image, classifier), classifier, config, class_index, deadline))
 
 
 @torch.inference_mode()

@@ -13,7 +13,6 @@ from cvdemo.classify.classifier import (
     Classifier,
     ClassifyConfig,
     Member,
-    classify,
     load_classifier,
     load_network,
     prepare,
@@ -27,6 +26,7 @@ from cvdemo.nets.backbone import load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.weights import load_ensembles, load_labels, load_state_dict
 from tests.helpers.untrained_weights import THINGS, make_weights
+from tests.helpers.whole_results import classify
 
 
 @pytest.fixture(scope="module")
