@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cvdemo.classify.classifier import CHOICES, Classifier, Prediction, top_k
+from cvdemo.classify.classifier import NETWORKS, Classifier, Prediction, top_k
 from cvdemo.classify.explain import crop_of
 from cvdemo.config import Config, setting
 from cvdemo.demo import Step, seconds_left
@@ -39,7 +39,7 @@ GREY = 128  # of an unchanged pixel in the picture of the difference
 class FoolConfig(Config):
     """How the smallest change is sought."""
 
-    model: str = setting("imagenet", "Network", choices=tuple(CHOICES), help="What the picture may be called.")
+    model: str = setting("imagenet", "Network", choices=tuple(NETWORKS), help="What the picture may be called.")
     class_name: str = setting("", "Turn into", help="The class to turn the answer into; empty: the nearest.")
     steps: int = setting(
         25, "Steps", minimum=1, maximum=200, step=1, help="At most; it stops when nothing smaller is found."

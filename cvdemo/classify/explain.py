@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.classify.classifier import CHOICES, Classifier, prepare
+from cvdemo.classify.classifier import NETWORKS, Classifier, prepare
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.demo import Step, seconds_left
 from cvdemo.images import ImageArray, center_crop, normalise, to_image
@@ -31,7 +31,7 @@ BATCH = 8  # noisy copies at a time: bounds memory
 class ExplainConfig(Config):
     """How an answer is explained."""
 
-    model: str = setting("imagenet", "Network", choices=tuple(CHOICES), help="What the picture may be called.")
+    model: str = setting("imagenet", "Network", choices=tuple(NETWORKS), help="What the picture may be called.")
     class_name: str = setting("", "Class", help="What is to be explained; empty: the best class.")
     method: str = setting("grad_cam", "Explain", choices=tuple(METHODS), help="A heat map of parts, or of pixels.")
     samples: int = setting(

@@ -9,7 +9,7 @@ from gradio.components import Component
 
 from cvdemo.classify.adversarial import FoolConfig, Fooled
 from cvdemo.classify.catalogue import class_names
-from cvdemo.classify.classifier import CHOICES
+from cvdemo.classify.classifier import NETWORKS
 from cvdemo.classify.explain import METHODS, ExplainConfig, Explanation
 from cvdemo.classify.run import ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.config import default_of
@@ -108,7 +108,7 @@ def explain_on_page(run: Run, path: str | None, model: str, method: str, class_i
 
 def _class_or_none(class_index: int | None, model: str) -> int | None:
     """The index if the network has such a class: the visitor may have chosen another network since."""
-    if class_index is None or not 0 <= class_index < len(class_names(CHOICES[model])):
+    if class_index is None or not 0 <= class_index < len(class_names(NETWORKS[model])):
         return None
     return class_index
 

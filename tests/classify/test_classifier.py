@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvdemo.classify.catalogue import list_choices
+from cvdemo.classify.catalogue import list_networks
 from cvdemo.classify.classifier import (
     Classifier,
     ClassifyConfig,
@@ -134,7 +134,7 @@ SEEN = {
 
 
 def test_every_shipped_choice_is_tried_on_a_real_picture() -> None:
-    assert set(SEEN) == set(list_choices())
+    assert set(SEEN) == set(list_networks())
 
 
 @pytest.mark.parametrize("model", SEEN)
