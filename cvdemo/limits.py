@@ -65,130 +65,206 @@ def check() -> None:
 
 _group = "Pictures"
 PICTURE_MEGAPIXELS = _limit(
-    "PICTURE_MEGAPIXELS", 40.0, "megapixels", "of a picture that is read: a phone's has 12 to 50"
+    "PICTURE_MEGAPIXELS", 40.0, "megapixels", "size of a picture that is read; phones make 12 to 50"
 )
-PICTURE_ASPECT_RATIO = _limit("PICTURE_ASPECT_RATIO", 50.0, "times", "the longer side may be of the shorter")
+PICTURE_ASPECT_RATIO = _limit(
+    "PICTURE_ASPECT_RATIO", 50.0, "times", "longer side of a picture, divided by its shorter side"
+)
 FILE_BYTES = _limit(
-    "FILE_BYTES", 512 * MB, "bytes", "of a file on the command line: 40 megapixels of 16 bits with alpha take 320 MB"
+    "FILE_BYTES",
+    512 * MB,
+    "bytes",
+    "size of a file on the command line; 40 megapixels of 16 bits with alpha take 320 MB",
 )
 MEMORY_HERE_BYTES = _limit(
-    "MEMORY_HERE_BYTES", 200e6, "bytes", "of decoding; a picture that may need more is decoded in a process of its own"
+    "MEMORY_HERE_BYTES",
+    200e6,
+    "bytes",
+    "memory for decoding; a picture that may need more is decoded in a separate process",
 )
-PROFILE_BYTES = _limit("PROFILE_BYTES", 4 * MB, "bytes", "of a colour profile, unpacked: printers' reach 3 MB")
-EXIF_BYTES = _limit("EXIF_BYTES", MB // 4, "bytes", "of camera data; a JPEG holds at most 64 KB of it")
-JPEG_SCANS = _limit("JPEG_SCANS", 100, "scans", "of a progressive JPEG, which has some 10: each costs a pass")
-FILE_PARTS = _limit("FILE_PARTS", 50_000, "parts", "of a picture file, such as the chunks of a PNG")
+PROFILE_BYTES = _limit(
+    "PROFILE_BYTES", 4 * MB, "bytes", "size of a colour profile, unpacked; those of printers reach 3 MB"
+)
+EXIF_BYTES = _limit("EXIF_BYTES", MB // 4, "bytes", "size of the camera data (EXIF); a JPEG holds at most 64 KB of it")
+JPEG_SCANS = _limit("JPEG_SCANS", 100, "scans", "scans in a progressive JPEG; each costs time, and about 10 are usual")
+FILE_PARTS = _limit(
+    "FILE_PARTS", 50_000, "parts", "parts in a picture file, such as the chunks of a PNG; each costs time"
+)
 
-_group = "The process that decodes"
+_group = "Decoding in a separate process"
 DECODING_MEMORY_BYTES = _limit(
-    "DECODING_MEMORY_BYTES", 2**31, "bytes", "of address space: 40 megapixels of WebP with alpha take 1.2 GB"
+    "DECODING_MEMORY_BYTES",
+    2**31,
+    "bytes",
+    "memory (address space) of the process; 40 megapixels of WebP with alpha take 1.2 GB",
 )
-DECODING_CPU_S = _limit("DECODING_CPU_S", 20, "seconds", "of computing; 40 megapixels take 3 s")
-DECODING_WALL_S = _limit("DECODING_WALL_S", 60.0, "seconds", "in all, on a busy machine")
+DECODING_CPU_S = _limit("DECODING_CPU_S", 20, "seconds", "CPU time for one picture; 40 megapixels take 3 s")
+DECODING_WALL_S = _limit(
+    "DECODING_WALL_S", 60.0, "seconds", "total time for one picture, waiting for a busy machine included"
+)
 DECODING_KILL_S = _limit(
-    "DECODING_KILL_S", 5, "seconds", "of computing more, until the system kills it: the signal before says why it ended"
+    "DECODING_KILL_S", 5, "seconds", "CPU time after that limit, until the system kills a process that does not end"
 )
-DECODING_EXIT_S = _limit("DECODING_EXIT_S", 2.0, "seconds", "between its last byte and its end")
-DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "of the line with which its answer begins")
+DECODING_EXIT_S = _limit("DECODING_EXIT_S", 2.0, "seconds", "between the last byte of the process and its end")
+DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "size of the first line that the process sends")
 
 _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
-DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection: crop by crop it takes longest")
-DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; its steps are planned to fit")
-STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; its steps are planned to fit")
+DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop takes longest")
+DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")
+STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number of steps is planned to fit")
 WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")
-UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling: 40 megapixels take 52 s of one core with 9-5-5")
+UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling; 40 megapixels take 52 s of one core with 9-5-5")
 
-_group = "Where jobs run"
+_group = "Running jobs"
 JOBS_AT_ONCE = _limit(
-    "JOBS_AT_ONCE", 4, "jobs", "of one lane, however many cores there are: a style of 1024 px takes about a gigabyte"
+    "JOBS_AT_ONCE", 4, "jobs", "that run in one lane, however many cores there are; a style of 1024 px takes 1 GB"
 )
-JOBS_WAITING = _limit("JOBS_WAITING", 60, "jobs", "of one lane: the page lets half as many in, the rest are sliders")
+JOBS_WAITING = _limit(
+    "JOBS_WAITING", 60, "jobs", "that wait in one lane; the queue lets half as many in, the rest are moved sliders"
+)
 STEPS_AHEAD = _limit(
-    "STEPS_AHEAD", 4, "steps", "that a job may be ahead of its reader: each may hold a preview of megabytes"
+    "STEPS_AHEAD", 4, "steps", "that a job may be ahead of its reader; each may hold a preview of some megabytes"
 )
-CLOSING_S = _limit("CLOSING_S", 2.0, "seconds", "for jobs that run to end when the program does")
+CLOSING_S = _limit("CLOSING_S", 2.0, "seconds", "for running jobs to end when the program ends")
 QUICK_MEGAPIXELS = _limit(
-    "QUICK_MEGAPIXELS", 4.0, "megapixels", "of an enlarged picture in the quick lane: 9-5-5 takes 1.3 s for each"
+    "QUICK_MEGAPIXELS", 4.0, "megapixels", "size of an enlarged picture in the quick lane; 9-5-5 takes 1.3 s for each"
 )
-RAY_REPLICAS_MOST = _limit("RAY_REPLICAS_MOST", 64, "replicas", "that `CVDEMO_RAY_REPLICAS` may ask for")
-RAY_DEPLOYMENTS = _limit("RAY_DEPLOYMENTS", 8, "deployments", "of one page: there are six demos")
-RAY_STARTING_S = _limit("RAY_STARTING_S", 120.0, "seconds", "until a demo's first replica is there: it imports torch")
-RAY_WAITING = _limit("RAY_WAITING", 20, "jobs", "that wait for each replica")
+RAY_REPLICAS_MOST = _limit("RAY_REPLICAS_MOST", 64, "replicas", "that CVDEMO_RAY_REPLICAS may ask for")
+RAY_DEPLOYMENTS = _limit("RAY_DEPLOYMENTS", 8, "deployments", "of one page on Ray Serve; there are six demos")
+RAY_STARTING_S = _limit(
+    "RAY_STARTING_S", 120.0, "seconds", "until the first replica of a demo has started; it imports PyTorch"
+)
+RAY_WAITING = _limit("RAY_WAITING", 20, "jobs", "that wait for each replica on Ray Serve")
 
 _group = "Results"
 DETECT_CANDIDATES = _limit(
-    "DETECT_CANDIDATES", 1000, "windows", "of one level that are kept, best first: real pictures have fewer"
+    "DETECT_CANDIDATES", 1000, "windows", "of one pyramid level that are kept, best first; real pictures have fewer"
 )
-UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "of an enlarged picture")
-STYLE_ASPECT_RATIO = _limit("STYLE_ASPECT_RATIO", 8.0, "times", "the longer side may be of the shorter, for a style")
-WALK_STOPS = _limit("WALK_STOPS", 16, "pictures", "that a film or an interpolation goes through")
+UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "size of an enlarged picture")
+STYLE_ASPECT_RATIO = _limit(
+    "STYLE_ASPECT_RATIO", 8.0, "times", "longer side of a picture for style transfer, divided by its shorter side"
+)
+WALK_STOPS = _limit("WALK_STOPS", 16, "pictures", "pictures that a film or an interpolation passes through")
 
-_group = "Jobs that wait"
-QUEUE_LENGTH = _limit("QUEUE_LENGTH", 30, "jobs", "waiting in all: the last would wait for an hour at the slowest")
+_group = "Waiting jobs"
+QUEUE_LENGTH = _limit(
+    "QUEUE_LENGTH",
+    30,
+    "jobs",
+    "in each queue, the quick and the slow one; in the slow one, the last may wait for an hour",
+)
 PLACES_PER_CLIENT = _limit(
-    "PLACES_PER_CLIENT", 4, "jobs", "of one visitor: one runs while they try another tab, two more for the impatient"
+    "PLACES_PER_CLIENT", 4, "jobs", "of one visitor in each queue: one that runs, one in another tab, and two spare"
 )
-PLACES_PER_ADDRESS = _limit("PLACES_PER_ADDRESS", 12, "jobs", "of one address: a few visitors in one house")
+PLACES_PER_ADDRESS = _limit(
+    "PLACES_PER_ADDRESS", 12, "jobs", "of one IP address in each queue: a few visitors in one house"
+)
 LIGHT_PLACES_PER_CLIENT = _limit(
-    "LIGHT_PLACES_PER_CLIENT", 20, "light jobs", "of one visitor: a slider that is dragged asks ten times a second"
+    "LIGHT_PLACES_PER_CLIENT",
+    20,
+    "light jobs",
+    "of one visitor; light jobs are moved sliders and the like; dragging asks ten times a second",
 )
-LIGHT_PLACES_PER_ADDRESS = _limit("LIGHT_PLACES_PER_ADDRESS", 60, "light jobs", "of one address")
-LIGHT_QUEUE_LENGTH = _limit("LIGHT_QUEUE_LENGTH", 200, "light jobs", "waiting in all")
+LIGHT_PLACES_PER_ADDRESS = _limit(
+    "LIGHT_PLACES_PER_ADDRESS", 60, "light jobs", "of one IP address: a few visitors in one house"
+)
+LIGHT_QUEUE_LENGTH = _limit("LIGHT_QUEUE_LENGTH", 200, "light jobs", "of all visitors together")
 UNHEARD_S = _limit(
-    "UNHEARD_S", 10.0, "seconds", "until a job is dropped whose answer nobody listens to: a browser does so at once"
+    "UNHEARD_S", 10.0, "seconds", "until a job is dropped if nobody asks for its result; browsers ask at once"
 )
-LISTENING_S = _limit("LISTENING_S", 15.0, "seconds", "that a stream counts as heard: it asks every 10 s at least")
-UNREAD_KEPT_S = _limit("UNREAD_KEPT_S", 600.0, "seconds", "that a finished answer waits for its client")
+LISTENING_S = _limit(
+    "LISTENING_S",
+    15.0,
+    "seconds",
+    "that a client counts as connected after it last asked for messages; it asks every 10 s or sooner",
+)
+UNREAD_KEPT_S = _limit("UNREAD_KEPT_S", 600.0, "seconds", "that a finished result is kept until its client reads it")
 SESSION_NAME_LENGTH = _limit(
-    "SESSION_NAME_LENGTH", 64, "characters", "of a session's name: the page's own have 11, gradio's 32"
+    "SESSION_NAME_LENGTH", 64, "characters", "in the name of a session; the page uses 11, Gradio's clients up to 32"
 )
-CANCELLED_RUNS = _limit("CANCELLED_RUNS", 2000, "runs", "cancelled before they were queued, that are remembered")
+CANCELLED_RUNS = _limit(
+    "CANCELLED_RUNS", 2000, "runs", "that are remembered because they were cancelled before they reached the queue"
+)
 
 _group = "Files of visitors"
-UPLOAD_BYTES = _limit("UPLOAD_BYTES", 40 * MB, "bytes", "of one upload: a camera's JPEG has 5 to 25 MB")
+UPLOAD_BYTES = _limit("UPLOAD_BYTES", 40 * MB, "bytes", "size of one upload; a JPEG from a camera has 5 to 25 MB")
 UPLOAD_WRAPPING_BYTES = _limit(
-    "UPLOAD_WRAPPING_BYTES", 8 * MB, "bytes", "that a request of an upload may have beside the file"
+    "UPLOAD_WRAPPING_BYTES", 8 * MB, "bytes", "size of what an upload request holds beside the file"
 )
-KEEP_FILES_S = _limit("KEEP_FILES_S", 3600, "seconds", "that uploads and results stay: a visitor may look for an hour")
-UNFINISHED_S = _limit("UNFINISHED_S", 900, "seconds", "after which an upload that did not end counts as cut off")
+KEEP_FILES_S = _limit(
+    "KEEP_FILES_S", 3600, "seconds", "that uploads and results are kept: a visitor may look at them for an hour"
+)
+UNFINISHED_S = _limit("UNFINISHED_S", 900, "seconds", "until an upload that has not finished is deleted")
 FILES_BYTES = _limit(
-    "FILES_BYTES", 2 * 2**30, "bytes", "of all files: 50 large uploads; a laptop's folder for them often has 4 GB"
+    "FILES_BYTES",
+    2 * 2**30,
+    "bytes",
+    "of all files together, as much as 50 large uploads; temporary folders often have 4 GB",
 )
-UPLOAD_SHARE = _limit("UPLOAD_SHARE", 4, "parts", "into which that is divided: one address may upload one part an hour")
+UPLOAD_SHARE = _limit(
+    "UPLOAD_SHARE", 4, "parts", "into which CVDEMO_FILES_BYTES is divided; one IP address may upload one part an hour"
+)
 PREVIEWS_AT_ONCE = _limit(
-    "PREVIEWS_AT_ONCE", 1, "pictures", "made ready for the browser at a time: 40 megapixels take 200 MB for a second"
+    "PREVIEWS_AT_ONCE",
+    1,
+    "pictures",
+    "converted for the browser at the same time, such as TIFF; 40 megapixels take 200 MB for a second",
 )
-PREVIEWS_PER_ADDRESS = _limit("PREVIEWS_PER_ADDRESS", 2, "pictures", "of one address that wait for it")
+PREVIEWS_PER_ADDRESS = _limit("PREVIEWS_PER_ADDRESS", 2, "pictures", "of one IP address that may wait to be converted")
 
 _group = "Requests"
 CALL_BYTES = _limit(
-    "CALL_BYTES", 2 * MB, "bytes", "of a request that is no upload: pictures stand in it by their paths"
+    "CALL_BYTES",
+    2 * MB,
+    "bytes",
+    "size of a request other than an upload; it names pictures by their paths, so it is small",
 )
-TEXT_LENGTH = _limit("TEXT_LENGTH", 2000, "characters", "in one field: the longest class name has fewer than 40")
-FIELD_ITEMS = _limit("FIELD_ITEMS", 500, "values", "in one field: the pictures of a film are 16 pairs")
-FIELD_SCALE = _limit("FIELD_SCALE", 16, "times", "that a call may ask a picture to be enlarged: no network does more")
+TEXT_LENGTH = _limit("TEXT_LENGTH", 2000, "characters", "in one field; the longest class name has fewer than 40")
+FIELD_ITEMS = _limit("FIELD_ITEMS", 500, "values", "in one field; a film has at most 16 pairs")
+FIELD_SCALE = _limit(
+    "FIELD_SCALE", 16, "times", "that a request may ask a picture to be enlarged; no network can do more"
+)
 STREAMS_PER_ADDRESS = _limit(
-    "STREAMS_PER_ADDRESS", 150, "streams", "of one address: a browser holds two a tab; a school class behind one"
+    "STREAMS_PER_ADDRESS",
+    150,
+    "streams",
+    "of one IP address; a browser holds two for each tab, and a school class may share an address",
 )
-TRACE_LENGTH = _limit("TRACE_LENGTH", 20_000, "characters", "of one error in the log: a deep trace has 10,000")
+TRACE_LENGTH = _limit("TRACE_LENGTH", 20_000, "characters", "of one error in the log; a long trace has 10,000")
 
 _group = "Connections"
-CONNECTIONS = _limit("CONNECTIONS", 1000, "connections", "in all, about 50 kB each")
+CONNECTIONS = _limit("CONNECTIONS", 1000, "connections", "of all clients together; each takes about 50 kB of memory")
 CONNECTIONS_PER_ADDRESS = _limit(
-    "CONNECTIONS_PER_ADDRESS", 100, "connections", "of one address of the internet; not counted behind a proxy"
+    "CONNECTIONS_PER_ADDRESS", 100, "connections", "of one public IP address; not counted behind a proxy"
 )
 SPARE_FILES = _limit("SPARE_FILES", 200, "open files", "that connections leave to weights, pictures and libraries")
-HEADER_S = _limit("HEADER_S", 5.0, "seconds", "for the header of a request: a browser sends it in one packet")
-BODY_SILENCE_S = _limit("BODY_SILENCE_S", 20.0, "seconds", "without a byte of the body")
-BODY_GRACE_S = _limit("BODY_GRACE_S", 60.0, "seconds", "after which the body must have come at the rate below")
-BODY_BYTES_PER_S = _limit("BODY_BYTES_PER_S", 1024, "bytes", "a second at least: a slow phone sends ten times as much")
-UNREAD_S = _limit("UNREAD_S", 120.0, "seconds", "that a client may take nothing of an answer: a phone sleeps a minute")
+HEADER_S = _limit(
+    "HEADER_S", 5.0, "seconds", "for a client to send the header of a request; browsers send it in one packet"
+)
+BODY_SILENCE_S = _limit("BODY_SILENCE_S", 20.0, "seconds", "in which a client may send nothing of a request's body")
+BODY_GRACE_S = _limit(
+    "BODY_GRACE_S",
+    60.0,
+    "seconds",
+    "after which a client that sends slower than CVDEMO_BODY_BYTES_PER_S is disconnected",
+)
+BODY_BYTES_PER_S = _limit(
+    "BODY_BYTES_PER_S",
+    1024,
+    "bytes",
+    "least average speed of an upload, in bytes a second; a slow phone is ten times as fast",
+)
+UNREAD_S = _limit(
+    "UNREAD_S", 120.0, "seconds", "in which a client may read nothing of an answer; a phone may sleep for a minute"
+)
 
 _group = "Sessions"
-SESSIONS = _limit("SESSIONS", 400, "sessions", "whose state is kept, 0.5 MB each")
-STATE_BYTES = _limit("STATE_BYTES", 256 * MB, "bytes", "of all sessions' state; a detection takes 4 to 8 MB")
-STATE_S = _limit("STATE_S", 3600.0, "seconds", "that an unused state is kept")
+SESSIONS = _limit("SESSIONS", 400, "sessions", "whose state is kept; each takes 0.5 MB")
+STATE_BYTES = _limit(
+    "STATE_BYTES", 256 * MB, "bytes", "for the state of all sessions together; a detection takes 4 to 8 MB"
+)
+STATE_S = _limit("STATE_S", 3600.0, "seconds", "that unused state is kept")
 
 
 def as_markdown() -> str:
@@ -196,7 +272,8 @@ def as_markdown() -> str:
     lines = [
         "# Limits",
         "",
-        "Each limit has a variable in the environment. It is read once, when the page or the command line starts.",
+        "Each limit is an environment variable. It is read once, when the page or the command line starts.",
+        "For example: `CVDEMO_UPLOAD_BYTES=20000000 make run`.",
     ]
     for group in dict.fromkeys(limit.group for limit in LIMITS.values()):
         lines += ["", f"## {group}", "", "| Variable | Default | Unit | What it limits, and why |", "|---|---|---|---|"]

@@ -71,11 +71,11 @@ class Session:
 def detect_endpoint(
     run: Run,
     image: str | None,
-    detector: str = "imagenet",
-    score_threshold: float = 0.35,
-    nms_iou: float = 0.3,
-    one_name: bool = True,
-    fit_boxes: bool = True,
+    detector: str = DetectConfig.detector,
+    score_threshold: float = DetectConfig.score_threshold,
+    nms_iou: float = DetectConfig.nms_iou,
+    one_name: bool = DetectConfig.one_name,
+    fit_boxes: bool = DetectConfig.fit_boxes,
 ) -> tuple[str, dict[str, Any]]:
     """The picture with its boxes (PNG, longer side 1280 px at most), and the boxes in pixels of the picture sent."""
     config = DetectConfig(

@@ -1,6 +1,7 @@
 """SRCNN 9-5-5 for one scale (Dong et al. 2016), luminance only; x3 and x4 may start from x2.
 
-Data, training and what differs from the paper: `train.upscale.upscale_recipe`.
+`train.upscale.upscale_recipe` has the data and what differs from the paper, `upscale_task` the other hyper-parameters
+and their defaults.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class SrcnnConfig(SuperResolutionConfig):
     steps: int = 20_000  # 40 minutes of one AMX core at x2
     evaluate_every: int = 2000
     crop_px: int = 60
+    lr: float = 1e-3
     kernels: tuple[int, ...] = setting(
         (9, 5, 5), help="sides of the kernels, first layer to last", unit="px", minimum=1, min_count=1
     )

@@ -91,8 +91,13 @@ def enlarged(path: str, size_wh: tuple[int, int], folder: Path) -> Path:
 
 def shape_of(page: Page, tab: str) -> list[int]:
     """Width and height of the picture shown, divided by the smaller of them and rounded."""
-    shown = page.locator(f"#{tab}-result img").first
-    width, height = shown.evaluate("async i => { await i.decode(); return [i.naturalWidth, i.naturalHeight] }")
+    for _ in range(50):
+        shown = page.locator(f"#{tab}-result img").first
+        size = shown.evaluate("i => i.decode().then(() => [i.naturalWidth, i.naturalHeight], () => null)")
+        if size is not None:
+            break
+        page.wait_for_timeout(100)  # the next preview took its place while it was decoded
+    width, height = size
     return [round(side / min(width, height)) for side in (width, height)]
 
 
