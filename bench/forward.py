@@ -22,7 +22,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from cvdemo.classify.catalogue import list_choices
+from cvdemo.classify.catalogue import list_networks
 from cvdemo.classify.classifier import Member, load_classifier, load_network
 from cvdemo.nets.forward import make_session
 from cvdemo.nets.onnx_graph import INPUT
@@ -111,12 +111,12 @@ def table(title: str, times: Times, differences: dict[str, float]) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Prints a table for each condition, and what was measured on what."""
     parser = argparse.ArgumentParser(prog="python -m bench.forward", description=__doc__)
-    parser.add_argument("--model", default="imagenet", choices=list(list_choices()), help="of one network")
+    parser.add_argument("--model", default="imagenet", choices=list(list_networks()), help="of one network")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--torch", action="store_true", help="time PyTorch too")
     args = parser.parse_args(argv)
     classifier, threads = load_classifier(args.model, "cpu"), torch.get_num_threads()
-    names = list_choices()[args.model].members
+    names = list_networks()[args.model].members
     if len(names) > 1:
         parser.error(f"{args.model} is an ensemble: choose one of its members, {', '.join(names)}")
     (member,) = classifier.members

@@ -57,7 +57,7 @@ class Setting:
     spin: str
     repeats: int
     process: subprocess.Popen[str] = field(init=False)
-    told: dict[str, list[dict[str, float]]] = field(default_factory=lambda: {name: [] for name in CONDITIONS})
+    times: dict[str, list[dict[str, float]]] = field(default_factory=lambda: {name: [] for name in CONDITIONS})
 
     def __post_init__(self) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": self.threads, "GOMP_SPINCOUNT": self.spin}
@@ -70,10 +70,10 @@ class Setting:
         assert self.process.stdin is not None and self.process.stdout is not None  # they are pipes
         self.process.stdin.write("measure\n")
         self.process.stdin.flush()
-        self.told[condition].append(json.loads(self.process.stdout.readline()))
+        self.times[condition].append(json.loads(self.process.stdout.readline()))
 
     def median(self, condition: str, work: str) -> float:
-        return statistics.median(round_[work] for round_ in self.told[condition])
+        return statistics.median(round_[work] for round_ in self.times[condition])
 
 
 def works() -> dict[str, Callable[[], object]]:

@@ -34,7 +34,7 @@ from cvdemo.upscale.network import Net, make_network, prepared, torch_engine
 from cvdemo.upscale.upscale import UpscaleConfig, upscale
 from cvdemo.weights import entry_of, load_state_dict
 from train.upscale.degradation import GATE_DB, PROTOCOL, check_gate, measure, read_folder
-from train.upscale.super_resolution_recipe import folder_of
+from train.upscale.upscale_recipe import folder_of
 
 Resizer = Callable[[ImageArray], ImageArray]
 Figures = dict[str, dict[str, dict[int, dict[str, float]]]]  # set, method, scale: psnr in dB and ssim

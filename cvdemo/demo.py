@@ -13,11 +13,10 @@ from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar
 
 from cvdemo.images import ImageArray
+from cvdemo.limits import QUICK_MEGAPIXELS
 from cvdemo.runtime import Deadline
 
 R = TypeVar("R")
-
-QUICK_PIXELS = 4_000_000  # of a result; the slowest upscaling, 9-5-5, takes 1.3 s of CPU time a megapixel
 
 
 class Lane(str, Enum):
@@ -29,7 +28,7 @@ class Lane(str, Enum):
 
 def lane_by_pixels(pixels: float) -> Lane:
     """The lane of work whose time grows with the pixels of its result."""
-    return Lane.QUICK if pixels <= QUICK_PIXELS else Lane.SLOW
+    return Lane.QUICK if pixels <= QUICK_MEGAPIXELS * 1e6 else Lane.SLOW
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -102,6 +102,11 @@ DECODING_CPU_S = _limit("DECODING_CPU_S", 20, "seconds", "CPU time for one pictu
 DECODING_WALL_S = _limit(
     "DECODING_WALL_S", 60.0, "seconds", "total time for one picture, waiting for a busy machine included"
 )
+DECODING_KILL_S = _limit(
+    "DECODING_KILL_S", 5, "seconds", "CPU time after that limit, until the system kills a process that does not end"
+)
+DECODING_EXIT_S = _limit("DECODING_EXIT_S", 2.0, "seconds", "between the last byte of the process and its end")
+DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "size of the first line that the process sends")
 
 _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
@@ -111,7 +116,31 @@ STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number 
 WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")
 UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling; 40 megapixels take 52 s of one core with 9-5-5")
 
+_group = "Running jobs"
+JOBS_AT_ONCE = _limit(
+    "JOBS_AT_ONCE", 4, "jobs", "that run in one lane, however many cores there are; a style of 1024 px takes 1 GB"
+)
+JOBS_WAITING = _limit(
+    "JOBS_WAITING", 60, "jobs", "that wait in one lane; the queue lets half as many in, the rest are moved sliders"
+)
+STEPS_AHEAD = _limit(
+    "STEPS_AHEAD", 4, "steps", "that a job may be ahead of its reader; each may hold a preview of some megabytes"
+)
+CLOSING_S = _limit("CLOSING_S", 2.0, "seconds", "for running jobs to end when the program ends")
+QUICK_MEGAPIXELS = _limit(
+    "QUICK_MEGAPIXELS", 4.0, "megapixels", "size of an enlarged picture in the quick lane; 9-5-5 takes 1.3 s for each"
+)
+RAY_REPLICAS_MOST = _limit("RAY_REPLICAS_MOST", 64, "replicas", "that CVDEMO_RAY_REPLICAS may ask for")
+RAY_DEPLOYMENTS = _limit("RAY_DEPLOYMENTS", 8, "deployments", "of one page on Ray Serve; there are six demos")
+RAY_STARTING_S = _limit(
+    "RAY_STARTING_S", 120.0, "seconds", "until the first replica of a demo has started; it imports PyTorch"
+)
+RAY_WAITING = _limit("RAY_WAITING", 20, "jobs", "that wait for each replica on Ray Serve")
+
 _group = "Results"
+DETECT_CANDIDATES = _limit(
+    "DETECT_CANDIDATES", 1000, "windows", "of one pyramid level that are kept, best first; real pictures have fewer"
+)
 UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "size of an enlarged picture")
 STYLE_ASPECT_RATIO = _limit(
     "STYLE_ASPECT_RATIO", 8.0, "times", "longer side of a picture for style transfer, divided by its shorter side"
@@ -151,12 +180,18 @@ LISTENING_S = _limit(
     "that a client counts as connected after it last asked for messages; it asks every 10 s or sooner",
 )
 UNREAD_KEPT_S = _limit("UNREAD_KEPT_S", 600.0, "seconds", "that a finished result is kept until its client reads it")
+SESSION_NAME_LENGTH = _limit(
+    "SESSION_NAME_LENGTH", 64, "characters", "in the name of a session; the page uses 11, Gradio's clients up to 32"
+)
 CANCELLED_RUNS = _limit(
     "CANCELLED_RUNS", 2000, "runs", "that are remembered because they were cancelled before they reached the queue"
 )
 
 _group = "Files of visitors"
 UPLOAD_BYTES = _limit("UPLOAD_BYTES", 40 * MB, "bytes", "size of one upload; a JPEG from a camera has 5 to 25 MB")
+UPLOAD_WRAPPING_BYTES = _limit(
+    "UPLOAD_WRAPPING_BYTES", 8 * MB, "bytes", "size of what an upload request holds beside the file"
+)
 KEEP_FILES_S = _limit(
     "KEEP_FILES_S", 3600, "seconds", "that uploads and results are kept: a visitor may look at them for an hour"
 )
@@ -187,6 +222,9 @@ CALL_BYTES = _limit(
 )
 TEXT_LENGTH = _limit("TEXT_LENGTH", 2000, "characters", "in one field; the longest class name has fewer than 40")
 FIELD_ITEMS = _limit("FIELD_ITEMS", 500, "values", "in one field; a film has at most 16 pairs")
+FIELD_SCALE = _limit(
+    "FIELD_SCALE", 16, "times", "that a request may ask a picture to be enlarged; no network can do more"
+)
 STREAMS_PER_ADDRESS = _limit(
     "STREAMS_PER_ADDRESS",
     150,
@@ -200,6 +238,7 @@ CONNECTIONS = _limit("CONNECTIONS", 1000, "connections", "of all clients togethe
 CONNECTIONS_PER_ADDRESS = _limit(
     "CONNECTIONS_PER_ADDRESS", 100, "connections", "of one public IP address; not counted behind a proxy"
 )
+SPARE_FILES = _limit("SPARE_FILES", 200, "open files", "that connections leave to weights, pictures and libraries")
 HEADER_S = _limit(
     "HEADER_S", 5.0, "seconds", "for a client to send the header of a request; browsers send it in one packet"
 )

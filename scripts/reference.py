@@ -140,8 +140,9 @@ def _weights(entries: dict[str, Any]) -> Iterator[list[Any]]:
         metric = entry["metric"]
         value = metric["value"]
         figures = value if isinstance(value, dict) else {metric["name"]: value}
-        told = ", ".join(f"{key} {figure:g}" for key, figure in figures.items())
-        yield [f"`{name}`", entry["task"], f"{entry['bytes'] / 1e6:.2f}", told, metric.get("n", ""), metric["split"]]
+        measured = ", ".join(f"{key} {figure:g}" for key, figure in figures.items())
+        size_mb = f"{entry['bytes'] / 1e6:.2f}"
+        yield [f"`{name}`", entry["task"], size_mb, measured, metric.get("n", ""), metric["split"]]
 
 
 def stale() -> list[str]:

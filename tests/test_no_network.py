@@ -38,8 +38,9 @@ picture = resize_to_fit(read_image(example_picture("lion")), 96)
 
 DEMOS = {
     "classify": """
-from cvdemo.classify.classifier import classify, load_classifier
-classify(picture, load_classifier("imagenet"))
+from cvdemo.classify.run import ClassifyRequest, run_classify
+from cvdemo.demo import result_of
+result_of(run_classify(ClassifyRequest(image=picture)))
 """,
     "detect": """
 from cvdemo.demo import result_of
@@ -59,8 +60,10 @@ config = StyleConfig(size=128, scales=1, steps=10)
 *_, last = run_style(StyleRequest(content=picture, style=picture, config=config))
 """,
     "sample": """
-from cvdemo.sample.generate import SampleConfig, load_generator, sample
-sample(load_generator("dcgan_anime"), SampleConfig(generator="dcgan_anime", count=1))
+from cvdemo.demo import result_of
+from cvdemo.sample.generate import SampleConfig
+from cvdemo.sample.run import SampleRequest, run_sample
+result_of(run_sample(SampleRequest(config=SampleConfig(generator="dcgan_anime", count=1))))
 """,
     "upscale": """
 from cvdemo.demo import result_of

@@ -6,7 +6,7 @@ step to its last, and its steps are handed to the one who asked.
 Torch's threads spin while they wait for each other. Where one of them waits for a core that something else uses, a job
 becomes many times slower; see `bench/threads.py`. So the cores that other processes leave free are divided among the
 jobs that run, anew before each step: on two cores a job alone computes with two threads, two jobs with one each, and
-one beside a busy process with one. What torch is told in a thread counts for that thread.
+one beside a busy process with one. A number of threads set in a thread counts for that thread.
 """
 
 from __future__ import annotations
@@ -27,14 +27,11 @@ from cvdemo import demos
 from cvdemo.backends.free_cores import FreeCores
 from cvdemo.demo import Lane, Request, Run, Step
 from cvdemo.errors import BusyError, LeftError
+from cvdemo.limits import CLOSING_S, JOBS_AT_ONCE, JOBS_WAITING, STEPS_AHEAD
 from cvdemo.runtime import Deadline, stopping_when
 
-MOST_AT_ONCE = 4  # jobs of one lane, however many cores there are: a style of 1024 px takes about a gigabyte
-MOST_WAITING = 60  # jobs of one lane; the page lets half as many in, the rest are sliders
-STEPS_AHEAD = 4  # that a job may be ahead of its reader; each may hold a preview of megabytes
 POLL_S = 0.05  # how soon a job that waits for its lane, or for its reader, ends after its visitor has left
-TOLD_EVERY_S = 1.0  # a waiting visitor hears at least so often how long it still takes
-CLOSING_S = 2.0  # within which a job ends that was told to
+POSITION_EVERY_S = 1.0  # a waiting visitor hears at least so often how long it still takes
 REMEMBERED = 0.7  # share of the past in the typical duration of a kind of request
 BUSY = "Too many jobs are waiting: {count}. Please try again in a minute."
 LEFT = "Nobody waits for this job any more, so it has no result."
@@ -51,12 +48,12 @@ class _Job:
     begun: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
     began_at: float = 0.0
-    told: tuple[float, float] | None = None  # when a step told the seconds left, and how many
+    expected: tuple[float, float] | None = None  # when a step said how many seconds are left, and how many
 
     def hand_over(self, item: Any) -> bool:
         """Gives the reader a step, or what ends them; False where there is no reader."""
         if isinstance(item, Step) and item.seconds_left is not None:
-            self.told = time.monotonic(), item.seconds_left
+            self.expected = time.monotonic(), item.seconds_left
         while not self.left.is_set():
             try:
                 self.steps.put(item, timeout=POLL_S)
@@ -75,7 +72,7 @@ class _Job:
     def _next(self) -> Any:
         while True:
             try:
-                return self.steps.get(timeout=TOLD_EVERY_S)
+                return self.steps.get(timeout=POSITION_EVERY_S)
             except queue.Empty:
                 if self.left.is_set():  # by the closing backend
                     raise LeftError(LEFT) from None
@@ -99,7 +96,7 @@ class LocalBackend:
         most_waiting: jobs of one lane, beside those that run.
     """
 
-    def __init__(self, work: Run = demos.run, cores: FreeCores | None = None, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, work: Run = demos.run, cores: FreeCores | None = None, most_waiting: int = JOBS_WAITING) -> None:
         self.cores = cores or FreeCores()
         self._work = work
         self._most_waiting = most_waiting
@@ -111,7 +108,7 @@ class LocalBackend:
 
     def at_once(self, lane: Lane) -> int:
         """As many jobs as cores in each lane: while no quick one runs, the slow ones have all of them."""
-        return min(self.cores.cores, MOST_AT_ONCE)
+        return min(self.cores.cores, JOBS_AT_ONCE)
 
     def run(self, request: Request) -> Iterator[Step[Any]]:
         """The steps of a request. Closing the iterator ends the work at its next step."""
@@ -206,14 +203,14 @@ class LocalBackend:
 
     def _until_it_begins(self, job: _Job, line: _Line) -> Iterator[Step[Any]]:
         """Where the job stands, whenever that changes and once a second."""
-        asked, told_at, told = Deadline(), 0.0, 0
+        asked, said_at, said = Deadline(), 0.0, 0
         while not job.begun.wait(POLL_S):
             if asked.abandoned or self._closed:
                 raise LeftError(LEFT)
             position, seconds_left = self._place(job, line)
-            if position and (position != told or time.monotonic() - told_at >= TOLD_EVERY_S):
+            if position and (position != said or time.monotonic() - said_at >= POSITION_EVERY_S):
                 yield Step(done=0, total=1, position=position, seconds_left=seconds_left)
-                told, told_at = position, time.monotonic()
+                said, said_at = position, time.monotonic()
 
     def _place(self, job: _Job, line: _Line) -> tuple[int, float | None]:
         """The job's position in its lane, 0 where it begins right now, and the seconds to its result, if known."""
@@ -226,10 +223,10 @@ class LocalBackend:
         return len(ahead) + 1, finished_in_s(busy, durations, self.at_once(job.request.lane))
 
     def _seconds_left(self, job: _Job) -> float | None:
-        """Of a running job: as its last step told, else by the typical duration of its kind."""
-        if job.told is not None:
-            told_at, seconds = job.told
-            return max(0.0, told_at + seconds - time.monotonic())
+        """Of a running job: as its last step said, else by the typical duration of its kind."""
+        if job.expected is not None:
+            said_at, seconds = job.expected
+            return max(0.0, said_at + seconds - time.monotonic())
         typical = self._typical_s.get(type(job.request))
         return None if typical is None else max(0.0, job.began_at + typical - time.monotonic())
 

@@ -27,17 +27,14 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
 from cvdemo import demos
-from cvdemo.demo import Request, Run, Step
+from cvdemo.demo import Lane, Request, Run, Step
 from cvdemo.errors import BusyError, DemoError, InputError, brief
+from cvdemo.limits import RAY_DEPLOYMENTS, RAY_REPLICAS_MOST, RAY_STARTING_S, RAY_WAITING
 from cvdemo.runtime import Deadline, stopping_when
 
 ADDRESS, REPLICAS = "CVDEMO_RAY_ADDRESS", "CVDEMO_RAY_REPLICAS"
-MOST_REPLICAS = 64
-MOST_DEMOS = 8  # deployments of this process
-STARTING_S = 120.0  # until the first replica of a demo is there: it imports torch
 ATTEMPTS = 2  # a request is begun again once where its replica has died
 LOOK_S = 0.1  # how soon a job ends whose visitor has left
-WAITING_A_REPLICA = 20  # requests in line for each; more are refused
 LOST = "The machine that worked on this was lost, twice. Please try again."
 NO_REPLICA = "No machine is free for this. Please try again in a minute."
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -86,7 +83,7 @@ class RayBackend:
         self.replicas = replicas or _replicas_of_environment()
         self._demo_run = run
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(MOST_DEMOS, thread_name_prefix="deploy")
+        self._pool = ThreadPoolExecutor(RAY_DEPLOYMENTS, thread_name_prefix="deploy")
         self._handles: dict[str, Future[DeploymentHandle]] = {}
         self._start()
 
@@ -95,13 +92,13 @@ class RayBackend:
         if not ray.is_initialized():
             address = os.environ.get(ADDRESS)
             quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
-            here = {} if address else {"num_cpus": MOST_DEMOS * self.replicas + 1, **quiet}
+            here = {} if address else {"num_cpus": RAY_DEPLOYMENTS * self.replicas + 1, **quiet}
             ray.init(address, **here)
         serve.start(proxy_location="Disabled")
 
-    def at_once(self, lane: str) -> int:
+    def at_once(self, lane: Lane) -> int:
         """How many jobs of a lane this process hands over at the same time; Ray Serve lets them wait for a replica."""
-        return self.replicas * WAITING_A_REPLICA
+        return self.replicas * RAY_WAITING
 
     def run(self, request: Request) -> Iterator[Step[Any]]:
         """The steps of a request, from a replica of its demo.
@@ -141,7 +138,7 @@ class RayBackend:
             if demo not in self._handles:
                 self._handles[demo] = self._pool.submit(self._deploy, demo)
             coming = self._handles[demo]
-        deadline = Deadline(STARTING_S)
+        deadline = Deadline(RAY_STARTING_S)
         while not deadline.expired:
             with contextlib.suppress(NotYet):
                 return coming.result(timeout=LOOK_S)
@@ -152,7 +149,7 @@ class RayBackend:
             name=demo,
             num_replicas=self.replicas,
             max_ongoing_requests=1,
-            max_queued_requests=self.replicas * WAITING_A_REPLICA,
+            max_queued_requests=self.replicas * RAY_WAITING,
             ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": ONE_THREAD}},
             health_check_period_s=2,
         )
@@ -194,6 +191,6 @@ def _cancelling(response: DeploymentResponseGenerator) -> Iterator[None]:
 
 def _replicas_of_environment() -> int:
     text = os.environ.get(REPLICAS, "1")
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= MOST_REPLICAS):
-        raise InputError(f"{REPLICAS} has to be a whole number from 1 to {MOST_REPLICAS}; it is {brief(text)}.")
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= RAY_REPLICAS_MOST):
+        raise InputError(f"{REPLICAS} has to be a whole number from 1 to {RAY_REPLICAS_MOST}; it is {brief(text)}.")
     return int(text)

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cvdemo.classify.classifier import CHOICES, Classifier, Prediction, top_k
+from cvdemo.classify.classifier import NETWORKS, Classifier, Prediction, top_k
 from cvdemo.classify.explain import crop_of
 from cvdemo.config import Config, setting
-from cvdemo.demo import Step, result_of, seconds_left
+from cvdemo.demo import Step, seconds_left
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image
 from cvdemo.runtime import Deadline
@@ -39,7 +39,7 @@ GREY = 128  # of an unchanged pixel in the picture of the difference
 class FoolConfig(Config):
     """How the smallest change is sought."""
 
-    model: str = setting("imagenet", "Network", choices=tuple(CHOICES), help="What the picture may be called.")
+    model: str = setting("imagenet", "Network", choices=tuple(NETWORKS), help="What the picture may be called.")
     class_name: str = setting("", "Turn into", help="The class to turn the answer into; empty: the nearest.")
     steps: int = setting(
         25, "Steps", minimum=1, maximum=200, step=1, help="At most; it stops when nothing smaller is found."
@@ -134,18 +134,6 @@ def fool_steps(
         yield replace(step, result=search.best, complete=settled) if ended else step
         if ended:
             return
-
-
-def fool(
-    image: ImageArray,
-    classifier: Classifier,
-    config: FoolConfig | None = None,
-    *,
-    target: int | None = None,
-    deadline: Deadline | None = None,
-) -> Fooled:
-    """The smallest change found; arguments and errors as in `fool_steps`."""
-    return result_of(fool_steps(image, classifier, config, target=target, deadline=deadline))
 
 
 def _not_turned(name: str, steps: int, deadline: Deadline | None) -> str:

@@ -37,8 +37,8 @@ class Choice:
     metric: Mapping[str, Any]
 
 
-def list_choices(weights_dir: Path | None = None) -> dict[str, Choice]:
-    """All choices by value: ImageNet first, then by name.
+def list_networks(weights_dir: Path | None = None) -> dict[str, Choice]:
+    """All networks by their public name: ImageNet first, then by name.
 
     Raises:
         WeightsError: the manifest is missing or damaged, or an ensemble has a member of another task.
@@ -65,10 +65,10 @@ def list_choices(weights_dir: Path | None = None) -> dict[str, Choice]:
     return {choice.value: choice for choice in sorted(found, key=lambda c: (c.value != DEFAULT, c.value))}
 
 
-def choices_or_default() -> dict[str, Choice]:
-    """`list_choices`, or ImageNet alone where the manifest cannot be read: using it then says why."""
+def networks_or_default() -> dict[str, Choice]:
+    """`list_networks`, or ImageNet alone where the manifest cannot be read: using it then says why."""
     try:
-        return list_choices()
+        return list_networks()
     except WeightsError:
         return {DEFAULT: _choice(DEFAULT, "ImageNet-1k, EfficientNet-Lite0", (BACKBONE,), {})}
 

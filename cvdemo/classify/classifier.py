@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvdemo.classify.catalogue import choices_or_default, list_choices
+from cvdemo.classify.catalogue import list_networks, networks_or_default
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError, WeightsError, brief
 from cvdemo.images import (
@@ -35,7 +35,7 @@ from cvdemo.nets.onnx_trace import MAPS
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
-CHOICES = choices_or_default()
+NETWORKS = networks_or_default()
 DECODE_SIDE_PX = 1024  # more pixels than this cannot change a 224-px crop, but cost time
 HEAD_TENSORS = {"classifier.weight", "classifier.bias"}
 MUST_AGREE = ("input_px", "resize_px", "interpolation", "colour", "ground")  # among the members of an ensemble
@@ -45,7 +45,7 @@ MUST_AGREE = ("input_px", "resize_px", "interpolation", "colour", "ground")  # a
 class ClassifyConfig(Config):
     """How a picture is classified."""
 
-    model: str = setting("imagenet", "Network", choices=tuple(CHOICES), help="What the picture may be called.")
+    model: str = setting("imagenet", "Network", choices=tuple(NETWORKS), help="What the picture may be called.")
     ten_crop: bool = setting(
         False, "Ten crops", help="Averages corners, centre and their mirror images: slower, a little surer."
     )
@@ -149,16 +149,16 @@ def _network_of(spec: dict[str, Any], state: dict[str, Tensor], weights_dir: Pat
 
 @load_once
 def load_classifier(model: str = "imagenet", device: str = "auto", weights_dir: Path | None = None) -> Classifier:
-    """The classifier behind a choice of `CHOICES`, loaded on first use and shared.
+    """The classifier of a public name, see `NETWORKS`, loaded on first use and shared.
 
     Raises:
-        ValueError: no such choice.
+        ValueError: no such name.
         WeightsError: a file is missing or altered, or the members of an ensemble do not go together.
     """
-    choices = CHOICES if weights_dir is None else list_choices(weights_dir)
-    if model not in choices:
-        raise ValueError(f"model must be one of {list(choices)}, got {brief(model)}")
-    names = choices[model].members
+    networks = NETWORKS if weights_dir is None else list_networks(weights_dir)
+    if model not in networks:
+        raise ValueError(f"model must be one of {list(networks)}, got {brief(model)}")
+    names = networks[model].members
     target = resolve_device(device)
     labels = load_labels(names[0], weights_dir)
     members = tuple(_load_member(name, target, weights_dir) for name in names)
@@ -240,19 +240,13 @@ def top_k(probabilities: Tensor, labels: list[str], k: int = 5) -> Prediction:
     return Prediction([labels[c] for c in classes], best.values.tolist(), classes)
 
 
-def classify(image: ImageArray, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
-    """The k best classes of a picture, uint8 (H, W, 3) RGB.
+@torch.inference_mode()
+def classify_pixels(pixels: Tensor, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
+    """The k best classes of what `prepare` has made of a picture.
 
     Args:
         ten_crop: mean probability over ten crops instead of the centre crop alone.
     """
-    pixels = prepare(image, classifier.preprocessing, classifier.device)
-    return classify_pixels(pixels, classifier, ten_crop=ten_crop, k=k)
-
-
-@torch.inference_mode()
-def classify_pixels(pixels: Tensor, classifier: Classifier, *, ten_crop: bool = False, k: int = 5) -> Prediction:
-    """`classify` of what `prepare` has made of a picture."""
     side_px = classifier.preprocessing.input_px
     crops = ten_crops(pixels, side_px) if ten_crop else center_crop(pixels, side_px)
     return top_k(classifier.probabilities(crops).mean(dim=0), classifier.labels, k)

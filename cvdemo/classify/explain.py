@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.classify.classifier import CHOICES, Classifier, prepare
+from cvdemo.classify.classifier import NETWORKS, Classifier, prepare
 from cvdemo.config import SEED_MAX, Config, setting
-from cvdemo.demo import Step, result_of, seconds_left
+from cvdemo.demo import Step, seconds_left
 from cvdemo.images import ImageArray, center_crop, normalise, to_image
 from cvdemo.ops.heatmap import CAP_PERCENTILE, HeatMap, blurred, colour_map, overlay_heatmap, repeat_pixels
 from cvdemo.runtime import Deadline
@@ -31,7 +31,7 @@ BATCH = 8  # noisy copies at a time: bounds memory
 class ExplainConfig(Config):
     """How an answer is explained."""
 
-    model: str = setting("imagenet", "Network", choices=tuple(CHOICES), help="What the picture may be called.")
+    model: str = setting("imagenet", "Network", choices=tuple(NETWORKS), help="What the picture may be called.")
     class_name: str = setting("", "Class", help="What is to be explained; empty: the best class.")
     method: str = setting("grad_cam", "Explain", choices=tuple(METHODS), help="A heat map of parts, or of pixels.")
     samples: int = setting(
@@ -106,17 +106,6 @@ def explain_steps(
             yield Step(done=copies, total=config.samples, seconds_left=0, result=explanation, complete=ended)
             return
         yield Step(done=copies, total=config.samples, seconds_left=left_s, partial=explanation)
-
-
-def explain(
-    image: ImageArray,
-    classifier: Classifier,
-    class_index: int | None,
-    config: ExplainConfig,
-    deadline: Deadline | None = None,
-) -> Explanation:
-    """The result of `explain_steps` for a picture, uint8 (H, W, 3)."""
-    return result_of(explain_steps(crop_of(image, classifier), classifier, config, class_index, deadline))
 
 
 @torch.inference_mode()

@@ -206,9 +206,9 @@ def _attempt(source: Source, target: Path | None, task: Task, work: Work, delive
 
 def _for_programs(source: Source, target: Path | None, result: Result) -> Mapping[str, Any]:
     """What `--json` tells of a picture."""
-    told: dict[str, Any] = {"file": STDIO if source.path is None else str(source.path)}
+    facts: dict[str, Any] = {"file": STDIO if source.path is None else str(source.path)}
     if target is not None:
-        told["output"] = str(target)
+        facts["output"] = str(target)
     if result.image is not None:
-        told["size_wh"] = [result.image.shape[1], result.image.shape[0]]
-    return told | result.data
+        facts["size_wh"] = [result.image.shape[1], result.image.shape[0]]
+    return facts | result.data

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from cvdemo.classify.classifier import load_classifier
-from cvdemo.detect.scan import ScanConfig, ScanStep
+from cvdemo.detect.candidates import ScanConfig, ScanStep
 from cvdemo.detect.sliding_window import SlidingWindowDetector
 from cvdemo.errors import brief
 from cvdemo.images import ImageArray
@@ -24,7 +24,7 @@ class Detector(Protocol):
         """Names of the classes, by index."""
 
     def scan(self, image: ImageArray, config: ScanConfig, deadline: Deadline | None = None) -> Iterator[ScanStep]:
-        """Everything found above `cvdemo.detect.scan.SCORE_FLOOR`, coarse to fine; each step holds all so far.
+        """Everything found above `cvdemo.detect.candidates.SCORE_FLOOR`, coarse to fine; each step holds all so far.
 
         Args:
             image: uint8 (H, W, 3) RGB.

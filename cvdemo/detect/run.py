@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cvdemo.demo import Lane, Request, Step, seconds_left
+from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import load_detector
-from cvdemo.detect.scan import Scan
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline

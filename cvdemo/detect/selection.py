@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from cvdemo.config import setting
+from cvdemo.detect.candidates import SCORE_FLOOR, Scan, ScanConfig
 from cvdemo.detect.detector import DETECTORS
-from cvdemo.detect.scan import SCORE_FLOOR, Scan, ScanConfig
 from cvdemo.ops.boxes import FloatArray, IntArray, class_wise_nms, nms
 
 NESTED_SHARE = 0.6  # a box with more than this share of it inside a better one of its class is a part of it

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvdemo.detect.scan import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep
+from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_tensor
+from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.window_net import WindowNet, crop_batches
 from cvdemo.ops.boxes import FloatArray, IntArray, component_box, scale_boxes, window_grid
 from cvdemo.ops.pyramid import pyramid_sizes
 from cvdemo.runtime import Deadline
 
-MAX_CANDIDATES = 1000  # a level, best first; real pictures stay below
 EVIDENCE_SHARE = 0.3  # Zhou et al. use 0.2; by eye on six pictures, 0.3 leaves less ground around the object
 EVIDENCE_ZOOM = 8  # evidence is enlarged before it is cut, so that boxes are finer than a cell of 32 px
 REACH_CELLS = 2  # a box may grow beyond its window by so many cells
@@ -144,9 +144,9 @@ def _score_level(
 
 
 def _candidates(probabilities: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Class, row and column of everything above the floor in (K, rows, columns), the best `MAX_CANDIDATES` of it."""
+    """Class, row and column of everything above the floor in (K, rows, columns), the best `DETECT_CANDIDATES` of it."""
     classes, rows, columns = np.nonzero(probabilities > SCORE_FLOOR)
-    best = np.argsort(-probabilities[classes, rows, columns], kind="stable")[:MAX_CANDIDATES]
+    best = np.argsort(-probabilities[classes, rows, columns], kind="stable")[:DETECT_CANDIDATES]
     return classes[best], rows[best], columns[best]
 
 

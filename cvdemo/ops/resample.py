@@ -128,18 +128,6 @@ def luma(rgb: Tensor) -> Tensor:
     return torch.einsum("oc,bchw->bohw", weights, rgb) + _YCBCR_OFFSET[0] / 255
 
 
-def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
-    """Inverse of `rgb_to_ycbcr`, (B, 3, H, W), not clipped: colours outside the cube leave [0, 1].
-
-    Raises:
-        ValueError: not three channels.
-    """
-    _check_three_channels(ycbcr)
-    matrix = torch.linalg.inv(torch.tensor(_YCBCR_FROM_RGB, dtype=torch.float64) / 255).to(ycbcr)
-    offset = ycbcr.new_tensor(_YCBCR_OFFSET).view(1, 3, 1, 1) / 255
-    return torch.einsum("oc,bchw->bohw", matrix, ycbcr - offset)
-
-
 def _check_three_channels(image: Tensor) -> None:
     if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(f"need (B, 3, H, W), got {tuple(image.shape)}")

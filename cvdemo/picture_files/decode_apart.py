@@ -23,13 +23,17 @@ from typing import IO, Any
 import numpy as np
 
 from cvdemo.errors import InputError
-from cvdemo.limits import DECODING_CPU_S, DECODING_MEMORY_BYTES, DECODING_WALL_S
+from cvdemo.limits import (
+    DECODING_ANSWER_BYTES,
+    DECODING_CPU_S,
+    DECODING_EXIT_S,
+    DECODING_KILL_S,
+    DECODING_MEMORY_BYTES,
+    DECODING_WALL_S,
+)
 from cvdemo.picture_files.decoding import SAVE_AS_JPEG, ImageArray, Request, decode, is_heic, too_much_memory
 
-KILL_AFTER_S = 5  # beyond `DECODING_CPU_S`, whose signal tells what it was; that of the kernel's kill does not
 POLL_S = 0.2  # how soon the process ends after its visitor has left
-MAX_EXIT_S = 2.0  # between its last byte and its end
-MAX_HEADER_BYTES = 2000
 
 
 class _Watch:
@@ -79,7 +83,7 @@ def decode_apart(data: bytes, request: Request) -> ImageArray:
                 image = _answer(child.stdout, request)
                 if image is None:
                     with suppress(subprocess.TimeoutExpired):
-                        child.wait(MAX_EXIT_S)
+                        child.wait(DECODING_EXIT_S)
                     raise _no_answer(child.poll(), watch, request.file)
                 return image
             finally:
@@ -111,7 +115,7 @@ def _no_answer(status: int | None, watch: _Watch, file: str) -> Exception:
 def _answer(pipe: IO[bytes], request: Request) -> ImageArray | None:
     """The pixels that the child sends; None where it does not send what it should: it may be in a stranger's hands."""
     try:
-        header = json.loads(pipe.readline(MAX_HEADER_BYTES))
+        header = json.loads(pipe.readline(DECODING_ANSWER_BYTES))
         if "error" in header:
             raise InputError(str(header["error"]))
         height, width, channels = (int(number) for number in header["shape"])
@@ -132,7 +136,7 @@ def _limit() -> None:
 
     wanted = {
         resource.RLIMIT_AS: (DECODING_MEMORY_BYTES, DECODING_MEMORY_BYTES),
-        resource.RLIMIT_CPU: (DECODING_CPU_S, DECODING_CPU_S + KILL_AFTER_S),
+        resource.RLIMIT_CPU: (DECODING_CPU_S, DECODING_CPU_S + DECODING_KILL_S),
         resource.RLIMIT_FSIZE: (0, 0),
         resource.RLIMIT_CORE: (0, 0),
     }

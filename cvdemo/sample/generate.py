@@ -167,14 +167,6 @@ def sample_latents(config: SampleConfig, dim: int) -> Tensor:
     return latents(config.count, dim, config.seed, config.truncation)
 
 
-def sample(generator: Generator, config: SampleConfig) -> list[ImageArray]:
-    """`config.count` pictures, uint8 (size, size, 3) RGB; number i of a seed is the same whatever the count.
-
-    `config.generator` names what `load_generator` has loaded; it is not read here.
-    """
-    return generate(generator, sample_latents(config, generator.latent_dim))
-
-
 def generator_of(picks: Sequence[Pick]) -> str:
     """The name of the generator that all picks belong to.
 
@@ -209,15 +201,6 @@ def latents_between(stops: Tensor, count: int) -> Tensor:
     if count < 2:
         raise InputError(f"A way has two pictures or more, its ends; {count} was asked for.")
     return path(stops, count)
-
-
-def interpolate(generator: Generator, picks: Sequence[Pick], count: int) -> list[ImageArray]:
-    """The pictures of `latents_between` picks.
-
-    Raises:
-        InputError: all picks are one and the same picture, or the count is below 2.
-    """
-    return generate(generator, latents_between(stops_of(picks, generator.latent_dim), count))
 
 
 def combine(generator: PictureNetwork, a: Pick, b: Pick, c: Pick) -> ImageArray:

@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.classify.catalogue import describe
-from cvdemo.classify.classifier import CHOICES, ClassifyConfig, Prediction
+from cvdemo.classify.classifier import NETWORKS, ClassifyConfig, Prediction
 from cvdemo.classify.explain import ExplainConfig
 from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
 from cvdemo.config import default_of, settings_of
@@ -65,7 +65,7 @@ def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, met
 def _about(model: str) -> str:
     """What the network may answer and how often it is right; where that cannot be read, the reason."""
     try:
-        return describe(CHOICES[model])
+        return describe(NETWORKS[model])
     except DemoError as error:
         return str(error)
 
@@ -74,7 +74,7 @@ def _model_control() -> gr.Dropdown:
     """The networks with their accuracy, and under them what the chosen one knows."""
     described = settings_of(ClassifyConfig)["model"]
     start = default_of(ClassifyConfig, "model")
-    choices = [(choice.title, choice.value) for choice in CHOICES.values()]
+    choices = [(choice.title, choice.value) for choice in NETWORKS.values()]
     model = gr.Dropdown(choices, value=start, label=described.label, elem_id="ClassifyConfig-model")
     about = gr.Markdown(_about(start), elem_id="classify-about", elem_classes="method-note")
     light([model.change], _about, [model], [about])

@@ -8,9 +8,9 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.demo import Lane, Run, Step, result_of
+from cvdemo.detect.candidates import Scan
 from cvdemo.detect.drawing import draw_detections, to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
-from cvdemo.detect.scan import Scan
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.limits import DETECT_S, STATE_S
@@ -205,7 +205,7 @@ def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts:
         outputs=[*shown, session, parts["only"]],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in ("json", "csv")}},
         status=parts["status"],
-        told="Cancelled; what was found stays.",
+        cancelled_text="Cancelled; what was found stays.",
     )
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
     events = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from cvdemo.detect.candidates import Scan
 from cvdemo.detect.drawing import draw_detections
-from cvdemo.detect.scan import Scan
-from cvdemo.detect.scan_views import draw_score_map, draw_windows, score_map
+from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_map
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.ui.wiring.controls import save_download

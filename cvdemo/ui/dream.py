@@ -204,7 +204,7 @@ def build(run: Run) -> dict[str, Component]:
         needs=[image],
         outputs=[result, status],
         status=status,
-        told=PREVIEW_STAYS,
+        cancelled_text=PREVIEW_STAYS,
     )
     watch = {image: 0} | dict.fromkeys([seed, *controls.values()], SETTLED_MS)
     wire(part, given(run, _dream_on_page), run=[start.click], watch=watch, cancel=cancel)

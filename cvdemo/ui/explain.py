@@ -9,7 +9,7 @@ from gradio.components import Component
 
 from cvdemo.classify.adversarial import FoolConfig, Fooled
 from cvdemo.classify.catalogue import class_names
-from cvdemo.classify.classifier import CHOICES
+from cvdemo.classify.classifier import NETWORKS
 from cvdemo.classify.explain import METHODS, ExplainConfig, Explanation
 from cvdemo.classify.run import ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.config import default_of
@@ -108,7 +108,7 @@ def explain_on_page(run: Run, path: str | None, model: str, method: str, class_i
 
 def _class_or_none(class_index: int | None, model: str) -> int | None:
     """The index if the network has such a class: the visitor may have chosen another network since."""
-    if class_index is None or not 0 <= class_index < len(class_names(CHOICES[model])):
+    if class_index is None or not 0 <= class_index < len(class_names(NETWORKS[model])):
         return None
     return class_index
 
@@ -157,7 +157,7 @@ def build_heat_map(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[
     )
     explained = gr.Radio([], label="Explain this class", visible=False, elem_id="classify-explain")
     part = Part(name="explain", inputs=[image, model, method, explained], needs=[image], outputs=[overlay])
-    wire(part, given(run, explain_on_page), again=[method.input, explained.input])
+    wire(part, given(run, explain_on_page), restarts=[method.input, explained.input])
     class_name = gr.Textbox("", visible=False, label="Class name")
     endpoint("explain", given(run, explain_endpoint), [image, model, method, class_name], [overlay])
     return {"overlay": overlay, "method": method, "explained": explained}, part
@@ -182,7 +182,7 @@ def build_fool(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[str,
         needs=[image],
         outputs=[said, before, changed, difference],
         status=said,
-        told="Cancelled; the smallest change so far stays.",
+        cancelled_text="Cancelled; the smallest change so far stays.",
     )
     wire(part, given(run, fool_on_page), run=[start.click], watch={target: 0}, cancel=cancel, automatic=False)
     class_name = gr.Textbox("", visible=False, label="Class name")

@@ -215,7 +215,7 @@ def build(run: Run) -> dict[str, Component]:
         needs=[content, style],
         outputs=[result, status, plot],
         status=status,
-        told=PREVIEW_STAYS,
+        cancelled_text=PREVIEW_STAYS,
     )
     watch = {content: 0, style: 0} | dict.fromkeys(controls.values(), SETTLED_MS)
     wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel)

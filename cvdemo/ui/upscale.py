@@ -33,7 +33,7 @@ from cvdemo.ui.wiring.controls import (
     took,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import AUTO, CHOICES, FAST, SCALES, networks_or_default
+from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, SCALES, networks_or_default
 from cvdemo.upscale.quality import Comparison
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out
@@ -218,12 +218,12 @@ def build(run: Run) -> dict[str, Component]:
         "tile_px": tile_px,
     }
     share_button("upscale", settings)
-    method_note(NOTE.format(fast=FAST_NOTE if FAST in CHOICES else ""))
+    method_note(NOTE.format(fast=FAST_NOTE if FAST in NETWORKS else ""))
     part = _part(image, settings, results)
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
     options: dict[str, Any] = {"watch_after": [offered], "cancel": cancel}
     wire(part, given(run, _upscale_on_page), run=[start.click], watch=watch, **options)
-    any_network = gr.Dropdown(list(CHOICES), value=AUTO, visible=False, label="Network")
+    any_network = gr.Dropdown(list(NETWORKS), value=AUTO, visible=False, label="Network")
     outputs = [results["pair"], gr.File(visible=False, label="PNG")]
     endpoint("upscale", given(run, upscale_endpoint), [image, scale, any_network], outputs, by_result_size())
     return settings

@@ -107,4 +107,4 @@ def _on_set5(metric: Mapping[str, Any], key: str) -> float | None:
 
 
 _VALUES = {value for scale in SCALES for value in networks_or_default(scale)} - {AUTO}
-CHOICES = (AUTO, *sorted(_VALUES, key=lambda value: (value != FAST, value)))  # "auto" and the networks of any scale
+NETWORKS = (AUTO, *sorted(_VALUES, key=lambda value: (value != FAST, value)))  # "auto" and the networks of any scale

@@ -24,7 +24,7 @@ from cvdemo.ops.resample import luma
 from cvdemo.ops.tiles import Place, tiles, times, window, with_margin
 from cvdemo.ops.transparency import fill_hidden
 from cvdemo.runtime import Deadline, load_once, resolve_device
-from cvdemo.upscale.catalogue import AUTO, CHOICES, UpscaleChoice
+from cvdemo.upscale.catalogue import AUTO, NETWORKS, UpscaleChoice
 from cvdemo.upscale.catalogue import SCALES as SCALES
 from cvdemo.upscale.network import DetailNetwork, make_network, prepared
 from cvdemo.weights import entry_of, load_state_dict
@@ -41,7 +41,7 @@ class UpscaleConfig(Config):
     network: str = setting(
         AUTO,
         "Network",
-        choices=CHOICES,
+        choices=NETWORKS,
         help="auto takes fast where there is one for the scale; the numbers are the sizes of SRCNN's kernels.",
     )
     shrink_first: bool = setting(

@@ -22,7 +22,7 @@ def test_this_process_is_the_usual_one_and_made_once(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_one_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(backends.VARIABLE, "cloud" * 100)
-    with pytest.raises(InputError, match=r"CVDEMO_BACKEND has to be one of local; it is 'cloud.{20,40}\.$"):
+    with pytest.raises(InputError, match=r"CVDEMO_BACKEND has to be one of local, ray; it is 'cloud.{20,40}\.$"):
         backends.backend()
 
 

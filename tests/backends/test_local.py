@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from cvdemo.backends.free_cores import FreeCores
-from cvdemo.backends.local import STEPS_AHEAD, LocalBackend, finished_in_s
+from cvdemo.backends.local import LocalBackend, finished_in_s
 from cvdemo.demo import Lane, Request, Step, lane_by_pixels, last_step, result_of
 from cvdemo.errors import BusyError, InputError, LeftError
+from cvdemo.limits import STEPS_AHEAD
 from cvdemo.runtime import Deadline, stopping_when
 
 LIMIT_S = 10.0  # for what takes milliseconds; the machine may be busy

@@ -81,7 +81,7 @@ def test_the_table_of_threads_has_a_row_for_each_setting(monkeypatch: pytest.Mon
     for factor, setting in enumerate(settings, start=1):
         for condition in threads.CONDITIONS:
             for ms in (1.0, 100.0, 10.0):
-                setting.told[condition].append(dict.fromkeys(threads.WORK, factor * ms))
+                setting.times[condition].append(dict.fromkeys(threads.WORK, factor * ms))
     assert threads.table(settings).splitlines()[2:] == [
         "| 1, 300000 | 10 | 10 | 10 | 10 |",
         "| 2, 0 | 20 | 20 | 20 | 20 |",

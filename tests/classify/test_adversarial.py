@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from cvdemo.classify.adversarial import FoolConfig, Fooled, Scores, fool, fool_steps, least_change
-from cvdemo.classify.classifier import Classifier, Member, classify, load_classifier
+from cvdemo.classify.adversarial import FoolConfig, Fooled, Scores, fool_steps, least_change
+from cvdemo.classify.classifier import Classifier, Member, load_classifier
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing
 from cvdemo.runtime import Deadline, stopping_when
 from tests.classify.test_explain import Linear, classifier_of, small_resnet
+from tests.helpers.whole_results import classify, fool
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvdemo.classify.catalogue import accuracy, choices_or_default, describe, list_choices
+from cvdemo.classify.catalogue import accuracy, describe, list_networks, networks_or_default
 from cvdemo.errors import WeightsError
 from cvdemo.weights import load_ensembles
 from tests.helpers.untrained_weights import make_weights
@@ -18,11 +18,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_imagenet_comes_first_then_the_rest_by_name(folder: Path) -> None:
-    assert list(list_choices(folder)) == ["imagenet", "cifar10", "cifar10_ensemble", "cifar10_mini", "clothes", "pets"]
+    assert list(list_networks(folder)) == ["imagenet", "cifar10", "cifar10_ensemble", "cifar10_mini", "clothes", "pets"]
 
 
 def test_a_title_has_data_set_network_and_accuracy(folder: Path) -> None:
-    titles = {value: choice.title.replace("\N{NO-BREAK SPACE}", " ") for value, choice in list_choices(folder).items()}
+    titles = {value: choice.title.replace("\N{NO-BREAK SPACE}", " ") for value, choice in list_networks(folder).items()}
     assert titles["imagenet"] == "ImageNet-1k, EfficientNet-Lite0: 75.1 %"
     assert titles["cifar10"] == "CIFAR-10, FastResNet: 94.3 %"
     assert titles["cifar10_ensemble"] == "CIFAR-10, ensemble of 2: 95.2 %"
@@ -35,7 +35,7 @@ def test_a_description_leaves_the_best_five_of_two_and_the_checkpoint_to_the_car
     manifest["weights"]["pets"]["metric"] = {"value": value, "split": split, "n": 2500, "command": "evaluate"}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     shutil.copytree(folder / "labels", tmp_path / "labels")
-    text = describe(list_choices(tmp_path)["pets"], tmp_path).replace("\N{NO-BREAK SPACE}", " ")
+    text = describe(list_networks(tmp_path)["pets"], tmp_path).replace("\N{NO-BREAK SPACE}", " ")
     assert "Right on 99.1 % of 2,500 pictures (pets kept apart)." in text
 
 
@@ -43,13 +43,13 @@ def test_two_of_one_title_are_told_apart_by_their_recipes(folder: Path, tmp_path
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["weights"]["pets_again"] = manifest["weights"]["pets"] | {"recipe": "pets-again", "metric": {}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    choices = list_choices(tmp_path)
+    choices = list_networks(tmp_path)
     assert choices["pets_again"].title == "Dogs vs. Cats, EfficientNet-Lite0 (pets-again)"
     assert choices["pets"].title.startswith("Dogs vs. Cats, EfficientNet-Lite0 (pets): ")
 
 
 def test_a_description_tells_classes_accuracy_and_input(folder: Path) -> None:
-    choices = list_choices(folder)
+    choices = list_networks(folder)
     text = describe(choices["clothes"], folder).replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("Always answers with one of its 10 classes, whatever the picture shows: T-shirt, trouser,")
     assert "Right on 94.3 % (99.8 % among its best five) of 10,000 pictures (test)." in text
@@ -76,11 +76,11 @@ def test_accuracy_is_read_from_a_number_or_a_table(
 
 
 def test_an_ensemble_shows_no_accuracy_once_a_member_was_published_anew(folder: Path, tmp_path: Path) -> None:
-    assert list_choices(folder)["cifar10_ensemble"].title.endswith("%")
+    assert list_networks(folder)["cifar10_ensemble"].title.endswith("%")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["weights"]["cifar10_mini"]["sha256"] = "0" * 64
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    assert list_choices(tmp_path)["cifar10_ensemble"].title.endswith("ensemble of 2")
+    assert list_networks(tmp_path)["cifar10_ensemble"].title.endswith("ensemble of 2")
 
 
 def test_an_ensemble_of_what_is_not_there_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -98,15 +98,15 @@ def test_an_ensemble_with_a_member_of_another_task_is_refused(
     manifest["weights"]["cifar10"]["task"] = "sample"
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(WeightsError, match=r"'cifar10_ensemble' has members that do not classify: \['cifar10'\]"):
-        list_choices(tmp_path)
+        list_networks(tmp_path)
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
-    assert list(choices_or_default()) == ["imagenet"]
+    assert list(networks_or_default()) == ["imagenet"]
 
 
 def test_the_default_is_offered_whatever_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "manifest.json").write_text("{", encoding="utf-8")
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
-    choices = choices_or_default()
+    choices = networks_or_default()
     assert list(choices) == ["imagenet"]
     with pytest.raises(WeightsError, match="is missing or damaged"):
         describe(choices["imagenet"])

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from cvdemo.classify.catalogue import list_choices
+from cvdemo.classify.catalogue import list_networks
 from cvdemo.classify.classifier import (
     Classifier,
     ClassifyConfig,
     Member,
-    classify,
     load_classifier,
     load_network,
     prepare,
@@ -27,6 +26,7 @@ from cvdemo.nets.backbone import load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.weights import load_ensembles, load_labels, load_state_dict
 from tests.helpers.untrained_weights import THINGS, make_weights
+from tests.helpers.whole_results import classify
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ SEEN = {
 
 
 def test_every_shipped_choice_is_tried_on_a_real_picture() -> None:
-    assert set(SEEN) == set(list_choices())
+    assert set(SEEN) == set(list_networks())
 
 
 @pytest.mark.parametrize("model", SEEN)

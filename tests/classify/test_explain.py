@@ -8,13 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from cvdemo.classify import explain as explain_module
-from cvdemo.classify.classifier import Classifier, Member, classify, load_classifier
+from cvdemo.classify.classifier import Classifier, Member, load_classifier
 from cvdemo.classify.explain import (
     METHODS,
     ExplainConfig,
     GradCam,
     crop_of,
-    explain,
     explain_steps,
     pixel_gradient,
     saliency_of,
@@ -24,6 +23,7 @@ from cvdemo.images import ImageArray, Preprocessing
 from cvdemo.nets.fast_resnet import FastResNet
 from cvdemo.ops.heatmap import HeatMap
 from cvdemo.runtime import Deadline, stopping_when
+from tests.helpers.whole_results import classify, explain
 
 STD = (0.5, 0.25, 0.2)
 

@@ -11,14 +11,15 @@ from cvdemo import demos
 from cvdemo.classify import classifier as classifier_module
 from cvdemo.classify import run as run_module
 from cvdemo.classify.adversarial import FoolConfig
-from cvdemo.classify.classifier import Classifier, ClassifyConfig, classify, load_classifier
-from cvdemo.classify.explain import ExplainConfig, explain
+from cvdemo.classify.classifier import Classifier, ClassifyConfig, load_classifier
+from cvdemo.classify.explain import ExplainConfig
 from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.demo import Request, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from tests.helpers.manifest_files import CountedParses, aged
 from tests.helpers.untrained_weights import make_weights
+from tests.helpers.whole_results import classify, explain
 
 
 @pytest.fixture(scope="module")

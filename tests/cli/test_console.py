@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cvdemo.cli.console import printable
-from cvdemo.images import ImageArray, read_image, save_png
+from cvdemo.images import ImageArray, read_image
+from tests.helpers.png_files import save_png
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "cvdemo"]

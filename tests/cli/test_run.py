@@ -17,9 +17,10 @@ from cvdemo.cli.parser import config_from, make_parser, one_of, parse
 from cvdemo.cli.run import main
 from cvdemo.cli.verbs import TASKS, Report, Result, Work
 from cvdemo.errors import WeightsError
-from cvdemo.images import ImageArray, on_white, read_image, save_png
+from cvdemo.images import ImageArray, on_white, read_image
 from cvdemo.nets.dcgan import Generator
 from cvdemo.sample.generate import SampleConfig
+from tests.helpers.png_files import save_png
 
 
 class StandIn:

@@ -12,7 +12,8 @@ import pytest
 from cvdemo.cli import sources as cli_files
 from cvdemo.cli.sources import find_pictures, read_picture
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, save_png
+from cvdemo.images import ImageArray
+from tests.helpers.png_files import save_png
 
 
 @pytest.fixture

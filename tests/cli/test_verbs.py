@@ -22,7 +22,7 @@ from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.run import DreamRequest
 from cvdemo.example_pictures import example_picture
-from cvdemo.images import ImageArray, read_image, save_png
+from cvdemo.images import ImageArray, read_image
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.srcnn import SRCNN
 from cvdemo.sample.generate import SampleConfig, generate, latents
@@ -32,6 +32,7 @@ from cvdemo.style.run import StyleRequest
 from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
 from cvdemo.upscale.network import DetailNetwork, prepared
 from cvdemo.upscale.upscale import UpscaleConfig, UpscaleStep, upscale, upscale_steps
+from tests.helpers.png_files import save_png
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from cvdemo.images import (
     read_image,
     resize_short_side,
     resize_to_fit,
-    save_png,
     to_batch,
     to_image,
     to_images,
@@ -30,6 +29,7 @@ from cvdemo.images import (
     to_uint8,
 )
 from cvdemo.runtime import Deadline, stopping_when
+from tests.helpers.png_files import save_png
 
 
 def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> bytes:

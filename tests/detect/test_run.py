@@ -9,8 +9,8 @@ import pytest
 from cvdemo import demos
 from cvdemo.demo import last_step
 from cvdemo.detect import run as run_module
+from cvdemo.detect.candidates import LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.detect.run import DetectRequest, run_detect
-from cvdemo.detect.scan import LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline, stopping_when

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cvdemo.ops.resample import axis_taps, bicubic_resize, luma, rgb_to_ycbcr, ycbcr_to_rgb
+from cvdemo.ops.resample import axis_taps, bicubic_resize, luma, rgb_to_ycbcr
 
 
 def test_halving_uses_matlabs_weights() -> None:
@@ -102,12 +102,7 @@ def test_known_colours(rgb: list[float], ycbcr: list[float]) -> None:
     torch.testing.assert_close(rgb_to_ycbcr(image).flatten() * 255, torch.tensor(ycbcr, dtype=torch.float64))
 
 
-def test_colour_round_trip() -> None:
-    image = torch.rand(2, 3, 5, 7)
-    torch.testing.assert_close(ycbcr_to_rgb(rgb_to_ycbcr(image)), image, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("convert", [luma, rgb_to_ycbcr, ycbcr_to_rgb])
+@pytest.mark.parametrize("convert", [luma, rgb_to_ycbcr])
 def test_colour_needs_three_channels(convert: Any) -> None:
     with pytest.raises(ValueError, match="B, 3, H, W"):
         convert(torch.rand(1, 1, 4, 4))

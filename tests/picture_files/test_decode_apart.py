@@ -67,7 +67,7 @@ def test_what_becomes_of_the_decoding_process_is_told_as_it_is(
     code, kind, told = CHILDREN[name]
     run_instead(code, tmp_path, monkeypatch)
     monkeypatch.setattr(decode_apart, "DECODING_WALL_S", 1.0 if name == "hangs" else 60.0)
-    monkeypatch.setattr(decode_apart, "MAX_EXIT_S", 0.5 if name == "talks nonsense and goes on" else 20.0)
+    monkeypatch.setattr(decode_apart, "DECODING_EXIT_S", 0.5 if name == "talks nonsense and goes on" else 20.0)
     with pytest.raises(kind, match=told):
         decode_apart.decode_apart(b"anything", Request())
 

@@ -23,13 +23,12 @@ from cvdemo.sample.generate import (
     generators,
     generators_or_default,
     grid,
-    interpolate,
     latents,
     load_generator,
     read_generator,
-    sample,
     stops_of,
 )
+from tests.helpers.whole_results import interpolate, sample
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from cvdemo import demos
 from cvdemo.demo import Request, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.nets.dcgan import Generator
-from cvdemo.sample.generate import Pick, SampleConfig, combine, generate, interpolate, latents, sample
+from cvdemo.sample.generate import Pick, SampleConfig, combine, generate, latents
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import (
     ANGLE,
@@ -20,6 +20,7 @@ from cvdemo.sample.run import (
     SampleRequest,
     WalkRequest,
 )
+from tests.helpers.whole_results import interpolate, sample
 
 A, B, C = Pick(seed=1, index=2), Pick(seed=2, truncation=0.5), Pick(seed=3)
 FILM = WalkConfig(seconds=2, fps=10, enlarge=1)

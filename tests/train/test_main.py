@@ -18,7 +18,7 @@ from train import commands
 from train.engine.loop import LoopConfig
 from train.publishing.recipe import Context
 from train.recipes import RECIPES
-from train.upscale import super_resolution_recipe
+from train.upscale import upscale_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 _dry_run_s: list[float] = []
@@ -120,12 +120,12 @@ def test_a_weight_that_was_not_published_is_one_sentence(tmp_path: Path, monkeyp
 def test_evaluate_prints_one_json_object(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(super_resolution_recipe, "load_state_dict", lambda name: SRCNN((9, 5, 5)).state_dict())
-    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
+    monkeypatch.setattr(upscale_recipe, "load_state_dict", lambda name: SRCNN((9, 5, 5)).state_dict())
+    monkeypatch.setattr(upscale_recipe, "check_gate", lambda *_: None)
     network = {"name": "srcnn", "kernels": [9, 5, 5], "channels": [64, 32]}
     entry = type("Entry", (), {"network": network, "preprocessing": {"scale": 2}})
-    monkeypatch.setattr(super_resolution_recipe, "entry_of", lambda name: {"srcnn_x2": entry}[name])
-    monkeypatch.setattr(super_resolution_recipe, "read_folder", lambda folder: {"a.png": torch.rand(1, 1, 32, 32)})
+    monkeypatch.setattr(upscale_recipe, "entry_of", lambda name: {"srcnn_x2": entry}[name])
+    monkeypatch.setattr(upscale_recipe, "read_folder", lambda folder: {"a.png": torch.rand(1, 1, 32, 32)})
     (tmp_path / "set5").mkdir()
     command_line.main(["evaluate", "srcnn_x2", "--data", str(tmp_path), "--json", "--device", "cpu"])
     lines = capsys.readouterr().out.splitlines()

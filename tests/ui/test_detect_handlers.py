@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from cvdemo.demo import Run, Step
+from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.run import DetectRequest, DetectResult
-from cvdemo.detect.scan import LevelScores, Scan
 from cvdemo.detect.selection import DetectConfig, select
-from cvdemo.images import read_image, save_png
+from cvdemo.images import read_image
 from cvdemo.limits import DETECT_S
 from cvdemo.ui import detect, detect_results
 from cvdemo.ui.detect import LIVE, SEARCH, Session
+from tests.helpers.png_files import save_png
 
 LEVELS = 3
 VALUES = [getattr(DetectConfig(), name) for name in (*LIVE, *SEARCH)]

@@ -15,7 +15,8 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, Request, expect
 
 from cvdemo.images import ImageArray, read_image
-from cvdemo.sample.generate import Pick, SampleConfig, combine, interpolate, latents, load_generator, sample
+from cvdemo.sample.generate import Pick, SampleConfig, combine, latents, load_generator
+from tests.helpers.whole_results import interpolate, sample
 from tests.ui.browser_steps import type_number
 
 THUMBNAILS = "#sample-result .thumbnail-lg img"

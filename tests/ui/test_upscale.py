@@ -10,12 +10,13 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, Page, expect
 
-from cvdemo.images import ImageArray, on_white, read_image, save_png
+from cvdemo.images import ImageArray, on_white, read_image
 from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, PREVIEW_SIDE_PX
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.upscale.catalogue import list_networks, network_named
 from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
 from cvdemo.weights import load_manifest
+from tests.helpers.png_files import save_png
 from tests.helpers.untrained_upscale_weights import add_fast
 from tests.ui.browser_steps import open_page
 from tests.ui.page_server import serve

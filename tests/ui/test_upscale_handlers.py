@@ -12,13 +12,14 @@ import pytest
 from cvdemo import demos
 from cvdemo.demo import Run, Step
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, read_image, save_png
+from cvdemo.images import ImageArray, read_image
 from cvdemo.limits import UPSCALE_S
 from cvdemo.ui import upscale as tab
 from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, Pair, busiest_place, closeup, preview, quality_table
 from cvdemo.upscale.quality import Comparison, Quality
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig
+from tests.helpers.png_files import save_png
 
 MEASURED = Comparison(bicubic=Quality(psnr=30.0, ssim=0.9), network=Quality(psnr=31.5, ssim=0.95))
 PAIR, CLOSEUP, TABLE, DOWNLOAD, STATUS = range(5)  # places among a handler's outputs

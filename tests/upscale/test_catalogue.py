@@ -10,7 +10,7 @@ import pytest
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray
 from cvdemo.upscale import upscale as upscale_module
-from cvdemo.upscale.catalogue import CHOICES, list_networks, network_named, networks_or_default
+from cvdemo.upscale.catalogue import NETWORKS, list_networks, network_named, networks_or_default
 from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
 from tests.helpers.untrained_upscale_weights import add_fast
 
@@ -70,7 +70,7 @@ def test_a_measure_that_is_missing_is_none(folder: Path) -> None:
 
 def test_the_config_offers_what_the_manifest_has() -> None:
     offered = {value for scale in (2, 3, 4) for value in list_networks(scale)}
-    assert CHOICES[0] == "auto" and set(CHOICES) == offered | {"auto"} and "9-5-5" in offered
+    assert NETWORKS[0] == "auto" and set(NETWORKS) == offered | {"auto"} and "9-5-5" in offered
     with pytest.raises(ValueError, match=r"network must be one of .*'auto'.*, got 'esrgan'"):
         UpscaleConfig(network="esrgan")
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray, to_image, to_tensor
 from cvdemo.nets.fast_srcnn import FastSRCNN
 from cvdemo.nets.srcnn import SRCNN
-from cvdemo.ops.resample import bicubic_resize, luma, rgb_to_ycbcr, ycbcr_to_rgb
+from cvdemo.ops.resample import bicubic_resize, luma, rgb_to_ycbcr
 from cvdemo.runtime import Deadline, stopping_when
 from cvdemo.upscale import upscale as upscale_module
 from cvdemo.upscale.catalogue import list_networks, network_named
@@ -58,6 +59,14 @@ def identity() -> SRCNN:
     network = SRCNN(kernels=(3, 1, 3), channels=(2, 2)).eval().requires_grad_(False)
     network.get_parameter(f"convs.{len(network.convs) - 1}.weight")[0, 1:] = 0
     return network
+
+
+def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
+    """Inverse of `rgb_to_ycbcr`, found from what that makes of black, red, green and blue."""
+    colours = torch.cat([torch.zeros(1, 3), torch.eye(3)]).double()
+    black, *primaries = rgb_to_ycbcr(colours[..., None, None]).flatten(1)
+    inverse = torch.linalg.inv(torch.stack([primary - black for primary in primaries], dim=1)).to(ycbcr)
+    return torch.einsum("oc,bchw->bohw", inverse, ycbcr - black.to(ycbcr).view(1, 3, 1, 1))
 
 
 def whole_picture(image: ImageArray, network: Net, scale: int) -> ImageArray:

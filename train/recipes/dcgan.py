@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.gan_recipe import GanRecipe
-from train.sample.gan_task import GanConfig
+from train.sample.sample_recipe import GanRecipe
+from train.sample.sample_task import GanConfig
 
 _NOTES = """
 Draws 64-px anime faces from Gaussian latents of length 128, for the Sample tab. Two in a batch are rarely alike, but

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.gan_recipe import GanRecipe
-from train.sample.gan_task import GanConfig
+from train.sample.sample_recipe import GanRecipe
+from train.sample.sample_task import GanConfig
 
 _NOTES = """
 Draws the middles of cars at 64 px from Gaussian latents of length 128, for the Sample tab. Nothing can be asked for but

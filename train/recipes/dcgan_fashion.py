@@ -15,8 +15,8 @@ import numpy as np
 from train.data.datasets import read_fashion_mnist
 from train.data.hdf5 import Pictures
 from train.recipes.lenet import FASHION_MNIST
-from train.sample.gan_recipe import GanRecipe
-from train.sample.gan_task import GanConfig
+from train.sample.sample_recipe import GanRecipe
+from train.sample.sample_task import GanConfig
 
 _NOTES = """
 Draws clothes, shoes and bags as grey pictures of 32 px, bright on black, as they stand in Fashion-MNIST. It knows no

@@ -1,7 +1,7 @@
 """SRCNN 9-5-5 for one scale (Dong et al. 2016), luminance only; x3 and x4 may start from x2.
 
-`train.upscale.super_resolution_recipe` has the data and what differs from the paper, `super_resolution_task` the other
-hyper-parameters and their defaults.
+`train.upscale.upscale_recipe` has the data and what differs from the paper, `upscale_task` the other hyper-parameters
+and their defaults.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.upscale.super_resolution_recipe import SuperResolutionRecipe
-from train.upscale.super_resolution_task import SuperResolutionConfig
+from train.upscale.upscale_recipe import SuperResolutionRecipe
+from train.upscale.upscale_task import SuperResolutionConfig
 
 NOTES = """
 Restores the luminance of a picture that bicubic has enlarged, for the Upscale tab; colour stays bicubic. It sharpens

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.recipes.srcnn import DRY_RUN, NOTES, SrcnnConfig
-from train.upscale.super_resolution_recipe import SuperResolutionRecipe
-from train.upscale.super_resolution_task import Scale
+from train.upscale.upscale_recipe import SuperResolutionRecipe
+from train.upscale.upscale_task import Scale
 
 
 @dataclass(frozen=True, kw_only=True)

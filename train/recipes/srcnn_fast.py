@@ -1,7 +1,7 @@
 """FastSRCNN for one scale: better than SRCNN and several times cheaper, since it works on the low-resolution picture.
 
 x3 and x4 may start from x2, of which all layers fit but the last. Data and training:
-`train.upscale.super_resolution_recipe`.
+`train.upscale.upscale_recipe`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.upscale.super_resolution_recipe import SuperResolutionRecipe
-from train.upscale.super_resolution_task import SuperResolutionConfig
+from train.upscale.upscale_recipe import SuperResolutionRecipe
+from train.upscale.upscale_task import SuperResolutionConfig
 
 NOTES = """
 Adds to a picture that bicubic has enlarged the detail that the network sees in the small one; luminance only, colour

@@ -14,9 +14,9 @@ from cvdemo.nets.dcgan import Generator
 from cvdemo.sample.generate import latents
 from train.data.hdf5 import Pictures
 from train.engine.monitor import curves_of
-from train.sample.gan_task import PREVIEW_SIDE, GanTask, square_grid, to_uint8
 from train.sample.lite0_features import RealFeatures
 from train.sample.nearest_neighbours import contact_sheet, find_neighbours
+from train.sample.sample_task import PREVIEW_SIDE, GanTask, from_signed, square_grid
 from train.sample.training_film import training_film
 
 CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples in the grid; those held against training pictures have 1
@@ -71,7 +71,7 @@ def card_pictures(
 def card_samples(generator: Generator, count: int, truncation: float) -> Pictures:
     """The first pictures that the page draws of seed 0 at a truncation, (count, size, size, C) uint8."""
     points = latents(count, generator.latent_dim, CARD_SEED, truncation)
-    return to_uint8(generator(points.to(next(generator.parameters()).device)))
+    return from_signed(generator(points.to(next(generator.parameters()).device)))
 
 
 def _as_png(image: ImageArray) -> bytes:

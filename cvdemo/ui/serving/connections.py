@@ -23,6 +23,7 @@ from cvdemo.limits import (
     CONNECTIONS,
     CONNECTIONS_PER_ADDRESS,
     HEADER_S,
+    SPARE_FILES,
     UNREAD_S,
 )
 from cvdemo.ui.serving.clients import PEER, behind_proxy, is_public
@@ -32,7 +33,6 @@ if sys.platform != "win32":
     import resource
 
 CHECK_EVERY_S = 1.0
-SPARE_FILES = 200  # file descriptors left for weights, pictures and libraries
 
 
 class LimitedProtocol(H11Protocol):

@@ -31,6 +31,7 @@ from cvdemo.limits import (
     LISTENING_S,
     PLACES_PER_ADDRESS,
     PLACES_PER_CLIENT,
+    SESSION_NAME_LENGTH,
     UNHEARD_S,
     UNREAD_KEPT_S,
 )
@@ -39,10 +40,9 @@ from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.serving.lines import lane_of_call
 from cvdemo.ui.wiring.jobs import told_to_stop
 
-SESSION_LENGTH = 64  # characters; the page's own names have 11, gradio's 32
 TOO_MANY = "You have {count} jobs waiting or running already, which is the most for one visitor. Please wait for one."
 FULL = "The page is busy: {count} jobs are waiting or running. Please try again in a minute."
-NO_SESSION = f"A session has a name of 1 to {SESSION_LENGTH} printable characters."
+NO_SESSION = f"A session has a name of 1 to {SESSION_NAME_LENGTH} printable characters."
 NO_FUNCTION = "There is no such function."
 
 
@@ -116,7 +116,7 @@ class FairQueue(queueing.Queue):
         address = address_of(request.scope)
         own_session = body.session_hash is None
         session = secrets.token_hex(16) if body.session_hash is None else body.session_hash
-        if not 0 < len(session) <= SESSION_LENGTH or not session.isprintable():
+        if not 0 < len(session) <= SESSION_NAME_LENGTH or not session.isprintable():
             raise HTTPException(400, NO_SESSION)
         lane = await lane_of_call(function, body.data)
         client = address if own_session else session

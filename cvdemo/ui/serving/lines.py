@@ -17,11 +17,11 @@ from PIL import Image
 
 from cvdemo.backends import backend
 from cvdemo.demo import Lane, lane_by_pixels
+from cvdemo.limits import FIELD_SCALE
 from cvdemo.picture_files.decoding import FORMATS
 from cvdemo.ui.serving.uploads import open_regular, uploaded_path
 
 LaneOf = Lane | Callable[[Sequence[Any]], Lane]  # a function of the values as the client sends them, unchecked
-LARGEST_SCALE = 16  # more than any network has: what asks for more is refused at once
 _LANE_OF = "lane_of"  # set on a handler whose lane depends on its values
 
 
@@ -53,7 +53,7 @@ def by_result_size(picture: int = 0, scale: int = 1, shrunk: int | None = None) 
         if max(picture, scale) >= len(values) or values[picture] is None:
             return Lane.QUICK  # it is refused at once, as are the next two
         factor = values[scale]
-        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor <= LARGEST_SCALE:
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor <= FIELD_SCALE:
             return Lane.QUICK
         try:
             pixels = _pixels_in_header(uploaded_path(values[picture]))

@@ -21,14 +21,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cvdemo.errors import RoomError
 from cvdemo.incidents import report_unexpected
-from cvdemo.limits import CALL_BYTES, FILES_BYTES, KEEP_FILES_S, STREAMS_PER_ADDRESS, UPLOAD_BYTES, UPLOAD_SHARE
+from cvdemo.limits import (
+    CALL_BYTES,
+    FILES_BYTES,
+    KEEP_FILES_S,
+    STREAMS_PER_ADDRESS,
+    UPLOAD_BYTES,
+    UPLOAD_SHARE,
+    UPLOAD_WRAPPING_BYTES,
+)
 from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.serving.fair_queue import NO_FUNCTION
 from cvdemo.ui.serving.page_folder import ROOM
 from cvdemo.ui.serving.previews import DrawPictures
 from cvdemo.ui.serving.uploads import uploaded_path
 
-MAX_BODY_BYTES = UPLOAD_BYTES + 8 * 2**20  # an upload with its multipart wrapping
+MAX_BODY_BYTES = UPLOAD_BYTES + UPLOAD_WRAPPING_BYTES
 SHARE_TAKEN = "Your address has uploaded as much as one may in an hour. Please try again later."
 TOO_LARGE = "The request is larger than {} MB."
 NOT_SERVED = "Only files of this page are served."

@@ -93,13 +93,13 @@ def open_folder() -> PageFolder:
     lock = FileLock(_lock_path(real))
     lock.acquire()  # before the folder is there: another page's sweep would take it for one that was left
     real.mkdir(mode=0o700)
-    folder = PageFolder(_told(real), real, lock)
+    folder = PageFolder(_public_path(real), real, lock)
     os.environ["GRADIO_TEMP_DIR"] = str(folder.path)
     folder.sweep()
     return folder
 
 
-def _told(real: Path) -> Path:
+def _public_path(real: Path) -> Path:
     """The path under which `real` is known: itself, or a link to it whose path says nothing of the machine."""
     for neutral in dict.fromkeys((Path(tempfile.gettempdir()).resolve(), Path("/tmp"), Path("/var/tmp"))):
         if real.parent == neutral and not _tells(neutral):

@@ -51,13 +51,13 @@ def uploaded_path(payload: Any) -> str:
     path = payload.get("path") if isinstance(payload, Mapping) else getattr(payload, "path", None)
     if not isinstance(path, str) or not 0 < len(path) < PATH_LENGTH:
         raise refusal()
-    told = get_upload_folder()
+    uploads = get_upload_folder()
     try:
-        folder, real = os.path.realpath(told), os.path.realpath(path)
+        folder, real = os.path.realpath(uploads), os.path.realpath(path)
         if os.path.commonpath([folder, real]) != folder:
             raise refusal()
         with open_regular(real):
-            return str(Path(told) / os.path.relpath(real, folder))
+            return str(Path(uploads) / os.path.relpath(real, folder))
     except (OSError, ValueError) as error:  # ValueError: a zero byte, a lone surrogate, another drive
         raise refusal() from error
 

@@ -20,14 +20,14 @@ def telling_places(run: Run) -> Run:
     """`run` without the steps of a job that waits; their positions and seconds are told in the queue's own way."""
 
     @wraps(run)
-    def told(request: Request) -> Iterator[Step[Any]]:
+    def running_steps(request: Request) -> Iterator[Step[Any]]:
         for step in run(request):
             if step.position is None:
                 yield step
             else:
                 _tell(step.position, step.seconds_left)
 
-    return told
+    return running_steps
 
 
 def _tell(position: int, seconds_left: float | None) -> None:

@@ -53,7 +53,7 @@ class Part:
         empty: what outputs show while there is no result, where that is not the usual; see `empty_value`.
         status: the output that says how far a run is, and that it was cancelled.
         children: parts that work on what this one shows; they end with it.
-        told: what the status says after "Cancel" once something was shown.
+        cancelled_text: what the status says after "Cancel" once something was shown.
         lane: of what its handler asks for, or a function of the inputs, as the browser sends them, that says so.
         functions: ids of its handlers, filled in by `wire`.
     """
@@ -65,7 +65,7 @@ class Part:
     empty: Mapping[Component, Any] = field(default_factory=dict)
     status: Component | None = None
     children: Sequence["Part"] = ()
-    told: str = CANCELLED_TEXT
+    cancelled_text: str = CANCELLED_TEXT
     lane: LaneOf = Lane.QUICK
     functions: set[int] = field(default_factory=set)
 
@@ -77,7 +77,7 @@ class Part:
 
     def cancelled(self, shown: bool) -> Any:
         """A value for each output after "Cancel": only the status changes."""
-        text = self.told if shown else CANCELLED_TEXT
+        text = self.cancelled_text if shown else CANCELLED_TEXT
         return _for_outputs([text if output is self.status else gr.skip() for output in self.outputs])
 
     def all_functions(self) -> set[int]:
@@ -106,7 +106,7 @@ def wire(
     function: Callable[..., Any],
     *,
     run: Sequence[Any] = (),
-    again: Sequence[Any] = (),
+    restarts: Sequence[Any] = (),
     watch: Mapping[Any, int] | None = None,
     watch_after: Sequence[Dependency] = (),
     clears: Sequence[Any] = (),
@@ -119,7 +119,7 @@ def wire(
     Args:
         function: takes the part's inputs; returns its outputs, or yields them.
         run: events by which the visitor asks for it; a missing picture is then told.
-        again: events after which it starts over if there is something to work on.
+        restarts: events after which it starts over if there is something to work on.
         watch: inputs after whose change it starts over, with the time to wait for the next change, in ms.
         watch_after: events that change inputs too.
         clears: events after which its results are no longer of what is shown, and which do not start it.
@@ -131,7 +131,7 @@ def wire(
         The events of the handler, for a `success` of the caller's.
     """
     restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("again", "empty"))
-    renewed = _begin(part, [restart.click, *again], scroll=False)
+    renewed = _begin(part, [restart.click, *restarts], scroll=False)
     jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
     if run:
         jobs.append(_job(_begin(part, run, scroll=True), part, function, options))
@@ -211,8 +211,8 @@ _JS_ONLY: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidde
 
 
 def _changed(part: Part, wait_ms: int, needs: list[int], numbers: list[int], automatic: bool) -> str:
-    told = json.dumps([part.name, wait_ms, needs, numbers, automatic])
-    return f"(...inputs) => {{ window.cvdemo.changed({told}, inputs); }}"
+    known = json.dumps([part.name, wait_ms, needs, numbers, automatic])
+    return f"(...inputs) => {{ window.cvdemo.changed({known}, inputs); }}"
 
 
 def _wire_cancel(part: Part, cancel: gr.Button) -> None:

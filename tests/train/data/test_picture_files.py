@@ -12,7 +12,7 @@ from train.data.datasets import read_cats_dogs, read_class_folders
 from train.data.picture_files import class_files, is_picture, listed
 from train.data.picture_files import picture_files as found_in
 from train.data.read_pictures import check_size, each_read, fingerprint, read_rgb
-from train.upscale.super_resolution_recipe import training_files
+from train.upscale.upscale_recipe import training_files
 
 CLUTTER = (
     ".DS_Store", "._a.jpg", ".hidden.png", "Thumbs.db", "THUMBS.DB", "desktop.ini", "__MACOSX/a.jpg", ".thumbs/b.png",

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from tests.train.data.test_own_folders import own_folders, train
-from tests.train.upscale.test_super_resolution_recipe import save_noise
+from tests.train.upscale.test_upscale_recipe import save_noise
 from train import __main__ as command_line
 from train.classify import features
 from train.classify.features import FeatureConfig, extract, read_features

@@ -12,7 +12,7 @@ from cvdemo.upscale.network import make_network
 from cvdemo.weights import WeightEntry, load_manifest
 from tests.train.publishing.test_publish import FIELDS, put
 from tests.train.tiny_tasks import altered
-from tests.train.upscale.test_super_resolution_recipe import save_noise
+from tests.train.upscale.test_upscale_recipe import save_noise
 from train import __main__ as command_line
 from train import commands
 from train.engine.checkpoint import BEST, LAST, load

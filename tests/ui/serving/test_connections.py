@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cvdemo.limits import BODY_SILENCE_S, CONNECTIONS, HEADER_S
-from cvdemo.ui.serving.connections import SPARE_FILES, connection_limit, use_limited_connections
+from cvdemo.limits import BODY_SILENCE_S, CONNECTIONS, HEADER_S, SPARE_FILES
+from cvdemo.ui.serving.connections import connection_limit, use_limited_connections
 from cvdemo.ui.serving.headers import SECURITY_HEADERS
 from cvdemo.ui.serving.middleware import LimitStreams
 from tests.ui.api_caller import Caller

@@ -24,7 +24,7 @@ def event(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def part() -> Part:
     picture, status = gr.Image(), gr.Markdown()
-    return Part(name="part", inputs=[], outputs=[picture, status], status=status, told="It stays.")
+    return Part(name="part", inputs=[], outputs=[picture, status], status=status, cancelled_text="It stays.")
 
 
 def counting() -> Iterator[Any]:

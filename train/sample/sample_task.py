@@ -1,6 +1,6 @@
 """Training of a DCGAN: its hyper-parameters, and a step of both networks on pictures held in memory.
 
-Radford et al. 2016 is what remains with every option off; what each adds is told beside it. A step holds its whole
+Radford et al. 2016 is what remains with every option off; what each adds stands beside it. A step holds its whole
 batch, there are no micro-batches: BatchNorm would see other statistics. Several processes share a batch out
 (`train.engine.distributed`), with that same reservation.
 """
@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvdemo.config import setting
+from cvdemo.images import to_batch, to_images
 from cvdemo.nets.dcgan import Discriminator, Generator, Norm
 from cvdemo.weights import load_state_dict
 from train.data.hdf5 import Pictures
@@ -234,7 +235,7 @@ class GanTask(Task):
         """Writes a PNG grid of fixed latents."""
         random = torch.Generator().manual_seed(_PREVIEW_SEED)
         latents = torch.randn(PREVIEW_SIDE**2, self.config.latent_dim, generator=random)
-        pictures = to_uint8(network(latents.to(self.device)))
+        pictures = from_signed(network(latents.to(self.device)))
         Image.fromarray(square_grid(pictures)).save(path_without_suffix.with_suffix(".png"))
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -296,14 +297,12 @@ def load_start(start: str, generator: Generator, discriminator: Discriminator) -
 
 def to_signed(pictures: Pictures) -> Tensor:
     """(B, H, W, C) uint8 -> (B, C, H, W) float in [-1, 1], which G's tanh ends in; channels last in memory."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return to_batch(pictures) * 2 - 1
 
 
-def to_uint8(pictures: Tensor) -> Pictures:
+def from_signed(pictures: Tensor) -> Pictures:
     """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8, rounded."""
-    scaled = ((pictures.float() + 1) * 127.5).round().clamp(0, 255)
-    array: Pictures = scaled.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
-    return array
+    return to_images((pictures.float() + 1) / 2)
 
 
 @torch.no_grad()
@@ -312,7 +311,7 @@ def generated(network: Generator, count: int, seed: int, device: torch.device) -
     random = torch.Generator().manual_seed(seed)
     for start in range(0, count, _BATCH):
         latents = torch.randn(min(_BATCH, count - start), network.latent_dim, generator=random)
-        yield to_uint8(network(latents.to(device)))
+        yield from_signed(network(latents.to(device)))
 
 
 def square_grid(pictures: Pictures) -> Pictures:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.drawing import INK, PAPER, draw_box
-from cvdemo.detect.scan import LevelScores, Scan
 from cvdemo.images import ImageArray
 from cvdemo.ops.boxes import FloatArray
 from cvdemo.ops.heatmap import overlay_heatmap

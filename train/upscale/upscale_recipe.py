@@ -29,7 +29,7 @@ from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, command_of
 from train.upscale.degradation import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.upscale.patches import GRID_PX, cut, noise_patches, packed_patches
-from train.upscale.super_resolution_task import Network, Scale, SuperResolutionConfig, SuperResolutionTask, restorer
+from train.upscale.upscale_task import Network, Scale, SuperResolutionConfig, SuperResolutionTask, restorer
 
 T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010), without every 15th, which are held out"
 BSDS = "train and test of BSDS500 (Arbelaez et al. 2011), without 302003, which Set5's woman is cut from"

@@ -22,12 +22,12 @@ from train.publishing.recipe import Context, PublishOptions, command_of
 from train.recipes import RECIPES, srcnn, srcnn_915, srcnn_935, srcnn_fast
 from train.recipes.srcnn import SrcnnConfig
 from train.recipes.srcnn_fast import FastSrcnnConfig
-from train.upscale import super_resolution_recipe
-from train.upscale import super_resolution_task as super_resolution
+from train.upscale import upscale_recipe
+from train.upscale import upscale_task as super_resolution
 from train.upscale.degradation import measure
 from train.upscale.patches import PatchArray, cut, noise_patches
-from train.upscale.super_resolution_recipe import bsds_folders, build, folder_of, measure_on_test_sets, training_files
-from train.upscale.super_resolution_task import (
+from train.upscale.upscale_recipe import bsds_folders, build, folder_of, measure_on_test_sets, training_files
+from train.upscale.upscale_task import (
     SuperResolutionConfig,
     SuperResolutionTask,
     pixel_loss,
@@ -303,7 +303,7 @@ def test_what_is_published_loads_and_measures_the_same(
     config = recipe.RECIPE.config(steps=2, evaluate_every=2, scale=3, bsds=False, **{**TINY, **small})
     context = Context(data=tmp_path, device=CPU, amp=False)
     Trainer(build(config, context), config, tmp_path / "run").run()
-    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
+    monkeypatch.setattr(upscale_recipe, "check_gate", lambda *_: None)
     weights = tmp_path / "weights"
     name = recipe.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=weights))
     assert name == ("srcnn_935_x3" if recipe is srcnn_935 else "srcnn_fast_x3")
@@ -313,8 +313,8 @@ def test_what_is_published_loads_and_measures_the_same(
     assert (weights / f"{name}_curves.png").read_bytes() == (tmp_path / "run" / "curves.png").read_bytes()
     assert f"]({name}_curves.png)" in (weights / f"{name}.md").read_text()
     assert entry.metric["n"] == 3 and "set5 and set14; step 2 of 2, chosen on" in entry.metric["split"]
-    monkeypatch.setattr(super_resolution_recipe, "entry_of", lambda name: load_manifest(weights)[name])
-    monkeypatch.setattr(super_resolution_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
+    monkeypatch.setattr(upscale_recipe, "entry_of", lambda name: load_manifest(weights)[name])
+    monkeypatch.setattr(upscale_recipe, "load_state_dict", lambda name: load_state_dict(name, weights))
     again = recipe.RECIPE.evaluate(name, context)
     for key in ("set5", "set14"):
         assert round(again[key]["psnr"], 2) == entry.metric["value"][key]
@@ -334,7 +334,7 @@ def test_settings_are_refused_before_patches_are_cut(
     changes: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_noise(tmp_path / "t91", 3)
-    monkeypatch.setattr(super_resolution_recipe, "packed_patches", lambda *given: pytest.fail("patches were cut"))
+    monkeypatch.setattr(upscale_recipe, "packed_patches", lambda *given: pytest.fail("patches were cut"))
     context = Context(data=tmp_path, device=CPU, amp=False)
     with pytest.raises(ValueError, match=message):
         build(replace(SRCNN_TINY, bsds=False, **changes), context)
@@ -357,7 +357,7 @@ def test_a_weight_says_that_bsds_was_used(tmp_path: Path, monkeypatch: pytest.Mo
     config = replace(SRCNN_TINY, steps=1, evaluate_every=1)
     context = Context(data=tmp_path, device=CPU, amp=False)
     Trainer(build(config, context), config, tmp_path / "run").run()
-    monkeypatch.setattr(super_resolution_recipe, "check_gate", lambda *_: None)
+    monkeypatch.setattr(upscale_recipe, "check_gate", lambda *_: None)
     srcnn.RECIPE.publish(config, tmp_path / "run", context, PublishOptions(name="t", weights_dir=tmp_path / "weights"))
     assert "train and test of BSDS500" in load_manifest(tmp_path / "weights")["t"].dataset
 

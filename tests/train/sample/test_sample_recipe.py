@@ -23,9 +23,9 @@ from train.recipes import dcgan, dcgan_cars, dcgan_fashion
 from train.recipes.dcgan import DcganConfig
 from train.recipes.dcgan_fashion import DcganFashionConfig
 from train.sample import card as gan_card
-from train.sample import gan_recipe
+from train.sample import sample_recipe
 from train.sample.card import CARD_SEED, CARD_TRUNCATION, card_samples
-from train.sample.gan_recipe import GanRecipe
+from train.sample.sample_recipe import GanRecipe
 
 CPU = torch.device("cpu")
 TINY = {
@@ -60,8 +60,8 @@ def test_what_is_published_loads_and_measures_the_same(tmp_path: Path, monkeypat
     assert entry.metric["n"] == 8 and entry.metric["value"]["fd_lite0"] > 0 and entry.task == "sample"
     stored, averaged = load_state_dict("dcgan_test", weights), load(tmp_path / "run" / BEST)["ema"]
     assert all(torch.equal(t, averaged[key].half() if t.ndim == 4 else averaged[key]) for key, t in stored.items())
-    monkeypatch.setattr(gan_recipe, "entry_of", lambda name: load_manifest(weights)[name])
-    monkeypatch.setattr(gan_recipe, "read_generator", lambda name: read_generator(name, weights))
+    monkeypatch.setattr(sample_recipe, "entry_of", lambda name: load_manifest(weights)[name])
+    monkeypatch.setattr(sample_recipe, "read_generator", lambda name: read_generator(name, weights))
     again = dcgan.RECIPE.evaluate("dcgan_test", context)
     assert again["split"] == "training pictures"
     assert {key: again[key] for key in entry.metric["value"]} == entry.metric["value"]
@@ -114,7 +114,7 @@ def test_a_card_is_not_made_with_other_pictures(tmp_path: Path) -> None:
 def test_settings_are_refused_before_the_folder_is_packed(
     changes: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gan_recipe, "packed_folder", lambda *given: pytest.fail("pictures were packed"))
+    monkeypatch.setattr(sample_recipe, "packed_folder", lambda *given: pytest.fail("pictures were packed"))
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False)
     with pytest.raises(ValueError, match=message):
         dcgan.RECIPE.build(DcganConfig(**{**TINY, **changes}), context)
@@ -173,7 +173,7 @@ def test_a_name_that_is_none_is_refused_before_the_measure(tmp_path: Path) -> No
 
 
 def test_a_run_without_previews_fails_before_the_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gan_recipe, "measure", lambda *given: pytest.fail("measured for nothing"))
+    monkeypatch.setattr(sample_recipe, "measure", lambda *given: pytest.fail("measured for nothing"))
     monkeypatch.setattr(gan_card, "find_neighbours", lambda *given: pytest.fail("compared for nothing"))
     context = Context(data=noise_folder(tmp_path / "faces"), device=CPU, amp=False, pictures=8)
     config = DcganConfig(**{**TINY, "preview_every": 0, "evaluate_every": 0})
@@ -194,7 +194,7 @@ def test_a_measure_that_fails_leaves_the_card_as_it_was(tmp_path: Path, monkeypa
     def fail(*given: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(gan_recipe, "measure", fail)
+    monkeypatch.setattr(sample_recipe, "measure", fail)
     options = PublishOptions(weights_dir=weights, name="dcgan_test")
     with pytest.raises(MemoryError), pytest.warns(UserWarning, match=r"last.pt: missing"):
         dcgan.RECIPE.publish(config, tmp_path / "other", context, options)

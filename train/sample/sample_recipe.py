@@ -24,9 +24,9 @@ from train.publishing.publish import checked_name, paragraphs
 from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, command_of
 from train.sample.card import card_pictures
-from train.sample.gan_task import GanConfig, GanTask, check_steps, generated, new_networks
 from train.sample.lite0_features import RealFeatures, digest_of, feature_cache
 from train.sample.measures import PROTOCOL, SampleQuality, rounded
+from train.sample.sample_task import GanConfig, GanTask, check_steps, generated, new_networks
 
 _MEASURE_SEED = 2026
 _COLOURS = {3: "RGB", 1: "grey"}  # by the number of channels

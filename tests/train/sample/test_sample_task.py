@@ -16,9 +16,9 @@ from tests.train.tiny_tasks import same_run
 from train.engine.checkpoint import BEST, LAST, load
 from train.engine.loop import Trainer, seeded
 from train.engine.monitor import METRICS_FILE, is_evaluation, read_records
-from train.sample import gan_task as gan
-from train.sample.gan_task import GanConfig, GanTask, generated, square_grid, to_signed, to_uint8
+from train.sample import sample_task as gan
 from train.sample.losses import r1_penalty
+from train.sample.sample_task import GanConfig, GanTask, from_signed, generated, square_grid, to_signed
 
 CPU = torch.device("cpu")
 TINY = GanConfig(
@@ -304,7 +304,7 @@ def test_signed_pictures_round_trip() -> None:
     pictures = noise_pictures(4)
     signed = to_signed(pictures)
     assert signed.min() >= -1 and signed.max() <= 1
-    assert np.array_equal(to_uint8(signed), pictures)
+    assert np.array_equal(from_signed(signed), pictures)
 
 
 def test_generated_pictures_follow_their_seed() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cvdemo.detect.scan import LevelScores, Scan
-from cvdemo.detect.scan_views import draw_score_map, draw_windows, score_map
+from cvdemo.detect.candidates import LevelScores, Scan
+from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_map
 from cvdemo.images import ImageArray
 from cvdemo.ops.boxes import FloatArray
 
