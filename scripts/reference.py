@@ -17,7 +17,7 @@ from cvdemo.classify.adversarial import FoolConfig
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.explain import ExplainConfig
 from cvdemo.cli.parser import make_parser
-from cvdemo.config import SEED_MAX, Config, default_of, settings_of
+from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.sample.generate import SampleConfig
@@ -39,9 +39,20 @@ CONFIGS: dict[str, type[Config]] = {
     "Walk": WalkConfig,
     "Upscale": UpscaleConfig,
 }
+SETTINGS_OF_ENDPOINT = {  # whose settings an endpoint takes under their own names
+    "/classify": ClassifyConfig,
+    "/explain": ExplainConfig,
+    "/fool": FoolConfig,
+    "/detect": DetectConfig,
+    "/dream": DreamConfig,
+    "/stylize": StyleConfig,
+    "/sample": SampleConfig,
+    "/walk": WalkConfig,
+    "/upscale": UpscaleConfig,
+}
 INTRODUCTION = (
     "[Use from programs](../how-to/use-from-programs.md) shows how to call them. "
-    "[Settings](settings.md) tells the ranges of the inputs."
+    "[Settings](settings.md) tells what each setting does."
 )
 MADE = "<!-- Made by `python -m scripts.reference`; do not edit. -->"
 
@@ -78,14 +89,18 @@ def settings() -> str:
 
 def _rows(config: type[Config]) -> Iterator[list[Any]]:
     for name, described in settings_of(config).items():
-        if described.choices is not None:
-            allowed = ", ".join(str(choice) for choice in described.choices)
-        elif described.minimum is not None and described.maximum is not None and described.maximum < SEED_MAX:
-            allowed = f"{described.minimum:g} to {described.maximum:g}"
-        else:
-            allowed = ""
-        unit = f" ({described.unit})" if described.unit else ""
-        yield [f"`{name}`", default_of(config, name), allowed + unit, f"{described.label}. {described.help}"]
+        yield [f"`{name}`", default_of(config, name), _range(described), f"{described.label}. {described.help}"]
+
+
+def _range(described: Setting) -> str:
+    """What a setting may be, with its unit."""
+    unit = f" {described.unit}" if described.unit else ""
+    if described.choices is not None:
+        return ", ".join(str(choice) for choice in described.choices) + unit
+    if described.minimum is None or described.maximum is None:
+        return unit.strip()
+    most = f"{described.maximum:g}" if described.maximum < SEED_MAX else f"{described.maximum:,.0f}"
+    return f"{described.minimum:g} to {most}{unit}"
 
 
 def endpoints() -> str:
@@ -94,15 +109,26 @@ def endpoints() -> str:
     info: Any = build_page().get_api_info()
     for name, described in sorted(info["named_endpoints"].items()):
         lines += ["", f"## {name}", "", str(described.get("description", "")).strip(), ""]
-        lines += table(["Input", "Default", "Type"], _inputs(described))
+        lines += table(["Input", "Default", "Range", "Type"], _inputs(name, described))
         lines += ["", *table(["Output", "Type"], _outputs(described))]
     return "\n".join(lines) + "\n"
 
 
-def _inputs(described: Any) -> Iterator[list[Any]]:
+def _inputs(endpoint: str, described: Any) -> Iterator[list[Any]]:
+    config = SETTINGS_OF_ENDPOINT.get(endpoint)
+    fields = {} if config is None else settings_of(config)
     for parameter in described["parameters"]:
+        name = parameter["parameter_name"]
+        allowed = _range(fields[name]) if name in fields else ""
         default = _default(parameter["parameter_default"]) if parameter["parameter_has_default"] else "needed"
-        yield [f"`{parameter['parameter_name']}`", default, parameter["python_type"]["type"]]
+        kind = parameter["python_type"]["type"].split("[")[0]  # the choices stand in the range
+        yield [f"`{name}`", default, allowed or _choices(parameter), kind]
+
+
+def _choices(parameter: Any) -> str:
+    """Of an input that is no setting: what its type lists."""
+    kind: str = parameter["python_type"]["type"]
+    return kind.removeprefix("Literal[").removesuffix("]") if kind.startswith("Literal[") else ""
 
 
 def _default(value: Any) -> str:
