@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page, tmp_pat
     with run_of(tab, "astronaut"):
         tab.locator("#tab-detect .gallery button").nth(3).click()
     status = tab.locator("#detect-status")
-    expect(status).to_contain_text("Level 2 of 6")
+    expect(status).to_contain_text(re.compile("Level [2-5] of 6"))
     tab.click("#detect-cancel")
     expect(status).to_have_text("Cancelled; what was found stays.")
     expect(tab.locator("#detect-table")).not_to_contain_text("Egyptian Mau")  # of the picture before
