@@ -156,11 +156,12 @@ def test_a_few_files_are_answered_by_every_other_endpoint(hostile: HostilePage, 
 def test_every_file_is_answered_by_every_endpoint(
     hostile: HostilePage, endpoint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Here memory stands where photographs have brought it at the same endpoint."""
+    """Here memory stands where photographs have brought it at the same endpoint, sent by as many clients at once."""
     names = [f"{kind}/{name}" for kind, files in hostile_files().items() for name in files]
     photographs = sorted(hostile.folder.glob("photograph_*.jpg" if endpoint != "upscale" else "enlargeable.jpg"))
     settings, said = CHEAPEST.get(endpoint, {}), dict[str, str | None]()
-    stood_mb = peak_of(hostile, lambda: [hostile.send(endpoint, path, settings) for path in photographs])
+    ordinary = [path.name for path in photographs for _ in range(CLIENTS)]
+    stood_mb = peak_of(hostile, lambda: send_all(hostile, endpoint, ordinary, settings))
     started = time.monotonic()
     peak_mb = peak_of(hostile, lambda: said.update(send_all(hostile, endpoint, names, settings)))
     results = sum(words is None for words in said.values())
