@@ -18,6 +18,7 @@ from cvdemo.images import (
     center_crop,
     from_uint8,
     normalise,
+    on_white,
     png_bytes,
     read_image,
     resize_short_side,
@@ -247,3 +248,10 @@ def test_packing_a_png_ends_with_its_visitor() -> None:
     with stopping_when(lambda: left_after(5)), pytest.raises(InputError, match="nobody waits"):
         png_bytes(picture, 1, Deadline())
     assert asked == {False: 5, True: 1}
+
+
+def test_a_large_picture_is_laid_on_white_in_bands_and_the_same() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1000, 4), np.uint8)
+    white = Image.new("RGBA", (1000, 1500), "white")
+    expected = np.asarray(Image.alpha_composite(white, Image.fromarray(noise)).convert("RGB"))
+    assert np.array_equal(on_white(noise), expected)
