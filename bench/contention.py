@@ -7,17 +7,12 @@ found, and with other work on the machine the ratios against free cores come out
 
 import argparse
 import dataclasses
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +23,7 @@ import torch
 from gradio_client import Client, handle_file
 
 from bench.load import busy_processes, found
+from bench.memory import page
 from bench.threads import milliseconds
 from cvdemo import backends
 from cvdemo.classify.classifier import load_classifier
@@ -138,27 +134,6 @@ def busy_rows(seconds: float) -> Iterator[Row]:
         yield Row(f"{name.removesuffix('Request')} beside one busy process", ratio(beside, alone), BUSY_TARGET)
 
 
-@contextmanager
-def page() -> Iterator[str]:
-    """The address of a page of its own, by `python app.py`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1"}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < end and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def classify_row(url: str, count: int) -> Row:
     """The 95th percentile of classifications, one after the other, while a style transfer runs."""
     other, own = Client(url, verbose=False), Client(url, verbose=False)
@@ -213,7 +188,7 @@ def main(argv: list[str] | None = None) -> None:
     print(forward_row(), flush=True)
     for row in busy_rows(args.seconds):
         print(row, flush=True)
-    with page() as url:
+    with page() as (_, url):
         print(classify_row(url, args.classifications), flush=True)
         print(together_row(url), flush=True)
 

@@ -1,4 +1,4 @@
-"""Where requests run: `CVDEMO_BACKEND` chooses. "local" is this process.
+"""Where requests run: `CVDEMO_BACKEND` chooses. "local" is this process, "ray" is Ray Serve.
 
 All of them take the same requests and give the same steps. `cvdemo.demos.run` is the plain way, in the calling thread.
 """

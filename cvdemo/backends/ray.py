@@ -135,7 +135,8 @@ class RayBackend:
     def _handle(self, demo: str) -> DeploymentHandle:
         """The deployment of a demo, made when it is first asked for; `BusyError` where no machine takes it in time."""
         with self._lock:
-            if demo not in self._handles:
+            former = self._handles.get(demo)
+            if former is None or (former.done() and former.exception() is not None):  # one that failed is tried anew
                 self._handles[demo] = self._pool.submit(self._deploy, demo)
             coming = self._handles[demo]
         deadline = Deadline(RAY_STARTING_S)

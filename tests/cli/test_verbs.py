@@ -13,10 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.cli.parser import make_parser
 from cvdemo.cli.run import main
 from cvdemo.cli.verbs import TASKS
-from cvdemo.config import settings_of
 from cvdemo.demo import last_step
 from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
@@ -25,8 +23,7 @@ from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.srcnn import SRCNN
-from cvdemo.sample.generate import SampleConfig, generate, latents
-from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.sample.generate import generate, latents
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.run import StyleRequest
 from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
@@ -368,36 +365,3 @@ def test_what_cannot_be_done_is_one_sentence(
     printed = capsys.readouterr()
     assert sentence in printed.err and printed.err.count("\n") == 1 and printed.out == ""
     np.testing.assert_array_equal(read_image("a.png"), noise)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--scale", "5"], "argument --scale: invalid choice: "),
-        (["--tile-px", "9"], "tile_px must be at least 64, got 9"),
-        (["--tile-px", "many"], "argument --tile-px: invalid int value: 'many'"),
-        (["--device", "abacus"], "abacus"),
-        (["--colour", "3"], "unrecognized arguments: --colour 3"),
-    ],
-)
-def test_a_wrong_option_is_a_usage_error(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["upscale", "in.png", "out.png", *options])
-    assert words in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", [*TASKS, "sample"])
-def test_help_tells_every_setting(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main([name, "--help"])
-    text = capsys.readouterr().out
-    configs = [TASKS[name].config] if name in TASKS else [SampleConfig, WalkConfig]
-    for setting_name, described in (item for config in configs for item in settings_of(config).items()):
-        assert "--" + setting_name.replace("_", "-") in text
-        assert described.label.split()[0] in text
-
-
-def test_the_six_verbs() -> None:
-    with pytest.raises(SystemExit, match="0"):
-        make_parser().parse_args(["--help"])
-    assert set(TASKS) | {"sample"} == {"classify", "detect", "dream", "stylize", "sample", "upscale"}
