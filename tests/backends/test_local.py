@@ -305,7 +305,7 @@ def test_the_cores_are_looked_at_from_the_first_job_until_the_end(demos: Demos) 
     cores = quiet(1)
     noted: list[str] = []
     cores.start = lambda: noted.append("start")  # type: ignore[method-assign]  # notes it
-    cores.stop = lambda: noted.append("stop")  # type: ignore[method-assign]
+    cores.stop = lambda: noted.append("stop")  # type: ignore[method-assign]  # notes it
     backend = LocalBackend(demos.run, cores)
     assert not noted
     last_step(backend.run(Ask(name="a", time_limit_s=0.0)))

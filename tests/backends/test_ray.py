@@ -140,3 +140,20 @@ def test_a_number_of_replicas_that_is_none_is_one_sentence(monkeypatch: pytest.M
     monkeypatch.setenv(REPLICAS, text)
     with pytest.raises(InputError, match="CVDEMO_RAY_REPLICAS has to be a whole number from 1 to 64"):
         RayBackend()
+
+
+def test_a_deployment_that_failed_is_tried_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+
+    def deploy(self: RayBackend, demo: str) -> str:
+        tries.append(demo)
+        if len(tries) == 1:
+            raise RuntimeError("no machine took it")
+        return "handle"
+
+    monkeypatch.setattr(RayBackend, "_start", lambda self: None)
+    monkeypatch.setattr(RayBackend, "_deploy", deploy)
+    made = RayBackend(replicas=1)
+    with pytest.raises(RuntimeError, match="no machine took it"):
+        made._handle("style")
+    assert made._handle("style") == made._handle("style") == "handle" and len(tries) == 2
