@@ -2,9 +2,9 @@
 
 `python -m bench.upscale --data DIR`, with folders `set5` and `set14` in DIR; further folders of pictures there are
 measured when named with `--sets`. By the papers' protocol (`train.upscale.degradation`); if bicubic on Set5 misses the
-published figures, nothing is printed. Times are of whole RGB pictures, uint8 in and out, everyone in one thread, in CPU
-seconds, which other work on the machine hardly stretches: median of interleaved rounds. The peers enlarge by bicubic or
-Lanczos; that is what a page would do without a network.
+published figures, nothing is printed. Times are of whole RGB pictures, uint8 in and out, in CPU seconds, which other
+work on the machine hardly stretches: median of interleaved rounds. The peers have one thread, the page as many as it
+takes. They enlarge by bicubic or Lanczos; that is what a page would do without a network.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cvdemo.demo import result_of
 from cvdemo.images import ImageArray, to_image, to_tensor
 from cvdemo.ops.bicubic_enlarge import enlarge
-from cvdemo.upscale.bands import onnx_engine
+from cvdemo.runtime import PROCESS_THREADS
 from cvdemo.upscale.catalogue import SCALES, list_networks
 from cvdemo.upscale.network import Net, make_network, prepared, torch_engine
-from cvdemo.upscale.upscale import UpscaleConfig, upscale
+from cvdemo.upscale.run import UpscaleRequest, run_upscale
+from cvdemo.upscale.upscale import UpscaleConfig, upscale_steps
 from cvdemo.weights import entry_of, load_state_dict
 from train.upscale.degradation import GATE_DB, PROTOCOL, check_gate, measure, read_folder
 from train.upscale.upscale_recipe import folder_of
@@ -91,10 +93,13 @@ def resizers(scale: int) -> dict[str, Resizer]:
             cv2.resize(image, None, fx=scale, fy=scale, interpolation=interpolation), dtype=np.uint8
         )
 
-    def by_network(network: Net, in_torch: bool) -> Resizer:
-        ready = prepared(network, scale, engine=torch_engine(network) if in_torch else onnx_engine(network, threads=1))
-        config = UpscaleConfig(scale=scale)
-        return lambda image: upscale(image, ready, config).image
+    def on_the_page(value: str) -> Resizer:
+        config = UpscaleConfig(scale=scale, network=value)
+        return lambda image: result_of(run_upscale(_request(image, config))).image
+
+    def in_torch(network: Net) -> Resizer:
+        ready, config = prepared(network, scale, engine=torch_engine(network)), UpscaleConfig(scale=scale)
+        return lambda image: [step.image for step in upscale_steps(image, ready, config, with_bicubic=False)][-1]
 
     ways: dict[str, Resizer] = {
         "Pillow BICUBIC": lambda image: _pillow(image, scale),
@@ -103,9 +108,13 @@ def resizers(scale: int) -> dict[str, Resizer]:
         "our bicubic, equal to MATLAB's": lambda image: _our_bicubic(image, scale),
     }
     for value, network in load(scale).items():
-        ways[f"{value}, torch"] = by_network(network, in_torch=True)
-        ways[f"{value}, ONNX Runtime"] = by_network(network, in_torch=False)
+        ways[f"{value}, torch"] = in_torch(network)
+        ways[f"{value}, this project's page"] = on_the_page(value)
     return ways
+
+
+def _request(image: ImageArray, config: UpscaleConfig) -> UpscaleRequest:
+    return UpscaleRequest(image=image, config=config, with_bicubic=False, device="cpu")
 
 
 def _pillow(image: ImageArray, scale: int) -> ImageArray:
@@ -171,6 +180,7 @@ def machine(rounds: int, side_px: int) -> dict[str, Any]:
         "result_px": [side_px, side_px],
         "rounds": rounds,
         "threads": 1,
+        "threads_of_the_page": PROCESS_THREADS,
         "cpu_cores": os.cpu_count(),
         "versions": {
             "torch": torch.__version__,
@@ -217,9 +227,10 @@ def main(argv: list[str] | None = None) -> None:
         return
     print("\n\n".join([*quality_tables(found, counts), time_table(times)]))
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    threads = f"one thread, the page {about['threads_of_the_page']}"
     size = f"{args.side_px} x {args.side_px} px"
     print(f"\nQuality: {PROTOCOL}.")
-    print(f"Time: results of {size}, median of {args.rounds} interleaved rounds, one thread; {versions}")
+    print(f"Time: results of {size}, median of {args.rounds} interleaved rounds, {threads}; {versions}")
 
 
 if __name__ == "__main__":

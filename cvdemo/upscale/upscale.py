@@ -73,14 +73,6 @@ class UpscaleStep:
     is_last: bool
 
 
-@dataclass(frozen=True)
-class Upscaled:
-    """The result: `image` by the network and `bicubic`, both uint8 (H, W, 3 or 4) of the same size."""
-
-    image: ImageArray
-    bicubic: ImageArray
-
-
 def load_network(choice: UpscaleChoice, device: str = "auto") -> DetailNetwork:
     """The network of a choice, loaded on first use and shared; on the CPU ONNX Runtime runs it, on a GPU torch.
 
@@ -143,23 +135,6 @@ def upscale_steps(
         yield UpscaleStep(done, len(places), restored, bicubic, out_of_time or done == len(places))
         if out_of_time:
             return
-
-
-def upscale(
-    image: ImageArray, network: DetailNetwork, config: UpscaleConfig, deadline: Deadline | None = None
-) -> Upscaled:
-    """The picture enlarged by `config.scale`, by a network that is at hand; see `upscale_steps`.
-
-    Raises:
-        ValueError: the network is for another scale.
-        InputError: the result would be too large, or the deadline came first.
-    """
-    check_result_size(image.shape[0], image.shape[1], config.scale)
-    *_, last = upscale_steps(image, network, config, deadline)
-    if last.done < last.total:
-        raise InputError(time_ran_out(last.done, last.total))
-    assert last.bicubic is not None  # by default it is asked for
-    return Upscaled(last.image, last.bicubic)
 
 
 def time_ran_out(done: int, total: int) -> str:

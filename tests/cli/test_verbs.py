@@ -28,8 +28,9 @@ from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.run import StyleRequest
 from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
 from cvdemo.upscale.network import DetailNetwork, prepared
-from cvdemo.upscale.upscale import UpscaleConfig, UpscaleStep, upscale, upscale_steps
+from cvdemo.upscale.upscale import UpscaleConfig, UpscaleStep, upscale_steps
 from tests.helpers.png_files import save_png
+from tests.helpers.upscaled import upscaled
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def size_wh(path: str | Path) -> tuple[int, int]:
 def test_upscale_is_the_function_of_the_page(noise: ImageArray, small_srcnn: SRCNN, tmp_path: Path) -> None:
     save_png(noise, tmp_path / "in.png")
     assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--scale", "3"]) == 0
-    expected = upscale(noise, prepared(small_srcnn, 3), UpscaleConfig(scale=3)).image
+    expected = upscaled(noise, prepared(small_srcnn, 3), UpscaleConfig(scale=3)).image
     np.testing.assert_array_equal(read_image(tmp_path / "out.png"), expected)
 
 
@@ -77,7 +78,7 @@ def test_upscale_keeps_alpha(noise: ImageArray, small_srcnn: SRCNN, tmp_path: Pa
     rgba = np.dstack([noise, np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))])
     save_png(rgba, tmp_path / "in.png")
     assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png")]) == 0
-    expected = upscale(rgba, prepared(small_srcnn, 2), UpscaleConfig()).image
+    expected = upscaled(rgba, prepared(small_srcnn, 2), UpscaleConfig()).image
     written = read_image(tmp_path / "out.png", keep_alpha=True)
     assert written.shape == (96, 128, 4)
     np.testing.assert_array_equal(written, expected)

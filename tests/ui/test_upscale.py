@@ -14,10 +14,11 @@ from cvdemo.images import ImageArray, on_white, read_image
 from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, PREVIEW_SIDE_PX
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.upscale.catalogue import list_networks, network_named
-from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, load_network
 from cvdemo.weights import load_manifest
 from tests.helpers.png_files import save_png
 from tests.helpers.untrained_upscale_weights import add_fast
+from tests.helpers.upscaled import upscaled
 from tests.ui.browser_steps import open_page
 from tests.ui.page_server import serve
 
@@ -172,14 +173,14 @@ def test_alpha_comes_back(tab: Page, tmp_path: Path) -> None:
         tab.click("#upscale-download")
     download.value.save_as(tmp_path / "result.png")
     result = read_image(tmp_path / "result.png", keep_alpha=True)
-    np.testing.assert_array_equal(result, upscale(picture, load_network(network_named(2)), UpscaleConfig()).image)
+    np.testing.assert_array_equal(result, upscaled(picture, load_network(network_named(2)), UpscaleConfig()).image)
 
 
 def test_the_endpoint_keeps_alpha_and_shows_it_on_white(client: Client, tmp_path: Path) -> None:
     picture = disc()
     sent = handle_file(save_png(picture, tmp_path / "disc.png"))
     (_, after), path = client.predict(image=sent, scale=3, api_name="/upscale")
-    expected = upscale(picture, load_network(network_named(3)), UpscaleConfig(scale=3))
+    expected = upscaled(picture, load_network(network_named(3)), UpscaleConfig(scale=3))
     np.testing.assert_array_equal(read_image(path, keep_alpha=True), expected.image)
     shown = read_image(after, keep_alpha=True)
     np.testing.assert_array_equal(shown[..., :3], on_white(expected.image))
@@ -230,7 +231,7 @@ def test_a_phone_shows_it_all(phone: Page, server: str) -> None:
 def test_the_endpoint_gives_what_the_library_gives(client: Client, scale: int) -> None:
     pair, path = client.predict(image=handle_file(example_picture("chelsea")), scale=scale, api_name="/upscale")
     picture = read_image(example_picture("chelsea"))
-    expected = upscale(picture, load_network(network_named(scale)), UpscaleConfig(scale=scale))
+    expected = upscaled(picture, load_network(network_named(scale)), UpscaleConfig(scale=scale))
     png = read_image(path)
     assert path.endswith(".png") and png.shape == (CHELSEA_WH[1] * scale, CHELSEA_WH[0] * scale, 3)
     assert np.abs(png.astype(int) - expected.image).max() <= 1

@@ -11,8 +11,9 @@ from cvdemo.errors import InputError, WeightsError
 from cvdemo.images import ImageArray
 from cvdemo.upscale import upscale as upscale_module
 from cvdemo.upscale.catalogue import NETWORKS, list_networks, network_named, networks_or_default
-from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, load_network
 from tests.helpers.untrained_upscale_weights import add_fast
+from tests.helpers.upscaled import upscaled
 
 
 @pytest.fixture
@@ -89,6 +90,6 @@ def test_the_fast_network_is_loaded_and_runs(folder: Path, noise: ImageArray, mo
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", folder)
     fast, paper = (load_network(network_named(2, value), "cpu") for value in ("auto", "9-5-5"))
     assert (fast.reads, paper.reads) == ("low_res", "enlarged")
-    results = [upscale(noise, network, UpscaleConfig()).image for network in (fast, paper)]
+    results = [upscaled(noise, network, UpscaleConfig()).image for network in (fast, paper)]
     assert results[0].shape == results[1].shape == (96, 128, 3)
     assert np.abs(results[0].astype(int) - results[1]).max() > 3

@@ -15,7 +15,8 @@ from cvdemo.runtime import Deadline
 from cvdemo.upscale import quality
 from cvdemo.upscale.catalogue import list_networks, network_named
 from cvdemo.upscale.quality import Quality, luma_quality, shrink
-from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, load_network
+from tests.helpers.upscaled import upscaled
 
 
 def only(pred: ImageArray, target: ImageArray, border_px: int) -> Quality:
@@ -112,7 +113,7 @@ def test_a_deadline_ends_it_without_a_number() -> None:
 @pytest.mark.parametrize(("scale", "value"), [(scale, value) for scale in (2, 3, 4) for value in list_networks(scale)])
 def test_the_real_weights_beat_bicubic(chelsea: ImageArray, scale: int, value: str) -> None:
     low_res, original = shrink(chelsea, scale)
-    result = upscale(low_res, load_network(network_named(scale, value), "cpu"), UpscaleConfig(scale=scale))
+    result = upscaled(low_res, load_network(network_named(scale, value), "cpu"), UpscaleConfig(scale=scale))
     restored, enlarged = luma_quality([result.image, result.bicubic], original, scale) or []
     assert restored.psnr > enlarged.psnr + 0.3
     assert restored.ssim > enlarged.ssim

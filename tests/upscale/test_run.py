@@ -18,8 +18,9 @@ from cvdemo.upscale.catalogue import UpscaleChoice, list_networks, network_named
 from cvdemo.upscale.network import DetailNetwork, prepared
 from cvdemo.upscale.quality import Quality, luma_quality, shrink
 from cvdemo.upscale.run import UpscaleRequest, run_upscale
-from cvdemo.upscale.upscale import UpscaleConfig, load_network, upscale
+from cvdemo.upscale.upscale import UpscaleConfig, load_network
 from tests.helpers.hand_turned_clock import Clock, set_clock
+from tests.helpers.upscaled import upscaled
 
 FOUR_TILES = UpscaleConfig(scale=2, tile_px=64)  # of a picture of 64 x 48 px
 
@@ -58,7 +59,7 @@ def test_a_step_a_tile_and_the_last_carries_the_result(noise: ImageArray, clock:
     assert [step.seconds_left for step in steps] == [pytest.approx(seconds) for seconds in (3, 2, 1, 0)]
     *earlier, last = steps
     assert not [step for step in earlier if step.result or step.partial] and last.complete
-    expected = upscale(noise, network, FOUR_TILES)
+    expected = upscaled(noise, network, FOUR_TILES)
     np.testing.assert_array_equal(last.result.image, expected.image)
     np.testing.assert_array_equal(last.result.bicubic, expected.bicubic)
     assert last.result.original is last.result.quality is None
@@ -72,7 +73,7 @@ def test_the_measured_way(noise: ImageArray, clock: Clock, network: DetailNetwor
     assert steps[0].result is None and steps[0].seconds_left is None and steps[-1].complete
     result = result_of(steps)
     low_res, original = shrink(noise, 2)
-    expected = upscale(low_res, network, config)
+    expected = upscaled(low_res, network, config)
     np.testing.assert_array_equal(result.image, expected.image)
     np.testing.assert_array_equal(result.original, original)
     assert result.quality is not None
@@ -96,7 +97,7 @@ def test_where_time_runs_out_bicubic_fills_the_rest(
 ) -> None:
     last = last_step(run_upscale(UpscaleRequest(image=noise, config=FOUR_TILES, time_limit_s=limit_s)))
     assert (last.done, last.total, last.complete) == (done, 4, done == 4)
-    whole, result = upscale(noise, network, FOUR_TILES), last.result
+    whole, result = upscaled(noise, network, FOUR_TILES), last.result
     assert result is not None
     restored_rows, restored_cols = (64 if done < 3 else 96), (64 if done == 1 else 128)
     np.testing.assert_array_equal(
@@ -121,7 +122,7 @@ def test_where_time_runs_out_while_it_is_measured_the_picture_is_whole(
     last = last_step(run_upscale(UpscaleRequest(image=noise, config=config, time_limit_s=1)))
     assert (last.done, last.total, last.complete) == (1, 1, False)
     assert last.result is not None and last.result.quality is None
-    np.testing.assert_array_equal(last.result.image, upscale(shrink(noise, 2)[0], network, config).image)
+    np.testing.assert_array_equal(last.result.image, upscaled(shrink(noise, 2)[0], network, config).image)
 
 
 def test_a_visitor_who_leaves_ends_it_at_the_next_tile(noise: ImageArray, clock: Clock) -> None:
@@ -174,6 +175,6 @@ def test_requests_and_steps_pickle(noise: ImageArray, network: DetailNetwork) ->
 def test_the_real_networks_give_what_the_library_gives(chelsea: ImageArray, value: str) -> None:
     picture, config = chelsea[:100, :120], UpscaleConfig(network=value)
     result = result_of(run_upscale(UpscaleRequest(image=picture, config=config, device="cpu")))
-    expected = upscale(picture, load_network(network_named(2, value), "cpu"), config)
+    expected = upscaled(picture, load_network(network_named(2, value), "cpu"), config)
     np.testing.assert_array_equal(result.image, expected.image)
     np.testing.assert_array_equal(result.bicubic, expected.bicubic)
