@@ -8,9 +8,12 @@ the first steps on, and all sizes that are left get the same, smaller number of 
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from cvdemo.demo import Step
+from cvdemo.images import ImageArray
 from cvdemo.runtime import Deadline
 
 RECENT = 5  # steps whose median tells the speed: the first one also prepares the network's memory
@@ -36,6 +39,12 @@ class Progress:
     total: int
     wanted: int
     seconds_left: float
+
+    def step_shown(self, measures: Mapping[str, float], preview: ImageArray | None) -> Step[Any]:
+        """What is told of the work after this step, while there is no result yet."""
+        return Step(
+            done=self.done, total=self.total, seconds_left=self.seconds_left, preview=preview, measures=measures
+        )
 
 
 class Pace:

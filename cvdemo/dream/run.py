@@ -59,22 +59,11 @@ def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
     for state in dream(request.image, network, config, Deadline(request.time_limit_s)):
         objectives = [*objectives, state.objective] if state.progress.step > 1 else [state.objective]
         if previews.due and state.progress.done < state.progress.total:
-            yield _step(state, preview=to_image(state.pixels))
+            yield state.progress.step_shown(_measures(state), to_image(state.pixels))
             previews.shown()
         else:
-            yield _step(state)
+            yield state.progress.step_shown(_measures(state), None)
     yield _last_step(request, state, objectives)
-
-
-def _step(state: DreamStep, preview: ImageArray | None = None) -> Step[Dream]:
-    progress = state.progress
-    return Step(
-        done=progress.done,
-        total=progress.total,
-        seconds_left=progress.seconds_left,
-        preview=preview,
-        measures=_measures(state),
-    )
 
 
 def _last_step(request: DreamRequest, last: DreamStep, objectives: list[float]) -> Step[Dream]:

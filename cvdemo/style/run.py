@@ -60,22 +60,11 @@ def run_style(request: StyleRequest) -> Iterator[Step[Stylized]]:
     previews = PreviewTimer(request.preview_every_s)
     for state in stylize(request.content, request.style, network, config, Deadline(request.time_limit_s)):
         if previews.due and state.progress.done < state.progress.total:
-            yield _step(state, preview=_picture(state.pixels, size_hw))
+            yield state.progress.step_shown(_measures(state), _picture(state.pixels, size_hw))
             previews.shown()
         else:
-            yield _step(state)
+            yield state.progress.step_shown(_measures(state), None)
     yield _last_step(state, size_hw)
-
-
-def _step(state: StyleStep, preview: ImageArray | None = None) -> Step[Stylized]:
-    progress = state.progress
-    return Step(
-        done=progress.done,
-        total=progress.total,
-        seconds_left=progress.seconds_left,
-        preview=preview,
-        measures=_measures(state),
-    )
 
 
 def _last_step(state: StyleStep, size_hw: tuple[int, int]) -> Step[Stylized]:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.demo import Lane, Run, Step, result_of
+from cvdemo.demo import Lane, Run, Step, last_step
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.drawing import draw_detections, to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
@@ -37,6 +37,7 @@ from cvdemo.ui.wiring.controls import (
     picture_input,
     picture_output,
     share_button,
+    warn_if_incomplete,
 )
 from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
@@ -87,9 +88,12 @@ def detect_endpoint(
     )
     picture = load_picture(image)
     request = DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)
-    found: DetectResult = result_of(run(request))
-    if not found.scan.complete:
-        gr.Warning(f"Stopped at the limit of {DETECT_S:g} s before the finest level: small objects may be missing.")
+    last: Step[DetectResult] = last_step(run(request))
+    found = last.result
+    assert found is not None  # `last_step` has seen to it
+    warn_if_incomplete(
+        last, f"Stopped at the limit of {DETECT_S:g} s before the finest level: small objects may be missing."
+    )
     return save_png_quickly(draw_detections(to_canvas(picture), found.detections)), found.detections.as_dict()
 
 

@@ -34,6 +34,7 @@ from cvdemo.ui.wiring.controls import (
     seed_control,
     share_button,
     took,
+    warn_if_incomplete,
     whole_number,
 )
 from cvdemo.ui.wiring.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
@@ -94,8 +95,8 @@ def dream_endpoint(
     picture, config = load_picture(image), config_of(preset, chosen)
     for step in _shown(run, picture, config):
         yield _picture(step, config)
-        if step.result is not None and not step.complete:
-            gr.Warning(f"{_hurried(step.result)} A smaller size leaves time for more.")
+        if step.result is not None:
+            warn_if_incomplete(step, f"{_hurried(step.result)} A smaller size leaves time for more.")
 
 
 def _dream_on_page(run: Run, path: str | None, seed: float | None, *values: Any) -> Iterator[tuple[Any, str]]:

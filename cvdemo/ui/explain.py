@@ -13,15 +13,16 @@ from cvdemo.classify.classifier import NETWORKS
 from cvdemo.classify.explain import METHODS, ExplainConfig, Explanation
 from cvdemo.classify.run import ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.config import default_of
-from cvdemo.demo import Run, Step, result_of
+from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.images import ImageArray
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ops.heatmap import repeat_pixels
-from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took
+from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took, warn_if_incomplete
 from cvdemo.ui.wiring.parts import Part, wire
 
 # What a new answer fills, in the order of `values_for`.
 ANSWER_FIELDS = ("overlay", "explained", "target", "report", "before", "changed", "difference")
+_STOPPED = f"the limit of {EXPLAIN_S:g} s stopped the search for a smaller change"
 NEAREST = -1  # in the choice of classes to turn the answer into
 WITHOUT_ANSWER: dict[str, Any] = {  # what the choices of classes show while there is no answer
     "explained": gr.update(choices=[], value=None, visible=False),
@@ -53,8 +54,10 @@ def explain_endpoint(
     """
     config = ExplainConfig(model=model, method=method, class_name=class_name)
     request = ExplainRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
-    explanation: Explanation = result_of(run(request))
-    return explanation.picture()
+    last: Step[Explanation] = last_step(run(request))
+    warn_if_incomplete(last, f"The limit of {EXPLAIN_S:g} s left time for {last.done} of {last.total} noisy copies.")
+    assert last.result is not None  # `last_step` has seen to it
+    return last.result.picture()
 
 
 def fool_endpoint(
@@ -67,7 +70,10 @@ def fool_endpoint(
     """
     config = FoolConfig(model=model, class_name=class_name)
     request = FoolRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
-    found: Fooled = result_of(run(request))
+    last: Step[Fooled] = last_step(run(request))
+    warn_if_incomplete(last, f"{_STOPPED[0].upper()}{_STOPPED[1:]}.")
+    found = last.result
+    assert found is not None  # `last_step` has seen to it
     return found.changed, found.difference_picture(), as_dict(found)
 
 
@@ -128,7 +134,7 @@ def fool_on_page(run: Run, path: str | None, model: str, target: int | None) -> 
             yield _searching(step), *pictures
             continue
         elapsed = took((time.monotonic() - started) * 1000, "Found")
-        stopped = "" if step.complete else f"; the limit of {EXPLAIN_S:g} s stopped the search for a smaller one"
+        stopped = "" if step.complete else f"; {_STOPPED}"
         yield f"{report(step.result)} {elapsed}{stopped}.", *pictures
 
 

@@ -10,7 +10,7 @@ from cvdemo.limits import WALK_S, WALK_STOPS
 from cvdemo.sample.generate import Pick
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ArithmeticRequest, InterpolateRequest, WalkRequest
-from cvdemo.ui.wiring.controls import save_download, whole_number
+from cvdemo.ui.wiring.controls import named, save_download, warn_if_incomplete, whole_number
 
 BETWEEN = 8  # pictures of an interpolation
 
@@ -74,7 +74,8 @@ def walk_endpoint(
     """A film (mp4, H.264) that walks through latents and back to where it began, at constant speed.
 
     `through` is a list of [seed, index] pairs, such as [[12, 6], [12, 0], [99, 3]]: the pictures that it passes, named
-    as in `/interpolate`. Without it the film passes `stops` random points: the first pictures of `seed`.
+    as in `/interpolate`. Without it the film passes `stops` random points: the first pictures of `seed`. Where time
+    runs out, a warning says so, the film ends where it is, and its name ends in "_incomplete".
     """
     request = WalkRequest(
         config=WalkConfig(seconds=seconds, fps=fps, stops=stops, enlarge=enlarge),
@@ -83,20 +84,22 @@ def walk_endpoint(
         time_limit_s=WALK_S,
     )
     last = last_step(run(request))
-    if not last.complete:
-        raise InputError(f"{cut_short(last)}: choose a shorter film.")
+    warn_if_incomplete(last, cut_short(last))
     return str(save_film(request, last))
 
 
 def cut_short(last: Step[bytes]) -> str:
     """What is said of a film that the time limit has ended, without a stop."""
-    return f"Time ran out after {last.done} of {last.total} frames"
+    return (
+        f"Time ran out after {last.done} of {last.total} frames: the film ends there and does not loop; "
+        "choose a shorter one."
+    )
 
 
 def save_film(request: WalkRequest, last: Step[bytes]) -> Path:
     """The film of the last step as a file to download. Raises `RoomError` where there is no room for it."""
     assert last.result is not None  # the last step has it
-    return save_download(f"{request.generator}_walk.mp4", last.result)
+    return save_download(named(f"{request.generator}_walk", "mp4", last), last.result)
 
 
 def _pairs(generator: str, through: Any, truncation: float) -> tuple[Pick, ...]:

@@ -110,7 +110,7 @@ def walk_on_page(
             yield gr.skip(), f"Frame {step.done} of {step.total}"
     status = took((time.monotonic() - started) * 1000, f"{step.done} frames {_way(request)}")
     if not step.complete:
-        status += f". {cut_short(step)}: the film ends there and does not loop; choose a shorter one."
+        status += f". {cut_short(step)}"
     yield str(save_film(request, step)), status
 
 

@@ -28,6 +28,7 @@ from cvdemo.ui.wiring.controls import (
     seed_control,
     share_button,
     took,
+    warn_if_incomplete,
     whole_number,
 )
 from cvdemo.ui.wiring.loss_plot import loss_plot
@@ -128,8 +129,8 @@ def stylize_endpoint(
     for step in _steps(run, content, style, config):
         if (picture := _picture(step)) is not None:
             yield picture
-        if step.result is not None and not step.complete:
-            gr.Warning(_hurried(step.result))
+        if step.result is not None:
+            warn_if_incomplete(step, _hurried(step.result))
 
 
 def _stylize_on_page(

@@ -13,7 +13,6 @@ from gradio.components import Component
 
 from cvdemo.config import default_of
 from cvdemo.demo import Run, Step, last_step
-from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import Deadline
@@ -27,10 +26,12 @@ from cvdemo.ui.wiring.controls import (
     light,
     load_picture,
     method_note,
+    named,
     picture_input,
     save_download,
     share_button,
     took,
+    warn_if_incomplete,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, SCALES, networks_or_default
@@ -112,24 +113,27 @@ def _decibels(psnr: float) -> str:
     return f"{psnr:.2f}" if math.isfinite(psnr) else "identical"
 
 
-def save_result(image: ImageArray, path: str | None, scale: int, deadline: Deadline) -> str:
+def save_result(last: Step[UpscaleResult], path: str | None, scale: int, deadline: Deadline) -> str:
     """The path of the PNG in full size, named after the picture sent; packing it ends with its visitor."""
+    assert last.result is not None  # of the last step
+    image = last.result.image
     level = 1 if image[..., 0].size > QUICK_PNG_PIXELS else 6
-    return str(save_download(f"{Path(path or 'picture').stem}_x{scale}.png", png_bytes(image, level, deadline)))
+    name = named(f"{Path(path or 'picture').stem}_x{scale}", "png", last)
+    return str(save_download(name, png_bytes(image, level, deadline)))
 
 
 def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
     """The picture enlarged: bicubic and a network's as a pair (at most 1600 px a side), and the latter's full-size PNG.
 
-    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes fast, where the scale has it.
+    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes fast, where the scale has it. Where time
+    runs out, bicubic fills the rest, a warning says so, and the name of the PNG ends in "_incomplete".
     """
     picture, config = load_picture(image, keep_alpha=True), UpscaleConfig(scale=scale, network=network)
     last = last_step(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
-    if not last.complete:  # a program could not tell this picture from a whole one
-        raise InputError(time_ran_out(last.done, last.total))
+    warn_if_incomplete(last, _what_is_missing(last))
     result = last.result
     assert isinstance(result, UpscaleResult)  # `last_step` has seen to it
-    return preview(pair_on_white(result)), save_result(result.image, image, config.scale, Deadline())
+    return preview(pair_on_white(result)), save_result(last, image, config.scale, Deadline())
 
 
 def _upscale_on_page(
@@ -145,8 +149,10 @@ def _upscale_on_page(
     assert isinstance(result, UpscaleResult)  # of the last step
     height, width = result.image.shape[:2]
     title = f"{result.network_title}: {width // scale} × {height // scale} → {width} × {height} pixels"
-    status = took((time.monotonic() - started) * 1000, title) + _what_is_missing(step)
-    download = gr.update(value=save_result(result.image, path, scale, Deadline()), visible=True)
+    status = took((time.monotonic() - started) * 1000, title)
+    if not step.complete:
+        status += f". {_what_is_missing(step)}"
+    download = gr.update(value=save_result(step, path, scale, Deadline()), visible=True)
     table = "" if result.quality is None else quality_table(result.quality, result.network_title)
     shown = pair_on_white(result)
     yield preview(shown), closeup(shown), gr.update(value=table, visible=bool(table)), download, status
@@ -161,12 +167,10 @@ def _progress(step: Step[UpscaleResult]) -> str:
 
 
 def _what_is_missing(step: Step[UpscaleResult]) -> str:
-    """Why a result is incomplete, as the end of the status."""
-    if step.complete:
-        return ""
+    """Why a result is incomplete."""
     if step.done == step.total:
-        return ". Time ran out while it was measured: choose a smaller picture."
-    return f". Bicubic fills the rest. {time_ran_out(step.done, step.total)}"
+        return "Time ran out while it was measured: choose a smaller picture."
+    return f"Bicubic fills the rest. {time_ran_out(step.done, step.total)}"
 
 
 def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:

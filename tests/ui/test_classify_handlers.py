@@ -90,7 +90,7 @@ def test_the_search_is_told_and_its_pictures_come_when_they_are_new() -> None:
 def test_a_search_that_a_limit_ended_says_so() -> None:
     last = Step(done=2, total=5, partial=LARGE, preview=LARGE.changed, result=LARGE, complete=False)
     ((text, *_),) = explain.fool_on_page(StandIn(last), LION, "imagenet", 293)
-    assert text.endswith("; the limit of 60 s stopped the search for a smaller one.")
+    assert text.endswith("; the limit of 60 s stopped the search for a smaller change.")
 
 
 def test_the_endpoint_tells_the_sizes_of_the_change() -> None:

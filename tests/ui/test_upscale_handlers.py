@@ -11,7 +11,6 @@ import pytest
 
 from cvdemo import demos
 from cvdemo.demo import Run, Step
-from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image
 from cvdemo.limits import UPSCALE_S
 from cvdemo.ui import upscale as tab
@@ -134,9 +133,15 @@ def test_the_page_shows_what_there_is_when_time_ran_out(picture: str) -> None:
     assert not last[TABLE]["visible"]
 
 
-def test_the_endpoint_refuses_a_picture_that_is_not_whole(picture: str) -> None:
-    with pytest.raises(InputError, match=r"^Time ran out after 1 of 2 tiles: choose a smaller scale or picture\.$"):
-        tab.upscale_endpoint(stand_in([], done=1), picture)
+def test_the_endpoint_gives_what_there_is_and_says_that_it_is_not_whole(
+    picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    _, path = tab.upscale_endpoint(stand_in([], done=1), picture)
+    assert Path(path).name == "photo_x2_incomplete.png"
+    assert said == ["Bicubic fills the rest. Time ran out after 1 of 2 tiles: choose a smaller scale or picture."]
+    assert Path(tab.upscale_endpoint(stand_in([]), picture)[1]).name == "photo_x2.png" and len(said) == 1
 
 
 def test_the_endpoint_asks_for_what_it_was_given(picture: str) -> None:

@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
-from cvdemo.demo import Lane, Run
+from cvdemo.demo import Lane, Run, Step
 from cvdemo.errors import InputError
 from cvdemo.example_pictures import example_picture as example_picture
 from cvdemo.images import ImageArray, read_image
@@ -40,6 +40,20 @@ class Tab:
     slug: str
     title: str
     build: Callable[[Run], dict[str, Component]]
+
+
+def warn_if_incomplete(step: Step[Any], why: str) -> None:
+    """What every endpoint does with a result that a time limit made incomplete: it is given, with a warning.
+
+    Gradio sends the warning to programs as a message of the stream; files carry it in their name, see `named`.
+    """
+    if step.result is not None and not step.complete:
+        gr.Warning(why)
+
+
+def named(stem: str, ending: str, step: Step[Any]) -> str:
+    """The name of a file with the result of a last step: one that is incomplete says so."""
+    return f"{stem}{'' if step.complete else '_incomplete'}.{ending}"
 
 
 def control(config: type[Config], name: str, **overrides: Any) -> Component:

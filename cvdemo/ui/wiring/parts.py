@@ -47,7 +47,7 @@ class Part:
     """One thing that a tab does.
 
     Attributes:
-        name: unique on the page; its hidden buttons are `<name>-again` and `<name>-empty`.
+        name: unique on the page; its hidden buttons are `<name>-restart` and `<name>-empty`.
         inputs: of its handler, in order. needs: those of them without which there is nothing to do.
         outputs: of its handler, in order; on a phone the page scrolls to the first of them.
         empty: what outputs show while there is no result, where that is not the usual; see `empty_value`.
@@ -130,7 +130,7 @@ def wire(
     Returns:
         The events of the handler, for a `success` of the caller's.
     """
-    restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("again", "empty"))
+    restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("restart", "empty"))
     renewed = _begin(part, [restart.click, *restarts], scroll=False)
     jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
     if run:

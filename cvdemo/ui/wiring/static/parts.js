@@ -31,7 +31,7 @@ window.cvdemo = (() => {
       const missing = needs.some((i) => inputs[i] === null);
       if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
       if (!missing && numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
-      document.getElementById(`${name}-${missing ? "empty" : "again"}`)?.click();
+      document.getElementById(`${name}-${missing ? "empty" : "restart"}`)?.click();
     }, waitMs);
   }
 
