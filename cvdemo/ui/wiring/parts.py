@@ -224,7 +224,8 @@ def _wire_cancel(part: Part, cancel: gr.Button) -> None:
         waited = await stop(session, part.all_functions(), CANCELLED)
         return CANCELLED_TEXT if waited else gr.skip()
 
-    cancel.click(end, None, None if part.status is None else [part.status], **_LIGHT)
+    script = f"() => window.cvdemo.cancelled({json.dumps(part.name)})"
+    cancel.click(end, None, None if part.status is None else [part.status], js=script, **_LIGHT)
 
 
 def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any]:

@@ -143,6 +143,27 @@ def test_a_setting_that_is_put_back_starts_nothing(page: Page, server: str) -> N
     assert not joined
 
 
+def test_cancel_holds_back_a_change_that_has_not_started_its_run(page: Page, server: str) -> None:
+    open_tab(page, server, "dream", QUICK["dream"][0])
+    choose_picture(page, "dream", CHEETAH)
+    expect(page.locator("#dream-status")).to_contain_text("Done in")
+    joined: list[str] = []
+    page.on("request", lambda request: joined.append(request.url) if "/queue/join" in request.url else None)
+    # in one go: the change waits less than half a second
+    page.evaluate(
+        """() => {
+            const seed = document.querySelector("#dream-seed input");
+            seed.value = "5";
+            seed.dispatchEvent(new Event("input", {bubbles: true}));
+            seed.dispatchEvent(new Event("change", {bubbles: true}));
+            setTimeout(() => document.getElementById("dream-cancel").click(), 150);
+        }"""
+    )
+    expect(page.locator("#dream-result img")).to_have_count(0)  # it was of another seed
+    page.wait_for_timeout(1500)
+    assert not joined
+
+
 def test_moving_a_control_without_a_picture_starts_nothing_and_says_nothing(page: Page, server: str) -> None:
     open_tab(page, server, "upscale", "scale=2")
     page.locator("#upscale-scale label").nth(1).click()

@@ -4,9 +4,15 @@ window.cvdemo = (() => {
   const timers = {};
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
+  /* No change of the part waits any more. */
+  function settled(name) {
+    clearTimeout(timers[name]);
+    delete timers[name];
+  }
+
   /* A run begins: remembers its inputs. On a phone, where results lie below the controls, scrolls to them. */
   function started([name, children, needs, scroll, target], inputs) {
-    clearTimeout(timers[name]);
+    settled(name);
     const before = inputsOfRun[name];
     inputsOfRun[name] = inputs;
     children.forEach(forgotten);
@@ -18,15 +24,16 @@ window.cvdemo = (() => {
 
   /* The results of a part were taken away; no change starts it until it is asked for. */
   function forgotten(name) {
-    clearTimeout(timers[name]);
+    settled(name);
     delete inputsOfRun[name];
   }
 
   /* An input has changed: starts the part again once no other change comes for a while. Without its picture there is
      nothing to start: the results go. */
   function changed([name, waitMs, needs, numbers, automatic], inputs) {
-    clearTimeout(timers[name]);
+    settled(name);
     timers[name] = setTimeout(() => {
+      delete timers[name];
       const ran = name in inputsOfRun;
       const missing = needs.some((i) => inputs[i] === null);
       if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
@@ -35,5 +42,12 @@ window.cvdemo = (() => {
     }, waitMs);
   }
 
-  return { started, forgotten, changed };
+  /* "Cancel": a change that waits to start the part does not start it, and the result of other inputs goes. */
+  function cancelled(name) {
+    if (!(name in timers)) return;
+    settled(name);
+    document.getElementById(`${name}-empty`)?.click();
+  }
+
+  return { started, forgotten, changed, cancelled };
 })();
