@@ -16,18 +16,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor
 
-from cvdemo.backends.free_cores import LOOK_EVERY_S
-from cvdemo.backends.local import LocalBackend
 from cvdemo.classify.catalogue import list_networks
 from cvdemo.classify.classifier import Member, load_classifier, load_network
-from cvdemo.demo import Request, Step, result_of
 from cvdemo.nets.forward import make_session
 from cvdemo.nets.onnx_graph import INPUT
 from cvdemo.nets.onnx_trace import onnx_model
@@ -39,7 +35,7 @@ PEER = "ONNX Runtime, threads that sleep"
 OURS = "this project's page"
 TORCH = "torch"
 ANSWERS = 8  # of an engine in one round, after one that is not timed
-WARM_UP_S = 3 * LOOK_EVERY_S  # until a busy process is busy, and seen to be
+WARM_UP_S = 0.3  # until a busy process is busy
 
 
 def engines(member: Member, name: str, threads: int) -> dict[str, Engine]:
@@ -52,31 +48,16 @@ def engines(member: Member, name: str, threads: int) -> dict[str, Engine]:
     complete = onnx_model(plain, shape=shape).complete().SerializeToString()
     spinning = onnxruntime.InferenceSession(complete, options, providers=["CPUExecutionProvider"])
     assert member.forward is not None
-    folded = member.network
+    forward, folded = member.forward, member.network
     return {
         PEER: lambda pixels: np.asarray(asleep.run(None, {INPUT: pixels.numpy()})[0]),
-        OURS: on_the_page(member.forward),
+        OURS: lambda pixels: forward(pixels).numpy(),
         "ONNX Runtime, threads that spin, its default": lambda pixels: np.asarray(
             spinning.run(None, {INPUT: pixels.numpy()})[0]
         ),
         TORCH: lambda pixels: np.asarray(plain(pixels)),
         "torch, BatchNorms folded": lambda pixels: np.asarray(folded(pixels)),
     }
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Normalised(Request):
-    pixels: Tensor
-
-
-def on_the_page(forward: Callable[[Tensor], Tensor]) -> Engine:
-    """The network as a job of the page's backend, which says how many cores are free."""
-
-    def answered(request: _Normalised) -> Iterator[Step[Tensor]]:
-        yield Step(done=1, total=1, result=forward(request.pixels))
-
-    backend = LocalBackend(answered)
-    return lambda pixels: np.asarray(result_of(backend.run(_Normalised(pixels=pixels))))
 
 
 @contextmanager

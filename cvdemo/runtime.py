@@ -61,22 +61,6 @@ def _share_of_cpu(cgroup: Path) -> float:
 PROCESS_THREADS = min(torch.get_num_threads(), usable_cores())  # as the process begins; OMP_NUM_THREADS lowers it
 
 
-_cores = threading.local()
-
-
-def claim_cores(alone: bool) -> None:
-    """Notes for the calling thread whether it computes alone, on cores that nothing else uses.
-
-    Only then may the threads that help it wait in a loop: elsewhere each would keep a core from those who need it.
-    """
-    _cores.alone = alone
-
-
-def cores_are_free() -> bool:
-    """What `claim_cores` noted for the calling thread; False where nobody did."""
-    return getattr(_cores, "alone", False)
-
-
 _stop_asked: ContextVar[Callable[[], bool]] = ContextVar("stop_asked", default=lambda: False)
 
 

@@ -28,7 +28,7 @@ from cvdemo.backends.free_cores import FreeCores
 from cvdemo.demo import Lane, Request, Run, Step
 from cvdemo.errors import BusyError, LeftError
 from cvdemo.limits import CLOSING_S, JOBS_AT_ONCE, JOBS_WAITING, STEPS_AHEAD
-from cvdemo.runtime import Deadline, claim_cores, stopping_when
+from cvdemo.runtime import Deadline, stopping_when
 
 POLL_S = 0.05  # how soon a job that waits for its lane, or for its reader, ends after its visitor has left
 POSITION_EVERY_S = 1.0  # a waiting visitor hears at least so often how long it still takes
@@ -200,7 +200,6 @@ class LocalBackend:
         threads = max(1, self.cores.free // max(1, running))
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        claim_cores(alone=running <= 1 and self.cores.free == self.cores.cores > 1)
 
     def _until_it_begins(self, job: _Job, line: _Line) -> Iterator[Step[Any]]:
         """Where the job stands, whenever that changes and once a second."""

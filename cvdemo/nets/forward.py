@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from cvdemo.nets.onnx_graph import INPUT, OUTPUT, OnnxModel
 from cvdemo.nets.onnx_trace import PICTURES, onnx_model
-from cvdemo.runtime import PROCESS_THREADS, cores_are_free
+from cvdemo.runtime import PROCESS_THREADS
 
 Engine = Callable[[Tensor], Tensor]  # float32 on the network's device -> the result there, without gradients
 
@@ -72,7 +72,7 @@ class OnnxEngine:
         self.threads = threads
         self._make_model = make_model
         self._lock = threading.Lock()
-        self._sessions: dict[bool, onnxruntime.InferenceSession] = {}  # by whether their threads spin
+        self._session: onnxruntime.InferenceSession | None = None
         self._model: OnnxModel | None = None  # a session reads its tensors for as long as it lives
         self._run_options = onnxruntime.RunOptions()
         # Without this a session keeps the memory of its largest picture for good: 250 MB after one of a megapixel. It
@@ -81,30 +81,24 @@ class OnnxEngine:
 
     def __call__(self, x: Tensor) -> Tensor:
         values = np.ascontiguousarray(x.detach().numpy(), dtype=np.float32)
-        (result,) = self.session(spinning=self.threads > 1 and cores_are_free()).run(
-            [OUTPUT], {INPUT: values}, self._run_options
-        )
+        (result,) = self.session.run([OUTPUT], {INPUT: values}, self._run_options)
         return torch.from_numpy(result)
 
-    def session(self, spinning: bool = False) -> onnxruntime.InferenceSession:
-        """ONNX Runtime's session, made once of either kind."""
+    @property
+    def session(self) -> onnxruntime.InferenceSession:
+        """ONNX Runtime's session, made once."""
         with self._lock:
-            if spinning not in self._sessions:
-                self._model = self._model or self._make_model()
-                self._sessions[spinning] = make_session(self._model, self.threads, spinning=spinning)
-            return self._sessions[spinning]
+            if self._session is None:
+                self._model = self._make_model()
+                self._session = make_session(self._model, self.threads)
+            return self._session
 
 
-def make_session(model: OnnxModel, threads: int, *, spinning: bool = False) -> onnxruntime.InferenceSession:
-    """A session on the CPU that reads the model's tensors where they are; keep them for as long as it lives.
-
-    Args:
-        spinning: whether its threads wait in a loop from one operation to the next; they sleep between two answers.
-    """
+def make_session(model: OnnxModel, threads: int) -> onnxruntime.InferenceSession:
+    """A session on the CPU that reads the model's tensors where they are; keep them for as long as it lives."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # plans for each new size of picture cost memory and save no time
     if model.tensors:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in model.tensors.values()]

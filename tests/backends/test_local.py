@@ -15,7 +15,7 @@ from cvdemo.backends.local import LocalBackend, finished_in_s
 from cvdemo.demo import Lane, Request, Step, lane_by_pixels, last_step, result_of
 from cvdemo.errors import BusyError, InputError, LeftError
 from cvdemo.limits import STEPS_AHEAD
-from cvdemo.runtime import Deadline, cores_are_free, stopping_when
+from cvdemo.runtime import Deadline, stopping_when
 
 LIMIT_S = 10.0  # for what takes milliseconds; the machine may be busy
 Gate = threading.Event
@@ -46,7 +46,6 @@ class Demos:
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.threads: dict[str, list[int]] = {}
-        self.on_free_cores: dict[str, bool] = {}  # at the last step
 
     def run(self, request: Ask) -> Iterator[Step[str]]:
         deadline = Deadline(request.time_limit_s)
@@ -55,7 +54,6 @@ class Demos:
         try:
             while not request.gate.is_set() and not deadline.expired:
                 self.threads.setdefault(request.name, []).append(torch.get_num_threads())
-                self.on_free_cores[request.name] = cores_are_free()
                 steps += 1
                 yield Step(done=steps, total=steps + 1)
                 time.sleep(0.002)
@@ -301,24 +299,6 @@ def test_a_core_that_others_use_is_not_used(demos: Demos) -> None:
     request.gate.set()
     reader.end()
     backend.close()
-
-
-def test_a_job_has_free_cores_to_itself_only_while_it_is_alone(demos: Demos) -> None:
-    cores = quiet(2)
-    backend, requests = LocalBackend(demos.run, cores), [SlowAsk(name="a"), Ask(name="b")]
-    readers = [Reader(backend, requests[0])]
-    assert waited_for(lambda: demos.on_free_cores.get("a") is True)
-    cores.free = 1
-    assert waited_for(lambda: demos.on_free_cores["a"] is False)
-    cores.free = 2
-    assert waited_for(lambda: demos.on_free_cores["a"] is True)
-    readers.append(Reader(backend, requests[1]))
-    assert waited_for(lambda: demos.on_free_cores.get("b") is False and demos.on_free_cores["a"] is False)
-    for request, reader in zip(requests, readers, strict=True):
-        request.gate.set()
-        reader.end()
-    backend.close()
-    assert not cores_are_free()
 
 
 def test_the_cores_are_looked_at_from_the_first_job_until_the_end(demos: Demos) -> None:

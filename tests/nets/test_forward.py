@@ -14,14 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network
-from cvdemo.nets import forward
 from cvdemo.nets.backbone import BACKBONE, load_backbone, load_trunk
 from cvdemo.nets.build import build_network
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.forward import OnnxEngine, forward_engine, make_session
 from cvdemo.nets.onnx_trace import onnx_model
 from cvdemo.nets.window_net import lite_windows
-from cvdemo.runtime import PROCESS_THREADS, claim_cores
+from cvdemo.runtime import PROCESS_THREADS
 from cvdemo.sample.generate import read_generator
 from cvdemo.upscale.bands import LUMINANCE, inner_method
 from cvdemo.upscale.network import make_network
@@ -225,26 +224,6 @@ def test_a_large_picture_leaves_no_memory_behind() -> None:
 
 def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
-
-
-@pytest.mark.parametrize(("threads", "alone", "wanted"), [(2, True, True), (2, False, False), (1, True, False)])
-def test_threads_spin_for_a_job_alone_on_free_cores_only(
-    threads: int, alone: bool, wanted: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(
-        forward,
-        "make_session",
-        lambda *args, spinning: asked.append(spinning) or make_session(*args, spinning=spinning),
-    )
-    engine, x = OnnxEngine(lambda: onnx_model(Small()), threads), torch.rand(1, 3, 8, 8)
-    claim_cores(alone)
-    try:
-        first, second = engine(x), engine(x)
-    finally:
-        claim_cores(False)
-    assert asked == [wanted]
-    torch.testing.assert_close(first, second)
 
 
 def test_the_backbone_is_one_for_all() -> None:
