@@ -35,6 +35,7 @@ PEER = "ONNX Runtime, threads that sleep"
 OURS = "this project's page"
 TORCH = "torch"
 ANSWERS = 8  # of an engine in one round, after one that is not timed
+PAUSE_S = 0.06  # between two engines: threads that spin go on for a while, and would slow the next
 WARM_UP_S = 0.3  # until a busy process is busy
 
 
@@ -78,6 +79,7 @@ def measured(ways: dict[str, Engine], pixels: Tensor, rounds: int) -> Times:
     times: Times = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
+            time.sleep(PAUSE_S)
             way(pixels)
             clock, cpu = time.perf_counter(), time.process_time()
             for _answer in range(ANSWERS):
