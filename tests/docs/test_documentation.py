@@ -48,7 +48,7 @@ def test_the_commands_of_the_documentation_are_understood() -> None:
     parser, shown = make_parser(), commands("cvdemo")
     assert len(shown) > 9
     for words in shown:
-        assert parse(parser, words).task == words[0]
+        assert parse(parser, words).verb == words[0]
 
 
 def test_python_blocks_compile() -> None:

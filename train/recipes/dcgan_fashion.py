@@ -15,8 +15,8 @@ import numpy as np
 from train.data.datasets import read_fashion_mnist
 from train.data.hdf5 import Pictures
 from train.recipes.lenet import FASHION_MNIST
-from train.sample.sample_recipe import GanRecipe
-from train.sample.sample_task import GanConfig
+from train.sample.sample_recipe import SampleRecipe
+from train.sample.sample_task import SampleTrainingConfig
 
 _NOTES = """
 Draws clothes, shoes and bags as grey pictures of 32 px, bright on black, as they stand in Fashion-MNIST. It knows no
@@ -25,7 +25,7 @@ classes: nothing can be asked for but a seed.
 
 
 @dataclass(frozen=True, kw_only=True)
-class DcganFashionConfig(GanConfig):
+class DcganFashionConfig(SampleTrainingConfig):
     """Hyper-parameters; each is an option on the command line."""
 
     steps: int = 6000
@@ -55,7 +55,7 @@ def read(data: Path, size: int) -> Pictures:
     return np.pad(pictures, ((0, 0), side, side, (0, 0)))
 
 
-RECIPE = GanRecipe(
+RECIPE = SampleRecipe(
     name="dcgan-fashion",
     weight="dcgan_fashion",
     dataset=FASHION_MNIST.name,
