@@ -4,26 +4,15 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cvdemo.cli.parser import make_parser, parse
+from tests.docs.code_blocks import BLOCK, PAGES, ROOT, block_with, blocks
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("[A-Z]*.md")])
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 README_LINES = 110
-
-
-def blocks(language: str) -> Iterator[tuple[str, str]]:
-    """Page and text of every block of code in a language."""
-    for page in PAGES:
-        for found, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-            if found == language:
-                yield page.name, text
 
 
 def commands(program: str) -> list[list[str]]:
@@ -60,8 +49,7 @@ def test_python_blocks_compile() -> None:
 
 def test_the_example_of_the_library_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    (text,) = [text for _, text in blocks("python") if "cvdemo.demos" in text]
-    exec(compile(text, "use-from-programs.md", "exec"), {})
+    exec(compile(block_with("python", "cvdemo.demos"), "use-from-programs.md", "exec"), {})
     assert "cat" in capsys.readouterr().out
 
 
