@@ -13,6 +13,7 @@ from tests.docs.code_blocks import BLOCK, PAGES, ROOT, block_with, blocks
 
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 README_LINES = 110
+LOGS = [page for page in PAGES if page.parent.name == "experiments" and page.name != "index.md"]
 
 
 def commands(program: str) -> list[list[str]]:
@@ -61,6 +62,25 @@ def test_every_page_stands_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
     assert not [page for page in pages if f": {page}\n" not in navigation]
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda page: page.stem)
+def test_each_experiment_says_what_was_asked_done_found_and_follows(log: Path) -> None:
+    _, *entries = log.read_text(encoding="utf-8").split("\n## ")
+    headings = [entry.partition("\n")[0] for entry in entries]
+    assert all(re.match(r"20\d\d-\d\d-\d\d: \S", heading) for heading in headings)
+    dates = [heading[:10] for heading in headings]
+    assert dates == sorted(dates, reverse=True)
+    for entry in entries:
+        parts = re.findall(r"^\*\*(Question|What was done|Result|What follows)\b[^*]*\*\*", entry, re.MULTILINE)
+        assert list(dict.fromkeys(parts)) == ["Question", "What was done", "Result", "What follows"], entry[:80]
+
+
+def test_the_index_tells_the_newest_entry_of_each_log() -> None:
+    index = (ROOT / "docs/experiments/index.md").read_text(encoding="utf-8").lower()
+    for log in LOGS:
+        newest = re.findall(r"^## (.*)$", log.read_text(encoding="utf-8"), re.MULTILINE)[0]
+        assert f"({log.name}) | {newest.lower()} |" in index
 
 
 @pytest.mark.slow
