@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from cvdemo.cli.parser import make_parser, parse
+from cvdemo.cli.run import main
 from tests.docs.code_blocks import BLOCK, PAGES, ROOT, block_with, blocks
 
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 README_LINES = 110
+HISTORY = {"CHANGELOG.md", "UPGRADING.md"}  # they name what was
 LOGS = [page for page in PAGES if page.parent.name == "experiments" and page.name != "index.md"]
 
 
@@ -52,6 +54,59 @@ def test_the_example_of_the_library_runs(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.chdir(ROOT)
     exec(compile(block_with("python", "cvdemo.demos"), "use-from-programs.md", "exec"), {})
     assert "cat" in capsys.readouterr().out
+
+
+def test_the_first_command_of_the_tutorial_prints_what_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["classify", "examples/chelsea.jpg"]) == 0
+    printed, shown = capsys.readouterr().out, block_with("text", "chelsea.jpg: ")
+    number = re.compile(r"[\d.]+ %")
+    assert number.sub("%", printed) == number.sub("%", shown)
+    percentages = [[float(found[:-2]) for found in number.findall(text)] for text in (printed, shown)]
+    assert percentages[0] == pytest.approx(percentages[1], abs=0.5)  # other CPUs round otherwise
+
+
+def named_paths(page: Path) -> set[str]:
+    """Paths of the project in backticks, but for those of the pages' own examples."""
+    found = re.findall(
+        r"`((?:bench|cvdemo|deploy|docs|examples|scripts|tests|train|weights)/[\w./-]*)`",
+        page.read_text(encoding="utf-8"),
+    )
+    return {path for path in found if not re.search("colourise|flowers", path)}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in HISTORY], ids=lambda page: page.stem)
+def test_paths_that_a_page_names_exist(page: Path) -> None:
+    assert not [path for path in named_paths(page) if not (ROOT / path).exists()]
+
+
+def test_names_that_a_page_puts_into_a_file_are_in_it() -> None:
+    """Such as `TABS` in `cvdemo/ui/page.py`: each constant that a how-to names, in one of the files of its sentence."""
+    sentences = [
+        line for page in PAGES if page.parent.name == "how-to" for line in page.read_text(encoding="utf-8").splitlines()
+    ]
+    checked = 0
+    for line in sentences:
+        files = [ROOT / path for path in re.findall(r"`([\w./]+\.py)`", line) if (ROOT / path).exists()]
+        for name in re.findall(r"`(_?[A-Z][A-Z_]+)`", line) if files else ():
+            checked += 1
+            assert any(re.search(rf"^{name}\b", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files), line
+    assert checked > 6
+
+
+def test_the_functions_of_the_architecture_exist() -> None:
+    defined = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "cvdemo").rglob("*.py"))
+    _, _, ways = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## One picture's way")
+    named = set(re.findall(r"[\[`]([a-z]+_[a-z_]+)\b", ways))
+    assert len(named) > 15
+    assert not [name for name in named if not re.search(rf"def {name}\b", defined)]
+
+
+def test_the_glossary_is_in_order() -> None:
+    words = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs/glossary.md").read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert words == sorted(words, key=str.lower)
 
 
 def test_the_readme_is_short() -> None:

@@ -1,7 +1,7 @@
 """Train your first generator: clothes of Fashion-MNIST at 32 px, grey, in ten minutes on two cores or less.
 
 This file is the one to copy for a generator of your own: name the data, how they are read and the numbers, and add
-the recipe to `RECIPES` in `train/recipes/__init__.py`. `--data DIR` holds the four `*-ubyte.gz` files of Fashion-MNIST
+the recipe to `_RECIPES` in `train/recipes/__init__.py`. `--data DIR` holds the four `*-ubyte.gz` files of Fashion-MNIST
 (`--download` fetches them). The 28-px pictures get a black margin of 2 px, nothing is resampled.
 """
 
