@@ -11,7 +11,7 @@ from cvdemo.cli.output import SUFFIXES
 from cvdemo.cli.sample import add_sample_options
 from cvdemo.cli.sources import STDIO
 from cvdemo.cli.targets import either
-from cvdemo.cli.verbs import TASKS, Task
+from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.sample.generate import SampleConfig, generators_or_default
 from cvdemo.sample.latent_walk import WalkConfig
@@ -24,23 +24,23 @@ SAMPLE = "sample"
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser with one sub-command a task."""
+    """The parser with one sub-command a verb."""
     parser = argparse.ArgumentParser(prog="python -m cvdemo", description="Six classic computer-vision demos.")
-    tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
-    for name, task in TASKS.items():
-        sub = tasks.add_parser(name, help=task.help, description=f"{task.help[0].upper()}{task.help[1:]}.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in PICTURE_VERBS.items():
+        sub = verbs.add_parser(name, help=verb.help, description=f"{verb.help[0].upper()}{verb.help[1:]}.")
         sub.add_argument("input", metavar="IN", help=f"a picture, a folder of pictures, or {STDIO} for standard input")
-        sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(task))
+        sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(verb))
         if name == "stylize":
             sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
-        if task.presets:
-            names = list(task.presets)
+        if verb.presets:
+            names = list(verb.presets)
             kind = one_of(names)
-            sub.add_argument("--preset", type=kind, choices=names, default=task.default_preset, help=PRESET_HELP)
+            sub.add_argument("--preset", type=kind, choices=names, default=verb.default_preset, help=PRESET_HELP)
         sub.add_argument("--recursive", action="store_true", help="go into sub-folders too, and keep them in OUT")
-        _add_common(sub, pictures=task.makes_pictures)
-        _add_settings(sub, task.config)
-    sub = tasks.add_parser(SAMPLE, help="draw new pictures with a DCGAN", description="Draw pictures with a DCGAN.")
+        _add_common(sub, pictures=verb.makes_pictures)
+        _add_settings(sub, verb.config)
+    sub = verbs.add_parser(SAMPLE, help="draw new pictures with a DCGAN", description="Draw pictures with a DCGAN.")
     add_sample_options(sub)
     _add_common(sub, pictures=True)
     _add_settings(sub, SampleConfig, types={"generator": one_of(generators_or_default())})
@@ -49,8 +49,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
-    """The parsed arguments; the task may be written with any capitals, as its choices may."""
-    named = [argv[0].lower(), *argv[1:]] if argv and argv[0].lower() in {*TASKS, SAMPLE} else list(argv)
+    """The parsed arguments; the verb may be written with any capitals, as its choices may."""
+    named = [argv[0].lower(), *argv[1:]] if argv and argv[0].lower() in {*PICTURE_VERBS, SAMPLE} else list(argv)
     return parser.parse_args(named)
 
 
@@ -67,11 +67,11 @@ def _key(text: str) -> str:
     return re.sub(r"[\s_-]+", "-", text.strip().casefold())
 
 
-def _output_help(task: Task) -> str:
+def _output_help(verb: PictureVerb) -> str:
     folder = "or a folder (when IN is one, it is made; a new one for a single picture ends in /)"
-    if not task.makes_pictures:
-        return f"a {either(task.suffixes)} file, {folder}; without it the result is only printed"
-    return f"a {either(task.suffixes)} file, {folder}, or {STDIO} for standard output"
+    if not verb.makes_pictures:
+        return f"a {either(verb.suffixes)} file, {folder}; without it the result is only printed"
+    return f"a {either(verb.suffixes)} file, {folder}, or {STDIO} for standard output"
 
 
 def _add_common(parser: argparse.ArgumentParser, *, pictures: bool) -> None:

@@ -21,7 +21,7 @@ from cvdemo.cli.parser import config_from, make_parser, parse
 from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
 from cvdemo.cli.targets import check_targets, targets_for
-from cvdemo.cli.verbs import TASKS, Report, Result, Task, Work
+from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb, Report, Result, Work
 from cvdemo.config import Config
 from cvdemo.errors import DemoError, InputError
 from cvdemo.incidents import report_unexpected
@@ -51,13 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Callable[[], int]:
     """What a command line asks for, ready to run; `ValueError` where a setting is out of range."""
-    if args.task not in TASKS:
+    if args.verb not in PICTURE_VERBS:
         return partial(run_sample, config_from(args, SampleConfig()), config_from(args, WalkConfig()), args)
-    task = TASKS[args.task]
-    config = config_from(args, task.presets[args.preset] if task.presets else task.config())
-    if args.output is None and task.makes_pictures and not (args.json and task.has_data(config)):
+    verb = PICTURE_VERBS[args.verb]
+    config = config_from(args, verb.presets[args.preset] if verb.presets else verb.config())
+    if args.output is None and verb.makes_pictures and not (args.json and verb.has_data(config)):
         parser.error("the following arguments are required: OUT")
-    return partial(run_pictures, task, config, args)
+    return partial(run_pictures, verb, config, args)
 
 
 @dataclass
@@ -106,37 +106,37 @@ def _content(result: Result, suffix: str) -> bytes:
     return encoded(result.image, suffix)
 
 
-def run_pictures(task: Task, config: Config, args: argparse.Namespace) -> int:
+def run_pictures(verb: PictureVerb, config: Config, args: argparse.Namespace) -> int:
     """Works through IN. Returns the exit code."""
-    delivery = _delivery(task, config, args)
+    delivery = _delivery(verb, config, args)
     found = find_pictures(args.input, args.output, recursive=args.recursive)
-    targets = _targets(task, found, delivery, args)
+    targets = _targets(verb, found, delivery, args)
     for line in (*found.notes, *found.failures):
         say(line)
     tally = Tally(len(found.sources), failed=len(found.failures))
     try:
-        _work_through(found.sources, targets, task, task.prepare(config, args), delivery, tally)
+        _work_through(found.sources, targets, verb, verb.prepare(config, args), delivery, tally)
     except KeyboardInterrupt:
         say(f"Stopped; {tally.done} of {tally.total} pictures are done." if tally.total > 1 else "Stopped.")
         return STOPPED
     return FAILED if tally.failed else 0
 
 
-def _delivery(task: Task, config: Config, args: argparse.Namespace) -> Delivery:
+def _delivery(verb: PictureVerb, config: Config, args: argparse.Namespace) -> Delivery:
     """How the results leave. Raises `InputError` where two things would be on one stream."""
     to_stream = args.output == STDIO
     if sys.stdout is None and (to_stream or args.json):
         raise InputError("There is no standard output.")
-    if to_stream and args.json and task.makes_pictures:
+    if to_stream and args.json and verb.makes_pictures:
         raise InputError(f"Standard output holds a picture or --json, not both: give another OUT than {STDIO}.")
     if args.input == STDIO == getattr(args, "style", None):
         raise InputError("Standard input is one picture: IN or --style, not both.")
-    suffix = _given_suffix(args) or task.suffixes[0]
+    suffix = _given_suffix(args) or verb.suffixes[0]
     return Delivery(
-        data_too=task.makes_pictures and task.has_data(config),
+        data_too=verb.makes_pictures and verb.has_data(config),
         overwrite=args.overwrite,
-        json=args.json or (to_stream and not task.makes_pictures),
-        stream_suffix=suffix if to_stream and task.makes_pictures else None,
+        json=args.json or (to_stream and not verb.makes_pictures),
+        stream_suffix=suffix if to_stream and verb.makes_pictures else None,
     )
 
 
@@ -145,13 +145,13 @@ def _given_suffix(args: argparse.Namespace) -> str | None:
     return f".{given}" if given else None
 
 
-def _targets(task: Task, found: Found, delivery: Delivery, args: argparse.Namespace) -> Sequence[Path | None]:
+def _targets(verb: PictureVerb, found: Found, delivery: Delivery, args: argparse.Namespace) -> Sequence[Path | None]:
     """The main file of each result, checked; None for what is only printed or streamed."""
-    if args.output == STDIO and found.in_folder and task.makes_pictures:
+    if args.output == STDIO and found.in_folder and verb.makes_pictures:
         raise InputError("Standard output is one picture, and IN a folder: give a folder as OUT.")
     if args.output in (None, STDIO):
         return [None] * len(found.sources)
-    targets = targets_for(found, args.output, task.suffixes, _given_suffix(args))
+    targets = targets_for(found, args.output, verb.suffixes, _given_suffix(args))
     inputs = [source.path for source in found.sources if source.path is not None]
     if getattr(args, "style", STDIO) != STDIO:
         inputs.append(Path(args.style))
@@ -163,7 +163,7 @@ def _targets(task: Task, found: Found, delivery: Delivery, args: argparse.Namesp
 def _work_through(
     sources: Sequence[Source],
     targets: Sequence[Path | None],
-    task: Task,
+    verb: PictureVerb,
     work: Work,
     delivery: Delivery,
     tally: Tally,
@@ -173,7 +173,7 @@ def _work_through(
         for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
             bar.set_description(printable(source.label))
             report = partial(_show, bar, number)
-            succeeded = _attempt(source, target, task, work, delivery, report)
+            succeeded = _attempt(source, target, verb, work, delivery, report)
             tally.done += succeeded
             tally.failed += not succeeded
             report(1, 1)
@@ -184,11 +184,13 @@ def _show(bar: Any, number: int, done: int, total: int) -> None:
     bar.refresh()
 
 
-def _attempt(source: Source, target: Path | None, task: Task, work: Work, delivery: Delivery, report: Report) -> bool:
+def _attempt(
+    source: Source, target: Path | None, verb: PictureVerb, work: Work, delivery: Delivery, report: Report
+) -> bool:
     """Whether the picture is done; if not, one line says why."""
     stream = None
     try:
-        result = work(read_picture(source.path, keep_alpha=task.keep_alpha), report)
+        result = work(read_picture(source.path, keep_alpha=verb.keep_alpha), report)
         if target is not None:
             delivery.write(result, target)
         elif delivery.stream_suffix:

@@ -1,6 +1,6 @@
 """The verbs of the command line: what each does to one picture, and the settings it takes.
 
-`TASKS` lists them; `sample`, which takes no picture, stands in `cvdemo.cli.sample`.
+`PICTURE_VERBS` lists them; `sample`, which takes no picture, stands in `cvdemo.cli.sample`.
 """
 
 import argparse
@@ -41,7 +41,7 @@ Report = Callable[[int, int], None]  # steps done, of how many
 
 @dataclass(frozen=True)
 class Result:
-    """What a task made of one picture: a line to print, the picture to write, and what programs are told of it."""
+    """What a verb made of one picture: a line to print, the picture to write, and what programs are told of it."""
 
     line: str
     image: ImageArray | None = None
@@ -52,11 +52,11 @@ Work = Callable[[ImageArray, Report], Result]
 
 
 @dataclass(frozen=True)
-class Task:
+class PictureVerb:
     """A verb that turns a picture into a result.
 
     Attributes:
-        help: one line for the list of tasks.
+        help: one line for the list of verbs.
         config: its settings.
         prepare: loads the networks; returns what is done to each picture.
         suffixes: what the main file that it writes may end in; the first is taken in folders.
@@ -195,24 +195,24 @@ def _slug(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-TASKS = {
-    "classify": Task("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
-    "detect": Task("draw a box round each object", DetectConfig, prepare_detect, has_data=_always),
-    "dream": Task(
+PICTURE_VERBS = {
+    "classify": PictureVerb("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
+    "detect": PictureVerb("draw a box round each object", DetectConfig, prepare_detect, has_data=_always),
+    "dream": PictureVerb(
         "let a network draw what it looks for (DeepDream)",
         DreamConfig,
         prepare_dream,
         presets=_by_slug(DREAMS),
         default_preset=_slug(DEFAULT_DREAM),
     ),
-    "stylize": Task(
+    "stylize": PictureVerb(
         "repaint a picture in the style of another",
         StyleConfig,
         prepare_stylize,
         presets=_by_slug(STYLES),
         default_preset=_slug(next(iter(STYLES))),
     ),
-    "upscale": Task(
+    "upscale": PictureVerb(
         "enlarge with a super-resolution network",
         UpscaleConfig,
         prepare_upscale,

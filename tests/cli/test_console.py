@@ -28,7 +28,7 @@ def work(image, report):
     seen.append(image)
     return verbs.Result("done", image)
 
-verbs.TASKS["upscale"] = dataclasses.replace(verbs.TASKS["upscale"], prepare=lambda config, args: work)
+verbs.PICTURE_VERBS["upscale"] = dataclasses.replace(verbs.PICTURE_VERBS["upscale"], prepare=lambda config, args: work)
 from cvdemo.__main__ import run
 sys.exit(run())
 """

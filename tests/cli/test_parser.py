@@ -4,7 +4,7 @@ import pytest
 
 from cvdemo.cli.parser import make_parser
 from cvdemo.cli.run import main
-from cvdemo.cli.verbs import TASKS
+from cvdemo.cli.verbs import PICTURE_VERBS
 from cvdemo.config import settings_of
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
@@ -26,12 +26,12 @@ def test_a_wrong_option_is_a_usage_error(options: list[str], words: str, capsys:
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [*TASKS, "sample"])
+@pytest.mark.parametrize("name", [*PICTURE_VERBS, "sample"])
 def test_help_tells_every_setting(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     text = capsys.readouterr().out
-    configs = [TASKS[name].config] if name in TASKS else [SampleConfig, WalkConfig]
+    configs = [PICTURE_VERBS[name].config] if name in PICTURE_VERBS else [SampleConfig, WalkConfig]
     for setting_name, described in (item for config in configs for item in settings_of(config).items()):
         assert "--" + setting_name.replace("_", "-") in text
         assert described.label.split()[0] in text
@@ -40,4 +40,4 @@ def test_help_tells_every_setting(name: str, capsys: pytest.CaptureFixture[str])
 def test_the_six_verbs() -> None:
     with pytest.raises(SystemExit, match="0"):
         make_parser().parse_args(["--help"])
-    assert set(TASKS) | {"sample"} == {"classify", "detect", "dream", "stylize", "sample", "upscale"}
+    assert set(PICTURE_VERBS) | {"sample"} == {"classify", "detect", "dream", "stylize", "sample", "upscale"}

@@ -15,7 +15,7 @@ from PIL import Image
 from cvdemo.__main__ import run
 from cvdemo.cli.parser import config_from, make_parser, one_of, parse
 from cvdemo.cli.run import main
-from cvdemo.cli.verbs import TASKS, Report, Result, Work
+from cvdemo.cli.verbs import PICTURE_VERBS, Report, Result, Work
 from cvdemo.errors import WeightsError
 from cvdemo.images import ImageArray, on_white, read_image
 from cvdemo.nets.dcgan import Generator
@@ -24,7 +24,7 @@ from tests.helpers.png_files import save_png
 
 
 class StandIn:
-    """In the place of every task: turns pictures upside down; a red pixel in the corner is an error nobody foresaw."""
+    """In the place of every verb: turns pictures upside down; a red pixel in the corner is an error nobody foresaw."""
 
     def __init__(self) -> None:
         self.prepared: list[tuple[Any, argparse.Namespace]] = []
@@ -47,8 +47,8 @@ class StandIn:
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     made = StandIn()
-    for name, task in TASKS.items():
-        monkeypatch.setitem(TASKS, name, replace(task, prepare=made.prepare))
+    for name, verb in PICTURE_VERBS.items():
+        monkeypatch.setitem(PICTURE_VERBS, name, replace(verb, prepare=made.prepare))
     return made
 
 
@@ -307,7 +307,7 @@ def test_choices_by_any_capitals(arguments: list[str], name: str, value: str, he
 def test_presets_as_the_page_writes_them(written: str, here: Path, stand_in: StandIn) -> None:
     assert main(["dream", "a.png", "o.png", "--preset", written, "--device", "CPU"]) == 0
     ((config, args),) = stand_in.prepared
-    assert config == TASKS["dream"].presets["dogs-and-fur"] and args.device == "cpu"
+    assert config == PICTURE_VERBS["dream"].presets["dogs-and-fur"] and args.device == "cpu"
 
 
 def test_the_generator_by_any_capitals() -> None:
@@ -325,7 +325,7 @@ def test_what_is_no_choice_is_left_for_argparse_to_refuse(capsys: pytest.Capture
 def test_all_tasks_tell_programs_of_what_they_can_say(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The measures of the real tasks: dream its objective, style its three losses."""
+    """The measures of the real verbs: dream its objective, style its three losses."""
     small = ["--steps", "1", "--device", "cpu", "--json"]
     assert main(["dream", "a.png", "d.png", "--octaves", "1", "--size-px", "128", *small]) == 0
     style = ["--style", "photos/a.jpg", "--scales", "1", "--size", "128"]
@@ -375,7 +375,7 @@ def test_what_nobody_foresaw_is_one_sentence_with_a_log(
     def prepare(config: Any, args: argparse.Namespace) -> Work:
         raise error
 
-    monkeypatch.setitem(TASKS, "upscale", replace(TASKS["upscale"], prepare=prepare))
+    monkeypatch.setitem(PICTURE_VERBS, "upscale", replace(PICTURE_VERBS["upscale"], prepare=prepare))
     monkeypatch.setattr("tempfile.tempdir", str(here))
     assert run(["upscale", "a.png", "out.png"]) == 2
     sentence, place = capsys.readouterr().err.splitlines()
@@ -391,7 +391,7 @@ def test_what_can_be_mended_leaves_no_log(
     def prepare(config: Any, args: argparse.Namespace) -> Work:
         raise WeightsError("weights/x is missing.")
 
-    monkeypatch.setitem(TASKS, "upscale", replace(TASKS["upscale"], prepare=prepare))
+    monkeypatch.setitem(PICTURE_VERBS, "upscale", replace(PICTURE_VERBS["upscale"], prepare=prepare))
     monkeypatch.setattr("tempfile.tempdir", str(here))
     assert run(["upscale", "a.png", "out.png"]) == 2
     assert capsys.readouterr().err == "weights/x is missing.\n" and below(".")[0] == "a.png"

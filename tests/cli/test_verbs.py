@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from cvdemo.cli.run import main
-from cvdemo.cli.verbs import TASKS
+from cvdemo.cli.verbs import PICTURE_VERBS
 from cvdemo.demo import last_step
 from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
@@ -316,17 +316,19 @@ def test_dream_and_stylize_are_the_runs_of_the_page(tmp_path: Path, capsys: pyte
 
 def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen = []
-    task = TASKS["stylize"]
+    verb = PICTURE_VERBS["stylize"]
     monkeypatch.setitem(
-        TASKS, "stylize", type(task)(**{**vars(task), "prepare": lambda config, args: seen.append(config) or _nothing})
+        PICTURE_VERBS,
+        "stylize",
+        type(verb)(**{**vars(verb), "prepare": lambda config, args: seen.append(config) or _nothing}),
     )
     common = ["stylize", example_picture("lion"), str(tmp_path / "out.png"), "--style", "x.png", "--overwrite"]
     assert main([*common, "--preset", "bold-strokes", "--style-weight", "3"]) == 0
     assert main(common) == 0
     bold, plain = seen
-    preset = task.presets["bold-strokes"]
+    preset = verb.presets["bold-strokes"]
     assert (bold.style_weight, bold.style_scale) == (3, preset.style_scale)  # type: ignore[attr-defined]  # a StyleConfig
-    assert plain == task.presets["balanced"]
+    assert plain == verb.presets["balanced"]
 
 
 def _nothing(image: ImageArray, report: object) -> object:

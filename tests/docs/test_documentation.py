@@ -4,26 +4,18 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cvdemo.cli.parser import make_parser, parse
+from cvdemo.cli.run import main
+from tests.docs.code_blocks import BLOCK, PAGES, ROOT, block_with, blocks
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("[A-Z]*.md")])
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 README_LINES = 110
-
-
-def blocks(language: str) -> Iterator[tuple[str, str]]:
-    """Page and text of every block of code in a language."""
-    for page in PAGES:
-        for found, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-            if found == language:
-                yield page.name, text
+HISTORY = {"CHANGELOG.md", "UPGRADING.md"}  # they name what was
+LOGS = [page for page in PAGES if page.parent.name == "experiments" and page.name != "index.md"]
 
 
 def commands(program: str) -> list[list[str]]:
@@ -48,7 +40,7 @@ def test_the_commands_of_the_documentation_are_understood() -> None:
     parser, shown = make_parser(), commands("cvdemo")
     assert len(shown) > 9
     for words in shown:
-        assert parse(parser, words).task == words[0]
+        assert parse(parser, words).verb == words[0]
 
 
 def test_python_blocks_compile() -> None:
@@ -60,9 +52,61 @@ def test_python_blocks_compile() -> None:
 
 def test_the_example_of_the_library_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    (text,) = [text for _, text in blocks("python") if "cvdemo.demos" in text]
-    exec(compile(text, "use-from-programs.md", "exec"), {})
+    exec(compile(block_with("python", "cvdemo.demos"), "use-from-programs.md", "exec"), {})
     assert "cat" in capsys.readouterr().out
+
+
+def test_the_first_command_of_the_tutorial_prints_what_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["classify", "examples/chelsea.jpg"]) == 0
+    printed, shown = capsys.readouterr().out, block_with("text", "chelsea.jpg: ")
+    number = re.compile(r"[\d.]+ %")
+    assert number.sub("%", printed) == number.sub("%", shown)
+    percentages = [[float(found[:-2]) for found in number.findall(text)] for text in (printed, shown)]
+    assert percentages[0] == pytest.approx(percentages[1], abs=0.5)  # other CPUs round otherwise
+
+
+def named_paths(page: Path) -> set[str]:
+    """Paths of the project in backticks, but for those of the pages' own examples."""
+    found = re.findall(
+        r"`((?:bench|cvdemo|deploy|docs|examples|scripts|tests|train|weights)/[\w./-]*)`",
+        page.read_text(encoding="utf-8"),
+    )
+    return {path for path in found if not re.search("colourise|flowers", path)}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in HISTORY], ids=lambda page: page.stem)
+def test_paths_that_a_page_names_exist(page: Path) -> None:
+    assert not [path for path in named_paths(page) if not (ROOT / path).exists()]
+
+
+def test_names_that_a_page_puts_into_a_file_are_in_it() -> None:
+    """Such as `TABS` in `cvdemo/ui/page.py`: each constant that a how-to names, in one of the files of its sentence."""
+    sentences = [
+        line for page in PAGES if page.parent.name == "how-to" for line in page.read_text(encoding="utf-8").splitlines()
+    ]
+    checked = 0
+    for line in sentences:
+        files = [ROOT / path for path in re.findall(r"`([\w./]+\.py)`", line) if (ROOT / path).exists()]
+        for name in re.findall(r"`(_?[A-Z][A-Z_]+)`", line) if files else ():
+            checked += 1
+            assert any(re.search(rf"^{name}\b", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files), line
+    assert checked > 6
+
+
+def test_the_functions_of_the_architecture_exist() -> None:
+    defined = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "cvdemo").rglob("*.py"))
+    _, _, ways = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## One picture's way")
+    named = set(re.findall(r"[\[`]([a-z]+_[a-z_]+)\b", ways))
+    assert len(named) > 15
+    assert not [name for name in named if not re.search(rf"def {name}\b", defined)]
+
+
+def test_the_glossary_is_in_order() -> None:
+    words = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs/glossary.md").read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert words == sorted(words, key=str.lower)
 
 
 def test_the_readme_is_short() -> None:
@@ -73,6 +117,25 @@ def test_every_page_stands_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
     assert not [page for page in pages if f": {page}\n" not in navigation]
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda page: page.stem)
+def test_each_experiment_says_what_was_asked_done_found_and_follows(log: Path) -> None:
+    _, *entries = log.read_text(encoding="utf-8").split("\n## ")
+    headings = [entry.partition("\n")[0] for entry in entries]
+    assert all(re.match(r"20\d\d-\d\d-\d\d: \S", heading) for heading in headings)
+    dates = [heading[:10] for heading in headings]
+    assert dates == sorted(dates, reverse=True)
+    for entry in entries:
+        parts = re.findall(r"^\*\*(Question|What was done|Result|What follows)\b[^*]*\*\*", entry, re.MULTILINE)
+        assert list(dict.fromkeys(parts)) == ["Question", "What was done", "Result", "What follows"], entry[:80]
+
+
+def test_the_index_tells_the_newest_entry_of_each_log() -> None:
+    index = (ROOT / "docs/experiments/index.md").read_text(encoding="utf-8").lower()
+    for log in LOGS:
+        newest = re.findall(r"^## (.*)$", log.read_text(encoding="utf-8"), re.MULTILINE)[0]
+        assert f"({log.name}) | {newest.lower()} |" in index
 
 
 @pytest.mark.slow

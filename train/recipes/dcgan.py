@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.sample_recipe import GanRecipe
-from train.sample.sample_task import GanConfig
+from train.sample.sample_recipe import SampleRecipe
+from train.sample.sample_task import SampleTrainingConfig
 
 _NOTES = """
 Draws 64-px anime faces from Gaussian latents of length 128, for the Sample tab. Two in a batch are rarely alike, but
@@ -30,7 +30,7 @@ seed. The convolutions are stored in float16 and run in float32.
 
 
 @dataclass(frozen=True, kw_only=True)
-class DcganConfig(GanConfig):
+class DcganConfig(SampleTrainingConfig):
     """Hyper-parameters; each is an option on the command line."""
 
     steps: int = 27_000  # 2.5 h of one CPU thread
@@ -45,7 +45,7 @@ class DcganConfig(GanConfig):
     decay_steps: int = 9_000
 
 
-RECIPE = GanRecipe(
+RECIPE = SampleRecipe(
     name="dcgan",
     weight="dcgan_anime",
     dataset="70,171 anime faces of 96 px (github.com/xiaohuiduan/cgan_anime_face), 68,891 distinct, shrunk to 64 px",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from train.sample.sample_recipe import GanRecipe
-from train.sample.sample_task import GanConfig
+from train.sample.sample_recipe import SampleRecipe
+from train.sample.sample_task import SampleTrainingConfig
 
 _NOTES = """
 Draws the middles of cars at 64 px from Gaussian latents of length 128, for the Sample tab. Nothing can be asked for but
@@ -19,7 +19,7 @@ a seed. The convolutions are stored in float16 and run in float32.
 
 
 @dataclass(frozen=True, kw_only=True)
-class DcganCarsConfig(GanConfig):
+class DcganCarsConfig(SampleTrainingConfig):
     """Hyper-parameters; each is an option on the command line."""
 
     steps: int = 10_000
@@ -31,7 +31,7 @@ class DcganCarsConfig(GanConfig):
     diff_augment: tuple[str, ...] = ("color", "translation", "cutout")
 
 
-RECIPE = GanRecipe(
+RECIPE = SampleRecipe(
     name="dcgan-cars",
     weight="dcgan_cars",
     dataset="16,178 pictures of cars, 180 x 100 px (github.com/matan-chan/cars_DCGAN), central squares at 64 px",

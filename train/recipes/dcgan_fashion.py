@@ -1,7 +1,7 @@
 """Train your first generator: clothes of Fashion-MNIST at 32 px, grey, in ten minutes on two cores or less.
 
 This file is the one to copy for a generator of your own: name the data, how they are read and the numbers, and add
-the recipe to `RECIPES` in `train/recipes/__init__.py`. `--data DIR` holds the four `*-ubyte.gz` files of Fashion-MNIST
+the recipe to `_RECIPES` in `train/recipes/__init__.py`. `--data DIR` holds the four `*-ubyte.gz` files of Fashion-MNIST
 (`--download` fetches them). The 28-px pictures get a black margin of 2 px, nothing is resampled.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 from train.data.datasets import read_fashion_mnist
 from train.data.hdf5 import Pictures
 from train.recipes.lenet import FASHION_MNIST
-from train.sample.sample_recipe import GanRecipe
-from train.sample.sample_task import GanConfig
+from train.sample.sample_recipe import SampleRecipe
+from train.sample.sample_task import SampleTrainingConfig
 
 _NOTES = """
 Draws clothes, shoes and bags as grey pictures of 32 px, bright on black, as they stand in Fashion-MNIST. It knows no
@@ -25,7 +25,7 @@ classes: nothing can be asked for but a seed.
 
 
 @dataclass(frozen=True, kw_only=True)
-class DcganFashionConfig(GanConfig):
+class DcganFashionConfig(SampleTrainingConfig):
     """Hyper-parameters; each is an option on the command line."""
 
     steps: int = 6000
@@ -55,7 +55,7 @@ def read(data: Path, size: int) -> Pictures:
     return np.pad(pictures, ((0, 0), side, side, (0, 0)))
 
 
-RECIPE = GanRecipe(
+RECIPE = SampleRecipe(
     name="dcgan-fashion",
     weight="dcgan_fashion",
     dataset=FASHION_MNIST.name,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.upscale.upscale_recipe import SuperResolutionRecipe
-from train.upscale.upscale_task import SuperResolutionConfig
+from train.upscale.upscale_recipe import UpscaleRecipe
+from train.upscale.upscale_task import UpscaleTrainingConfig
 
 NOTES = """
 Restores the luminance of a picture that bicubic has enlarged, for the Upscale tab; colour stays bicubic. It sharpens
@@ -28,7 +28,7 @@ DRY_RUN: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SrcnnConfig(SuperResolutionConfig):
+class SrcnnConfig(UpscaleTrainingConfig):
     """SRCNN's layers; the published names tell kernels other than 9-5-5."""
 
     steps: int = 20_000  # 40 minutes of one AMX core at x2
@@ -50,7 +50,7 @@ class SrcnnConfig(SuperResolutionConfig):
         return f"srcnn{kind}_x{self.scale}"
 
 
-RECIPE = SuperResolutionRecipe(
+RECIPE = UpscaleRecipe(
     name="srcnn",
     goal="Set5 PSNR 36.66 / 32.75 / 30.48 dB, Set14 32.42 / 29.28 / 27.49 dB at x2 / x3 / x4 (Dong et al. 2016)",
     config=SrcnnConfig,

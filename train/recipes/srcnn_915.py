@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.recipes.srcnn import DRY_RUN, NOTES, SrcnnConfig
-from train.upscale.upscale_recipe import SuperResolutionRecipe
+from train.upscale.upscale_recipe import UpscaleRecipe
 from train.upscale.upscale_task import Scale
 
 
@@ -17,7 +17,7 @@ class Srcnn915Config(SrcnnConfig):
     kernels: tuple[int, ...] = (9, 1, 5)
 
 
-RECIPE = SuperResolutionRecipe(
+RECIPE = UpscaleRecipe(
     name="srcnn-9-1-5",
     goal="Set5 PSNR 32.52 dB at x3 (Dong et al. 2016)",
     config=Srcnn915Config,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvdemo.config import setting
-from train.upscale.upscale_recipe import SuperResolutionRecipe
-from train.upscale.upscale_task import SuperResolutionConfig
+from train.upscale.upscale_recipe import UpscaleRecipe
+from train.upscale.upscale_task import UpscaleTrainingConfig
 
 NOTES = """
 Adds to a picture that bicubic has enlarged the detail that the network sees in the small one; luminance only, colour
@@ -21,7 +21,7 @@ texture: for photographs from phones and the web, use Real-ESRGAN.
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastSrcnnConfig(SuperResolutionConfig):
+class FastSrcnnConfig(UpscaleTrainingConfig):
     """FastSRCNN's layers."""
 
     steps: int = 14_000  # a quarter of an hour of one AMX core at x2
@@ -39,7 +39,7 @@ class FastSrcnnConfig(SuperResolutionConfig):
         return f"srcnn_fast_x{self.scale}"
 
 
-RECIPE = SuperResolutionRecipe(
+RECIPE = UpscaleRecipe(
     name="srcnn-fast",
     goal="Set5 PSNR 37.10 / 33.20 / 30.75 dB, Set14 32.65 / 29.45 / 27.60 dB at x2 / x3 / x4",
     config=FastSrcnnConfig,

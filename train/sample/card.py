@@ -16,7 +16,7 @@ from train.data.hdf5 import Pictures
 from train.engine.monitor import curves_of
 from train.sample.lite0_features import RealFeatures
 from train.sample.nearest_neighbours import contact_sheet, find_neighbours
-from train.sample.sample_task import PREVIEW_SIDE, GanTask, from_signed, square_grid
+from train.sample.sample_task import PREVIEW_SIDE, SampleTask, from_signed, square_grid
 from train.sample.training_film import training_film
 
 CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples in the grid; those held against training pictures have 1
@@ -50,7 +50,7 @@ def card_pictures(
     found = find_neighbours(compared, real)
     files = {
         f"{name}_film.mp4": film,
-        f"{name}_curves.png": curves_of(run, GanTask.metric, False),
+        f"{name}_curves.png": curves_of(run, SampleTask.metric, False),
         f"{name}_grid.png": _as_png(square_grid(samples)),
         f"{name}_neighbours.png": _as_png(contact_sheet(compared, real.pictures, found)),
     }

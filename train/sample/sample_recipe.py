@@ -26,7 +26,7 @@ from train.publishing.recipe import Context, PublishOptions, command_of
 from train.sample.card import card_pictures
 from train.sample.lite0_features import RealFeatures, digest_of, feature_cache
 from train.sample.measures import PROTOCOL, SampleQuality, rounded
-from train.sample.sample_task import GanConfig, GanTask, check_steps, generated, new_networks
+from train.sample.sample_task import SampleTask, SampleTrainingConfig, check_steps, generated, new_networks
 
 _MEASURE_SEED = 2026
 _COLOURS = {3: "RGB", 1: "grey"}  # by the number of channels
@@ -63,7 +63,7 @@ def folder_or_file(data: Path, size: int, cache: Path | None = None) -> Pictures
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanRecipe:
+class SampleRecipe:
     """A `Recipe` for a generator: what one adds to the shared machinery.
 
     Attributes:
@@ -86,7 +86,7 @@ class GanRecipe:
     dry_run: dict[str, Any]
     dataset: str
     licence: str
-    config: type[GanConfig]
+    config: type[SampleTrainingConfig]
     notes: str
     where: str = "DIR is a folder of pictures, or an HDF5 file that one was packed into"
     read: Callable[[Path, int], Pictures] = folder_or_file
@@ -99,20 +99,20 @@ class GanRecipe:
     def weights(self) -> tuple[str, ...]:
         return (self.weight,)
 
-    def build(self, config: GanConfig, context: Context) -> GanTask:
+    def build(self, config: SampleTrainingConfig, context: Context) -> SampleTask:
         """The task on the context's data; noise pictures without data."""
         if context.data is None:
             shape = (4 * config.batch_size, config.size, config.size, self.channels)
             noise = np.random.default_rng(config.seed).integers(0, 256, shape, dtype=np.uint8)
-            return GanTask(config, noise, context.device, context.amp)
+            return SampleTask(config, noise, context.device, context.amp)
         self._refuse_early(config, context.data)
         pictures = self.pictures(config.size, context)
         cache = feature_cache(context.data, config.size, context.amp, context.cache)
-        task = GanTask(config, pictures, context.device, context.amp, cache)
+        task = SampleTask(config, pictures, context.device, context.amp, cache)
         task.trained_on = {"pictures": len(pictures), "digest": digest_of(pictures)}
         return task
 
-    def _refuse_early(self, config: GanConfig, data: Path) -> None:
+    def _refuse_early(self, config: SampleTrainingConfig, data: Path) -> None:
         """Refuses settings before pictures are packed: those of the networks, and more steps or pictures than fit.
 
         Raises:
@@ -152,7 +152,7 @@ class GanRecipe:
         cache = feature_cache(context.data, size, context.amp, context.cache)
         return RealFeatures(self.pictures(size, context), context.device, context.amp, cache)
 
-    def publish(self, config: GanConfig, out: Path, context: Context, options: PublishOptions) -> str:
+    def publish(self, config: SampleTrainingConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged generator, its convolutions in float16; stores it with the pictures for its card.
 
         A bad name, and other pictures than the run was trained on, are a `ValueError`.
@@ -221,7 +221,7 @@ def refuse_other_pictures(state: State, real: RealFeatures, out: Path) -> bool:
     return True
 
 
-def _checkpoint_words(config: GanConfig, step: int, chosen_by: RealFeatures | None) -> str:
+def _checkpoint_words(config: SampleTrainingConfig, step: int, chosen_by: RealFeatures | None) -> str:
     """Which checkpoint of a run a generator is from; `chosen_by`: what it was measured against, if that chose it."""
     words = f"step {step} of {config.steps} of {config.batch_size} pictures"
     if chosen_by is None:

@@ -38,7 +38,7 @@ _BATCH = 64  # pictures generated at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanConfig(LoopConfig):
+class SampleTrainingConfig(LoopConfig):
     """Hyper-parameters; sizes in px, learning rates of Adam."""
 
     size: int = setting(64, help="side of the pictures, 4 times a power of two", unit="px", minimum=4)
@@ -103,7 +103,7 @@ class GanConfig(LoopConfig):
             )
 
 
-class GanTask(Task):
+class SampleTask(Task):
     """Alternating steps of D and G.
 
     Args:
@@ -122,7 +122,7 @@ class GanTask(Task):
 
     def __init__(
         self,
-        config: GanConfig,
+        config: SampleTrainingConfig,
         pictures: Pictures,
         device: torch.device,
         amp: bool,
@@ -130,7 +130,7 @@ class GanTask(Task):
     ) -> None:
         if pictures.shape[1:3] != (config.size, config.size) or pictures.shape[3] not in (1, 3):
             raise ValueError(f"need pictures of {config.size} px with 3 channels or 1, got {pictures.shape[1:]}")
-        self.config: GanConfig = check_steps(config, len(pictures))
+        self.config: SampleTrainingConfig = check_steps(config, len(pictures))
         self.pictures, self.device, self.amp = pictures, device, amp
         self.feature_cache = feature_cache
         self.generator, self.discriminator = new_networks(config, pictures.shape[3], device)
@@ -247,7 +247,7 @@ class GanTask(Task):
         return self._quality.of(generated(network, self._quality.samples, self.config.seed, self.device))
 
 
-def check_steps(config: GanConfig, pictures: int) -> GanConfig:
+def check_steps(config: SampleTrainingConfig, pictures: int) -> SampleTrainingConfig:
     """The config with its epochs as steps over that many pictures.
 
     Raises:
@@ -257,14 +257,14 @@ def check_steps(config: GanConfig, pictures: int) -> GanConfig:
         raise ValueError(
             f"need at least one batch of {config.batch_size} pictures, got {pictures}: give a smaller --batch-size"
         )
-    stepped: GanConfig = with_steps(config, pictures)
+    stepped: SampleTrainingConfig = with_steps(config, pictures)
     if stepped.decay_steps > stepped.steps:
         words = f"{stepped.steps} steps of {config.epochs} epochs"
         raise ValueError(f"need decay_steps up to the {words}, got {config.decay_steps}")
     return stepped
 
 
-def new_networks(config: GanConfig, channels: int, device: torch.device) -> tuple[Generator, Discriminator]:
+def new_networks(config: SampleTrainingConfig, channels: int, device: torch.device) -> tuple[Generator, Discriminator]:
     """Both networks on the device, channels last: random, or from where `config.start` says."""
     torch.manual_seed(config.seed)
     generator = Generator(config.latent_dim, config.width, channels, config.size)

@@ -29,7 +29,7 @@ from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, command_of
 from train.upscale.degradation import PROTOCOL, check_gate, measure, read_folder, read_luminance
 from train.upscale.patches import GRID_PX, cut, noise_patches, packed_patches
-from train.upscale.upscale_task import Network, Scale, SuperResolutionConfig, SuperResolutionTask, restorer
+from train.upscale.upscale_task import Network, Scale, UpscaleTask, UpscaleTrainingConfig, restorer
 
 T91 = "T91, the 91 training pictures of the SRCNN paper (Yang et al. 2010), without every 15th, which are held out"
 BSDS = "train and test of BSDS500 (Arbelaez et al. 2011), without 302003, which Set5's woman is cut from"
@@ -90,23 +90,23 @@ def training_files(data: Path, *, bsds: bool) -> tuple[dict[str, list[Path]], li
     return sources, held_out
 
 
-def build(config: SuperResolutionConfig, context: Context) -> SuperResolutionTask:
+def build(config: UpscaleTrainingConfig, context: Context) -> UpscaleTask:
     """The task on the context's data, which are packed first where they are not; on noise without data."""
     if context.data is None:
         noise = noise_patches(4, config.patch_px, config.seed)
-        return SuperResolutionTask(config, noise, {"noise": torch.rand(1, 1, 48, 48)}, context.device, context.amp)
+        return UpscaleTask(config, noise, {"noise": torch.rand(1, 1, 48, 48)}, context.device, context.amp)
     sources, held_out = training_files(context.data, bsds=config.bsds)
     refuse_early(config)
     counter = Progress(sum(map(len, sources.values()))).counter("pictures cut")
     target = patches_file(config, context.data, context.cache)
     packed_patches(context.data, sources, target, config.patch_px, config.shrink, counter)
     pictures = {path.name: read for path, read in zip(held_out, each_read(held_out, read_luminance), strict=True)}
-    task = SuperResolutionTask(config, Hdf5Dataset(target), pictures, context.device, context.amp)
+    task = UpscaleTask(config, Hdf5Dataset(target), pictures, context.device, context.amp)
     task.trained_on = {name: len(files) for name, files in sources.items()} | {"held out": len(held_out)}
     return task
 
 
-def refuse_early(config: SuperResolutionConfig) -> None:
+def refuse_early(config: UpscaleTrainingConfig) -> None:
     """Refuses settings before patches are cut: the task is made with a few of noise.
 
     Raises:
@@ -114,10 +114,10 @@ def refuse_early(config: SuperResolutionConfig) -> None:
     """
     noise = noise_patches(4, config.patch_px, config.seed)
     list(cut(torch.zeros(1, 1, GRID_PX, GRID_PX), config.patch_px, config.shrink))
-    SuperResolutionTask(replace(config, epochs=0, steps=1), noise, {}, torch.device("cpu"), False)
+    UpscaleTask(replace(config, epochs=0, steps=1), noise, {}, torch.device("cpu"), False)
 
 
-def patches_file(config: SuperResolutionConfig, data: Path, cache: Path | None) -> Path:
+def patches_file(config: UpscaleTrainingConfig, data: Path, cache: Path | None) -> Path:
     """The file of patches in the data's folder, or in `cache` where that cannot be written and holds none.
 
     Raises:
@@ -130,7 +130,7 @@ def patches_file(config: SuperResolutionConfig, data: Path, cache: Path | None) 
     return target or beside
 
 
-def trained_words(config: SuperResolutionConfig, trained_on: Mapping[str, int]) -> str:
+def trained_words(config: UpscaleTrainingConfig, trained_on: Mapping[str, int]) -> str:
     """The training pictures with their numbers; of a checkpoint of an earlier version, which holds none, in words."""
     if not trained_on:
         return f"{T91}, and {BSDS}" if config.bsds else T91
@@ -169,7 +169,7 @@ def measure_on_test_sets(network: Network, scale: int, context: Context) -> dict
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperResolutionRecipe:
+class UpscaleRecipe:
     """A `Recipe` for a super-resolution network: what one adds to the shared machinery.
 
     Attributes:
@@ -182,7 +182,7 @@ class SuperResolutionRecipe:
 
     name: str
     goal: str
-    config: type[SuperResolutionConfig]
+    config: type[UpscaleTrainingConfig]
     dry_run: dict[str, Any]
     notes: str
     losses = ("loss",)
@@ -194,7 +194,7 @@ class SuperResolutionRecipe:
     def weights(self) -> tuple[str, ...]:
         return tuple(self.config(scale=scale).weight for scale in get_args(Scale))
 
-    def build(self, config: SuperResolutionConfig, context: Context) -> SuperResolutionTask:
+    def build(self, config: UpscaleTrainingConfig, context: Context) -> UpscaleTask:
         """See `build`."""
         return build(config, context)
 
@@ -202,7 +202,7 @@ class SuperResolutionRecipe:
         """See `evaluate`."""
         return evaluate(name, context)
 
-    def publish(self, config: SuperResolutionConfig, out: Path, context: Context, options: PublishOptions) -> str:
+    def publish(self, config: UpscaleTrainingConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged network on Set5 and Set14, then stores it."""
         state, hours = load(out / options.checkpoint), hours_of(out)
         network = make_network(config.network)
@@ -230,7 +230,7 @@ class SuperResolutionRecipe:
             earlier=tuple(state.get("earlier", ())),
             metric=_metric(name, result, chosen),
             notes=paragraphs(self.notes, changed_on_the_way(state), curves),
-            files={f"{name}_curves.png": curves_of(out, SuperResolutionTask.metric, True)},
+            files={f"{name}_curves.png": curves_of(out, UpscaleTask.metric, True)},
             weights_dir=options.weights_dir,
         )
         return name

@@ -40,7 +40,7 @@ _CHARBONNIER_EPSILON = 1e-3  # Lai et al. 2017, "Deep Laplacian Pyramid Networks
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperResolutionConfig(LoopConfig):
+class UpscaleTrainingConfig(LoopConfig):
     """Hyper-parameters; sizes in px of the high-resolution picture."""
 
     batch_size: int = 16
@@ -86,7 +86,7 @@ class SuperResolutionConfig(LoopConfig):
         raise NotImplementedError
 
 
-class SuperResolutionTask(Task):
+class UpscaleTask(Task):
     """Restores random crops of patches.
 
     Args:
@@ -99,13 +99,13 @@ class SuperResolutionTask(Task):
         ValueError: sizes that do not fit together.
     """
 
-    config: SuperResolutionConfig
+    config: UpscaleTrainingConfig
     product = "network"
     metric = "psnr"
 
     def __init__(
         self,
-        config: SuperResolutionConfig,
+        config: UpscaleTrainingConfig,
         patches: PatchSource,
         held_out: Mapping[str, Tensor],
         device: torch.device,

@@ -25,7 +25,7 @@ from train.recipes.dcgan_fashion import DcganFashionConfig
 from train.sample import card as gan_card
 from train.sample import sample_recipe
 from train.sample.card import CARD_SEED, CARD_TRUNCATION, card_samples
-from train.sample.sample_recipe import GanRecipe
+from train.sample.sample_recipe import SampleRecipe
 
 CPU = torch.device("cpu")
 TINY = {
@@ -262,6 +262,6 @@ def test_cars_are_central_squares(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", [dcgan, dcgan_cars, dcgan_fashion])
 def test_specs_stand_for_what_they_publish(module: Any) -> None:
-    spec: GanRecipe = module.RECIPE
+    spec: SampleRecipe = module.RECIPE
     assert module.RECIPE.weights == (spec.weight,) and spec.weight.startswith("dcgan_")
     assert spec.config().decay_steps <= spec.config().steps

@@ -18,10 +18,10 @@ from train.engine.loop import Trainer, seeded
 from train.engine.monitor import METRICS_FILE, is_evaluation, read_records
 from train.sample import sample_task as gan
 from train.sample.losses import r1_penalty
-from train.sample.sample_task import GanConfig, GanTask, from_signed, generated, square_grid, to_signed
+from train.sample.sample_task import SampleTask, SampleTrainingConfig, from_signed, generated, square_grid, to_signed
 
 CPU = torch.device("cpu")
-TINY = GanConfig(
+TINY = SampleTrainingConfig(
     size=16, width=4, latent_dim=4, batch_size=8, steps=3, evaluate_every=0, preview_every=0, log_every=1, fd_pictures=8
 )
 ALL = ("color", "translation", "cutout")
@@ -31,8 +31,10 @@ def noise_pictures(n: int = 32, size: int = 16, channels: int = 3) -> np.ndarray
     return np.random.default_rng(0).integers(0, 256, (n, size, size, channels), dtype=np.uint8)
 
 
-def first_step(config: GanConfig, amp: bool = False, channels: int = 3) -> tuple[GanTask, dict[str, torch.Tensor]]:
-    task = GanTask(config, noise_pictures(channels=channels), CPU, amp)
+def first_step(
+    config: SampleTrainingConfig, amp: bool = False, channels: int = 3
+) -> tuple[SampleTask, dict[str, torch.Tensor]]:
+    task = SampleTask(config, noise_pictures(channels=channels), CPU, amp)
     return task, task.step(0, seeded("step", 0, 0))
 
 
@@ -51,7 +53,7 @@ def test_every_variant_takes_steps(loss: str, norm: str, amp: bool) -> None:
         r1_gamma=1.0,
         diff_augment=ALL,
     )
-    task = GanTask(config, noise_pictures(), CPU, amp)
+    task = SampleTask(config, noise_pictures(), CPU, amp)
     before = [p.clone() for network in task.networks.values() for p in network.parameters()]
     logs = task.step(0, seeded("step", 0, 0))
     after = [p for network in task.networks.values() for p in network.parameters()]
@@ -72,7 +74,7 @@ def test_grey_pictures_are_learned_and_drawn(tmp_path: Path) -> None:
 
 def test_the_discriminator_learns_to_tell_a_fixed_generator() -> None:
     config = replace(TINY, lr_generator=0.0, lr_discriminator=2e-3)
-    task = GanTask(config, noise_pictures(), CPU, False)
+    task = SampleTask(config, noise_pictures(), CPU, False)
     losses = [task.step(step, seeded("step", 0, step))["loss_d"].item() for step in range(30)]
     assert np.mean(losses[-5:]) < 0.5 * losses[0]
 
@@ -85,29 +87,29 @@ def test_two_learning_rates_move_each_network_at_its_own() -> None:
 
 
 def test_rates_fall_over_the_last_steps_only() -> None:
-    task = GanTask(replace(TINY, steps=10, decay_steps=4), noise_pictures(), CPU, False)
+    task = SampleTask(replace(TINY, steps=10, decay_steps=4), noise_pictures(), CPU, False)
     assert [task.lr_factor(step) for step in (0, 6, 7, 9)] == [1.0, 1.0, 0.75, 0.25]
-    assert GanTask(TINY, noise_pictures(), CPU, False).lr_factor(2) == 1.0
+    assert SampleTask(TINY, noise_pictures(), CPU, False).lr_factor(2) == 1.0
 
 
 def test_r1_comes_every_few_steps_and_weighs_accordingly() -> None:
     config = replace(TINY, norm="none", r1_gamma=2.0, r1_every=4)
-    task = GanTask(config, noise_pictures(), CPU, False)
+    task = SampleTask(config, noise_pictures(), CPU, False)
     real = to_signed(noise_pictures(8))
     penalties = [task._penalty(step, real) for step in range(5)]
     assert penalties[1:4] == [None, None, None]
     for penalty in (penalties[0], penalties[4]):
         assert penalty is not None
         assert penalty.item() == pytest.approx(4 * r1_penalty(task.discriminator, real, 2.0).item())
-    assert GanTask(replace(config, r1_gamma=0.0), noise_pictures(), CPU, False)._penalty(0, real) is None
+    assert SampleTask(replace(config, r1_gamma=0.0), noise_pictures(), CPU, False)._penalty(0, real) is None
     logs = [task.step(step, seeded("step", 0, step)) for step in range(6)]
     assert logs[0]["r1"] == logs[3]["r1"] != logs[4]["r1"] == logs[5]["r1"]  # the last one taken
 
 
 def test_the_discriminator_may_be_wider() -> None:
-    task = GanTask(replace(TINY, width_discriminator=6), noise_pictures(), CPU, False)
+    task = SampleTask(replace(TINY, width_discriminator=6), noise_pictures(), CPU, False)
     assert next(task.discriminator.parameters()).shape[0] == 6
-    assert GanTask(TINY, noise_pictures(), CPU, False).discriminator.state_dict().keys() == (
+    assert SampleTask(TINY, noise_pictures(), CPU, False).discriminator.state_dict().keys() == (
         task.discriminator.state_dict().keys()
     )
     last = [layer for layer in task.generator.modules() if isinstance(layer, torch.nn.ConvTranspose2d)][-1]
@@ -133,7 +135,7 @@ def test_only_in_mixed_batches_the_discriminator_sees_how_much_pictures_vary() -
     varied = 300 * to_signed(noise_pictures(8))  # far above BatchNorm's epsilon
     alike = varied / 3  # the first layer has no norm, and no bias yet
     apart, mixed = (
-        GanTask(replace(TINY, mixed_batches=mixed), noise_pictures(), CPU, False)._judge(varied, alike)
+        SampleTask(replace(TINY, mixed_batches=mixed), noise_pictures(), CPU, False)._judge(varied, alike)
         for mixed in (False, True)
     )
     torch.testing.assert_close(*apart, rtol=1e-3, atol=1e-4)
@@ -142,7 +144,7 @@ def test_only_in_mixed_batches_the_discriminator_sees_how_much_pictures_vary() -
 
 @pytest.mark.parametrize(("mixed", "sizes"), [(False, [8, 8, 8]), (True, [16, 16])])
 def test_mixed_batches_hold_real_and_generated_pictures_for_both_networks(mixed: bool, sizes: list[int]) -> None:
-    task = GanTask(replace(TINY, mixed_batches=mixed), noise_pictures(), CPU, False)
+    task = SampleTask(replace(TINY, mixed_batches=mixed), noise_pictures(), CPU, False)
     seen: list[int] = []
     task.discriminator.register_forward_pre_hook(lambda _, pictures: seen.append(len(pictures[0])))
     logs = task.step(0, seeded("step", 0, 0))
@@ -154,7 +156,7 @@ def test_r1_flattens_the_discriminator_at_real_pictures() -> None:
     slopes = {}
     for gamma in (0.0, 100.0):
         config = replace(TINY, norm="none", r1_gamma=gamma, r1_every=2, lr_discriminator=2e-3, lr_generator=0.0)
-        task = GanTask(config, noise_pictures(), CPU, False)
+        task = SampleTask(config, noise_pictures(), CPU, False)
         for step in range(20):
             task.step(step, seeded("step", 0, step))
         slopes[gamma] = r1_penalty(task.discriminator, to_signed(noise_pictures()), 1.0).item()
@@ -184,7 +186,7 @@ def test_the_shares_of_two_processes_make_up_the_joint_gradient(loss: str, monke
 
     def gradients(rows: slice) -> list[torch.Tensor]:
         monkeypatch.setattr(gan, "shard", lambda joint: joint[rows])
-        task = GanTask(config, noise_pictures(), CPU, False)
+        task = SampleTask(config, noise_pictures(), CPU, False)
         task.generator.eval()  # BatchNorm would see the rows of its process only
         task.step(0, seeded("step", 0, 0))
         return [p.grad for network in task.networks.values() for p in network.parameters() if p.grad is not None]
@@ -199,13 +201,13 @@ def test_a_run_stopped_and_resumed_is_the_same_bit_for_bit(amp: bool, tmp_path: 
     config = replace(
         TINY, steps=6, norm="spectral", dropout=0.3, label_noise=0.1, r1_gamma=1.0, r1_every=2, diff_augment=ALL
     )
-    Trainer(GanTask(config, noise_pictures(), CPU, amp), config, tmp_path / "whole").run()
-    stopped = Trainer(GanTask(config, noise_pictures(), CPU, amp), config, tmp_path / "parts")
+    Trainer(SampleTask(config, noise_pictures(), CPU, amp), config, tmp_path / "whole").run()
+    stopped = Trainer(SampleTask(config, noise_pictures(), CPU, amp), config, tmp_path / "parts")
     for _ in range(3):
         stopped._take_step()
     stopped._save()
     torch.manual_seed(99)
-    Trainer(GanTask(config, noise_pictures(), CPU, amp), config, tmp_path / "parts", resume=True).run()
+    Trainer(SampleTask(config, noise_pictures(), CPU, amp), config, tmp_path / "parts", resume=True).run()
     whole, parts = (load(tmp_path / name / LAST) for name in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 6
     assert same_run(whole, parts)
@@ -221,7 +223,7 @@ def test_what_is_averaged_is_what_is_measured(decay: float, tmp_path: Path, monk
 
     monkeypatch.setattr(gan, "generated", watched)
     config = replace(TINY, ema_decay=decay, evaluate_every=3)
-    Trainer(GanTask(config, noise_pictures(), CPU, False), config, tmp_path).run()
+    Trainer(SampleTask(config, noise_pictures(), CPU, False), config, tmp_path).run()
     state = load(tmp_path / BEST)
     assert all(torch.equal(measured[-1][name], tensor) for name, tensor in state["ema"].items())
     live = state["networks"]["generator"]
@@ -230,7 +232,7 @@ def test_what_is_averaged_is_what_is_measured(decay: float, tmp_path: Path, monk
 
 def test_both_measures_and_their_floors_are_recorded(tmp_path: Path) -> None:
     config = replace(TINY, steps=2, evaluate_every=1)
-    Trainer(GanTask(config, noise_pictures(), CPU, False), config, tmp_path).run()
+    Trainer(SampleTask(config, noise_pictures(), CPU, False), config, tmp_path).run()
     records = [record for record in read_records(tmp_path / METRICS_FILE) if is_evaluation(record)]
     assert len(records) == 2
     assert {"fd_lite0", "fd_floor", "kid_lite0", "kid_error", "kid_floor"} <= records[0].keys()
@@ -239,16 +241,16 @@ def test_both_measures_and_their_floors_are_recorded(tmp_path: Path) -> None:
 
 
 def test_epochs_become_steps() -> None:
-    task = GanTask(replace(TINY, steps=0, epochs=2, decay_steps=8), noise_pictures(), CPU, False)
+    task = SampleTask(replace(TINY, steps=0, epochs=2, decay_steps=8), noise_pictures(), CPU, False)
     assert task.config.steps == 8
     assert [task.lr_factor(step) for step in (0, 4)] == [1.0, 0.5]
     with pytest.raises(ValueError, match="need decay_steps up to the 8 steps of 2 epochs, got 9"):
-        GanTask(replace(TINY, steps=0, epochs=2, decay_steps=9), noise_pictures(), CPU, False)
+        SampleTask(replace(TINY, steps=0, epochs=2, decay_steps=9), noise_pictures(), CPU, False)
 
 
 def test_values_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(ValueError, match="no labels"):
-        GanConfig(loss="hinge", label_smoothing=0.1)
+        SampleTrainingConfig(loss="hinge", label_smoothing=0.1)
 
 
 @pytest.mark.parametrize(
@@ -265,13 +267,13 @@ def test_values_that_do_not_go_together_are_refused() -> None:
 )
 def test_values_out_of_range_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        GanConfig(**values)
+        SampleTrainingConfig(**values)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8, 3), (8, 16, 16, 4)])
 def test_pictures_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="need pictures of 16 px with 3 channels or 1"):
-        GanTask(TINY, np.zeros(shape, np.uint8), CPU, False)
+        SampleTask(TINY, np.zeros(shape, np.uint8), CPU, False)
 
 
 def test_a_run_starts_from_another_or_from_a_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +281,7 @@ def test_a_run_starts_from_another_or_from_a_weight(tmp_path: Path, monkeypatch:
     checkpoint = tmp_path / "last.pt"
     networks = {name: network.state_dict() for name, network in task.networks.items()}
     torch.save({"networks": networks, "config": asdict(TINY), "seconds": 60.0, "command": "before"}, checkpoint)
-    started = GanTask(replace(TINY, start=str(checkpoint)), noise_pictures(), CPU, False)
+    started = SampleTask(replace(TINY, start=str(checkpoint)), noise_pictures(), CPU, False)
     for name in ("generator", "discriminator"):
         pairs = zip(started.networks[name].parameters(), task.networks[name].parameters(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
@@ -288,16 +290,16 @@ def test_a_run_starts_from_another_or_from_a_weight(tmp_path: Path, monkeypatch:
     put(tmp_path / "weights", "dcgan_tiny")
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path / "weights")
     monkeypatch.setattr(gan, "load_state_dict", lambda name: task.generator.state_dict())
-    from_weight = GanTask(replace(TINY, start="dcgan_tiny"), noise_pictures(), CPU, False)
-    fresh = GanTask(TINY, noise_pictures(), CPU, False)
+    from_weight = SampleTask(replace(TINY, start="dcgan_tiny"), noise_pictures(), CPU, False)
+    fresh = SampleTask(TINY, noise_pictures(), CPU, False)
     first = [next(network.parameters()) for network in (from_weight.generator, task.generator)]
     assert torch.equal(*first)
     judges = [next(network.parameters()) for network in (from_weight.discriminator, fresh.discriminator)]
     assert torch.equal(*judges)
     with pytest.raises(ValueError, match=r"last.pt does not fit this configuration"):
-        GanTask(replace(TINY, width=8, start=str(checkpoint)), noise_pictures(), CPU, False)
+        SampleTask(replace(TINY, width=8, start=str(checkpoint)), noise_pictures(), CPU, False)
     with pytest.raises(ValueError, match="'nothing' is neither a checkpoint file nor a weight; there are dcgan_tiny"):
-        GanTask(replace(TINY, start="nothing"), noise_pictures(), CPU, False)
+        SampleTask(replace(TINY, start="nothing"), noise_pictures(), CPU, False)
 
 
 def test_signed_pictures_round_trip() -> None:

@@ -28,8 +28,8 @@ from train.upscale.degradation import measure
 from train.upscale.patches import PatchArray, cut, noise_patches
 from train.upscale.upscale_recipe import bsds_folders, build, folder_of, measure_on_test_sets, training_files
 from train.upscale.upscale_task import (
-    SuperResolutionConfig,
-    SuperResolutionTask,
+    UpscaleTask,
+    UpscaleTrainingConfig,
     pixel_loss,
     restorer,
     start_from,
@@ -49,11 +49,11 @@ def rings(size: int = 84, ring_px: int = 10) -> torch.Tensor:
     return 0.5 + 0.4 * (4 * (radius * 2 * torch.pi / ring_px).sin()).tanh()[None, None]
 
 
-def task_of(config: SuperResolutionConfig, *, amp: bool = False) -> SuperResolutionTask:
+def task_of(config: UpscaleTrainingConfig, *, amp: bool = False) -> UpscaleTask:
     """On rings, the same to learn from and to measure."""
     pictures = [rings(ring_px=ring_px) for ring_px in (14, 17, 20)]
     (patches, *_) = zip(*(cut(picture, config.patch_px, [1.0]) for picture in pictures), strict=True)
-    return SuperResolutionTask(config, PatchArray(np.concatenate(patches)), {"0": pictures[0]}, CPU, amp)
+    return UpscaleTask(config, PatchArray(np.concatenate(patches)), {"0": pictures[0]}, CPU, amp)
 
 
 def save_noise(folder: Path, count: int, size_wh: tuple[int, int] = (90, 80)) -> None:
@@ -64,16 +64,16 @@ def save_noise(folder: Path, count: int, size_wh: tuple[int, int] = (90, 80)) ->
         Image.fromarray(pixels).save(folder / f"{index:02}.png")
 
 
-def loud_task(config: SuperResolutionConfig) -> SuperResolutionTask:
+def loud_task(config: UpscaleTrainingConfig) -> UpscaleTask:
     """With random weights, so that wrong surroundings show."""
-    task = SuperResolutionTask(replace(config, batch_size=1), noise_patches(1, 84, seed=3), {}, CPU, False)
+    task = UpscaleTask(replace(config, batch_size=1), noise_patches(1, 84, seed=3), {}, CPU, False)
     with torch.no_grad():
         for parameter in task.network.parameters():
             parameter.uniform_(-0.2, 0.2)
     return task
 
 
-def whole_restored(task: SuperResolutionTask, whole: torch.Tensor) -> torch.Tensor:
+def whole_restored(task: UpscaleTask, whole: torch.Tensor) -> torch.Tensor:
     """What `measure` gets of a whole picture (1, 1, H, W)."""
     seen = []
 
@@ -88,7 +88,7 @@ def whole_restored(task: SuperResolutionTask, whole: torch.Tensor) -> torch.Tens
 @BOTH
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_corner_of_a_picture_is_restored_as_crops_of_mirrored_patches_are(
-    config: SuperResolutionConfig, scale: int
+    config: UpscaleTrainingConfig, scale: int
 ) -> None:
     task = loud_task(replace(config, scale=scale))
     whole = torch.from_numpy(noise_patches(1, 84, seed=3).read(np.array([0])))[:, None].float() / 255
@@ -101,7 +101,7 @@ def test_the_corner_of_a_picture_is_restored_as_crops_of_mirrored_patches_are(
 
 @BOTH
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_what_is_restored_in_a_crop_is_what_the_whole_picture_gets(config: SuperResolutionConfig, scale: int) -> None:
+def test_what_is_restored_in_a_crop_is_what_the_whole_picture_gets(config: UpscaleTrainingConfig, scale: int) -> None:
     task = loud_task(replace(config, scale=scale))
     whole = torch.from_numpy(noise_patches(1, 84, seed=3).read(np.array([0])))[:, None].float() / 255
     top_left = scale * (1 if task.side_px + scale <= 84 else 0)
@@ -114,7 +114,7 @@ def test_what_is_restored_in_a_crop_is_what_the_whole_picture_gets(config: Super
 
 
 @BOTH
-def test_it_comes_nearer_than_bicubic(config: SuperResolutionConfig) -> None:
+def test_it_comes_nearer_than_bicubic(config: UpscaleTrainingConfig) -> None:
     task = task_of(replace(config, steps=200))
     before = task.evaluate(task.network)
     for step in range(200):
@@ -126,7 +126,7 @@ def test_it_comes_nearer_than_bicubic(config: SuperResolutionConfig) -> None:
 
 @BOTH
 @pytest.mark.parametrize("amp", [False, True])
-def test_a_step_changes_every_layer(config: SuperResolutionConfig, amp: bool) -> None:
+def test_a_step_changes_every_layer(config: UpscaleTrainingConfig, amp: bool) -> None:
     task = task_of(config, amp=amp)
     task.step(0, seeded("step", 0, 0))  # the last layers start near zero, so others hardly move at first
     before = {name: value.clone() for name, value in task.network.named_parameters()}
@@ -150,7 +150,7 @@ def test_the_last_steps_are_in_float32() -> None:
 def test_crops_are_turned_pieces_on_the_grid() -> None:
     source = noise_patches(1, 84, seed=5)
     (patch,) = source.read(np.array([0]))
-    task = SuperResolutionTask(SRCNN_TINY, source, {}, CPU, False)
+    task = UpscaleTask(SRCNN_TINY, source, {}, CPU, False)
     crops = (task._crops(seeded("step", 0, 0)) * 255).round().to(torch.uint8)[:, 0].numpy()
     side = task.side_px
     windows = np.lib.stride_tricks.sliding_window_view(patch, (side, side))[::2, ::2]
@@ -171,7 +171,7 @@ def test_two_processes_share_the_crops_of_one(monkeypatch: pytest.MonkeyPatch) -
 
 
 @BOTH
-def test_a_stopped_and_resumed_run_is_the_same_bit_for_bit(config: SuperResolutionConfig, tmp_path: Path) -> None:
+def test_a_stopped_and_resumed_run_is_the_same_bit_for_bit(config: UpscaleTrainingConfig, tmp_path: Path) -> None:
     config = replace(config, steps=6, evaluate_every=3, ema_decay=0.9)
     Trainer(task_of(config), config, tmp_path / "whole").run()
     stopped = Trainer(task_of(config), config, tmp_path / "parts")

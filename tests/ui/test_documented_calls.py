@@ -1,0 +1,99 @@
+"""The programs of "Use from programs", run against the page as a reader would run them.
+
+Held as they stand, but for the address of the page: Python with `gradio_client`, and curl in bash. JavaScript runs in
+Node.js with the client that Gradio itself ships for its pages, which is the source of `@gradio/client`; the npm package
+is not installed. Of what the snippet imports, that build lacks `handle_file` alone: here it reads the file instead.
+Where there is no Node.js, endpoints and fields are still held against the page's own description.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gradio
+import httpx
+import pytest
+
+from cvdemo.example_pictures import example_picture
+from tests.docs.code_blocks import block_with
+from tests.ui.page_server import Server
+
+DOCUMENTED = "http://127.0.0.1:7860"
+CHUNKS = Path(gradio.__file__).parent / "templates/node/build/server/chunks"
+CONNECT = "static async connect"  # in the class `Client`
+HANDLE_FILE = """
+import { readFileSync } from "node:fs";
+export const handle_file = (path) => new Blob([readFileSync(path)]);
+"""
+LIMIT_S = 120
+
+PYTHON = block_with("python", "gradio_client")
+JAVASCRIPT = block_with("js", "@gradio/client")
+CURL = block_with("sh", "/gradio_api")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A reader's folder, with a photograph of a cat in it."""
+    shutil.copy(example_picture("chelsea"), tmp_path / "photo.jpg")
+    return tmp_path
+
+
+def output(command: list[str], folder: Path) -> str:
+    """What a program prints; it must succeed and complain of nothing, but for what old Node.js calls experimental."""
+    quiet = {**os.environ, "NODE_NO_WARNINGS": "1"}
+    done = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+    return done.stdout
+
+
+def at(server: str, program: str) -> str:
+    """The program, with the address of the page that runs in the place of the documented one."""
+    assert DOCUMENTED in program
+    return program.replace(DOCUMENTED, server)
+
+
+def install_shipped_client(folder: Path) -> None:
+    """Puts Gradio's own build of the JavaScript client where Node.js looks for `@gradio/client`."""
+    (source,) = [text for file in CHUNKS.glob("*.js") if CONNECT in (text := file.read_text(encoding="utf-8"))]
+    name = re.findall(r"([\w$]+)=class *\{", source.partition(CONNECT)[0])[-1]
+    source = re.sub(r"(from |import |import\()(['\"])\./", rf"\1\2{CHUNKS.as_uri()}/", source)
+    package = folder / "node_modules/@gradio/client"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text('{"type": "module", "exports": "./client.js"}', encoding="utf-8")
+    (package / "client.js").write_text(f"{source}\nexport {{ {name} as Client }};\n{HANDLE_FILE}", encoding="utf-8")
+
+
+def test_the_python_program_runs(running: Server, folder: Path) -> None:
+    classified, *previews = output([sys.executable, "-c", at(running.url, PYTHON)], folder).strip().splitlines()[1:]
+    assert "cat" in classified
+    assert len(previews) > 2 and previews[0].endswith(".jpeg") and previews[-1].endswith(".png")
+
+
+def test_the_curl_program_runs_in_bash(running: Server, folder: Path) -> None:
+    printed = output(["bash", "-euo", "pipefail", "-c", at(running.url, CURL)], folder)
+    assert printed.startswith('event: complete\ndata: [{"label": "tiger cat"')
+
+
+def test_the_javascript_program_runs_with_the_client_that_gradio_ships(running: Server, folder: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node.js is not installed")
+    install_shipped_client(folder)
+    (folder / "demos.mjs").write_text(at(running.url, JAVASCRIPT), encoding="utf-8")
+    printed = output([node, "demos.mjs"], folder)
+    previews = re.findall(rf"^{running.url}/\S+$", printed, re.MULTILINE)
+    assert "tiger cat" in printed
+    assert len(previews) > 2 and previews[0].endswith(".jpeg") and previews[-1].endswith(".png")
+
+
+def test_the_javascript_program_names_endpoints_and_fields_of_the_page(running: Server) -> None:
+    described = httpx.get(f"{running.url}/gradio_api/info", timeout=60).json()["named_endpoints"]
+    calls = re.findall(r'client\.(?:predict|submit)\("(/\w+)", \{(.*)\}\)', JAVASCRIPT)
+    assert [endpoint for endpoint, _ in calls] == ["/classify", "/dream"]
+    for endpoint, fields in calls:
+        known = {parameter["parameter_name"] for parameter in described[endpoint]["parameters"]}
+        assert set(re.findall(r"(\w+):", fields)) <= known
