@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.place_net import PlaceNet
-from cvdemo.weights import entry_of, load_manifest
+from cvdemo.weights import entry_of, load_manifest, load_state_dict
 from train.detect.annotations import Annotated
 from train.detect.place_recipe import (
     PlaceRecipe,
@@ -65,8 +66,8 @@ def test_a_run_is_published_with_what_differs_from_the_backbone(
     assert "| even |" in (weights / "tiny.md").read_text()
     # the published file measures as its entry says
     monkeypatch.setattr("train.detect.place_recipe.entry_of", lambda _: entry)
-    backbone = __import__("cvdemo.weights", fromlist=["load_state_dict"]).load_state_dict("efficientnet_lite0")
-    monkeypatch.setattr("train.detect.place_recipe.load_state_dict", lambda key: stored if key == name else backbone)
+    tensors = {name: stored, BACKBONE: load_state_dict(BACKBONE)}
+    monkeypatch.setattr("train.detect.place_recipe.load_state_dict", tensors.__getitem__)
     result = recipe.evaluate(name, context)
     assert result["map50"] == entry.metric["value"]["map50"] and result["n"] == 2
     json.dumps(result)
