@@ -1,5 +1,6 @@
 """From a run to a published weight that measures the same, and the splits of the two data sets."""
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,19 @@ def test_a_run_is_published_with_what_differs_from_the_backbone(
     result = recipe.evaluate(name, context)
     assert result["map50"] == entry.metric["value"]["map50"] and result["n"] == 2
     json.dumps(result)
+
+
+def test_what_a_dry_run_draws_goes_with_its_task(
+    recipe: PlaceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    monkeypatch.setattr("train.detect.place_recipe.mkdtemp", lambda prefix: str(folder))
+    task = recipe.build(SMALL, Context(data=None, device=torch.device("cpu"), amp=False))
+    assert task.data[0].path.parent == folder and task.data[0].path.is_file()
+    del task
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_nothing_is_measured_without_data(recipe: PlaceRecipe, tmp_path: Path) -> None:
