@@ -8,8 +8,8 @@ import numpy as np
 from train.data.read_pictures import Pictures
 
 GREY_SHARE = 0.4  # of the pictures lose their colour: half of what is measured has none
-BLUR_SHARE, NOISE_SHARE, COARSE_SHARE, JPEG_SHARE = 0.25, 0.35, 0.2, 0.2
-MOST_BLUR_PX, MOST_NOISE, COARSEST, WORST_JPEG = 1.8, 22.0, 0.4, 25  # sigma, grey levels, factor, quality
+BLUR_SHARE, NOISE_SHARE, COARSE_SHARE, JPEG_SHARE = 0.25, 0.3, 0.2, 0.2
+MOST_BLUR_PX, MOST_NOISE, COARSEST, WORST_JPEG = 1.6, 20.0, 0.4, 25  # sigma, grey levels, factor, quality
 
 
 def other_light(canvas: Pictures, rng: np.random.Generator) -> Pictures:

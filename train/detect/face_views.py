@@ -1,14 +1,14 @@
 """Random views for the face detector: tiles of turned and scaled pictures, and scenes with faces pasted into them.
 
-A face is drawn and brought to a height that is even in its logarithm, so that small ones are learnt as well as large
-ones; a canvas of several tiles holds as many pictures with small faces as fill it. Boxes turn as the ellipses do that
-they enclose.
+A picture about fills its tile, and a canvas has one tile or up to 16: so small faces are learnt as well as large ones,
+and a canvas of small ones holds as many as it can. Boxes turn as the ellipses do that they enclose.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -19,9 +19,10 @@ from train.data.read_pictures import Pictures
 from train.detect.annotations import Truth, truth_of
 from train.detect.face_data import CROP_FACE_XYXY, CROP_PX
 
-SMALLEST_PX, LARGEST_SHARE = 22.0, 1.1  # height of the drawn face: px, and to its tile's side
-TILES_SHARES = (0.5, 0.3, 0.2)  # of canvases with 1, 2 x 2 and 3 x 3 tiles
-LARGEST_ZOOM = 2.0  # of a picture: more shows no face that a camera sees
+SMALLEST_PX, LARGEST_SHARE = 22.0, 1.1  # height of the drawn face, if it can be: px, and to its tile's side
+TILES_SHARES = (0.35, 0.33, 0.22, 0.1)  # of canvases with 1, 2 x 2, 3 x 3 and 4 x 4 tiles
+ZOOM = (0.85, 2.4)  # longer side of a picture to its tile's
+LARGEST_SCALE = 2.0  # of a picture: more shows no face that a camera sees
 TURN_DEG, FAR_TURN_DEG, FAR_TURN_SHARE = 8.0, 30.0, 0.15  # spread of small turns, bound of those that are large
 LEAST_SHOWN = 0.4  # of a box inside its tile; what shows less is left out of the loss
 LEAST_PX = 10.0  # faces lower than this are left out of the loss
@@ -56,42 +57,65 @@ def affine_about(
     return np.concatenate([linear, (np.array(to) - linear @ np.array(centre))[:, None]], axis=1)
 
 
-def warped(picture: Pictures, affine: Affine, side_px: int, background: int) -> Pictures:
-    """uint8 (side_px, side_px, C): the picture under the map, without aliasing, on a plain background."""
+def warped(picture: Pictures, affine: Affine, side_px: int, background: int | None) -> Pictures:
+    """uint8 (side_px, side_px, C): the picture under the map, without aliasing.
+
+    Args:
+        background: grey level of what is around it; None: the picture again and again, mirrored at its edges.
+    """
     scale = math.sqrt(abs(np.linalg.det(affine[:, :2])))
     if scale < 0.8:
         height, width = picture.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         shrunk = np.array([width / size[0], height / size[1]])
-        # pixel centres lie at half px: the resized picture's own map, and the half px before and after it
         affine = np.concatenate([affine[:, :2] * shrunk, affine[:, 2:]], axis=1)
-    half = affine[:, :2] @ [0.5, 0.5] - 0.5
+    half = affine[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV counts from the centre of the first pixel
     at_centres = np.concatenate([affine[:, :2], affine[:, 2:] + half[:, None]], axis=1)
-    flags = cv2.INTER_LINEAR
     canvas: Pictures = cv2.warpAffine(
-        picture, at_centres, (side_px, side_px), flags=flags, borderValue=(background,) * 3
+        picture,
+        at_centres,
+        (side_px, side_px),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT if background is None else cv2.BORDER_CONSTANT,
+        borderValue=(background or 0,) * 3,
     )
     return canvas
 
 
 def tile_view(picture: Pictures, truth: Truth, side_px: int, rng: np.random.Generator) -> tuple[Pictures, Truth]:
-    """A square of `side_px` with one of the picture's faces at a random height and place, and what is around it."""
+    """A square of `side_px` that shows all or a part of the picture, with one of its faces at a random place."""
     height, width = picture.shape[:2]
-    target = SMALLEST_PX * (LARGEST_SHARE * side_px / SMALLEST_PX) ** rng.random()
+    scale = side_px / max(height, width) * ZOOM[0] * (ZOOM[1] / ZOOM[0]) ** rng.random()
+    centre = rng.random(2) * [width, height]
     if len(truth.xyxy):
         box = truth.xyxy[rng.integers(len(truth.xyxy))]
-        centre, scale = (box[:2] + box[2:]) / 2, target / max(float(box[3] - box[1]), 1.0)
-    else:
-        centre, scale = rng.random(2) * [width, height], 1.0
-    scale = min(scale, LARGEST_ZOOM)
-    margin = min(0.5, 0.4 * target / side_px)
-    to = rng.uniform(margin, 1 - margin, 2) * side_px
-    affine = affine_about(
-        centre, to, scale, random_turn(rng), mirrored=rng.random() < 0.5, aspect=math.exp(rng.uniform(-0.08, 0.08))
+        centre, face_px = (box[:2] + box[2:]) / 2, float(box[3] - box[1])
+        scale = min(max(scale, SMALLEST_PX / face_px), LARGEST_SHARE * side_px / face_px)
+    scale = min(scale, LARGEST_SCALE)
+    linear = affine_about(
+        centre,
+        rng.uniform(0.15, 0.85, 2) * side_px,
+        scale,
+        random_turn(rng),
+        mirrored=rng.random() < 0.5,
+        aspect=math.exp(rng.uniform(-0.08, 0.08)),
     )
+    affine = _filling(linear, (width * scale, height * scale), (width / 2, height / 2), side_px)
     canvas = warped(picture, affine, side_px, int(rng.integers(256)))
     return canvas, _on_tile(turned(truth.xyxy, affine), truth, side_px)
+
+
+def _filling(affine: Affine, size_wh: Sequence[float], middle: Sequence[float], side_px: int) -> Affine:
+    """The map moved so that a picture larger than the tile leaves no gap, and a smaller one lies on it, but for turns.
+
+    Args:
+        size_wh: of the picture on the tile, px. middle: of the picture, in its own px.
+    """
+    slack = np.abs(np.array(size_wh) - side_px) / 2
+    offset = affine[:, :2] @ np.array(middle) + affine[:, 2] - side_px / 2
+    moved = offset.clip(-slack, slack) - offset
+    return np.concatenate([affine[:, :2], affine[:, 2:] + moved[:, None]], axis=1)
 
 
 def _on_tile(boxes: FloatArray, truth: Truth, side_px: int) -> Truth:
@@ -109,8 +133,8 @@ def tiled_view(source: Source, side_px: int, rng: np.random.Generator) -> tuple[
     edges = [round(side_px * i / tiles) for i in range(tiles + 1)]
     canvas = np.empty((side_px, side_px, 3), np.uint8)
     parts = []
-    for top, bottom in zip(edges, edges[1:]):
-        for left, right in zip(edges, edges[1:]):
+    for top, bottom in pairwise(edges):
+        for left, right in pairwise(edges):
             side = max(bottom - top, right - left)
             tile, truth = tile_view(*source(), side, rng)
             canvas[top:bottom, left:right] = tile[: bottom - top, : right - left]
@@ -123,24 +147,33 @@ def joined(parts: Sequence[Truth]) -> Truth:
     """All boxes of several truths."""
     if not parts:
         return truth_of([])
-    return Truth(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("xyxy", "classes", "difficult")))
+    return Truth(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("xyxy", "classes", "difficult"))
+    )
 
 
 def scene_view(
-    scene: Pictures, side_px: int, rng: np.random.Generator, place: Sequence[float] | None = None
+    scene: Pictures,
+    side_px: int,
+    rng: np.random.Generator,
+    centre: tuple[float, float] | None = None,
+    scale: float = 1.0,
 ) -> Pictures:
-    """A part of a picture without faces; with a `place` (centre x, y and side, px) the part around it.
+    """A part of a picture without faces, at any scale from 0.4 to 1.8; with a `centre` (px) what is around it.
 
-    A place keeps about its size, since what a network takes for a face at one size need not mislead it at another.
+    Args:
+        scale: at which the centre's surroundings were taken for a face; they keep it but for a third, since what looks
+            like a face at one size need not at another.
     """
     height, width = scene.shape[:2]
-    if place is None:
-        centre, scale = rng.random(2) * [width, height], math.exp(rng.uniform(math.log(0.4), math.log(1.8)))
+    if centre is None:
+        centre = (rng.random() * width, rng.random() * height)
+        scale = math.exp(rng.uniform(math.log(0.4), math.log(1.8)))
     else:
-        centre, scale = np.array(place[:2]), math.exp(rng.uniform(-0.35, 0.35))
+        scale *= math.exp(rng.uniform(-0.3, 0.3))
     to = rng.uniform(0.15, 0.85, 2) * side_px
     affine = affine_about(centre, to, scale, float(rng.normal(0, 4)), mirrored=rng.random() < 0.5)
-    return warped(scene, affine, side_px, int(rng.integers(256)))
+    return warped(scene, affine, side_px, None)  # there is no face that mirroring could double
 
 
 def paste_faces(canvas: Pictures, crops: Pictures, rng: np.random.Generator) -> tuple[Pictures, Truth]:
@@ -149,16 +182,14 @@ def paste_faces(canvas: Pictures, crops: Pictures, rng: np.random.Generator) -> 
     side_px, taken = canvas.shape[0], np.empty((0, 4), np.float32)
     faces = []
     for _ in range(int(rng.integers(1, MOST_PASTED + 1))):
-        size = PASTED_PX[0] * (PASTED_PX[1] / PASTED_PX[0]) ** rng.random()
+        size = min(PASTED_PX[0] * (PASTED_PX[1] / PASTED_PX[0]) ** rng.random(), side_px / 2)
         centre = rng.uniform(size / 2, side_px - size / 2, 2)
         reach = 0.75 * size
         square = np.array([*(centre - reach), *(centre + reach)], np.float32)
         if _touches(square, taken):
             continue
         taken = np.concatenate([taken, square[None]])
-        affine = affine_about(
-            [CROP_PX / 2] * 2, centre, size / CROP_PX, random_turn(rng), mirrored=rng.random() < 0.5
-        )
+        affine = affine_about([CROP_PX / 2] * 2, centre, size / CROP_PX, random_turn(rng), mirrored=rng.random() < 0.5)
         _blend(grey, crops[rng.integers(len(crops))], affine, rng)
         faces.append(turned(np.array([CROP_FACE_XYXY], np.float32), affine)[0].clip(0, side_px))
     pixels = np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)

@@ -8,6 +8,7 @@ from train.recipes import (
     dcgan,
     dcgan_cars,
     dcgan_fashion,
+    face_detector,
     lenet,
     minigooglenet,
     objects_detector,
@@ -37,6 +38,7 @@ _RECIPES = (
     dcgan_fashion.RECIPE,
     dcgan_cars.RECIPE,
     objects_detector.RECIPE,
+    face_detector.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 if len(RECIPES) < len(_RECIPES):
