@@ -13,7 +13,7 @@ from train.data.read_pictures import Pictures
 from train.detect.annotations import Truth
 
 DRAWS = 8  # random numbers that one view takes
-GREY = 124  # what surrounds a picture smaller than its canvas: the mean of ImageNet, 0 once normalised
+GREY = 127  # what surrounds a picture smaller than its canvas: the mean that the backbone takes off
 SMALLEST_PX = 3.0  # of a box's shorter side on the canvas; smaller ones are left out of the loss
 LEAST_SHOWN = 0.4  # of a box's area inside the canvas; what shows less is left out of the loss
 
