@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cvdemo.config import setting
 from cvdemo.nets.forward import Engine, forward_engine
 from cvdemo.nets.place_net import PlaceNet
+from cvdemo.ops.boxes import class_wise_nms
 from train.data.read_pictures import Pictures
 from train.detect.annotations import Annotated, Truth, truth_of
 from train.detect.average_precision import Found, average_precision
@@ -27,8 +28,9 @@ from train.detect.place_task import PlaceConfig, PlaceTask, find, picture_of
 from train.engine.distributed import shard
 from train.engine.loop import epoch_indices
 
-SMALL_PX, LARGE_PX = 500_000.0, 1_000_000.0  # pictures below are enlarged towards it, those above shrunk to it
-MOST_ENLARGED = 1.5
+MOST_ENLARGED, MOST_PX = 1.5, 1_000_000.0  # of the finest level: factor, pixels
+LEAST_STEP = 1.3  # from one level to the next: less finds nothing more
+NMS_IOU = 0.4
 
 IOUS = (0.3, 0.5)
 
@@ -37,6 +39,7 @@ IOUS = (0.3, 0.5)
 class FaceConfig(PlaceConfig):
     """Hyper-parameters of the face detector; the batch has `scene_batch` scenes beside `batch_size` of FDDB."""
 
+    input_px: int = setting(352, help="of the longer side at the first level", unit="px", minimum=32)
     train_px: tuple[int, ...] = setting((224, 256, 288, 320), help="sides of the canvas, one drawn for each step")
     last_block: int = setting(11, help="of the trunk", minimum=3, maximum=15)
     first_block: int = setting(3, help="blocks from here on are trained", minimum=0, maximum=15)
@@ -53,20 +56,21 @@ class FaceConfig(PlaceConfig):
     )
     hard_places: int = setting(600, help="places kept of a scan", minimum=1)
     held_out_fold: int = setting(0, help="of the scenes, not learnt from; -1: none", minimum=-1, maximum=4)
-    epochs: int = 15
+    epochs: int = 18
     measure_epochs: int = setting(3, help="epochs from one measure to the next", minimum=1)
     log_every: int = 50
 
 
-def measured_long_px(size_hw: tuple[int, int]) -> int:
-    """The longer side, px, that a picture is brought to before it is searched for faces.
+def level_sides(size_hw: tuple[int, int], first_px: int) -> list[int]:
+    """Longer sides, px, that a picture is brought to before it is searched for faces, coarse to fine.
 
-    Small pictures are enlarged, by half at most, since their faces are small; those over a megapixel are shrunk.
+    The first is `first_px`, where a face that fills the picture has a size that was learnt. A finer one follows for
+    small faces: the picture enlarged by half, if that is no more than `MOST_PX` pixels.
     """
     height, width = size_hw
-    towards = math.sqrt(SMALL_PX / (height * width))
-    scale = min(max(1.0, min(towards, MOST_ENLARGED)), math.sqrt(LARGE_PX / (height * width)))
-    return max(1, round(scale * max(height, width)))
+    scale = min(MOST_ENLARGED, math.sqrt(MOST_PX / (height * width)))
+    finest = round(scale * max(height, width))
+    return [first_px, finest] if finest > LEAST_STEP * first_px else [first_px]
 
 
 class FaceTask(PlaceTask):
@@ -155,7 +159,7 @@ class FaceTask(PlaceTask):
         engine = self._engine(network.eval())
         values = {}
         for name, items in {"fddb": self.validation, "cmu": self.squares}.items():
-            found = [self._find(engine, picture_of(item)) for item in items]
+            found = [self._find_all(engine, picture_of(item)) for item in items]
             if name == "cmu":
                 found = [Found(square_framing(one.xyxy), one.scores, one.classes) for one in found]
             truths = [item.truth for item in items]
@@ -166,10 +170,18 @@ class FaceTask(PlaceTask):
     def _engine(self, network: nn.Module) -> Engine:
         return forward_engine(network, device=self.device, threads=torch.get_num_threads())
 
-    def _find(self, engine: Engine, picture: Pictures, long_px: int | None = None) -> Found:
-        height, width = picture.shape[:2]
-        long_px = long_px or measured_long_px((height, width))
+    def _find(self, engine: Engine, picture: Pictures, long_px: int) -> Found:
         return find(engine, picture, long_px, self.network.strides, self.preprocessing)
+
+    def _find_all(self, engine: Engine, picture: Pictures) -> Found:
+        """The faces of all levels of a picture."""
+        sides = level_sides((picture.shape[0], picture.shape[1]), self.config.input_px)
+        levels = [self._find(engine, picture, side) for side in sides]
+        xyxy, scores, classes = (
+            np.concatenate([getattr(level, name) for level in levels]) for name in ("xyxy", "scores", "classes")
+        )
+        kept = class_wise_nms(xyxy, scores, classes, NMS_IOU)
+        return Found(xyxy[kept], scores[kept], classes[kept])
 
 
 def _mean(values: Sequence[float]) -> float:
