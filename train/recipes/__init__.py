@@ -2,6 +2,7 @@
 
 from train.publishing.recipe import Recipe
 from train.recipes import (
+    bccd_detector,
     cats_dogs_features,
     cats_dogs_finetune,
     cifar10,
@@ -39,6 +40,7 @@ _RECIPES = (
     dcgan_cars.RECIPE,
     objects_detector.RECIPE,
     face_detector.RECIPE,
+    bccd_detector.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 if len(RECIPES) < len(_RECIPES):
