@@ -34,14 +34,13 @@ from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import Annotated
-from train.detect.average_precision import Found, mean_average_precision, precision_recall
-from train.detect.face_data import SCENE_FOLDS, TEST_FOLDS, cmu_mit, fddb, scene_files, square_framing
+from train.detect.average_precision import Found, mean_average_precision
+from train.detect.face_data import SCENE_FOLDS, TEST_FOLDS, cmu_mit, fddb, scene_files
+from train.detect.face_measure import ALLOWED_FALSE, face_values, in_squares
 from train.recipes import bccd_detector, face_detector, objects_detector
 
 HAAR_FILE = "haarcascade_frontalface_alt2.xml"
 HAAR_SCALE, HAAR_NEIGHBOURS, HAAR_DEFAULT_NEIGHBOURS = 1.1, 1, 3
-FACE_IOUS = (0.3, 0.5)
-ALLOWED_FALSE = (10, 31, 65, 167)  # false positives in all at which papers on CMU+MIT tell the recall
 TIMED_WH = (500, 375)  # the usual size of VOC's pictures
 COMPARED_WH = (640, 480)  # crop by crop
 
@@ -146,19 +145,6 @@ def measured_beside_haar(items: Sequence[Annotated], config: DetectConfig) -> tu
     return ours, theirs
 
 
-def face_values(found: Sequence[Found], items: Sequence[Annotated]) -> dict[str, float]:
-    """AP (area) at each of `FACE_IOUS`, and the recall (IoU 0.5) at each number of `ALLOWED_FALSE`."""
-    truths = [item.truth for item in items]
-    curves = {iou: precision_recall(found, truths, iou, 0) for iou in FACE_IOUS}
-    values = {f"ap{100 * iou:.0f}": curve.average("area") for iou, curve in curves.items()}
-    return values | {f"recall_at_{count}": curves[0.5].recall_at(count) for count in ALLOWED_FALSE}
-
-
-def in_squares(found: Sequence[Found]) -> list[Found]:
-    """Boxes of whole faces in the framing of CMU+MIT."""
-    return [Found(square_framing(one.xyxy), one.scores, one.classes) for one in found]
-
-
 def face_rows(folder: Path, n: int) -> Iterator[Row]:
     """AP on both sets, and the time a picture: each set's mean, and the mean of the two."""
     config = DetectConfig(detector="face")
@@ -171,7 +157,8 @@ def face_rows(folder: Path, n: int) -> Iterator[Row]:
         items = spread(every, n)
         ours, haar = measured_beside_haar(items, config)
         found = in_squares(ours.found) if name.startswith("CMU") else ours.found
-        mine, theirs = face_values(found, items), face_values(haar.found, items)
+        truths = [item.truth for item in items]
+        mine, theirs = face_values(found, truths), face_values(haar.found, truths)
         recalls = ", ".join(f"{mine[f'recall_at_{count}']:.3f}" for count in ALLOWED_FALSE)
         yield Row(
             f"faces, {name}: AP (area) at IoU 0.3 / 0.5",

@@ -5,7 +5,6 @@ Measured on FDDB's fold 8 and on the validation half of CMU+MIT; their mean AP a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,25 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from cvdemo.config import setting
-from cvdemo.nets.forward import Engine, forward_engine
 from cvdemo.nets.place_net import PlaceNet
-from cvdemo.ops.boxes import class_wise_nms
-from train.data.read_pictures import Pictures
+from train.data.read_pictures import Pictures, read_rgb
 from train.detect.annotations import Annotated, Truth, truth_of
-from train.detect.average_precision import Found, average_precision
-from train.detect.face_data import LABELS, FaceData, square_framing
+from train.detect.face_data import LABELS, FaceData
 from train.detect.face_light import other_light
+from train.detect.face_measure import FaceFinder, face_values, in_squares
 from train.detect.face_views import paste_faces, scene_view, tiled_view
 from train.detect.hard_negatives import HardPlaces, scan
-from train.detect.place_task import PlaceConfig, PlaceTask, find, picture_of
+from train.detect.place_measure import find_all, finder_of
+from train.detect.place_task import PlaceConfig, PlaceTask
 from train.engine.distributed import shard
 from train.engine.loop import epoch_indices
-
-MOST_ENLARGED, MOST_PX = 1.5, 1_000_000.0  # of the finest level: factor, pixels
-LEAST_STEP = 1.3  # from one level to the next: less finds nothing more
-NMS_IOU = 0.4
-
-IOUS = (0.3, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +51,6 @@ class FaceConfig(PlaceConfig):
     epochs: int = 18
     measure_epochs: int = setting(3, help="epochs from one measure to the next", minimum=1)
     log_every: int = 50
-
-
-def level_sides(size_hw: tuple[int, int], first_px: int) -> list[int]:
-    """Longer sides, px, that a picture is brought to before it is searched for faces, coarse to fine.
-
-    The first is `first_px`, where a face that fills the picture has a size that was learnt. A finer one follows for
-    small faces: the picture enlarged by half, if that is no more than `MOST_PX` pixels.
-    """
-    height, width = size_hw
-    scale = min(MOST_ENLARGED, math.sqrt(MOST_PX / (height * width)))
-    finest = round(scale * max(height, width))
-    return [first_px, finest] if finest > LEAST_STEP * first_px else [first_px]
 
 
 class FaceTask(PlaceTask):
@@ -109,9 +89,8 @@ class FaceTask(PlaceTask):
 
     def mine(self, turn: int) -> None:
         """Replaces the hard places by those of the network as it is now."""
-        self.network.eval()
-        engine = self._engine(self.network)
-        self.hard.replace(scan(self.scenes, lambda scene, px: self._find(engine, scene, px), turn))
+        finder = self._finder(self.network)
+        self.hard.replace(scan(self.scenes, finder.at, turn))
         self.network.train()
         self.network.trunk.eval()
 
@@ -134,7 +113,7 @@ class FaceTask(PlaceTask):
 
         def source() -> tuple[Pictures, Truth]:
             item = self.data[wanted.pop() if wanted else int(rng.integers(len(self.data)))]
-            return picture_of(item), item.truth
+            return read_rgb(item.path), item.truth
 
         canvas, truth = tiled_view(source, side_px, rng)
         return other_light(canvas, rng), truth
@@ -156,34 +135,13 @@ class FaceTask(PlaceTask):
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Average precision (area) at IoU 0.3 and 0.5 on both sets; `ap50` is the mean of the two at 0.5."""
         assert isinstance(network, PlaceNet)
-        engine = self._engine(network.eval())
-        values = {}
-        for name, items in {"fddb": self.validation, "cmu": self.squares}.items():
-            found = [self._find_all(engine, picture_of(item)) for item in items]
-            if name == "cmu":
-                found = [Found(square_framing(one.xyxy), one.scores, one.classes) for one in found]
-            truths = [item.truth for item in items]
-            for iou in IOUS:
-                values[f"{name}_ap{iou * 100:.0f}"] = average_precision(found, truths, iou, 0, "area")
-        return values | {"ap50": _mean([values["fddb_ap50"], values["cmu_ap50"]])}
+        finder = self._finder(network)
+        fddb = face_values(find_all(finder, self.validation), [item.truth for item in self.validation])
+        cmu = face_values(in_squares(find_all(finder, self.squares)), [item.truth for item in self.squares])
+        sets = {"fddb": fddb, "cmu": cmu}
+        values = {f"{name}_{key}": of_set[key] for name, of_set in sets.items() for key in ("ap30", "ap50")}
+        return values | {"ap50": (fddb["ap50"] + cmu["ap50"]) / 2}
 
-    def _engine(self, network: nn.Module) -> Engine:
-        return forward_engine(network, device=self.device, threads=torch.get_num_threads())
-
-    def _find(self, engine: Engine, picture: Pictures, long_px: int) -> Found:
-        return find(engine, picture, long_px, self.network.strides, self.preprocessing)
-
-    def _find_all(self, engine: Engine, picture: Pictures) -> Found:
-        """The faces of all levels of a picture."""
-        sides = level_sides((picture.shape[0], picture.shape[1]), self.config.input_px)
-        levels = [self._find(engine, picture, side) for side in sides]
-        xyxy, scores, classes = (
-            np.concatenate([getattr(level, name) for level in levels]) for name in ("xyxy", "scores", "classes")
-        )
-        kept = class_wise_nms(xyxy, scores, classes, NMS_IOU)
-        return Found(xyxy[kept], scores[kept], classes[kept])
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else 0.0
+    def _finder(self, network: PlaceNet) -> FaceFinder:
+        """The network as it is measured; in eval mode from here on."""
+        return FaceFinder(finder_of(network, self.preprocessing, self.config.input_px, self.device))

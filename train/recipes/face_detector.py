@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from train.detect.face_data import (
     read_face_data,
 )
 from train.detect.face_task import FaceConfig, FaceTask
-from train.detect.place_recipe import BoxData, PlaceRecipe, _drawn_pictures
+from train.detect.place_recipe import BoxData, PlaceRecipe, drawn_pictures
 from train.publishing.recipe import Context
 
 _FOLDS: dict[str, Sequence[int]] = {"train": TRAIN_FOLDS, "validation": CHOICE_FOLDS, "test": TEST_FOLDS}
@@ -50,10 +51,13 @@ class FaceRecipe(PlaceRecipe):
     def build(self, config: FaceConfig, context: Context) -> FaceTask:
         """The task on the data; on drawn rectangles and noise without."""
         if context.data is None:
-            drawn = _drawn_pictures(1, config.seed)
+            folder = TemporaryDirectory(prefix="cvdemo_")
+            drawn = drawn_pictures(Path(folder.name), 1, config.seed)
             noise = np.random.default_rng(config.seed).integers(0, 256, (8, 96, 96, 3), dtype=np.uint8)
             data = FaceData(drawn, noise[:, :CROP_PX, :CROP_PX, 0], list(noise))
-            return FaceTask(config, data, drawn[:2], drawn[:2], context.device, context.amp)
+            task = FaceTask(config, data, drawn[:2], drawn[:2], context.device, context.amp)
+            task.holds = folder
+            return task
         data = read_face_data(context.data, config.held_out_fold)
         validation, squares = read_split(context.data, "validation"), cmu_mit(context.data)
         task = FaceTask(config, data, validation, squares, context.device, context.amp)

@@ -8,7 +8,8 @@ import torch
 
 from tests.train.detect.face_pictures import write_face_folder
 from train.detect.face_data import CHOICE_FOLDS, cmu_mit, fddb, read_face_data
-from train.detect.face_task import FaceConfig, FaceTask, level_sides
+from train.detect.face_measure import level_sides
+from train.detect.face_task import FaceConfig, FaceTask
 from train.engine.checkpoint import load
 from train.engine.loop import Trainer
 
