@@ -1,9 +1,10 @@
 """Detection beside OpenCV's Haar cascade, in one run: average precision, time a picture, and false faces.
 
-`python -m bench.detect --faces DIR --voc DIR --bccd DIR`: the folders of the recipes face-detector, objects-detector and
-bccd-detector; `python -m train RECIPE --help` says what lies in them. Rows without their folder are left out; `--rows`
-chooses, `--n` takes so many pictures of each set, evenly spread. Every detector of this project answers as on the page,
-by `cvdemo.detect.run.run_detect` at its defaults; for average precision its boxes count down to the lowest score kept.
+`python -m bench.detect --faces DIR --voc DIR --bccd DIR`: the folders of the recipes face-detector, objects-detector
+and bccd-detector; `python -m train RECIPE --help` says what lies in them. Rows without their folder are left out;
+`--rows` chooses, `--n` takes so many pictures of each set, evenly spread. Every detector of this project answers as on
+the page, by `cvdemo.detect.run.run_detect` at its defaults; for average precision its boxes count down to the lowest
+score that is kept.
 
 Haar is `haarcascade_frontalface_alt2` with scaleFactor 1.1: minNeighbors 1 and the votes of the last stage for average
 precision, minNeighbors 3, OpenCV's default, for its time. Both see every picture in turn, with equally many threads.

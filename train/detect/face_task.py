@@ -6,7 +6,7 @@ Measured on FDDB's fold 8 and on the validation half of CMU+MIT; their mean AP a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from train.data.read_pictures import Pictures, read_rgb
 from train.detect.annotations import Annotated, Truth, truth_of
 from train.detect.face_data import LABELS, FaceData
 from train.detect.face_light import other_light
-from train.detect.face_measure import FaceFinder, face_values, in_squares
+from train.detect.face_measure import face_finder, face_values, in_squares
 from train.detect.face_views import paste_faces, scene_view, tiled_view
 from train.detect.hard_negatives import HardPlaces, scan
 from train.detect.place_measure import find_all, finder_of
@@ -89,8 +89,8 @@ class FaceTask(PlaceTask):
 
     def mine(self, turn: int) -> None:
         """Replaces the hard places by those of the network as it is now."""
-        finder = self._finder(self.network)
-        self.hard.replace(scan(self.scenes, finder.at, turn))
+        places = finder_of(self.network, self.preprocessing, self.config.input_px, self.device)
+        self.hard.replace(scan(self.scenes, lambda scene, long_px: replace(places, input_px=long_px)(scene), turn))
         self.network.train()
         self.network.trunk.eval()
 
@@ -135,13 +135,9 @@ class FaceTask(PlaceTask):
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Average precision (area) at IoU 0.3 and 0.5 on both sets; `ap50` is the mean of the two at 0.5."""
         assert isinstance(network, PlaceNet)
-        finder = self._finder(network)
+        finder = face_finder(network, self.preprocessing, self.config.input_px, self.device)
         fddb = face_values(find_all(finder, self.validation), [item.truth for item in self.validation])
         cmu = face_values(in_squares(find_all(finder, self.squares)), [item.truth for item in self.squares])
         sets = {"fddb": fddb, "cmu": cmu}
         values = {f"{name}_{key}": of_set[key] for name, of_set in sets.items() for key in ("ap30", "ap50")}
         return values | {"ap50": (fddb["ap50"] + cmu["ap50"]) / 2}
-
-    def _finder(self, network: PlaceNet) -> FaceFinder:
-        """The network as it is measured; in eval mode from here on."""
-        return FaceFinder(finder_of(network, self.preprocessing, self.config.input_px, self.device))

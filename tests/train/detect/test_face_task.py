@@ -8,7 +8,6 @@ import torch
 
 from tests.train.detect.face_pictures import write_face_folder
 from train.detect.face_data import CHOICE_FOLDS, cmu_mit, fddb, read_face_data
-from train.detect.face_measure import level_sides
 from train.detect.face_task import FaceConfig, FaceTask
 from train.engine.checkpoint import load
 from train.engine.loop import Trainer
@@ -90,6 +89,7 @@ def test_mining_fills_the_places_and_leaves_training_as_it_was(tmp_path: Path) -
     assert not task.network.trunk.training
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_with_the_same_places_and_weights(tmp_path: Path) -> None:
     whole = _task(tmp_path / "data")
     Trainer(whole, whole.config, tmp_path / "whole").run()
@@ -120,15 +120,3 @@ def test_both_sets_are_measured(tmp_path: Path) -> None:
     assert set(values) == {"fddb_ap30", "fddb_ap50", "cmu_ap30", "cmu_ap50", "ap50"}
     assert all(0 <= value <= 1 for value in values.values())
     assert values["ap50"] == pytest.approx((values["fddb_ap50"] + values["cmu_ap50"]) / 2)
-
-
-@pytest.mark.parametrize(
-    ("size_hw", "expected"),
-    [
-        ((300, 400), [352, 600]),  # enlarged by half
-        ((1024, 1280), [352, 1118]),  # no more than a megapixel
-        ((100, 100), [352]),  # small: the first level enlarges it as far already
-    ],
-)
-def test_levels_of_a_picture(size_hw: tuple[int, int], expected: list[int]) -> None:
-    assert level_sides(size_hw, 352) == expected
