@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from cvdemo.detect.candidates import SCORE_FLOOR
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.place_detector import PlaceDetector
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import Preprocessing
 from cvdemo.nets.place_net import PlaceNet
-from train.data.read_pictures import Pictures
-from train.detect.annotations import Truth
+from train.data.read_pictures import Pictures, each_read, read_rgb
+from train.detect.annotations import Annotated, Truth
 from train.detect.average_precision import Found, precision_recall
 from train.detect.face_data import LABELS, square_framing
-from train.detect.place_measure import PlaceFinder, finder_of
+from train.detect.place_measure import Finder, PlaceFinder, find_all, finder_of
 
 IOUS = (0.3, 0.5)
 ALLOWED_FALSE = (10, 31, 65, 167)  # false positives in all at which papers on CMU+MIT tell the recall
@@ -74,3 +76,22 @@ def face_values(found: Sequence[Found], truths: Sequence[Truth]) -> dict[str, fl
 def in_squares(found: Sequence[Found]) -> list[Found]:
     """Boxes of whole faces in the framing of CMU+MIT."""
     return [Found(square_framing(one.xyxy), one.scores, one.classes) for one in found]
+
+
+def both_sets(finder: Finder, fddb: Sequence[Annotated], squares: Sequence[Annotated]) -> dict[str, float]:
+    """`face_values` of both sets, and `ap50`, the mean of the two at IoU 0.5, which chooses.
+
+    Args:
+        squares: pictures whose boxes have the framing of CMU+MIT.
+    """
+    of_fddb = face_values(find_all(finder, fddb), [item.truth for item in fddb])
+    of_cmu = face_values(in_squares(find_all(finder, squares)), [item.truth for item in squares])
+    values = {f"{name}_{key}": v for name, part in (("fddb", of_fddb), ("cmu", of_cmu)) for key, v in part.items()}
+    return values | {"ap50": (of_fddb["ap50"] + of_cmu["ap50"]) / 2}
+
+
+def false_faces(finder: Finder, scenes: Sequence[Path]) -> dict[str, int]:
+    """Boxes at the page's threshold in pictures without a face, and how many pictures that are."""
+    threshold = DETECTORS["face"].score_threshold
+    counts = [int((finder(picture).scores >= threshold).sum()) for picture in each_read(scenes, read_rgb)]
+    return {"false_faces": sum(counts), "scenes": len(counts)}

@@ -18,10 +18,10 @@ from train.data.read_pictures import Pictures, read_rgb
 from train.detect.annotations import Annotated, Truth, truth_of
 from train.detect.face_data import LABELS, FaceData
 from train.detect.face_light import other_light
-from train.detect.face_measure import face_finder, face_values, in_squares
+from train.detect.face_measure import both_sets, face_finder
 from train.detect.face_views import paste_faces, scene_view, tiled_view
 from train.detect.hard_negatives import HardPlaces, scan
-from train.detect.place_measure import find_all, finder_of
+from train.detect.place_measure import finder_of
 from train.detect.place_task import PlaceConfig, PlaceTask
 from train.engine.distributed import shard
 from train.engine.loop import epoch_indices
@@ -48,7 +48,7 @@ class FaceConfig(PlaceConfig):
     )
     hard_places: int = setting(600, help="places kept of a scan", minimum=1)
     held_out_fold: int = setting(0, help="of the scenes, not learnt from; -1: none", minimum=-1, maximum=4)
-    epochs: int = 18
+    epochs: int = 14
     measure_epochs: int = setting(3, help="epochs from one measure to the next", minimum=1)
     log_every: int = 50
 
@@ -136,8 +136,5 @@ class FaceTask(PlaceTask):
         """Average precision (area) at IoU 0.3 and 0.5 on both sets; `ap50` is the mean of the two at 0.5."""
         assert isinstance(network, PlaceNet)
         finder = face_finder(network, self.preprocessing, self.config.input_px, self.device)
-        fddb = face_values(find_all(finder, self.validation), [item.truth for item in self.validation])
-        cmu = face_values(in_squares(find_all(finder, self.squares)), [item.truth for item in self.squares])
-        sets = {"fddb": fddb, "cmu": cmu}
-        values = {f"{name}_{key}": of_set[key] for name, of_set in sets.items() for key in ("ap30", "ap50")}
-        return values | {"ap50": (fddb["ap50"] + cmu["ap50"]) / 2}
+        values = both_sets(finder, self.validation, self.squares)
+        return {name: value for name, value in values.items() if "recall" not in name}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.detect.average_precision import PrecisionRecall
-from train.detect.curve_drawing import MOST_POINTS, _curve, draw_precision_recall
+from train.detect.annotations import truth_of
+from train.detect.average_precision import Found, PrecisionRecall
+from train.detect.curve_drawing import MOST_CLASSES, MOST_POINTS, _curve, curves_of, draw_precision_recall
 
 
 def _precision_recall(hits: list[bool], truths: int) -> PrecisionRecall:
@@ -41,3 +42,23 @@ def test_nothing_to_draw_is_told(tmp_path: Path) -> None:
     for nothing in ({}, {"cat": _precision_recall([], 4)}, {"cat": _precision_recall([False], 0)}):
         with pytest.raises(ValueError, match="nothing to draw"):
             draw_precision_recall(nothing, tmp_path / "curve.png")
+
+
+def test_of_many_classes_the_best_and_the_worst_are_drawn() -> None:
+    count = MOST_CLASSES + 2
+    box = [0.0, 0.0, 10.0, 10.0]
+    truths = [truth_of([box] * count, list(range(count)))] * 2
+    # class c is found by score c at the right place in one picture, and in the other by a wrong box with more or less
+    found = []
+    for picture in range(2):
+        boxes = [box if picture == 0 or c < 2 else [50.0, 50.0, 60.0, 60.0] for c in range(count)]
+        truth = truth_of(boxes, list(range(count)))
+        scores = np.array([0.5 if picture == 0 else 0.1 * c for c in range(count)], np.float32)
+        found.append(Found(truth.xyxy, scores, truth.classes))
+    labels = [f"class {c}" for c in range(count)]
+    curves = curves_of(found, truths, labels)
+    assert len(curves) == MOST_CLASSES
+    averages = [curve.average("area") for curve in curves.values()]
+    assert averages == sorted(averages, reverse=True)
+    assert list(curves)[:2] == ["class 0", "class 1"]
+    assert curves_of(found, truths, [*labels, "never there"]).keys() == curves.keys()
