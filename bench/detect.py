@@ -30,15 +30,17 @@ import torch
 
 from cvdemo.demo import result_of
 from cvdemo.detect.candidates import SCORE_FLOOR
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult, run_detect
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
+from cvdemo.weights import entry_of
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import Annotated
 from train.detect.average_precision import Found, mean_average_precision
 from train.detect.face_data import SCENE_FOLDS, TEST_FOLDS, cmu_mit, fddb, scene_files
 from train.detect.face_measure import ALLOWED_FALSE, face_values, in_squares
-from train.recipes import bccd_detector, face_detector, objects_detector
+from train.recipes import bccd_detector, objects_detector
 
 HAAR_FILE = "haarcascade_frontalface_alt2.xml"
 HAAR_SCALE, HAAR_NEIGHBOURS, HAAR_DEFAULT_NEIGHBOURS = 1.1, 1, 3
@@ -189,7 +191,7 @@ def _time_row(times: Sequence[tuple[dict[str, float], dict[str, float]]]) -> Row
 
 def scene_rows(folder: Path, n: int) -> Iterator[Row]:
     """Faces found where none are, at the default threshold: in scenes that were not learnt from, and in all."""
-    held_out = face_detector.held_out_fold()
+    held_out = int((entry_of(DETECTORS["face"].weight or "").settings or {}).get("held_out_fold", -1))
     parts = {"not learnt from": scene_files(folder, held_out, held_out=True)} if held_out >= 0 else {}
     parts["all, most of them learnt from"] = scene_files(folder, -1, held_out=False)
     config = DetectConfig(detector="face")
