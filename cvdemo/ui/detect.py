@@ -12,13 +12,13 @@ from cvdemo.demo import Lane, Run, Step, result_of
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.exports import TABLE_HEADERS
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.limits import DETECT_S, STATE_S
 from cvdemo.ui.detect_results import (
     BOXES,
-    TABLE_HEADERS,
     VIEWS,
     Look,
     class_choices,
@@ -151,7 +151,8 @@ def _show_if_moved(before: str, session: Session | None, *controls: Any) -> tupl
 def own_values(detector: str) -> dict[str, float]:
     """The detector's own values of the sliders, by their names."""
     config = DetectConfig(detector=detector)
-    return {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+    own = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+    return own | {"max_upscale": config.kind.max_upscale}
 
 
 def _results() -> dict[str, Component]:
@@ -193,7 +194,8 @@ def build(run: Run) -> dict[str, Component]:
                 controls = {name: control(DetectConfig, name) for name in LIVE[2:]}
                 gr.Markdown("For the next run:")
                 titles = [(kind.title, name) for name, kind in DETECTORS.items()]
-                controls |= {name: control(DetectConfig, name) for name in SEARCH}
+                own = {name: {"value": value} for name, value in own_values(DetectConfig.detector).items()}
+                controls |= {name: control(DetectConfig, name, **own.get(name, {})) for name in SEARCH}
                 controls["detector"] = control(DetectConfig, "detector", choices=titles)
         with gr.Column(min_width=300, scale=2):
             parts = controls | _results()
@@ -229,7 +231,7 @@ def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts:
         status=parts["status"],
         cancelled_text="Cancelled; what was found stays.",
     )
-    own = [parts[name] for name in LIVE[:2]]
+    own = [parts[name] for name in own_values(DetectConfig.detector)]
     chosen: Any = parts["detector"]
     light([chosen.input], lambda detector: [*own_values(detector).values()], [parts["detector"]], own)
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
