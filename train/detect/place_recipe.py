@@ -6,10 +6,12 @@ the backbone.
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -96,10 +98,10 @@ class PlaceRecipe:
     def build(self, config: PlaceConfig, context: Context) -> PlaceTask:
         """The task on the training and validation splits; on drawn rectangles without data."""
         if context.data is None:
-            folder = TemporaryDirectory(prefix="cvdemo_")
-            drawn = drawn_pictures(Path(folder.name), len(self.data.labels), config.seed)
+            folder = Path(mkdtemp(prefix="cvdemo_"))
+            drawn = drawn_pictures(folder, len(self.data.labels), config.seed)
             task = PlaceTask(config, self.data.labels, drawn, drawn[:2], context.device, context.amp)
-            task.holds = folder
+            weakref.finalize(task, shutil.rmtree, folder)
             return task
         train, validation = (self.data.read(context.data, split) for split in SPLITS[:2])
         task = PlaceTask(config, self.data.labels, train, validation, context.device, context.amp)
