@@ -62,7 +62,10 @@ def face_finder(
 
 def with_levels(places: PlaceFinder, device: torch.device) -> FaceFinder:
     """A finder at one size as one that searches as the page does, beginning with that size."""
-    detector = PlaceDetector(places.engine, places.strides, places.preprocessing, list(LABELS), device)
+    upscale = DETECTORS["face"].max_upscale
+    detector = PlaceDetector(
+        places.engine, places.strides, places.preprocessing, list(LABELS), device, max_upscale=upscale
+    )
     return FaceFinder(detector).at(places.input_px)
 
 
