@@ -119,7 +119,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         score_threshold=0.35,
         nms_iou=0.5,
     ),
-    "face": _places("face_detector", "Faces", max_upscale=1.5, score_threshold=0.5, nms_iou=0.4),
+    "face": _places("face_detector", "Faces", max_upscale=1.0, score_threshold=0.5, nms_iou=0.4),
     "bccd": _places("bccd_detector", "Blood cells, counted", max_upscale=1.0, score_threshold=0.4, nms_iou=0.4),
     "imagenet": DetectorKind(
         title="Any of 1,000 things: which and where, not how many",

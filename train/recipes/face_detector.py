@@ -7,10 +7,12 @@ pictures without faces is not learnt from, and tells how often the detector sees
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -71,12 +73,12 @@ class FaceRecipe(PlaceRecipe):
     def build(self, config: FaceConfig, context: Context) -> FaceTask:
         """The task on the data; on drawn rectangles and noise without."""
         if context.data is None:
-            folder = TemporaryDirectory(prefix="cvdemo_")
-            drawn = drawn_pictures(Path(folder.name), 1, config.seed)
+            folder = Path(mkdtemp(prefix="cvdemo_"))
+            drawn = drawn_pictures(folder, 1, config.seed)
             noise = np.random.default_rng(config.seed).integers(0, 256, (8, 96, 96, 3), dtype=np.uint8)
             data = FaceData(drawn, noise[:, :CROP_PX, :CROP_PX, 0], list(noise))
             task = FaceTask(config, data, drawn[:2], drawn[:2], context.device, context.amp)
-            task.holds = folder
+            weakref.finalize(task, shutil.rmtree, folder)
             return task
         data = read_face_data(context.data, config.held_out_fold)
         validation, squares = read_split(context.data, "validation"), cmu_mit(context.data)
