@@ -23,7 +23,7 @@ LAYERS = (  # each may import itself and those below
     {"cvdemo.backends", "cvdemo.demos"},
     {"cvdemo.ui", "cvdemo.cli", "cvdemo.__main__"},
 )
-TRAIN_DEMOS = {"classify", "sample", "upscale"}
+TRAIN_DEMOS = {"classify", "detect", "sample", "upscale"}
 TRAIN_LAYERS = (  # likewise; the command line stands above them all
     {"train.engine"},
     {"train.data"},

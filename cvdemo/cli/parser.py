@@ -29,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in PICTURE_VERBS.items():
         sub = verbs.add_parser(name, help=verb.help, description=f"{verb.help[0].upper()}{verb.help[1:]}.")
-        sub.add_argument("input", metavar="IN", help=f"a picture, a folder of pictures, or {STDIO} for standard input")
+        sub.add_argument("input", metavar="IN", help=_input_help(name))
         sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(verb))
         if name == "stylize":
             sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
@@ -38,6 +38,8 @@ def make_parser() -> argparse.ArgumentParser:
             kind = one_of(names)
             sub.add_argument("--preset", type=kind, choices=names, default=verb.default_preset, help=PRESET_HELP)
         sub.add_argument("--recursive", action="store_true", help="go into sub-folders too, and keep them in OUT")
+        for option, summary in verb.summaries.items():
+            sub.add_argument(f"--{option}", metavar="FILE", help=summary.help)
         _add_common(sub, pictures=verb.makes_pictures)
         _add_settings(sub, verb.config)
     sub = verbs.add_parser(SAMPLE, help="draw new pictures with a DCGAN", description="Draw pictures with a DCGAN.")
@@ -65,6 +67,11 @@ def one_of(choices: Iterable[str]) -> Callable[[str], str]:
 
 def _key(text: str) -> str:
     return re.sub(r"[\s_-]+", "-", text.strip().casefold())
+
+
+def _input_help(name: str) -> str:
+    video = ", a video (OUT is an .mp4 file then)" if name == "detect" else ""
+    return f"a picture, a folder of pictures{video}, or {STDIO} for standard input"
 
 
 def _output_help(verb: PictureVerb) -> str:
@@ -100,8 +107,15 @@ def _add_settings(
         elif described.choices is not None:
             options |= {"type": _type_of(described.choices), "choices": described.choices}
         else:
-            options |= {"type": hints[name], "metavar": "N" if hints[name] in (int, float) else "NAME"}
+            kind = _without_none(hints[name])
+            options |= {"type": kind, "metavar": "N" if kind in (int, float) else "NAME"}
         group.add_argument("--" + name.replace("_", "-"), **options)
+
+
+def _without_none(hint: Any) -> Any:
+    """The type of a setting that may be left open: float of `float | None`."""
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    return kinds[0] if kinds else hint
 
 
 def _type_of(choices: tuple[Any, ...]) -> Callable[[str], Any]:
@@ -112,7 +126,8 @@ def _help(described: Setting, default: Any) -> str:
     unit = f" in {described.unit}" if described.unit else ""
     limits = f", {described.minimum:g} to {described.maximum:g}" if _has_useful_range(described) else ""
     shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
-    text = f"{described.label}{unit}{limits} (default: {shown}). {described.help}"
+    told = "" if default is None else f" (default: {shown})"
+    text = f"{described.label}{unit}{limits}{told}. {described.help}"
     return text.strip().replace("%", "%%")
 
 

@@ -22,7 +22,9 @@ from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
 from cvdemo.cli.targets import check_targets, targets_for
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb, Report, Result, Work
+from cvdemo.cli.video import is_video, run_video
 from cvdemo.config import Config
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.errors import DemoError, InputError
 from cvdemo.incidents import report_unexpected
 from cvdemo.runtime import resolve_device
@@ -55,7 +57,10 @@ def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Calla
         return partial(run_sample, config_from(args, SampleConfig()), config_from(args, WalkConfig()), args)
     verb = PICTURE_VERBS[args.verb]
     config = config_from(args, verb.presets[args.preset] if verb.presets else verb.config())
-    if args.output is None and verb.makes_pictures and not (args.json and verb.has_data(config)):
+    told_otherwise = args.json or any(getattr(args, name) is not None for name in verb.summaries)
+    if isinstance(config, DetectConfig) and is_video(args.input):
+        return partial(run_video, config, args)
+    if args.output is None and verb.makes_pictures and not (told_otherwise and verb.has_data(config)):
         parser.error("the following arguments are required: OUT")
     return partial(run_pictures, verb, config, args)
 
@@ -77,6 +82,8 @@ class Delivery:
     overwrite: bool
     json: bool
     stream_suffix: str | None  # of the picture on standard output
+    summaries: Mapping[str, Path]  # files about all pictures, by option
+    told: list[tuple[str, Mapping[str, Any]]]  # of each picture that is done, for them
 
     def files(self, target: Path) -> list[Path]:
         """Every file that a result is going to be."""
@@ -89,6 +96,8 @@ class Delivery:
 
     def tell(self, source: Source, target: Path | None, result: Result, stream: bytes | None) -> None:
         """Says that a picture is done; on standard error where standard output holds the picture itself."""
+        if self.summaries:
+            self.told.append((source.place.as_posix(), result.data))
         if stream is not None:
             tell_bytes(stream)
         if self.json:
@@ -119,6 +128,9 @@ def run_pictures(verb: PictureVerb, config: Config, args: argparse.Namespace) ->
     except KeyboardInterrupt:
         say(f"Stopped; {tally.done} of {tally.total} pictures are done." if tally.total > 1 else "Stopped.")
         return STOPPED
+    for option, file in delivery.summaries.items():
+        content = verb.summaries[option].make(config, args.device, delivery.told)
+        write_files({file: content}, overwrite=args.overwrite)
     return FAILED if tally.failed else 0
 
 
@@ -137,6 +149,8 @@ def _delivery(verb: PictureVerb, config: Config, args: argparse.Namespace) -> De
         overwrite=args.overwrite,
         json=args.json or (to_stream and not verb.makes_pictures),
         stream_suffix=suffix if to_stream and verb.makes_pictures else None,
+        summaries={name: Path(file) for name in verb.summaries if (file := getattr(args, name, None)) is not None},
+        told=[],
     )
 
 
@@ -149,13 +163,15 @@ def _targets(verb: PictureVerb, found: Found, delivery: Delivery, args: argparse
     """The main file of each result, checked; None for what is only printed or streamed."""
     if args.output == STDIO and found.in_folder and verb.makes_pictures:
         raise InputError("Standard output is one picture, and IN a folder: give a folder as OUT.")
+    inputs = [source.path for source in found.sources if source.path is not None]
+    summaries = list(delivery.summaries.values())
     if args.output in (None, STDIO):
+        check_targets(summaries, inputs, overwrite=args.overwrite)
         return [None] * len(found.sources)
     targets = targets_for(found, args.output, verb.suffixes, _given_suffix(args))
-    inputs = [source.path for source in found.sources if source.path is not None]
     if getattr(args, "style", STDIO) != STDIO:
         inputs.append(Path(args.style))
-    files = [file for target in targets for file in delivery.files(target)]
+    files = [*summaries, *(file for target in targets for file in delivery.files(target))]
     check_targets(files, inputs, overwrite=args.overwrite)
     return targets
 

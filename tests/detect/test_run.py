@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from cvdemo import demos
-from cvdemo.demo import last_step
+from cvdemo.demo import Lane, last_step
 from cvdemo.detect import run as run_module
 from cvdemo.detect.candidates import LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.detect.run import DetectRequest, run_detect
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
+from cvdemo.limits import QUICK_MEGAPIXELS
 from cvdemo.runtime import Deadline, stopping_when
 from tests.helpers.hand_turned_clock import Clock, set_clock
 
@@ -42,7 +43,7 @@ class SlowDetector:
     def result_of(self, levels: int, deadline: Deadline) -> Scan:
         boxes = np.array([[20 * i, 0, 20 * i + 10, 10] for i in range(levels)], np.float32)
         scores = tuple(
-            LevelScores(size, np.full((1, 1), 0.9, np.float32), np.array([0]), np.full((1, 1, 1), 0.9, np.float32))
+            LevelScores(size, np.full((1, 1), 0.9, np.float32), size[0], size[0], size[0] / 2)
             for size in LEVELS[:levels]
         )
         return Scan(
@@ -54,7 +55,6 @@ class SlowDetector:
             scores=np.linspace(0.9, 0.5, levels, dtype=np.float32),
             classes=np.zeros(levels, np.int64),
             windows=levels,
-            window_cells=1,
             elapsed_ms=deadline.elapsed_ms,
             complete=levels == len(LEVELS),
         )
@@ -109,6 +109,19 @@ def test_a_time_limit_gives_what_was_found_marked_as_incomplete(clock: Clock, li
     assert last.result is not None
     assert len(last.result.scan.levels) == last.done == len(last.result.detections.scores) == levels
     assert last.complete is last.result.detections.complete is (levels == 3)
+
+
+@pytest.mark.parametrize(
+    ("config", "lane"),
+    [
+        (DetectConfig(), Lane.QUICK),
+        (DetectConfig(megapixels=QUICK_MEGAPIXELS), Lane.QUICK),
+        (DetectConfig(megapixels=QUICK_MEGAPIXELS + 0.1), Lane.SLOW),
+        (DetectConfig(crop_by_crop=True), Lane.SLOW),
+    ],
+)
+def test_what_takes_long_waits_in_the_slow_lane(config: DetectConfig, lane: Lane) -> None:
+    assert DetectRequest(image=np.zeros((8, 8, 3), np.uint8), config=config).lane is lane
 
 
 def test_a_visitor_who_leaves_ends_it_at_the_next_level(clock: Clock) -> None:

@@ -2,14 +2,17 @@
 
 from train.publishing.recipe import Recipe
 from train.recipes import (
+    bccd_detector,
     cats_dogs_features,
     cats_dogs_finetune,
     cifar10,
     dcgan,
     dcgan_cars,
     dcgan_fashion,
+    face_detector,
     lenet,
     minigooglenet,
+    objects_detector,
     srcnn,
     srcnn_915,
     srcnn_935,
@@ -35,6 +38,9 @@ _RECIPES = (
     dcgan.RECIPE,
     dcgan_fashion.RECIPE,
     dcgan_cars.RECIPE,
+    objects_detector.RECIPE,
+    face_detector.RECIPE,
+    bccd_detector.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 if len(RECIPES) < len(_RECIPES):
