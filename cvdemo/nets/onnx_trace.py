@@ -59,12 +59,20 @@ class Symbol:
         return _over_map(self, dim, "GlobalMaxPool")
 
     def flatten(self, start_dim: int, end_dim: int = -1) -> Symbol:
+        if start_dim == 2 and end_dim == -1:  # the first two axes stay as they are, 0 in ONNX
+            return self.then("Reshape", torch.tensor([0, 0, -1]), rank=3)
         if (start_dim, end_dim) != (1, -1):
-            raise ValueError(f"only flatten(1) has an ONNX node, got {start_dim=}, {end_dim=}")
+            raise ValueError(f"only flatten(1) and flatten(2) have an ONNX node, got {start_dim=}, {end_dim=}")
         return self.then("Flatten", axis=1, rank=2)
+
+    def clamp(self, min: float, max: float) -> Symbol:  # the names that torch has
+        return self.then("Clip", torch.tensor(min), torch.tensor(max))
 
     def __add__(self, other: Symbol) -> Symbol:
         return self.then("Add", other)
+
+    def __mul__(self, factor: float) -> Symbol:
+        return self.then("Mul", torch.tensor(factor))
 
     def __getitem__(self, key: Any) -> Symbol:
         """`x[..., a:b, c:d]`, which crops the last axes."""
@@ -150,6 +158,17 @@ def _cat(parts: Sequence[Symbol], dim: int) -> Symbol:
     return first.then("Concat", *others, axis=dim)
 
 
+def _interpolate(x: Symbol, size: Any = None, scale_factor: Any = None, mode: str = "nearest", **others: Any) -> Symbol:
+    """Enlargement by a whole number, each value repeated."""
+    whole = isinstance(scale_factor, int | float) and float(scale_factor).is_integer()
+    if size is not None or mode != "nearest" or not whole or any(others.values()):
+        raise ValueError(f"only nearest enlargement by a whole number has an ONNX node, got {mode=}, {scale_factor=}")
+    scales = torch.tensor([1.0, 1.0, scale_factor, scale_factor])
+    region = torch.empty(0)  # an input of Resize that this mode leaves out
+    rounding = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return x.then("Resize", region, scales, mode="nearest", **rounding)
+
+
 def _dropout(x: Symbol, p: float, training: bool, inplace: bool = False) -> Symbol:
     _refuse_training(training)
     return x
@@ -172,6 +191,8 @@ NODES: dict[Callable[..., Any], Callable[..., Symbol]] = {
     F.relu6: lambda x, inplace: x.then("Clip", torch.tensor(0.0), torch.tensor(6.0)),
     F.leaky_relu: lambda x, negative_slope, inplace: x.then("LeakyRelu", alpha=negative_slope),
     F.gelu: _gelu,
+    F.interpolate: _interpolate,
+    torch.exp: lambda x: x.then("Exp"),
     torch.tanh: lambda x: x.then("Tanh"),
     torch.cat: _cat,
     torch.pixel_shuffle: lambda x, scale: x.then("DepthToSpace", blocksize=scale, mode="CRD"),

@@ -10,6 +10,7 @@ from train.recipes import (
     dcgan_fashion,
     lenet,
     minigooglenet,
+    objects_detector,
     srcnn,
     srcnn_915,
     srcnn_935,
@@ -35,6 +36,7 @@ _RECIPES = (
     dcgan.RECIPE,
     dcgan_fashion.RECIPE,
     dcgan_cars.RECIPE,
+    objects_detector.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 if len(RECIPES) < len(_RECIPES):
