@@ -89,7 +89,13 @@ def settings() -> str:
 
 def _rows(config: type[Config]) -> Iterator[list[Any]]:
     for name, described in settings_of(config).items():
-        yield [f"`{name}`", default_of(config, name), _range(described), f"{described.label}. {described.help}"]
+        default = default_of(config, name)
+        yield [
+            f"`{name}`",
+            "" if default is None else default,
+            _range(described),
+            f"{described.label}. {described.help}",
+        ]
 
 
 def _range(described: Setting) -> str:

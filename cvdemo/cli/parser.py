@@ -100,8 +100,15 @@ def _add_settings(
         elif described.choices is not None:
             options |= {"type": _type_of(described.choices), "choices": described.choices}
         else:
-            options |= {"type": hints[name], "metavar": "N" if hints[name] in (int, float) else "NAME"}
+            kind = _without_none(hints[name])
+            options |= {"type": kind, "metavar": "N" if kind in (int, float) else "NAME"}
         group.add_argument("--" + name.replace("_", "-"), **options)
+
+
+def _without_none(hint: Any) -> Any:
+    """The type of a setting that may be left open: float of `float | None`."""
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    return kinds[0] if kinds else hint
 
 
 def _type_of(choices: tuple[Any, ...]) -> Callable[[str], Any]:
@@ -112,7 +119,8 @@ def _help(described: Setting, default: Any) -> str:
     unit = f" in {described.unit}" if described.unit else ""
     limits = f", {described.minimum:g} to {described.maximum:g}" if _has_useful_range(described) else ""
     shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
-    text = f"{described.label}{unit}{limits} (default: {shown}). {described.help}"
+    told = "" if default is None else f" (default: {shown})"
+    text = f"{described.label}{unit}{limits}{told}. {described.help}"
     return text.strip().replace("%", "%%")
 
 

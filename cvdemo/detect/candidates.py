@@ -1,45 +1,93 @@
 """What a detector finds before anything is thresholded: a scan, level by level, and the settings it is made with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cvdemo.config import Config, setting
+from cvdemo.config import Config, SettingError, setting
 from cvdemo.ops.boxes import FloatArray, IntArray
 
-SCORE_FLOOR = 0.05  # candidates below are forgotten; at most 20 classes can pass it in one window
+SCORE_FLOOR = 0.05  # candidates below are forgotten; at most 20 classes can pass it in one window of a classifier
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScanConfig(Config):
-    """How finely a picture is searched."""
+    """How finely a picture is searched.
+
+    Raises:
+        SettingError: as every config, and where the smallest object is larger than the largest.
+    """
 
     pyramid_factor: float = setting(
-        0.8, "Pyramid factor", minimum=0.5, maximum=0.95, step=0.01, help="Size of a level over the next finer one."
+        0.8,
+        "Pyramid factor",
+        minimum=0.5,
+        maximum=0.95,
+        step=0.01,
+        help="Size of a level over the next finer one; imagenet only.",
     )
     max_upscale: float = setting(
-        1.5, "Largest enlargement", minimum=0.25, maximum=4.0, step=0.25, help="Higher finds smaller objects."
+        1.5,
+        "Largest enlargement",
+        minimum=0.25,
+        maximum=4.0,
+        step=0.25,
+        help="Of the picture on its finest level. Higher finds smaller objects. The detectors of OpenCV never enlarge.",
     )
     megapixels: float = setting(
-        1.0, "Finest level", unit="megapixels", minimum=0.1, maximum=2.0, step=0.1, help="Bounds the time taken."
+        1.0,
+        "Finest level",
+        unit="megapixels",
+        minimum=0.1,
+        maximum=40.0,
+        step=0.1,
+        help="Bounds the time taken; 2 at most for imagenet and the detectors of OpenCV.",
+    )
+    min_object_px: int = setting(
+        0,
+        "Smallest object",
+        unit="px",
+        minimum=0,
+        maximum=4000,
+        step=1,
+        help="Longer side in px of the picture. Smaller boxes are left out; levels that only they need are skipped.",
+    )
+    max_object_px: int = setting(
+        0,
+        "Largest object",
+        unit="px",
+        minimum=0,
+        maximum=10000,
+        step=1,
+        help="Longer side in px of the picture; 0 is no limit. Larger boxes are left out.",
     )
     crop_by_crop: bool = setting(
-        False, "Crop by crop", help="Each window by itself, the obviously right way: many times slower."
+        False, "Crop by crop", help="imagenet: each window by itself, the obviously right way, many times slower."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 < self.max_object_px < self.min_object_px:
+            raise SettingError(
+                f"min_object_px must not be above max_object_px, got {self.min_object_px} and {self.max_object_px}"
+            )
 
 
 @dataclass(frozen=True)
 class LevelScores:
-    """What the windows of one pyramid level said.
+    """What windows of one size on one pyramid level said.
 
     Attributes:
         size_hw: of the level, px.
-        best: (rows, columns), the probability of each window's best class, in [0, 1].
-        classes: (n,) the classes found on this level. probabilities: (n, rows, columns) of each.
+        best: (rows, columns), the score of each window's best class, in [0, 1].
+        window_px: side of a window, px of the level.
+        stride_px: between windows. first_px: from the left and the upper edge to the centre of the first window.
     """
 
     size_hw: tuple[int, int]
     best: FloatArray
-    classes: IntArray
-    probabilities: FloatArray
+    window_px: float
+    stride_px: float
+    first_px: float
 
 
 @dataclass(frozen=True)
@@ -48,10 +96,11 @@ class Scan:
 
     Attributes:
         size_wh: of the picture, px; all boxes are in its pixels.
-        labels: class names. levels: coarse to fine.
-        windows_xyxy: (N, 4) the windows. fitted_xyxy: (N, 4) the same, fitted to what speaks for the class.
-        scores: (N,) probabilities. classes: (N,) indices into `labels`.
-        windows: how many were scored, empty ones included. window_cells: side of a window in strides.
+        labels: class names.
+        levels: coarse to fine; empty where a detector does not tell what its windows said.
+        windows_xyxy: (N, 4) the windows. fitted_xyxy: (N, 4) the boxes of what they show.
+        scores: (N,) in [0, 1]. classes: (N,) indices into `labels`.
+        windows: how many were scored, empty ones included.
         elapsed_ms: from the start.
         complete: False where a deadline left out the finer levels.
     """
@@ -64,7 +113,6 @@ class Scan:
     scores: FloatArray
     classes: IntArray
     windows: int
-    window_cells: int
     elapsed_ms: float
     complete: bool
 
@@ -85,3 +133,19 @@ class ScanStep:
     scan: Scan
     windows: int
     share: float
+
+
+def of_size(xyxy: FloatArray, config: ScanConfig) -> IntArray:
+    """Indices of the boxes whose longer side, px of the picture, lies within what the settings ask for."""
+    longer = (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=0)
+    fits = longer >= config.min_object_px
+    if config.max_object_px:
+        fits &= longer <= config.max_object_px
+    kept: IntArray = fits.nonzero()[0]
+    return kept
+
+
+def share_of(sizes_hw: Sequence[tuple[int, int]], levels: int, of_next: float = 0.0) -> float:
+    """Of the pixels of all levels, those of the first `levels` and of a part of the next; in [0, 1]."""
+    pixels = [height * width for height, width in sizes_hw]
+    return (sum(pixels[:levels]) + of_next * sum(pixels[levels : levels + 1])) / sum(pixels)

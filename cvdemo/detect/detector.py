@@ -4,16 +4,26 @@ A new one is a class with `labels` and `scan`, and a line in `DETECTORS`; page, 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from cvdemo.classify.classifier import load_classifier
 from cvdemo.detect.candidates import ScanConfig, ScanStep
+from cvdemo.detect.opencv_baselines import HaarFaces, HogPeople
+from cvdemo.detect.place_detector import PlaceDetector
 from cvdemo.detect.sliding_window import SlidingWindowDetector
 from cvdemo.errors import brief
-from cvdemo.images import ImageArray
+from cvdemo.images import ImageArray, Preprocessing
 from cvdemo.nets.backbone import load_trunk
+from cvdemo.nets.build import NOT_ARGUMENTS
+from cvdemo.nets.forward import forward_engine
+from cvdemo.nets.place_net import PlaceNet, lent_by
 from cvdemo.nets.window_net import lite_windows
-from cvdemo.runtime import Deadline, load_once
+from cvdemo.runtime import Deadline, load_once, resolve_device
+from cvdemo.weights import entry_of, load_labels, load_state_dict
+
+DEFAULT_DETECTOR = "imagenet"  # of the page, the endpoint and the command line
 
 
 class Detector(Protocol):
@@ -32,17 +42,106 @@ class Detector(Protocol):
         """
 
 
+@dataclass(frozen=True, kw_only=True)
+class DetectorKind:
+    """One line of the table: a detector, and what suits it when boxes are chosen among its candidates.
+
+    Attributes:
+        title: for people. load: from a device to the detector.
+        score_threshold: boxes of lower score are hidden, unless another threshold is given.
+        nms_iou: overlap allowed between boxes of a class, unless another is given.
+        counts: whether each object is one box, so that their number means something.
+        nested_share: a box of which more than this share lies in a better one of its class is a part of it; 1: never.
+        names_places: whether it says what a place is, so that of several names for a place the best is kept.
+        weight: in the manifest; None where it needs none of its own.
+    """
+
+    title: str
+    load: Callable[[str], Detector]
+    score_threshold: float
+    nms_iou: float
+    counts: bool = True
+    nested_share: float = 1.0
+    names_places: bool = False
+    weight: str | None = None
+
+
 def _imagenet(device: str) -> Detector:
     classifier = load_classifier("imagenet", device)
     net = lite_windows(classifier.network, classifier.preprocessing.input_px, load_trunk(device))
     return SlidingWindowDetector(net, classifier.preprocessing, classifier.labels, classifier.device)
 
 
-DETECTORS: Mapping[str, Callable[[str], Detector]] = {"imagenet": _imagenet}  # by name: from a device to a detector
+def load_place_detector(weight: str, device: str) -> PlaceDetector:
+    """The detector of a weight whose network is a `cvdemo.nets.place_net.PlaceNet`.
+
+    Raises:
+        WeightsError: there is no such weight, or its file is missing or altered.
+    """
+    entry, target = entry_of(weight), resolve_device(device)
+    arguments = {name: value for name, value in entry.network.items() if name not in NOT_ARGUMENTS}
+    network = PlaceNet(**arguments)
+    lent = lent_by(load_state_dict(entry.network["base"]), network) if "base" in entry.network else {}
+    network.load_state_dict(lent | load_state_dict(weight))  # half precision on file becomes float32
+    network.eval().requires_grad_(False).to(target)
+    return PlaceDetector(
+        forward=forward_engine(network, device=target),
+        strides=network.strides,
+        preprocessing=Preprocessing.from_manifest(entry.preprocessing),
+        labels=load_labels(weight),
+        device=target,
+    )
+
+
+DETECTORS: Mapping[str, DetectorKind] = {
+    "objects": DetectorKind(
+        title="20 everyday things: people, animals, vehicles, furniture",
+        load=partial(load_place_detector, "objects_detector"),
+        score_threshold=0.35,
+        nms_iou=0.5,
+        weight="objects_detector",
+    ),
+    "face": DetectorKind(
+        title="Faces",
+        load=partial(load_place_detector, "face_detector"),
+        score_threshold=0.5,
+        nms_iou=0.4,
+        weight="face_detector",
+    ),
+    "bccd": DetectorKind(
+        title="Blood cells, counted",
+        load=partial(load_place_detector, "bccd_detector"),
+        score_threshold=0.4,
+        nms_iou=0.4,
+        weight="bccd_detector",
+    ),
+    "imagenet": DetectorKind(
+        title="Any of 1,000 things: which and where, not how many",
+        load=_imagenet,
+        score_threshold=0.35,
+        nms_iou=0.3,
+        counts=False,
+        nested_share=0.6,
+        names_places=True,
+        weight="efficientnet_lite0",
+    ),
+    "haar": DetectorKind(
+        title="Faces, OpenCV's Haar cascade (2001), to compare",
+        load=lambda device: HaarFaces(),
+        score_threshold=0.3,
+        nms_iou=0.3,
+    ),
+    "people_hog": DetectorKind(
+        title="People, OpenCV's HOG (2005), to compare",
+        load=lambda device: HogPeople(),
+        score_threshold=0.3,
+        nms_iou=0.3,
+    ),
+}
 
 
 @load_once
-def load_detector(detector: str = "imagenet", device: str = "auto") -> Detector:
+def load_detector(detector: str = DEFAULT_DETECTOR, device: str = "auto") -> Detector:
     """The detector behind a choice of `DETECTORS`, loaded on first use and shared.
 
     Raises:
@@ -51,4 +150,4 @@ def load_detector(detector: str = "imagenet", device: str = "auto") -> Detector:
     """
     if detector not in DETECTORS:
         raise ValueError(f"detector must be one of {list(DETECTORS)}, got {brief(detector)}")
-    return DETECTORS[detector](device)
+    return DETECTORS[detector].load(device)

@@ -1,4 +1,7 @@
-"""Views of a scan beside its boxes: the score map, and the pyramid of windows that were scored."""
+"""Views of a scan beside its boxes: the score map, and the pyramid of windows that were scored.
+
+Scores have one colour everywhere here: turbo's, dark blue for 0 and red for 1.
+"""
 
 from collections.abc import Sequence
 
@@ -7,104 +10,114 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cvdemo.detect.candidates import LevelScores, Scan
-from cvdemo.detect.drawing import INK, PAPER, draw_box
+from cvdemo.detect.drawing import INK, PAPER, Colour, draw_box
 from cvdemo.images import ImageArray
 from cvdemo.ops.boxes import FloatArray
 from cvdemo.ops.heatmap import overlay_heatmap
 
-EDGE_WEIGHT = 0.3  # where windows reach only with their rims, near the picture's edge, the score map fades
-LEAST = 1e-3  # lower probabilities count as this, or one level could veto all others
 MAP_PIXELS = 1e5  # of a score map at most; it is smooth
 TILE_SIDE_PX = 640  # the largest level is drawn no larger
-BEST_WINDOW_COLOUR = (250, 204, 21)
-CAPTION_PX, CAPTION_WIDTH_PX, CAPTION_FONT_PX = 26, 250, 14.0  # room under each level, and least width
+CAPTION_PX, CAPTION_WIDTH_PX, CAPTION_FONT_PX = 26, 300, 14.0  # room under each level, and least width
 SHEET_WIDTH_PX = 1180
+MAP_CANDIDATES = 2000  # best ones of which the map is made; what the others add is hidden under them
+
+
+def score_colour(score: float) -> Colour:
+    """The turbo colour of a score in [0, 1]."""
+    blue, green, red = cv2.applyColorMap(np.array([[round(score * 255)]], np.uint8), cv2.COLORMAP_TURBO)[0, 0].tolist()
+    return red, green, blue
 
 
 def score_map(scan: Scan, class_indices: Sequence[int] = ()) -> FloatArray:
-    """(h, w) in [0, 1], a tenth of a megapixel at most: the probability of the likeliest class at each place.
+    """(h, w) in [0, 1], a tenth of a megapixel at most: the best score of the windows round each place.
 
-    A window speaks for its pixels, most for those in its middle (a Hann window, cubed); a level's value is the weighted
-    mean over the windows that hold a pixel, the map the geometric mean over the levels: hot where all sizes agree.
-    It fades towards the picture's edge, which no window has in its middle.
+    A window speaks with its whole score for its middle and with less towards its rim (a Hann window). So the middle of
+    a window has at least its score, and the highest value is that of the best candidate.
 
     Args:
         class_indices: only these are looked at; all where there are none.
     """
     width, height = scan.size_wh
     scale = min(1.0, (MAP_PIXELS / (width * height)) ** 0.5)
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    maps = [_over_pixels(_window_scores(level, class_indices), scan.window_cells, size_wh) for level in scan.levels]
-    pooled: FloatArray = np.exp(np.mean([np.log(np.maximum(level, LEAST)) for level in maps], axis=0)).clip(0, 1)
-    return pooled
+    heat = np.zeros((max(1, round(height * scale)), max(1, round(width * scale))), np.float32)
+    wanted = np.isin(scan.classes, class_indices) if class_indices else np.ones(len(scan.classes), bool)
+    best = np.argsort(-scan.scores[wanted], kind="stable")[:MAP_CANDIDATES]
+    for box, score in zip(scan.windows_xyxy[wanted][best] * scale, scan.scores[wanted][best], strict=True):
+        _raise_to(heat, box, float(score))
+    return heat
 
 
-def _window_scores(level: LevelScores, class_indices: Sequence[int]) -> FloatArray:
-    if not class_indices:
-        return level.best
-    chosen = level.probabilities[np.isin(level.classes, class_indices)]
-    return chosen.max(axis=0) if len(chosen) else np.zeros_like(level.best)
+def _raise_to(heat: FloatArray, box: FloatArray, score: float) -> None:
+    """Lifts the map over a box to a hill of height `score`."""
+    left, top = np.floor(box[:2]).astype(int).clip(0)
+    right, bottom = np.ceil(box[2:]).astype(int)
+    part = heat[top:bottom, left:right]
+    down, across = (_hill(side) for side in part.shape)
+    np.maximum(part, np.float32(score) * down[:, None] * across[None, :], out=part)
 
 
-def _over_pixels(scores: FloatArray, cells: int, size_wh: tuple[int, int]) -> FloatArray:
-    """(rows, columns) of windows -> (h, w) of pixels: the weighted mean of the windows over each cell, enlarged."""
-    bell = np.hanning(cells + 2)[1:-1] ** 3
-    kernel = np.outer(bell, bell)
-    rows, columns = scores.shape
-    total, weight = (np.zeros((rows + cells - 1, columns + cells - 1)) for _ in range(2))
-    for y in range(rows):
-        for x in range(columns):
-            total[y : y + cells, x : x + cells] += scores[y, x] * kernel
-            weight[y : y + cells, x : x + cells] += kernel
-    weight = np.maximum(weight, EDGE_WEIGHT * weight.max())
-    spread: FloatArray = cv2.resize(total / weight, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    return spread
+def _hill(length: int) -> FloatArray:
+    """A Hann window without its zeros that reaches 1 for even lengths too."""
+    hann = np.hanning(length + 2)[1:-1].astype(np.float32)
+    hill: FloatArray = hann / hann.max(initial=1e-9)
+    return hill
 
 
 def draw_score_map(canvas: ImageArray, scores: FloatArray) -> ImageArray:
-    """A copy of the picture under a `score_map` in the turbo colours, its highest value as the hottest colour."""
+    """A copy of the picture under a `score_map` in the turbo colours: dark blue is 0, red is 1."""
     size_wh = (canvas.shape[1], canvas.shape[0])
-    heat = cv2.resize(scores / scores.max(), size_wh, interpolation=cv2.INTER_LINEAR)
+    heat = cv2.resize(scores, size_wh, interpolation=cv2.INTER_LINEAR)
     return overlay_heatmap(canvas, heat.clip(0, 1).astype(np.float32))
 
 
 def draw_windows(canvas: ImageArray, scan: Scan) -> ImageArray:
     """The pyramid: each level at its relative size, a dot at the centre of each window, its best window framed.
 
-    Dots are coloured by the probability of the window's best class, from dark blue (0) to red (1).
+    Dots and frames have the colour of the score of the window's best class. Where windows of several sizes are scored
+    on a level, it is shown once for each. The picture alone where the scan has no levels.
     """
+    if not scan.levels:
+        return np.array(canvas)
     widest = max(level.size_hw[1] for level in scan.levels)
     tallest = max(level.size_hw[0] for level in scan.levels)
     scale = min(1.0, TILE_SIDE_PX / widest, TILE_SIDE_PX / tallest)
-    tiles = [_window_tile(canvas, level, scan.window_cells, scale) for level in reversed(scan.levels)]
-    return _in_rows(tiles, SHEET_WIDTH_PX)
+    return _in_rows([_window_tile(canvas, level, scale) for level in reversed(scan.levels)], SHEET_WIDTH_PX)
 
 
-def _window_tile(canvas: ImageArray, level: LevelScores, cells: int, scale: float) -> ImageArray:
+def _window_tile(canvas: ImageArray, level: LevelScores, scale: float) -> ImageArray:
     """One level with its dots, the frame of its best window, and a caption below."""
     height, width = (max(24, round(side * scale)) for side in level.size_hw)
     rows, columns = level.best.shape
     tile = Image.new("RGB", (max(width, CAPTION_WIDTH_PX), height + CAPTION_PX), INK)
     tile.paste(Image.fromarray(canvas).resize((width, height), Image.Resampling.LANCZOS), (0, 0))
     draw = ImageDraw.Draw(tile)
-    text = f"{level.size_hw[1]} x {level.size_hw[0]} px, {columns} x {rows} = {rows * columns} windows"
+    text = f"{level.size_hw[1]} x {level.size_hw[0]} px, windows of {level.window_px:g} px: {columns} x {rows}"
     draw.text((4, height + 4), text, font=ImageFont.load_default(CAPTION_FONT_PX), fill=PAPER)
-    stride_xy = width / (columns + cells - 1), height / (rows + cells - 1)
-    _draw_dots(draw, level.best, cells, stride_xy)
-    best, side_xy = int(level.best.argmax()), (cells * stride_xy[0], cells * stride_xy[1])
-    x, y = best % columns * stride_xy[0], best // columns * stride_xy[1]
-    draw_box(draw, (x, y, x + side_xy[0], y + side_xy[1]), BEST_WINDOW_COLOUR, 2)
+    scale_xy = width / level.size_hw[1], height / level.size_hw[0]
+    _draw_dots(draw, level, scale_xy)
+    best = int(level.best.argmax())
+    draw_box(draw, window_box(level, best, scale_xy), score_colour(float(level.best.flat[best])), 2)
     return np.array(tile)
 
 
-def _draw_dots(draw: ImageDraw.ImageDraw, best: FloatArray, cells: int, stride_xy: tuple[float, float]) -> None:
+def window_box(level: LevelScores, index: int, scale_xy: tuple[float, float]) -> tuple[float, float, float, float]:
+    """The window of that index, row by row, in px of a picture of the level at another scale."""
+    row, column = divmod(index, level.best.shape[1])
+    x, y = (level.first_px + place * level.stride_px for place in (column, row))
+    half = level.window_px / 2
+    return (x - half) * scale_xy[0], (y - half) * scale_xy[1], (x + half) * scale_xy[0], (y + half) * scale_xy[1]
+
+
+def _draw_dots(draw: ImageDraw.ImageDraw, level: LevelScores, scale_xy: tuple[float, float]) -> None:
     """A dot at the centre of each window, coloured by its score."""
-    colours = cv2.applyColorMap((best * 255).round().astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].tolist()
-    radius = max(2.0, 0.16 * min(stride_xy))
+    colours = cv2.applyColorMap((level.best * 255).round().astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].tolist()
+    radius = max(1.0, 0.16 * level.stride_px * min(scale_xy))
+    outline = PAPER if radius >= 2 else None  # small dots would be all outline
     for row, line in enumerate(colours):
+        y = (level.first_px + row * level.stride_px) * scale_xy[1]
         for column, colour in enumerate(line):
-            x, y = (column + cells / 2) * stride_xy[0], (row + cells / 2) * stride_xy[1]
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(colour), outline=PAPER)
+            x = (level.first_px + column * level.stride_px) * scale_xy[0]
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(colour), outline=outline)
 
 
 def _in_rows(tiles: list[ImageArray], width: int, gap: int = 12) -> ImageArray:

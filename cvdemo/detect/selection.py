@@ -1,11 +1,11 @@
-"""Detection the classic way: image pyramid, sliding windows, a classifier on each, class-wise non-maximum suppression.
+"""Which of a detector's candidates are shown: score threshold and non-maximum suppression, with their defaults.
 
-`cvdemo.detect.sliding_window` runs the network once and keeps every candidate above a low floor; `select` thresholds
-and suppresses them, at once and as often as a slider moves. Departures from the classic recipe: a box is shrunk or
-grown from its window to what speaks for its class; of nested boxes the best is kept, and so is the best of several
-names for a place.
+A scan keeps every candidate above a low floor; `select` chooses among them at once and as often as a slider moves. What
+suits a detector stands in its line of `cvdemo.detect.detector.DETECTORS`. A classifier slid over a picture names places
+and does not count: of nested boxes the best is kept, and so is the best of several names for a place. A detector that
+was trained with boxes keeps both: a face may lie inside another's box, a rider on a horse.
 
-Measured by eye on six pictures: a cheetah, a lion, an espresso and a helmet are boxed once each at the defaults.
+Measured by eye on six pictures: a cheetah, a lion, an espresso and a helmet are boxed once each by `imagenet`.
 """
 
 from collections.abc import Collection
@@ -16,25 +16,59 @@ import numpy as np
 
 from cvdemo.config import setting
 from cvdemo.detect.candidates import SCORE_FLOOR, Scan, ScanConfig
-from cvdemo.detect.detector import DETECTORS
+from cvdemo.detect.detector import DEFAULT_DETECTOR, DETECTORS, DetectorKind
 from cvdemo.ops.boxes import FloatArray, IntArray, class_wise_nms, nms
+from cvdemo.ops.suppression import fused_boxes, hard_nms, soft_nms
 
-NESTED_SHARE = 0.6  # a box with more than this share of it inside a better one of its class is a part of it
+SUPPRESSIONS = HARD, SOFT, FUSION = ("hard", "soft", "fusion")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectConfig(ScanConfig):
     """How a picture is searched, and which of the boxes found are shown."""
 
-    detector: str = setting("imagenet", "Detector", choices=tuple(DETECTORS), help="What is looked for.")
-    score_threshold: float = setting(
-        0.35, "Score", minimum=SCORE_FLOOR, maximum=1.0, step=0.01, help="Less probable boxes are hidden."
+    detector: str = setting(DEFAULT_DETECTOR, "Detector", choices=tuple(DETECTORS), help="What is looked for.")
+    score_threshold: float | None = setting(
+        None,
+        "Score",
+        minimum=SCORE_FLOOR,
+        maximum=1.0,
+        step=0.01,
+        help="Boxes of a lower score are hidden. Each detector has its own default.",
     )
-    nms_iou: float = setting(
-        0.3, "Overlap (IoU)", minimum=0.0, maximum=1.0, step=0.01, help="Overlap allowed; 1 shows all."
+    nms_iou: float | None = setting(
+        None,
+        "Overlap (IoU)",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.01,
+        help="Overlap allowed between boxes of a class; 1 shows all. Each detector has its own default.",
+    )
+    suppression: str = setting(
+        HARD,
+        "Boxes that overlap",
+        choices=SUPPRESSIONS,
+        help="hard: the best is kept. soft: the others are lowered. fusion: their weighted mean is kept.",
     )
     fit_boxes: bool = setting(True, "Fit boxes to the object", help="Off: the bare square windows.")
-    one_name: bool = setting(True, "One name for each place", help="Off: each class for itself.")
+    one_name: bool = setting(
+        True, "One name for each place", help="For imagenet, which names places. Off: each class for itself."
+    )
+
+    @property
+    def kind(self) -> DetectorKind:
+        """The detector's line of the table."""
+        return DETECTORS[self.detector]
+
+    @property
+    def least_score(self) -> float:
+        """`score_threshold`, or the detector's own."""
+        return self.kind.score_threshold if self.score_threshold is None else self.score_threshold
+
+    @property
+    def most_overlap(self) -> float:
+        """`nms_iou`, or the detector's own."""
+        return self.kind.nms_iou if self.nms_iou is None else self.nms_iou
 
 
 @dataclass(frozen=True)
@@ -72,22 +106,21 @@ class Detections:
 
 
 def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Detections:
-    """The boxes of a scan that pass the score threshold and non-maximum suppression, best first.
-
-    No network runs. Boxes are suppressed within their class and then, with `one_name`, across classes; either way also
-    where one lies inside another. All of it depends only on better boxes, so that the threshold may come first.
+    """The boxes of a scan that pass non-maximum suppression and the score threshold, best first. No network runs.
 
     Args:
+        config: its `detector` is the one that made the scan.
         only: indices of the classes that are looked at; all where there are none.
     """
     wanted = np.isin(scan.classes, list(only)) if only else np.ones(len(scan.classes), bool)
-    (passing,) = np.nonzero(wanted & (scan.scores >= config.score_threshold))
-    xyxy = (scan.fitted_xyxy if config.fit_boxes else scan.windows_xyxy)[passing]
-    scores, classes = scan.scores[passing], scan.classes[passing]
-    overlaps = (config.nms_iou, max(NESTED_SHARE, config.nms_iou))
-    kept = class_wise_nms(xyxy, scores, classes, *overlaps)
-    if config.one_name:
-        kept = kept[nms(xyxy[kept], scores[kept], *overlaps)]
+    if config.suppression == HARD:  # it depends only on better boxes, so that the threshold may come first
+        wanted &= scan.scores >= config.least_score
+    xyxy = (scan.fitted_xyxy if config.fit_boxes else scan.windows_xyxy)[wanted]
+    xyxy, scores, classes = _suppressed(xyxy, scan.scores[wanted], scan.classes[wanted], config)
+    kept = np.arange(len(scores))
+    if config.one_name and config.kind.names_places:
+        kept = nms(xyxy, scores, *_overlaps(config))
+    kept = kept[scores[kept] >= config.least_score]
     return Detections(
         xyxy=xyxy[kept],
         scores=scores[kept],
@@ -98,3 +131,24 @@ def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Dete
         elapsed_ms=scan.elapsed_ms,
         complete=scan.complete,
     )
+
+
+def _suppressed(
+    xyxy: FloatArray, scores: FloatArray, classes: IntArray, config: DetectConfig
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Boxes, scores and classes after the suppression that the settings ask for, class by class, best first."""
+    if config.suppression == FUSION:
+        return fused_boxes(xyxy, scores, classes, config.most_overlap)
+    if config.suppression == SOFT:
+        kept, scores = soft_nms(xyxy, scores, classes, SCORE_FLOOR)
+        return xyxy[kept], scores, classes[kept]
+    if config.kind.nested_share < 1:
+        kept = class_wise_nms(xyxy, scores, classes, *_overlaps(config))
+    else:
+        kept = hard_nms(xyxy, scores, classes, config.most_overlap)
+    return xyxy[kept], scores[kept], classes[kept]
+
+
+def _overlaps(config: DetectConfig) -> tuple[float, float]:
+    """Overlap allowed, and how much of a box may lie in a better one."""
+    return config.most_overlap, max(config.kind.nested_share, config.most_overlap)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep
+from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep, of_size, share_of
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_tensor
 from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.window_net import WindowNet, crop_batches
@@ -26,6 +26,7 @@ from cvdemo.runtime import Deadline
 EVIDENCE_SHARE = 0.3  # Zhou et al. use 0.2; by eye on six pictures, 0.3 leaves less ground around the object
 EVIDENCE_ZOOM = 8  # evidence is enlarged before it is cut, so that boxes are finer than a cell of 32 px
 REACH_CELLS = 2  # a box may grow beyond its window by so many cells
+MAX_MEGAPIXELS = 2.0  # of a level: all of it is in memory at once, and EfficientNet-Lite0 takes 250 MB a megapixel
 
 
 @dataclass(frozen=True)
@@ -61,33 +62,42 @@ def scan_steps(
     clock = deadline or Deadline()
     height, width = image.shape[:2]
     net = detector.net
-    sizes = pyramid_sizes(
-        (height, width),
-        window_px=net.window_px,
-        stride_px=net.stride_px,
-        factor=config.pyramid_factor,
-        max_upscale=config.max_upscale,
-        max_pixels=round(config.megapixels * 1e6),
-    )
+    sizes = level_sizes((height, width), net, config)
     pixels = to_tensor(resize_to_fit(image, max(sizes[-1])), detector.device)
     found: list[_LevelCandidates] = []
     for size_hw in sizes:
         for scored in _score_level(pixels, size_hw, (height, width), detector, config.crop_by_crop):
             if isinstance(scored, _LevelCandidates):
                 found.append(scored)
-                scan = _scan_so_far(found, (width, height), detector, clock, complete=len(found) == len(sizes))
-                yield ScanStep(len(found), len(sizes), scan, scan.windows, _share(sizes, len(found)))
+                complete = len(found) == len(sizes)
+                scan = _scan_so_far(found, (width, height), detector, config, clock, complete=complete)
+                yield ScanStep(len(found), len(sizes), scan, scan.windows, share_of(sizes, len(found)))
             elif found and clock.expired:
                 return
             elif found and scored.windows:
-                share = _share(sizes, len(found), scored.windows / scored.of)
+                share = share_of(sizes, len(found), scored.windows / scored.of)
                 yield ScanStep(len(found), len(sizes), scan, scan.windows + scored.windows, share)
 
 
-def _share(sizes_hw: list[tuple[int, int]], levels: int, of_next: float = 0.0) -> float:
-    """Of the pixels of all levels, those of the first `levels` and of a part of the next."""
-    pixels = [height * width for height, width in sizes_hw]
-    return (sum(pixels[:levels]) + of_next * sum(pixels[levels : levels + 1])) / sum(pixels)
+def level_sizes(size_hw: tuple[int, int], net: WindowNet, config: ScanConfig) -> list[tuple[int, int]]:
+    """Heights and widths in px of the levels of a picture, coarse to fine; one at least.
+
+    Left out are those whose windows are smaller than the smallest object that is asked for, or more than twice as
+    large as the largest.
+    """
+    sizes = pyramid_sizes(
+        size_hw,
+        window_px=net.window_px,
+        stride_px=net.stride_px,
+        factor=config.pyramid_factor,
+        max_upscale=config.max_upscale,
+        max_pixels=round(min(config.megapixels, MAX_MEGAPIXELS) * 1e6),
+    )
+    while len(sizes) > 1 and net.window_px * size_hw[0] / sizes[-1][0] < config.min_object_px:
+        del sizes[-1]
+    while len(sizes) > 1 and 0 < 2 * config.max_object_px < net.window_px * size_hw[0] / sizes[0][0]:
+        del sizes[0]
+    return sizes
 
 
 @dataclass(frozen=True)
@@ -133,9 +143,8 @@ def _score_level(
     grid = window_grid(size_hw, net.window_px, net.stride_px)
     windows_xyxy = grid[at_row * columns + at_column]
     fitted_xyxy = _evidence_boxes(net, features, classes, at_row, at_column)
-    found = np.unique(classes)
     yield _LevelCandidates(
-        LevelScores(size_hw, probabilities.max(axis=0), found, probabilities[found]),
+        LevelScores(size_hw, probabilities.max(axis=0), net.window_px, net.stride_px, net.window_px / 2),
         scale_boxes(windows_xyxy, size_hw, picture_hw),
         scale_boxes(fitted_xyxy, size_hw, picture_hw),
         probabilities[classes, at_row, at_column],
@@ -175,20 +184,22 @@ def _scan_so_far(
     found: list[_LevelCandidates],
     size_wh: tuple[int, int],
     detector: SlidingWindowDetector,
+    config: ScanConfig,
     clock: Deadline,
     *,
     complete: bool,
 ) -> Scan:
+    boxes = np.concatenate([level.fitted_xyxy for level in found])
+    wanted = of_size(boxes, config)
     return Scan(
         size_wh=size_wh,
         labels=detector.labels,
         levels=tuple(level.scores for level in found),
-        windows_xyxy=np.concatenate([level.windows_xyxy for level in found]),
-        fitted_xyxy=np.concatenate([level.fitted_xyxy for level in found]),
-        scores=np.concatenate([level.candidate_scores for level in found]),
-        classes=np.concatenate([level.candidate_classes for level in found]),
+        windows_xyxy=np.concatenate([level.windows_xyxy for level in found])[wanted],
+        fitted_xyxy=boxes[wanted],
+        scores=np.concatenate([level.candidate_scores for level in found])[wanted],
+        classes=np.concatenate([level.candidate_classes for level in found])[wanted],
         windows=sum(level.scores.best.size for level in found),
-        window_cells=detector.net.cells,
         elapsed_ms=clock.elapsed_ms,
         complete=complete,
     )

@@ -48,6 +48,13 @@ def windows_at(centres: FloatArray, strides: IntArray, cells: int) -> FloatArray
     return windows
 
 
+def boxes_round(centres: FloatArray, distances: FloatArray) -> FloatArray:
+    """(N, 4) xyxy: the boxes whose left, top, right and bottom edges lie at (4, N) distances from (N, 2) centres."""
+    left_top, right_bottom = distances[:2].T, distances[2:].T
+    boxes: FloatArray = np.concatenate([centres - left_top, centres + right_bottom], axis=1).astype(np.float32)
+    return boxes
+
+
 def clip_boxes(xyxy: FloatArray, size_hw: tuple[float, float]) -> FloatArray:
     """Boxes cut off at the edges of a picture of `size_hw` px; one that lies outside becomes empty."""
     height, width = size_hw
@@ -94,6 +101,4 @@ def boxes_of(
     if output.ndim != 2 or output.shape[0] <= BOX_SIDES or output.shape[1] != len(centres):
         raise ValueError(f"need (K + {BOX_SIDES}, {len(centres)}) for {size_hw} px, got {output.shape}")
     classes, places, scores = candidates_of(output[:-BOX_SIDES], floor, most)
-    distances = output[-BOX_SIDES:, places].T
-    xyxy = np.concatenate([centres[places] - distances[:, :2], centres[places] + distances[:, 2:]], axis=1)
-    return clip_boxes(xyxy.astype(np.float32), size_hw), scores, classes
+    return clip_boxes(boxes_round(centres[places], output[-BOX_SIDES:, places]), size_hw), scores, classes

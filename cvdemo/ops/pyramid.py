@@ -2,8 +2,18 @@
 
 E. Adelson et al., "Pyramid methods in image processing", RCA Engineer 29(6), 1984. Departures: the factor between
 levels is free instead of 2, the levels are resized from the picture itself with an antialiasing filter, and each is
-rounded to a size on which the window grid comes out even, so that dense scoring and crops see the same pixels.
+rounded to a size on which the window grid comes out even, so that dense scoring and crops see the same pixels. For a
+network that sees objects of many sizes at once the sizes double.
 """
+
+import math
+
+import cv2
+import numpy as np
+
+from cvdemo.images import ImageArray
+
+WORTH_A_LEVEL = 1.2  # what is less enlarged than this beside the level before shows hardly more
 
 
 def pyramid_sizes(
@@ -46,6 +56,58 @@ def pyramid_sizes(
             sizes.append(level)
         scale /= factor
     return sizes
+
+
+def doubled_sizes(
+    size_hw: tuple[int, int],
+    *,
+    side_px: int,
+    least_px: float,
+    max_upscale: float,
+    max_pixels: int,
+    min_object_px: float = 0.0,
+    max_object_px: float = math.inf,
+) -> list[tuple[int, int]]:
+    """Level sizes (h, w) in px, coarse to fine, for a network that sees objects of many sizes; aspect kept.
+
+    On the first level the picture's longer side has `side_px`, so that what fills the picture is seen; each finer one
+    has twice the sides. A last one of less than twice is added where the smallest objects asked for need it.
+
+    Args:
+        size_hw: of the picture.
+        side_px: the longer side that the network was trained on; it sees objects up to it.
+        least_px: the smallest object that it sees, px of a level.
+        max_upscale: no level but the first enlarges the picture by more than this.
+        max_pixels: no level but the first has more than about this many.
+        min_object_px: of the picture: no level is finer than objects of this size ask for; 0: the bounds alone count.
+        max_object_px: of the picture: coarse levels that only larger objects ask for are left out.
+
+    Raises:
+        ValueError: a value out of range; names them all.
+    """
+    if min(size_hw) < 1 or side_px < 1 or not least_px > 0 or not max_upscale > 0 or min_object_px > max_object_px:
+        raise ValueError(
+            f"need sides >= 1, least_px > 0, max_upscale > 0 and min_object_px <= max_object_px, got {size_hw=}, "
+            f"{side_px=}, {least_px=}, {max_upscale=}, {min_object_px=}, {max_object_px=}"
+        )
+    first = side_px / max(size_hw)
+    bound = max(first, min(max_upscale, (max_pixels / (size_hw[0] * size_hw[1])) ** 0.5))
+    needed = least_px / min_object_px if min_object_px > 0 else bound
+    scales = [first]
+    while scales[-1] < needed and 2 * scales[-1] <= bound * (1 + 1e-9):
+        scales.append(2 * scales[-1])
+    if min_object_px > 0 and scales[-1] < min(needed, bound / WORTH_A_LEVEL):
+        scales.append(min(needed, bound))
+    while len(scales) > 1 and max_object_px * scales[1] <= side_px / 2:
+        del scales[0]
+    return [(max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))) for scale in scales]
+
+
+def resized(image: ImageArray, size_hw: tuple[int, int]) -> ImageArray:
+    """A copy of uint8 (H, W, 3) at another size: by areas where it shrinks, which antialiases, else bicubic."""
+    shrinks = size_hw[0] * size_hw[1] < image.shape[0] * image.shape[1]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(image, (size_hw[1], size_hw[0]), interpolation=interpolation).astype(np.uint8, copy=False)
 
 
 def _first_level(size_hw: tuple[int, int], window_px: int, stride_px: int, max_pixels: int) -> tuple[int, int]:

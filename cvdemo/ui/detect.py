@@ -7,8 +7,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.config import settings_of
 from cvdemo.demo import Lane, Run, Step, last_step
 from cvdemo.detect.candidates import Scan
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.drawing import draw_detections, to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
@@ -61,24 +63,28 @@ class Session:
 
     Attributes:
         canvas: the picture at the size at which it is drawn. scan: all that was found on it.
-        look: the one in which the run has shown it.
+        look: the one in which the run has shown it. detector: what found it.
     """
 
     canvas: ImageArray
     scan: Scan
     look: Look
+    detector: str
 
 
 def detect_endpoint(
     run: Run,
     image: str | None,
     detector: str = DetectConfig.detector,
-    score_threshold: float = DetectConfig.score_threshold,
-    nms_iou: float = DetectConfig.nms_iou,
+    score_threshold: float | None = DetectConfig.score_threshold,
+    nms_iou: float | None = DetectConfig.nms_iou,
     one_name: bool = DetectConfig.one_name,
     fit_boxes: bool = DetectConfig.fit_boxes,
 ) -> tuple[str, dict[str, Any]]:
-    """The picture with its boxes (PNG, longer side 1280 px at most), and the boxes in pixels of the picture sent."""
+    """The picture with its boxes (PNG, longer side 1280 px at most), and the boxes in pixels of the picture sent.
+
+    Without `score_threshold` or `nms_iou` the detector's own is taken.
+    """
     config = DetectConfig(
         detector=detector,
         score_threshold=score_threshold,
@@ -112,7 +118,7 @@ def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *value
         if found is not None and (step.done, look) != shown:
             shown, boxes = (step.done, look), len(found.detections.scores)
             png, line, *listed = present(canvas, found.scan, found.detections, look)
-            kept = Session(canvas, found.scan, look), gr.update(choices=class_choices(found.scan), value=[])
+            kept = Session(canvas, found.scan, look, detector), gr.update(choices=class_choices(found.scan), value=[])
             yield png, line if step.result else _progress(step, boxes), *listed, *kept
         else:
             line = status(step.result.scan, step.result.detections) if step.result else _progress(step, boxes)
@@ -128,7 +134,8 @@ def _show(session: Session | None, view: str, only: list[int] | None, *values: A
     if session is None:
         return tuple(gr.skip() for _ in range(5))
     look = _look(view, only, values)
-    found = select(session.scan, DetectConfig(**dict(zip(LIVE, values, strict=True))), look.only)
+    config = DetectConfig(detector=session.detector, **dict(zip(LIVE, values, strict=True)))
+    found = select(session.scan, config, look.only)
     return present(session.canvas, session.scan, found, look)
 
 
@@ -145,13 +152,20 @@ def _show_if_moved(before: str, session: Session | None, *controls: Any) -> tupl
     return png, gr.skip() if before.startswith("Cancelled") else line, *listed
 
 
+def own_values(detector: str) -> dict[str, float]:
+    """The detector's own values of the sliders, by their names."""
+    config = DetectConfig(detector=detector)
+    return {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+
+
 def _results() -> dict[str, Component]:
     """The right-hand column: view, picture, status, the controls that act at once, table, downloads."""
     parts: dict[str, Component] = {"view": gr.Radio(list(VIEWS), value=VIEWS[0], label="Show", elem_id="detect-view")}
     parts["result"] = picture_output("Detections", show_label=False, elem_id="detect-result")
     parts["status"] = gr.Markdown(elem_id="detect-status", elem_classes="status")
     with gr.Row():
-        parts |= {name: control(DetectConfig, name, min_width=200) for name in LIVE[:2]}
+        own = own_values(DetectConfig.detector)
+        parts |= {name: control(DetectConfig, name, min_width=200, value=own[name]) for name in LIVE[:2]}
     parts["only"] = gr.Dropdown([], value=[], multiselect=True, label="Only these classes", elem_id="detect-classes")
     parts["table"] = gr.Dataframe(
         headers=TABLE_HEADERS,
@@ -182,16 +196,24 @@ def build(run: Run) -> dict[str, Component]:
             with gr.Accordion("More settings", open=False, elem_id="detect-more"):
                 controls = {name: control(DetectConfig, name) for name in LIVE[2:]}
                 gr.Markdown("For the next run:")
-                controls |= {name: control(DetectConfig, name) for name in ("detector", *SEARCH)}
+                titles = [(kind.title, name) for name, kind in DETECTORS.items()]
+                controls |= {name: control(DetectConfig, name) for name in SEARCH}
+                controls["detector"] = control(DetectConfig, "detector", choices=titles)
         with gr.Column(min_width=300, scale=2):
             parts = controls | _results()
     settings = {name: parts[name] for name in (*LIVE, *SEARCH, "detector", "view")}
     share_button("detect", settings)
     method_note(NOTE)
     _wire(run, image, start, cancel, parts)
-    interface = [image, parts["detector"], *(parts[name] for name in LIVE)]
+    interface = [image, parts["detector"], *(_open(name) for name in LIVE[:2]), *(parts[name] for name in LIVE[2:])]
     endpoint("detect", given(run, detect_endpoint), interface, [parts["result"], gr.JSON(visible=False)])
     return settings
+
+
+def _open(name: str) -> gr.Number:
+    """A hidden field of the endpoint for a setting that may be left to the detector."""
+    described = settings_of(DetectConfig)[name]
+    return gr.Number(None, label=described.label, minimum=described.minimum, maximum=described.maximum, visible=False)
 
 
 def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts: dict[str, Component]) -> None:
@@ -211,6 +233,9 @@ def _wire(run: Run, image: gr.Image, start: gr.Button, cancel: gr.Button, parts:
         status=parts["status"],
         cancelled_text="Cancelled; what was found stays.",
     )
+    own = [parts[name] for name in LIVE[:2]]
+    chosen: Any = parts["detector"]
+    light([chosen.input], lambda detector: [*own_values(detector).values()], [parts["detector"]], own)
     watch = {image: 0, parts["detector"]: 0, **{parts[name]: SETTLED_MS for name in SEARCH}}
     events = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)
     light([component.input for component in touched], _show, [session, *touched], shown)

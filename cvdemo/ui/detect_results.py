@@ -45,10 +45,12 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
     """The picture of the view, and what its colours mean."""
     if look.view == SCORE_MAP:
         scores = score_map(scan, look.only)
-        note = f"Red is a probability of {scores.max():.0%}, pooled over the levels. "
+        note = f"Dark blue is a score of 0%, red 100%; the highest here is {scores.max(initial=0):.0%}. "
         return draw_score_map(canvas, scores), note
     if look.view == WINDOWS:
-        note = "A dot is the middle of a window, blue to red by its best class; framed: the best one. "
+        note = "A dot is the middle of a window, dark blue (0%) to red (100%) by its best class; framed: the best one. "
+        if not scan.levels:
+            note = "OpenCV does not tell what its windows scored. "
         return draw_windows(canvas, scan), note
     return draw_detections(canvas, found), _nothing_found(scan, found)
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from cvdemo.cli.parser import make_parser
+from cvdemo.cli.parser import config_from, make_parser, parse
 from cvdemo.cli.run import main
 from cvdemo.cli.verbs import TASKS
 from cvdemo.config import settings_of
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 
@@ -41,3 +42,11 @@ def test_the_six_verbs() -> None:
     with pytest.raises(SystemExit, match="0"):
         make_parser().parse_args(["--help"])
     assert set(TASKS) | {"sample"} == {"classify", "detect", "dream", "stylize", "sample", "upscale"}
+
+
+def test_a_setting_may_be_left_to_the_detector() -> None:
+    parser = make_parser()
+    assert config_from(parse(parser, ["detect", "a.png"]), DetectConfig()).score_threshold is None
+    args = parse(parser, ["detect", "a.png", "--score-threshold", "0.5", "--detector", "people-hog"])
+    config = config_from(args, DetectConfig())
+    assert config.score_threshold == 0.5 and config.detector == "people_hog" and config.nms_iou is None

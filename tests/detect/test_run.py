@@ -42,7 +42,7 @@ class SlowDetector:
     def result_of(self, levels: int, deadline: Deadline) -> Scan:
         boxes = np.array([[20 * i, 0, 20 * i + 10, 10] for i in range(levels)], np.float32)
         scores = tuple(
-            LevelScores(size, np.full((1, 1), 0.9, np.float32), np.array([0]), np.full((1, 1, 1), 0.9, np.float32))
+            LevelScores(size, np.full((1, 1), 0.9, np.float32), size[0], size[0], size[0] / 2)
             for size in LEVELS[:levels]
         )
         return Scan(
@@ -54,7 +54,6 @@ class SlowDetector:
             scores=np.linspace(0.9, 0.5, levels, dtype=np.float32),
             classes=np.zeros(levels, np.int64),
             windows=levels,
-            window_cells=1,
             elapsed_ms=deadline.elapsed_ms,
             complete=levels == len(LEVELS),
         )

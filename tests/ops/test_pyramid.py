@@ -1,8 +1,9 @@
 """Pyramid sizes: on the window grid, coarse to fine, bounded."""
 
+import numpy as np
 import pytest
 
-from cvdemo.ops.pyramid import pyramid_sizes
+from cvdemo.ops.pyramid import doubled_sizes, pyramid_sizes, resized
 
 Sizes = list[tuple[int, int]]
 
@@ -59,3 +60,52 @@ def test_a_larger_budget_goes_finer() -> None:
 def test_values_out_of_range_are_refused(size_hw: tuple[int, int], factor: float, max_upscale: float) -> None:
     with pytest.raises(ValueError, match=r"need sides >= 1, factor in \(0, 1\)"):
         sizes(size_hw, factor, max_upscale)
+
+
+def doubled(size_hw: tuple[int, int], **settings: float) -> list[tuple[int, int]]:
+    bounds = {"side_px": 400, "least_px": 16, "max_upscale": 1.5, "max_pixels": 1_000_000}
+    return doubled_sizes(size_hw, **{**bounds, **settings})  # type: ignore[arg-type]  # ints and floats by name
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "settings", "sizes"),
+    [
+        ((375, 500), {}, [(300, 400)]),  # twice as large would enlarge the picture by 1.6
+        ((375, 500), {"max_upscale": 2.0}, [(300, 400), (600, 800)]),
+        ((3000, 4000), {}, [(300, 400), (600, 800)]),  # the next has two megapixels
+        ((3000, 4000), {"max_pixels": 40e6}, [(300 * n, 400 * n) for n in (1, 2, 4, 8)]),
+        ((20, 10), {}, [(400, 200)]),  # the first may enlarge
+        ((1, 1), {}, [(400, 400)]),
+        ((80, 4000), {}, [(8 * n, 400 * n) for n in (1, 2, 4, 8)]),
+        ((10, 5000), {"max_pixels": 300}, [(1, 400)]),  # no level but the first is bound
+        # objects of 64 px are seen at a quarter of the size; of 20 px at 0.8 of it
+        ((3000, 4000), {"max_pixels": 40e6, "min_object_px": 64}, [(300 * n, 400 * n) for n in (1, 2, 4)]),
+        ((3000, 4000), {"max_pixels": 40e6, "min_object_px": 20}, [(300 * n, 400 * n) for n in (1, 2, 4, 8)]),
+        ((3000, 4000), {"max_pixels": 27e6, "min_object_px": 8}, [(300 * n, 400 * n) for n in (1, 2, 4, 8, 15)]),
+        # objects of 500 px at most have 100 at a fifth of the size: the tenth of it is not needed
+        ((3000, 4000), {"max_object_px": 500}, [(600, 800)]),
+        ((3000, 4000), {"max_object_px": 1100}, [(300, 400), (600, 800)]),
+    ],
+)
+def test_doubled_levels(size_hw: tuple[int, int], settings: dict[str, float], sizes: list[tuple[int, int]]) -> None:
+    assert doubled(size_hw, **settings) == sizes
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "settings"),
+    [((0, 5), {}), ((5, 5), {"least_px": 0}), ((5, 5), {"max_upscale": 0}), ((5, 5), {"side_px": 0})],
+)
+def test_doubled_levels_of_nothing_are_refused(size_hw: tuple[int, int], settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="need sides >= 1, least_px > 0"):
+        doubled(size_hw, **settings)
+
+
+def test_resizing_shrinks_without_aliases_and_enlarges_smoothly() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 254
+    assert (resized(stripes, (16, 16)) == 127).all()  # the mean, where picking every fourth column gives 0 or 254
+    ramp = np.repeat(np.arange(0, 160, 10, dtype=np.uint8)[None, :, None], 4, axis=0).repeat(3, axis=2)
+    larger = resized(ramp, (8, 32))
+    assert larger.shape == (8, 32, 3) and (np.diff(larger[0, :, 0].astype(int)) >= 0).all()
+    same = resized(ramp, (4, 16))
+    assert np.array_equal(same, ramp) and same is not ramp

@@ -21,7 +21,7 @@ from cvdemo.ui.detect import LIVE, SEARCH, Session
 from tests.helpers.png_files import save_png
 
 LEVELS = 3
-VALUES = [getattr(DetectConfig(), name) for name in (*LIVE, *SEARCH)]
+VALUES = [detect.own_values("imagenet").get(name, getattr(DetectConfig(), name)) for name in (*LIVE, *SEARCH)]
 CONTROLS = VALUES[: len(LIVE)]
 STATUS = 1  # places among a handler's outputs
 SESSION = 5
@@ -30,10 +30,10 @@ SESSION = 5
 def scan_of(levels: int) -> Scan:
     """A box of class "cat" a level, of falling scores; a window of one cell."""
     boxes = np.array([[20 * i, 0, 20 * i + 10, 10] for i in range(levels)], np.float32)
-    level = LevelScores((32, 32), np.full((1, 1), 0.9, np.float32), np.array([0]), np.full((1, 1, 1), 0.9, np.float32))
+    level = LevelScores((32, 32), np.full((1, 1), 0.9, np.float32), 32, 32, 16)
     return Scan(
         (128, 64), ["cat", "dog"], (level,) * levels, boxes, boxes,
-        np.linspace(0.9, 0.5, levels, dtype=np.float32), np.zeros(levels, np.int64), levels, 1, 5.0, levels == LEVELS,
+        np.linspace(0.9, 0.5, levels, dtype=np.float32), np.zeros(levels, np.int64), levels, 5.0, levels == LEVELS,
     )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def test_the_score_map_is_computed_once_a_touch(picture: str, calls: Counter[str
     session = on_page(stand_in([]), picture)[-1][SESSION]
     calls.clear()
     shown = detect._show(session, "Score map", [0], *CONTROLS)
-    assert "Red is a probability of 90%" in shown[STATUS]
+    assert "red 100%; the highest here is 90%" in shown[STATUS]
     assert calls["score_map"] == calls["draw_score_map"] == calls["select"] == 1 and not calls["draw_detections"]
     calls.clear()
     detect._show(session, "Boxes", [], *CONTROLS)

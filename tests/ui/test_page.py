@@ -229,7 +229,7 @@ def test_only_uploads_are_pictures(server: str, picture: dict[str, object]) -> N
 
 ODD_VALUES = [
     ("/classify", {"model": None}, "model must be one of"),
-    ("/detect", {"score_threshold": None}, "must be a number from"),
+    ("/detect", {"score_threshold": "high"}, "must be a number from"),
     ("/dream", {"steps": "a"}, "must be a number from"),
     ("/upscale", {"scale": None}, "scale must be one of"),
 ]

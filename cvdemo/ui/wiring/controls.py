@@ -71,7 +71,7 @@ def control(config: type[Config], name: str, **overrides: Any) -> Component:
         "elem_id": f"{config.__name__}-{name}",
     } | overrides
     if described.choices is not None:
-        return gr.Dropdown(list(described.choices), **common)
+        return gr.Dropdown(**{"choices": list(described.choices), **common})
     if isinstance(common["value"], bool):
         return gr.Checkbox(**common)
     if described.minimum is not None and described.maximum is not None:

@@ -1,0 +1,252 @@
+"""A network that answers at places, run over a picture: few levels, coarse to fine, large ones in overlapping tiles.
+
+`cvdemo.nets.place_net.PlaceNet` sees objects of many sizes at once, so that the pyramid needs no more than a level for
+each doubling. The first shows the whole picture at the size that the network was trained on and answers at once. Finer
+ones find what is small in large pictures. A level of more than `TILE_PX` squared px is run in tiles: what the edge of a
+tile cuts lies whole in the next one, or is so large that a coarser level has found it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep, of_size, share_of
+from cvdemo.images import ImageArray, Preprocessing, normalise, to_tensor
+from cvdemo.limits import DETECT_CANDIDATES
+from cvdemo.nets.forward import Engine
+from cvdemo.ops.boxes import FloatArray, IntArray, axis_starts, scale_boxes
+from cvdemo.ops.place_boxes import (
+    BOX_SIDES,
+    boxes_round,
+    candidates_of,
+    clip_boxes,
+    grid_sizes,
+    place_centres,
+    place_strides,
+    windows_at,
+)
+from cvdemo.ops.pyramid import doubled_sizes, resized
+from cvdemo.runtime import Deadline
+
+WINDOW_CELLS = 8  # a place is shown as the square of so many strides round it
+LEAST_STRIDES = 2  # the smallest object that is seen has so many of the finest strides
+TILE_PX = 1024  # side of a tile, a multiple of every stride; EfficientNet-Lite0 takes 250 MB for one
+OVERLAP_PX = 256  # of tiles: what is larger is found on a coarser level
+CUT_PX = 3.0  # a box that comes so near to the edge of a tile, where the level goes on, is cut by it
+SHOWN_PLACES = 20_000  # of a grid at most in the picture of windows: a session keeps them
+
+
+@dataclass(frozen=True)
+class PlaceDetector:
+    """A network of places with what it needs to be used.
+
+    Attributes:
+        forward: normalised pixels (1, 3, H, W) -> (1, K + 4, places); see `PlaceNet.forward`.
+        strides: of the places, finest first; TILE_PX and OVERLAP_PX are multiples of each.
+        preprocessing: of its pictures; `input_px` is the longer side of the first level.
+        labels: its classes. device: where it runs.
+        floor: candidates of lower score are forgotten.
+    """
+
+    forward: Engine
+    strides: tuple[int, ...]
+    preprocessing: Preprocessing
+    labels: list[str]
+    device: torch.device
+    floor: float = SCORE_FLOOR
+
+    def scan(self, image: ImageArray, config: ScanConfig, deadline: Deadline | None = None) -> Iterator[ScanStep]:
+        """Scores one level after the other, coarse to fine; each step holds all that was found so far.
+
+        In a level of several tiles there is a step after each of them too.
+
+        Args:
+            image: uint8 (H, W, 3) RGB.
+            deadline: no further level is begun after it, and one under way is given up; the first is always scored.
+        """
+        clock = deadline or Deadline()
+        sizes = self.level_sizes((image.shape[0], image.shape[1]), config)
+        found: list[_Level] = []
+        scan: Scan | None = None
+        for size_hw in sizes:
+            level = _Level(size_hw, self)
+            picture = resized(image, size_hw)
+            for tile in level.tiles:
+                if scan is not None and clock.expired:
+                    return
+                level.add(tile, self._run(picture, tile))
+                if scan is not None and level.done < 1:
+                    share = share_of(sizes, len(found), level.done)
+                    yield ScanStep(len(found), len(sizes), scan, scan.windows + level.windows, share)
+            found.append(level)
+            scan = self._scan_so_far(found, image, config, clock, complete=len(found) == len(sizes))
+            yield ScanStep(len(found), len(sizes), scan, scan.windows, share_of(sizes, len(found)))
+
+    def level_sizes(self, size_hw: tuple[int, int], config: ScanConfig) -> list[tuple[int, int]]:
+        """Heights and widths in px of the levels of a picture, coarse to fine; see `doubled_sizes`."""
+        return doubled_sizes(
+            size_hw,
+            side_px=self.preprocessing.input_px,
+            least_px=LEAST_STRIDES * self.strides[0],
+            max_upscale=config.max_upscale,
+            max_pixels=round(config.megapixels * 1e6),
+            min_object_px=config.min_object_px,
+            max_object_px=config.max_object_px or np.inf,
+        )
+
+    @torch.inference_mode()
+    def _run(self, picture: ImageArray, tile: "_Tile") -> FloatArray:
+        """(K + 4, places) of one tile; beyond the picture's right and lower edge lies its mean colour."""
+        part = to_tensor(picture[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width], self.device)
+        pixels = normalise(part, self.preprocessing)
+        padded = F.pad(pixels, (0, tile.width - pixels.shape[3], 0, tile.height - pixels.shape[2]))
+        output: FloatArray = self.forward(padded)[0].float().cpu().numpy()
+        return output
+
+    def _scan_so_far(
+        self, found: "Sequence[_Level]", image: ImageArray, config: ScanConfig, clock: Deadline, *, complete: bool
+    ) -> Scan:
+        picture_hw = (image.shape[0], image.shape[1])
+        windows, boxes, scores, classes = (
+            np.concatenate(arrays) for arrays in zip(*(level.candidates(picture_hw) for level in found), strict=True)
+        )
+        wanted = of_size(boxes, config)
+        return Scan(
+            size_wh=(picture_hw[1], picture_hw[0]),
+            labels=self.labels,
+            levels=tuple(scores for level in found for scores in level.scores()),
+            windows_xyxy=windows[wanted],
+            fitted_xyxy=boxes[wanted],
+            scores=scores[wanted],
+            classes=classes[wanted],
+            windows=sum(level.windows for level in found),
+            elapsed_ms=clock.elapsed_ms,
+            complete=complete,
+        )
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A part of a level, px; it may reach beyond the level's right and lower edge."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+Candidates = tuple[FloatArray, FloatArray, FloatArray, IntArray]  # windows, boxes, scores, classes
+
+
+@dataclass
+class _Level:
+    """One level while its tiles are scored."""
+
+    size_hw: tuple[int, int]
+    detector: PlaceDetector
+    added: list[Candidates] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        coarsest = self.detector.strides[-1]
+        height, width = (-(-side // coarsest) * coarsest for side in self.size_hw)
+        self.padded_hw = (height, width)
+        self.tiles = _tiles(self.padded_hw)
+        self._best = [np.zeros(grid, np.float32) for grid in grid_sizes(self.padded_hw, self.detector.strides)]
+
+    @property
+    def done(self) -> float:
+        """Share of the tiles that are scored."""
+        return len(self.added) / len(self.tiles)
+
+    @property
+    def windows(self) -> int:
+        """How many places are scored; those of overlaps count once, those beyond the picture not at all."""
+        return round(self.done * sum(grid.size for grid in self._grids()))
+
+    def add(self, tile: _Tile, output: FloatArray) -> None:
+        """Keeps what a tile's output holds above the floor, and the best score of each of its places."""
+        strides, size_hw = self.detector.strides, (tile.height, tile.width)
+        classes, places, scores = candidates_of(output[:-BOX_SIDES], self.detector.floor, DETECT_CANDIDATES)
+        centres = place_centres(size_hw, strides)[places]
+        boxes = boxes_round(centres, output[-BOX_SIDES:, places])
+        whole = self._not_cut(boxes, tile)
+        windows = windows_at(centres, place_strides(size_hw, strides)[places], WINDOW_CELLS)
+        offset = np.array([tile.left, tile.top] * 2, np.float32)
+        self.added.append((windows[whole] + offset, boxes[whole] + offset, scores[whole], classes[whole]))
+        self._note_best(tile, output[:-BOX_SIDES].max(axis=0))
+
+    def _not_cut(self, boxes: FloatArray, tile: _Tile) -> IntArray:
+        """Indices of the boxes that reach no edge of the tile beyond which the level goes on."""
+        goes_on = [tile.left > 0, tile.top > 0, tile.left + tile.width < self.padded_hw[1]]
+        goes_on.append(tile.top + tile.height < self.padded_hw[0])
+        room = np.concatenate([boxes[:, :2], np.array([tile.width, tile.height], np.float32) - boxes[:, 2:]], axis=1)
+        kept: IntArray = (~((room < CUT_PX) & np.array(goes_on)).any(axis=1)).nonzero()[0]
+        return kept
+
+    def _note_best(self, tile: _Tile, logits: FloatArray) -> None:
+        """Lays the best score of each place into the grids of the level; where tiles overlap the higher one counts."""
+        start = 0
+        for grid, stride in zip(self._best, self.detector.strides, strict=True):
+            rows, columns = tile.height // stride, tile.width // stride
+            scores = 1 / (
+                1 + np.exp(-logits[start : start + rows * columns].clip(-80, 80))
+            )  # 80: float32 holds exp(80)
+            top, left = tile.top // stride, tile.left // stride
+            part = grid[top : top + rows, left : left + columns]
+            np.maximum(part, scores.reshape(rows, columns), out=part)
+            start += rows * columns
+
+    def _grids(self) -> list[FloatArray]:
+        """The best scores of the places whose centre lies in the picture."""
+        sides = zip(self._best, self.detector.strides, strict=True)
+        return [grid[: _inside(self.size_hw[0], s), : _inside(self.size_hw[1], s)] for grid, s in sides]
+
+    def candidates(self, picture_hw: tuple[int, int]) -> Candidates:
+        """The best `DETECT_CANDIDATES` of all tiles, in px of the picture and clipped to it."""
+        windows, boxes, scores, classes = (np.concatenate(arrays) for arrays in zip(*self.added, strict=True))
+        best = np.argsort(-scores, kind="stable")[:DETECT_CANDIDATES]
+        windows, boxes = (
+            clip_boxes(scale_boxes(xyxy[best], self.size_hw, picture_hw), picture_hw) for xyxy in (windows, boxes)
+        )
+        return windows, boxes, scores[best], classes[best]
+
+    def scores(self) -> list[LevelScores]:
+        """What the places of each stride said, the coarsest first; large grids by the best of several places."""
+        shown = []
+        for grid, stride in zip(self._grids(), self.detector.strides, strict=True):
+            pool = int(np.ceil((grid.size / SHOWN_PLACES) ** 0.5))
+            size = stride * pool
+            shown.append(LevelScores(self.size_hw, _pooled(grid, pool), WINDOW_CELLS * stride, size, size / 2))
+        return shown[::-1]
+
+
+def _inside(length: int, stride: int) -> int:
+    """How many places of one axis have their centre in a picture of that length; one at least."""
+    return max(1, (length + stride // 2) // stride)
+
+
+def _pooled(grid: FloatArray, pool: int) -> FloatArray:
+    """The best of each `pool` x `pool` places."""
+    if pool == 1:
+        return grid
+    rows, columns = (-(-side // pool) for side in grid.shape)
+    edge = [(0, rows * pool - grid.shape[0]), (0, columns * pool - grid.shape[1])]
+    best: FloatArray = np.pad(grid, edge).reshape(rows, pool, columns, pool).max(axis=(1, 3))
+    return best
+
+
+def _tiles(padded_hw: tuple[int, int]) -> list[_Tile]:
+    """The whole level where it is small, else tiles that overlap by `OVERLAP_PX` at least; row by row."""
+    height, width = padded_hw
+    if height * width <= TILE_PX**2:
+        return [_Tile(0, 0, height, width)]
+    high, wide = min(TILE_PX, height), min(TILE_PX, width)
+    tops, lefts = (axis_starts(length, side, _step(side)) for length, side in ((height, high), (width, wide)))
+    return [_Tile(top, left, high, wide) for top in tops for left in lefts]
+
+
+def _step(side: int) -> int:
+    return side - OVERLAP_PX if side == TILE_PX else side
