@@ -38,6 +38,8 @@ def make_parser() -> argparse.ArgumentParser:
             kind = one_of(names)
             sub.add_argument("--preset", type=kind, choices=names, default=task.default_preset, help=PRESET_HELP)
         sub.add_argument("--recursive", action="store_true", help="go into sub-folders too, and keep them in OUT")
+        for option, summary in task.summaries.items():
+            sub.add_argument(f"--{option}", metavar="FILE", help=summary.help)
         _add_common(sub, pictures=task.makes_pictures)
         _add_settings(sub, task.config)
     sub = tasks.add_parser(SAMPLE, help="draw new pictures with a DCGAN", description="Draw pictures with a DCGAN.")

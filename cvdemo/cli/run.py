@@ -55,7 +55,8 @@ def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Calla
         return partial(run_sample, config_from(args, SampleConfig()), config_from(args, WalkConfig()), args)
     task = TASKS[args.task]
     config = config_from(args, task.presets[args.preset] if task.presets else task.config())
-    if args.output is None and task.makes_pictures and not (args.json and task.has_data(config)):
+    told_otherwise = args.json or any(getattr(args, name) is not None for name in task.summaries)
+    if args.output is None and task.makes_pictures and not (told_otherwise and task.has_data(config)):
         parser.error("the following arguments are required: OUT")
     return partial(run_pictures, task, config, args)
 
@@ -77,6 +78,8 @@ class Delivery:
     overwrite: bool
     json: bool
     stream_suffix: str | None  # of the picture on standard output
+    summaries: Mapping[str, Path]  # files about all pictures, by option
+    told: list[tuple[str, Mapping[str, Any]]]  # of each picture that is done, for them
 
     def files(self, target: Path) -> list[Path]:
         """Every file that a result is going to be."""
@@ -89,6 +92,8 @@ class Delivery:
 
     def tell(self, source: Source, target: Path | None, result: Result, stream: bytes | None) -> None:
         """Says that a picture is done; on standard error where standard output holds the picture itself."""
+        if self.summaries:
+            self.told.append((source.place.as_posix(), result.data))
         if stream is not None:
             tell_bytes(stream)
         if self.json:
@@ -119,6 +124,9 @@ def run_pictures(task: Task, config: Config, args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(f"Stopped; {tally.done} of {tally.total} pictures are done." if tally.total > 1 else "Stopped.")
         return STOPPED
+    for option, file in delivery.summaries.items():
+        content = task.summaries[option].make(config, args.device, delivery.told)
+        write_files({file: content}, overwrite=args.overwrite)
     return FAILED if tally.failed else 0
 
 
@@ -137,6 +145,8 @@ def _delivery(task: Task, config: Config, args: argparse.Namespace) -> Delivery:
         overwrite=args.overwrite,
         json=args.json or (to_stream and not task.makes_pictures),
         stream_suffix=suffix if to_stream and task.makes_pictures else None,
+        summaries={name: Path(file) for name in task.summaries if (file := getattr(args, name, None)) is not None},
+        told=[],
     )
 
 
@@ -149,13 +159,15 @@ def _targets(task: Task, found: Found, delivery: Delivery, args: argparse.Namesp
     """The main file of each result, checked; None for what is only printed or streamed."""
     if args.output == STDIO and found.in_folder and task.makes_pictures:
         raise InputError("Standard output is one picture, and IN a folder: give a folder as OUT.")
+    inputs = [source.path for source in found.sources if source.path is not None]
+    summaries = list(delivery.summaries.values())
     if args.output in (None, STDIO):
+        check_targets(summaries, inputs, overwrite=args.overwrite)
         return [None] * len(found.sources)
     targets = targets_for(found, args.output, task.suffixes, _given_suffix(args))
-    inputs = [source.path for source in found.sources if source.path is not None]
     if getattr(args, "style", STDIO) != STDIO:
         inputs.append(Path(args.style))
-    files = [file for target in targets for file in delivery.files(target)]
+    files = [*summaries, *(file for target in targets for file in delivery.files(target))]
     check_targets(files, inputs, overwrite=args.overwrite)
     return targets
 

@@ -5,7 +5,7 @@
 
 import argparse
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
 from cvdemo.classify.run import ClassifyRequest
-from cvdemo.cli.output import SUFFIXES
+from cvdemo.cli.output import SUFFIXES, json_bytes
 from cvdemo.cli.sources import STDIO, read_picture
 from cvdemo.config import Config
 from cvdemo.demo import Request, Step
 from cvdemo.demos import run
 from cvdemo.detect.detector import load_detector
 from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.exports import coco_of_pictures, counts_in_words, csv_of_pictures
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
@@ -52,6 +53,18 @@ Work = Callable[[ImageArray, Report], Result]
 
 
 @dataclass(frozen=True)
+class Summary:
+    """A file about all pictures of a run.
+
+    Attributes:
+        help: of the option. make: from config, device, and each picture's name and data, to the file's content.
+    """
+
+    help: str
+    make: Callable[[Any, str, Sequence[tuple[str, Mapping[str, Any]]]], bytes]
+
+
+@dataclass(frozen=True)
 class Task:
     """A verb that turns a picture into a result.
 
@@ -64,6 +77,7 @@ class Task:
         presets: configs by the name on the command line; options given take precedence.
         default_preset: the one taken when none is named.
         keep_alpha: whether pictures reach it with their alpha, see `cvdemo.images.read_image`.
+        summaries: files about all pictures of a run together, by the option that names the file.
     """
 
     help: str
@@ -74,6 +88,7 @@ class Task:
     presets: Mapping[str, Config] = field(default_factory=dict)
     default_preset: str | None = None
     keep_alpha: bool = False
+    summaries: Mapping[str, "Summary"] = field(default_factory=dict)
 
     @property
     def makes_pictures(self) -> bool:
@@ -111,13 +126,22 @@ def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
     def request(image: ImageArray) -> DetectRequest:
         return DetectRequest(image=image, config=config, device=args.device)
 
-    return lambda image, report: by_steps(request, partial(_boxes, image))(image, report)
+    return lambda image, report: by_steps(request, partial(_boxes, image, config))(image, report)
 
 
-def _boxes(image: ImageArray, result: DetectResult, step: Step[DetectResult]) -> Result:
+def _boxes(image: ImageArray, config: DetectConfig, result: DetectResult, step: Step[DetectResult]) -> Result:
     found = result.detections
-    line = ", ".join(found.labels) or "nothing found"
-    return Result(line, draw_detections(to_canvas(image), found), found.as_dict())
+    boxes = found.as_dict()
+    line = (counts_in_words(boxes) if config.kind.counts else ", ".join(found.labels)) or "nothing found"
+    return Result(line, draw_detections(to_canvas(image), found), boxes)
+
+
+def _coco(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
+    return json_bytes(coco_of_pictures(pictures, load_detector(config.detector, device).labels))
+
+
+def _csv(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
+    return csv_of_pictures(pictures).encode("utf-8")
 
 
 def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
@@ -197,7 +221,16 @@ def _slug(name: str) -> str:
 
 TASKS = {
     "classify": Task("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
-    "detect": Task("draw a box round each object", DetectConfig, prepare_detect, has_data=_always),
+    "detect": Task(
+        "draw a box round each object",
+        DetectConfig,
+        prepare_detect,
+        has_data=_always,
+        summaries={
+            "coco": Summary("the boxes of all pictures in one JSON file, in the form of COCO", _coco),
+            "csv": Summary("the boxes of all pictures in one CSV file", _csv),
+        },
+    ),
     "dream": Task(
         "let a network draw what it looks for (DeepDream)",
         DreamConfig,

@@ -12,13 +12,13 @@ from cvdemo.demo import Lane, Run, Step, last_step
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.exports import TABLE_HEADERS
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.limits import DETECT_S, STATE_S
 from cvdemo.ui.detect_results import (
     BOXES,
-    TABLE_HEADERS,
     VIEWS,
     Look,
     class_choices,

@@ -1,7 +1,5 @@
 """What the Detect tab shows of a scan: a view of it, one line of status, the table of boxes and their files."""
 
-import csv
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +8,13 @@ import gradio as gr
 
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.drawing import draw_detections
+from cvdemo.detect.exports import csv_text, table_rows
 from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_map
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.ui.wiring.controls import save_download
 
 VIEWS = BOXES, SCORE_MAP, WINDOWS = ("Boxes", "Score map", "Windows")
-TABLE_HEADERS = ["Class", "Score", "x1, y1", "x2, y2"]
 
 
 @dataclass(frozen=True)
@@ -92,23 +90,10 @@ def class_choices(scan: Scan) -> list[tuple[str, int]]:
     return [(f"{scan.labels[index]} ({best[index]:.0%})", index) for index in ranked]
 
 
-def table_rows(boxes: dict[str, Any]) -> list[list[str]]:
-    """The rows of the table, as `TABLE_HEADERS` has them, of `Detections.as_dict`."""
-    rows = []
-    for entry in boxes["detections"]:
-        x1, y1, x2, y2 = (round(v) for v in entry["xyxy"])
-        rows.append([entry["label"], f"{entry['score']:.1%}", f"{x1},{y1}", f"{x2},{y2}"])
-    return rows
-
-
 def box_files(boxes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The boxes of `Detections.as_dict` for two buttons: JSON, the object of the API, and CSV."""
-    table = io.StringIO(newline="")
-    writer = csv.writer(table)
-    writer.writerow(["label", "score", "x1", "y1", "x2", "y2"])
-    writer.writerows([entry["label"], entry["score"], *entry["xyxy"]] for entry in boxes["detections"])
     as_json = save_download("detections.json", json.dumps(boxes, indent=2).encode())
-    as_csv = save_download("detections.csv", table.getvalue().encode())
+    as_csv = save_download("detections.csv", csv_text(boxes).encode())
     return gr.update(value=str(as_json), interactive=True), gr.update(value=str(as_csv), interactive=True)
 
 

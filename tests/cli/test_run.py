@@ -206,6 +206,35 @@ def test_formats_by_the_ending(here: Path, stand_in: StandIn) -> None:
     assert json.loads(Path("boxes.json").read_text()) == {"answer": 42}
 
 
+BOXES = {
+    "size_wh": [64, 48],
+    "detections": [{"label": "face", "score": 0.5, "xyxy": [1.0, 2.0, 4.0, 6.0]}],
+}
+
+
+@pytest.fixture
+def boxes(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in finds a face in every picture."""
+    monkeypatch.setattr(stand_in, "work", lambda image, report: Result("1 face", image, BOXES))
+
+
+def test_coco_and_csv_are_one_file_of_all_pictures(here: Path, boxes: None, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("photos/0.png").write_bytes(b"no picture")
+    options = ["--detector", "haar", "--coco", "all/coco.json", "--csv", "all.csv"]
+    assert main(["detect", "photos", "--recursive", *options]) == 2  # one picture cannot be read
+    coco = json.loads(Path("all/coco.json").read_text(encoding="utf-8"))
+    assert [image["file_name"] for image in coco["images"]] == ["a.jpg", "b.png", "sub/c.png"]
+    assert coco["categories"] == [{"id": 1, "name": "face"}] and len(coco["annotations"]) == 3
+    lines = Path("all.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "file,label,score,x1,y1,x2,y2" and lines[3] == "sub/c.png,face,0.5,1.0,2.0,4.0,6.0"
+    assert below("photos") == ["0.png", "a.jpg", "b.png", "sub/c.png"]
+    capsys.readouterr()
+    assert main(["detect", "a.png", "--detector", "haar", "--csv", "all.csv"]) == 2
+    assert "There is already all.csv: give another OUT, or --overwrite." in capsys.readouterr().err
+    assert main(["detect", "a.png", "out.png", "--detector", "haar", "--csv", "all.csv", "--overwrite"]) == 0
+    assert len(Path("all.csv").read_text(encoding="utf-8").splitlines()) == 2 and Path("out.png").exists()
+
+
 def test_a_new_folder_for_one_file(here: Path, stand_in: StandIn) -> None:
     assert main(["upscale", "a.png", "new/deep/"]) == 0
     assert main(["classify", "a.png", "new/deep/"]) == 0

@@ -128,9 +128,9 @@ def test_the_sizes_asked_for_choose_levels_and_boxes(tiny: SlidingWindowDetector
     image = np.random.default_rng(0).integers(0, 256, (200, 260, 3), dtype=np.uint8)
     both = last(image, tiny)
     sides = (both.fitted_xyxy[:, 2:] - both.fitted_xyxy[:, :2]).max(axis=1)
-    large, small = (last(image, tiny, DetectConfig(**{name: 100})) for name in ("min_object_px", "max_object_px"))
+    large, small = last(image, tiny, DetectConfig(min_object_px=100)), last(image, tiny, DetectConfig(max_object_px=90))
     assert len(large.levels) < len(both.levels) > len(small.levels)
-    assert 0 < len(large.scores) <= (sides >= 100).sum() and 0 < len(small.scores) <= (sides <= 100).sum()
+    assert 0 < len(large.scores) <= (sides >= 100).sum() and 0 < len(small.scores) <= (sides <= 90).sum()
     assert large.levels[0].size_hw == both.levels[0].size_hw and small.levels[-1].size_hw == both.levels[-1].size_hw
 
 
