@@ -60,7 +60,7 @@ _HEAD_CSS = """
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
 }
 """
-_SCRIPTS = ("parts.js", "refused.js")
+_SCRIPTS = ("parts.js", "refused.js", "camera.js")
 HEAD = "".join(
     [
         f"<style>{_HEAD_CSS}</style>",
