@@ -25,13 +25,13 @@ class ScanConfig(Config):
         step=0.01,
         help="Size of a level over the next finer one; imagenet only.",
     )
-    max_upscale: float = setting(
-        1.5,
+    max_upscale: float | None = setting(
+        None,
         "Largest enlargement",
         minimum=0.25,
         maximum=4.0,
         step=0.25,
-        help="Of the picture on its finest level. Higher finds smaller objects. The detectors of OpenCV never enlarge.",
+        help="Of the picture on its finest level. Higher finds smaller objects. Each detector has its own default.",
     )
     megapixels: float = setting(
         1.0,

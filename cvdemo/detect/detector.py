@@ -12,7 +12,7 @@ from cvdemo.classify.classifier import load_classifier
 from cvdemo.detect.candidates import ScanConfig, ScanStep
 from cvdemo.detect.opencv_baselines import HaarFaces, HogPeople
 from cvdemo.detect.place_detector import PlaceDetector
-from cvdemo.detect.sliding_window import SlidingWindowDetector
+from cvdemo.detect.sliding_window import MAX_UPSCALE, SlidingWindowDetector
 from cvdemo.errors import brief
 from cvdemo.images import ImageArray, Preprocessing
 from cvdemo.nets.backbone import load_trunk
@@ -48,6 +48,7 @@ class DetectorKind:
 
     Attributes:
         title: for people. load: from a device to the detector.
+        max_upscale: of the picture on its finest level, unless another enlargement is given.
         score_threshold: boxes of lower score are hidden, unless another threshold is given.
         nms_iou: overlap allowed between boxes of a class, unless another is given.
         counts: whether each object is one box, so that their number means something.
@@ -58,6 +59,7 @@ class DetectorKind:
 
     title: str
     load: Callable[[str], Detector]
+    max_upscale: float
     score_threshold: float
     nms_iou: float
     counts: bool = True
@@ -72,8 +74,11 @@ def _imagenet(device: str) -> Detector:
     return SlidingWindowDetector(net, classifier.preprocessing, classifier.labels, classifier.device)
 
 
-def load_place_detector(weight: str, device: str) -> PlaceDetector:
+def load_place_detector(weight: str, device: str, max_upscale: float = 1.0) -> PlaceDetector:
     """The detector of a weight whose network is a `cvdemo.nets.place_net.PlaceNet`.
+
+    Args:
+        max_upscale: its own, see `DetectorKind`.
 
     Raises:
         WeightsError: there is no such weight, or its file is missing or altered.
@@ -90,34 +95,36 @@ def load_place_detector(weight: str, device: str) -> PlaceDetector:
         preprocessing=Preprocessing.from_manifest(entry.preprocessing),
         labels=load_labels(weight),
         device=target,
+        max_upscale=max_upscale,
+    )
+
+
+def _places(weight: str, title: str, *, max_upscale: float, score_threshold: float, nms_iou: float) -> DetectorKind:
+    """The line of a network of places."""
+    return DetectorKind(
+        title=title,
+        load=partial(load_place_detector, weight, max_upscale=max_upscale),
+        max_upscale=max_upscale,
+        score_threshold=score_threshold,
+        nms_iou=nms_iou,
+        weight=weight,
     )
 
 
 DETECTORS: Mapping[str, DetectorKind] = {
-    "objects": DetectorKind(
-        title="20 everyday things: people, animals, vehicles, furniture",
-        load=partial(load_place_detector, "objects_detector"),
+    "objects": _places(
+        "objects_detector",
+        "20 everyday things: people, animals, vehicles, furniture",
+        max_upscale=1.0,
         score_threshold=0.35,
         nms_iou=0.5,
-        weight="objects_detector",
     ),
-    "face": DetectorKind(
-        title="Faces",
-        load=partial(load_place_detector, "face_detector"),
-        score_threshold=0.5,
-        nms_iou=0.4,
-        weight="face_detector",
-    ),
-    "bccd": DetectorKind(
-        title="Blood cells, counted",
-        load=partial(load_place_detector, "bccd_detector"),
-        score_threshold=0.4,
-        nms_iou=0.4,
-        weight="bccd_detector",
-    ),
+    "face": _places("face_detector", "Faces", max_upscale=1.5, score_threshold=0.5, nms_iou=0.4),
+    "bccd": _places("bccd_detector", "Blood cells, counted", max_upscale=1.0, score_threshold=0.4, nms_iou=0.4),
     "imagenet": DetectorKind(
         title="Any of 1,000 things: which and where, not how many",
         load=_imagenet,
+        max_upscale=MAX_UPSCALE,
         score_threshold=0.35,
         nms_iou=0.3,
         counts=False,
@@ -128,12 +135,14 @@ DETECTORS: Mapping[str, DetectorKind] = {
     "haar": DetectorKind(
         title="Faces, OpenCV's Haar cascade (2001), to compare",
         load=lambda device: HaarFaces(),
+        max_upscale=1.0,
         score_threshold=0.3,
         nms_iou=0.3,
     ),
     "people_hog": DetectorKind(
         title="People, OpenCV's HOG (2005), to compare",
         load=lambda device: HogPeople(),
+        max_upscale=1.0,
         score_threshold=0.3,
         nms_iou=0.3,
     ),

@@ -1,9 +1,9 @@
 """A network that answers at places, run over a picture: few levels, coarse to fine, large ones in overlapping tiles.
 
-`cvdemo.nets.place_net.PlaceNet` sees objects of many sizes at once, so that the pyramid needs no more than a level for
-each doubling. The first shows the whole picture at the size that the network was trained on and answers at once. Finer
-ones find what is small in large pictures. A level of more than `TILE_PX` squared px is run in tiles: what the edge of a
-tile cuts lies whole in the next one, or is so large that a coarser level has found it.
+`cvdemo.nets.place_net.PlaceNet` sees objects of many sizes at once, so that the pyramid needs few levels with large
+steps between them. The first shows the whole picture at the size that the network was trained on and answers at once.
+Finer ones find what is small in large pictures. A level of more than `TILE_PX` squared px is run in tiles: what the
+edge of a tile cuts lies whole in the next one, or is so large that a coarser level has found it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ from cvdemo.ops.place_boxes import (
     place_strides,
     windows_at,
 )
-from cvdemo.ops.pyramid import doubled_sizes, resized
+from cvdemo.ops.pyramid import resized, sparse_sizes
 from cvdemo.runtime import Deadline
 
 WINDOW_CELLS = 8  # a place is shown as the square of so many strides round it
@@ -48,6 +48,7 @@ class PlaceDetector:
         strides: of the places, finest first; TILE_PX and OVERLAP_PX are multiples of each.
         preprocessing: of its pictures; `input_px` is the longer side of the first level.
         labels: its classes. device: where it runs.
+        max_upscale: largest enlargement of its finest level, where the settings leave it open.
         floor: candidates of lower score are forgotten.
     """
 
@@ -56,6 +57,7 @@ class PlaceDetector:
     preprocessing: Preprocessing
     labels: list[str]
     device: torch.device
+    max_upscale: float = 1.0
     floor: float = SCORE_FLOOR
 
     def scan(self, image: ImageArray, config: ScanConfig, deadline: Deadline | None = None) -> Iterator[ScanStep]:
@@ -86,12 +88,12 @@ class PlaceDetector:
             yield ScanStep(len(found), len(sizes), scan, scan.windows, share_of(sizes, len(found)))
 
     def level_sizes(self, size_hw: tuple[int, int], config: ScanConfig) -> list[tuple[int, int]]:
-        """Heights and widths in px of the levels of a picture, coarse to fine; see `doubled_sizes`."""
-        return doubled_sizes(
+        """Heights and widths in px of the levels of a picture, coarse to fine; see `sparse_sizes`."""
+        return sparse_sizes(
             size_hw,
             side_px=self.preprocessing.input_px,
             least_px=LEAST_STRIDES * self.strides[0],
-            max_upscale=config.max_upscale,
+            max_upscale=config.max_upscale or self.max_upscale,
             max_pixels=round(config.megapixels * 1e6),
             min_object_px=config.min_object_px,
             max_object_px=config.max_object_px or np.inf,

@@ -165,8 +165,8 @@ def _interpolate(x: Symbol, size: Any = None, scale_factor: Any = None, mode: st
         raise ValueError(f"only nearest enlargement by a whole number has an ONNX node, got {mode=}, {scale_factor=}")
     scales = torch.tensor([1.0, 1.0, scale_factor, scale_factor])
     region = torch.empty(0)  # an input of Resize that this mode leaves out
-    rounding = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return x.then("Resize", region, scales, mode="nearest", **rounding)
+    grid = "asymmetric"  # output pixel i shows input pixel floor(i / scale)
+    return x.then("Resize", region, scales, mode="nearest", coordinate_transformation_mode=grid, nearest_mode="floor")
 
 
 def _dropout(x: Symbol, p: float, training: bool, inplace: bool = False) -> Symbol:

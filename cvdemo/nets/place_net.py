@@ -1,9 +1,9 @@
 """PlaceNet: boxes and classes at every place of a grid, on the blocks of EfficientNet-Lite0.
 
-A feature pyramid (T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017) and a head that tells at
-each place the classes and the distances to the four edges of a box (Z. Tian et al., "FCOS: Fully Convolutional One-Stage
-Object Detection", ICCV 2019). Departures: the head's convolutions are shared over the strides, its norms are not; there
-is no centreness, since the class scores learn the overlap (see `train.detect.place_targets`).
+A feature pyramid (T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017) and a head that tells
+at each place the classes and the distances to the four edges of a box (Z. Tian et al., "FCOS: Fully Convolutional
+One-Stage Object Detection", ICCV 2019). Departures: the head's convolutions are shared over the strides, its norms are
+not; there is no centre-ness, since the class scores learn the overlap.
 
 Places are ordered stride by stride, finest first, row by row. The centre of place (row, column) at stride s is
 ((column + 0.5) s, (row + 0.5) s) px.
@@ -11,7 +11,9 @@ Places are ordered stride by stride, finest first, row by row. The centre of pla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -116,10 +118,9 @@ class PlaceNet(nn.Module):
 
     def _first_weights(self) -> None:
         """Scores of `PRIOR` and boxes of twice `FIRST_DISTANCE` strides everywhere."""
-        nn.init.normal_(self.classes.weight, std=0.01)
-        nn.init.constant_(self.classes.bias, float(torch.logit(torch.tensor(PRIOR))))
-        nn.init.normal_(self.boxes.weight, std=0.01)
-        nn.init.zeros_(self.boxes.bias)
+        for layer, bias in ((self.classes, math.log(PRIOR / (1 - PRIOR))), (self.boxes, 0.0)):
+            nn.init.normal_(layer.weight, std=0.01)
+            layer.bias = nn.Parameter(torch.full_like(layer.weight[:, 0, 0, 0], bias))
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.head(self.trunk(pixels))
@@ -151,7 +152,7 @@ class PlaceNet(nn.Module):
 
 def _taps(strides: tuple[int, ...], last_block: int | None) -> list[int]:
     """The blocks whose maps are read, one a stride."""
-    if not strides or any(s not in TAPS for s in strides) or any(b != 2 * a for a, b in zip(strides, strides[1:])):
+    if not strides or any(s not in TAPS for s in strides) or any(b != 2 * a for a, b in pairwise(strides)):
         raise ValueError(f"strides must double among {list(TAPS)}, got {strides}")
     taps = [TAPS[stride] for stride in strides]
     if last_block is not None:

@@ -2,8 +2,8 @@
 
 E. Adelson et al., "Pyramid methods in image processing", RCA Engineer 29(6), 1984. Departures: the factor between
 levels is free instead of 2, the levels are resized from the picture itself with an antialiasing filter, and each is
-rounded to a size on which the window grid comes out even, so that dense scoring and crops see the same pixels. For a
-network that sees objects of many sizes at once the sizes double.
+rounded to a size on which the window grid comes out even, so that dense scoring and crops see the same pixels. A
+network that sees objects of many sizes at once needs few levels, with large steps between them.
 """
 
 import math
@@ -13,7 +13,8 @@ import numpy as np
 
 from cvdemo.images import ImageArray
 
-WORTH_A_LEVEL = 1.2  # what is less enlarged than this beside the level before shows hardly more
+LARGEST_STEP = 2**1.5  # between levels for a network that sees objects of five doublings
+WORTH_A_LEVEL = 1.2  # what is less enlarged than this beside the first level shows hardly more
 
 
 def pyramid_sizes(
@@ -58,7 +59,7 @@ def pyramid_sizes(
     return sizes
 
 
-def doubled_sizes(
+def sparse_sizes(
     size_hw: tuple[int, int],
     *,
     side_px: int,
@@ -70,8 +71,8 @@ def doubled_sizes(
 ) -> list[tuple[int, int]]:
     """Level sizes (h, w) in px, coarse to fine, for a network that sees objects of many sizes; aspect kept.
 
-    On the first level the picture's longer side has `side_px`, so that what fills the picture is seen; each finer one
-    has twice the sides. A last one of less than twice is added where the smallest objects asked for need it.
+    On the first level the picture's longer side has `side_px`, so that what fills the picture is seen. The last one is
+    as large as the bounds allow, and between them lie as few as steps of `LARGEST_STEP` at most need.
 
     Args:
         size_hw: of the picture.
@@ -91,13 +92,11 @@ def doubled_sizes(
             f"{side_px=}, {least_px=}, {max_upscale=}, {min_object_px=}, {max_object_px=}"
         )
     first = side_px / max(size_hw)
-    bound = max(first, min(max_upscale, (max_pixels / (size_hw[0] * size_hw[1])) ** 0.5))
-    needed = least_px / min_object_px if min_object_px > 0 else bound
-    scales = [first]
-    while scales[-1] < needed and 2 * scales[-1] <= bound * (1 + 1e-9):
-        scales.append(2 * scales[-1])
-    if min_object_px > 0 and scales[-1] < min(needed, bound / WORTH_A_LEVEL):
-        scales.append(min(needed, bound))
+    finest = min(max_upscale, (max_pixels / (size_hw[0] * size_hw[1])) ** 0.5)
+    if min_object_px > 0:
+        finest = min(finest, least_px / min_object_px)
+    steps = math.ceil(math.log(finest / first, LARGEST_STEP) - 1e-9) if finest > first * WORTH_A_LEVEL else 0
+    scales = [first * (finest / first) ** (step / max(1, steps)) for step in range(steps + 1)]
     while len(scales) > 1 and max_object_px * scales[1] <= side_px / 2:
         del scales[0]
     return [(max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))) for scale in scales]

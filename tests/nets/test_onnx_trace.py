@@ -56,6 +56,9 @@ FUNCTIONS: dict[str, tuple[Callable[[Any, Any], Any], dict[str, int]]] = {  # an
     "pools": (lambda n, x: F.avg_pool2d(F.max_pool2d(x, 3, 2, 1), 2, stride=1), {"MaxPool": 1, "AveragePool": 1}),
     "pool of its own stride": (lambda n, x: F.avg_pool2d(F.max_pool2d(x, 2), 2), {}),
     "tanh": (lambda n, x: torch.tanh(x), {"Tanh": 1}),
+    "enlarged": (lambda n, x: F.interpolate(n.conv(x), scale_factor=2.0, mode="nearest"), {"Resize": 1}),
+    "clamp": (lambda n, x: torch.exp(x.clamp(-0.5, 0.25)) * 3.0, {"Clip": 1, "Exp": 1, "Mul": 1}),
+    "places": (lambda n, x: n.conv(x).flatten(2), {"Reshape": 1}),
     "relu6": (lambda n, x: F.relu6(n.conv(x)), {"Clip": 1}),
     "dropout": (lambda n, x: F.dropout(F.relu(x), 0.5, training=False), {"Relu": 1}),
 }
@@ -78,7 +81,13 @@ UNKNOWN: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "function": (lambda n, x: torch.sigmoid(x), "no ONNX node for sigmoid"),
     "ceiling": (lambda n, x: F.max_pool2d(x, 2, ceil_mode=True), "max pooling with .*ceil_mode"),
     "axis": (lambda n, x: x.mean((1, 2)), r"only dim=\(2, 3\) of a map has an ONNX node, got dim=\(1, 2\)"),
-    "flatten": (lambda n, x: x.flatten(2), r"only flatten\(1\) has an ONNX node, got start_dim=2"),
+    "flatten": (lambda n, x: x.flatten(1, 2), r"only flatten\(1\) and flatten\(2\) have an ONNX node, got start_dim=1"),
+    "smooth enlargement": (
+        lambda n, x: F.interpolate(x, scale_factor=2.0, mode="bilinear"),
+        "only nearest enlargement",
+    ),
+    "enlargement by a part": (lambda n, x: F.interpolate(x, scale_factor=1.5, mode="nearest"), "by a whole number"),
+    "enlargement to a size": (lambda n, x: F.interpolate(x, size=(8, 8), mode="nearest"), "only nearest enlargement"),
     "index": (lambda n, x: x[0], "only x.* has an ONNX node, got"),
     "stride of a crop": (lambda n, x: x[..., ::2, ::2], "only x.* has an ONNX node, got"),
 }

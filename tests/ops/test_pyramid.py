@@ -1,9 +1,11 @@
 """Pyramid sizes: on the window grid, coarse to fine, bounded."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from cvdemo.ops.pyramid import doubled_sizes, pyramid_sizes, resized
+from cvdemo.ops.pyramid import LARGEST_STEP, WORTH_A_LEVEL, pyramid_sizes, resized, sparse_sizes
 
 Sizes = list[tuple[int, int]]
 
@@ -62,42 +64,49 @@ def test_values_out_of_range_are_refused(size_hw: tuple[int, int], factor: float
         sizes(size_hw, factor, max_upscale)
 
 
-def doubled(size_hw: tuple[int, int], **settings: float) -> list[tuple[int, int]]:
+def sparse(size_hw: tuple[int, int], **settings: float) -> list[tuple[int, int]]:
     bounds = {"side_px": 400, "least_px": 16, "max_upscale": 1.5, "max_pixels": 1_000_000}
-    return doubled_sizes(size_hw, **{**bounds, **settings})  # type: ignore[arg-type]  # ints and floats by name
+    return sparse_sizes(size_hw, **{**bounds, **settings})  # type: ignore[arg-type]  # ints and floats by name
 
 
 @pytest.mark.parametrize(
     ("size_hw", "settings", "sizes"),
     [
-        ((375, 500), {}, [(300, 400)]),  # twice as large would enlarge the picture by 1.6
-        ((375, 500), {"max_upscale": 2.0}, [(300, 400), (600, 800)]),
-        ((3000, 4000), {}, [(300, 400), (600, 800)]),  # the next has two megapixels
-        ((3000, 4000), {"max_pixels": 40e6}, [(300 * n, 400 * n) for n in (1, 2, 4, 8)]),
+        ((375, 500), {"max_upscale": 0.9}, [(300, 400)]),  # an eighth more is no level worth
+        ((375, 500), {}, [(300, 400), (562, 750)]),
+        ((3000, 4000), {"max_pixels": 850_000}, [(300, 400), (798, 1065)]),
+        ((3000, 4000), {"max_pixels": 12e6}, [(300, 400), (646, 862), (1392, 1857), (3000, 4000)]),
         ((20, 10), {}, [(400, 200)]),  # the first may enlarge
         ((1, 1), {}, [(400, 400)]),
-        ((80, 4000), {}, [(8 * n, 400 * n) for n in (1, 2, 4, 8)]),
+        ((80, 4000), {"max_upscale": 0.8}, [(8, 400), (23, 1131), (64, 3200)]),
         ((10, 5000), {"max_pixels": 300}, [(1, 400)]),  # no level but the first is bound
-        # objects of 64 px are seen at a quarter of the size; of 20 px at 0.8 of it
-        ((3000, 4000), {"max_pixels": 40e6, "min_object_px": 64}, [(300 * n, 400 * n) for n in (1, 2, 4)]),
-        ((3000, 4000), {"max_pixels": 40e6, "min_object_px": 20}, [(300 * n, 400 * n) for n in (1, 2, 4, 8)]),
-        ((3000, 4000), {"max_pixels": 27e6, "min_object_px": 8}, [(300 * n, 400 * n) for n in (1, 2, 4, 8, 15)]),
-        # objects of 500 px at most have 100 at a fifth of the size: the tenth of it is not needed
-        ((3000, 4000), {"max_object_px": 500}, [(600, 800)]),
-        ((3000, 4000), {"max_object_px": 1100}, [(300, 400), (600, 800)]),
+        # objects of 64 px are seen at a quarter of the size
+        ((3000, 4000), {"max_pixels": 40e6, "min_object_px": 64}, [(300, 400), (750, 1000)]),
+        ((3000, 4000), {"max_pixels": 3e6, "min_object_px": 8}, [(300, 400), (671, 894), (1500, 2000)]),
+        # objects of 500 px at most fill half of the second level at most: the first is not needed
+        ((3000, 4000), {"max_pixels": 850_000, "max_object_px": 500}, [(798, 1065)]),
+        ((3000, 4000), {"max_pixels": 850_000, "max_object_px": 1100}, [(300, 400), (798, 1065)]),
     ],
 )
-def test_doubled_levels(size_hw: tuple[int, int], settings: dict[str, float], sizes: list[tuple[int, int]]) -> None:
-    assert doubled(size_hw, **settings) == sizes
+def test_sparse_levels(size_hw: tuple[int, int], settings: dict[str, float], sizes: list[tuple[int, int]]) -> None:
+    assert sparse(size_hw, **settings) == sizes
+
+
+@pytest.mark.parametrize("max_pixels", [1e5, 1e6, 4e6, 40e6])
+@pytest.mark.parametrize("size_hw", [(480, 640), (1024, 1280), (5400, 7200), (90, 4000)])
+def test_no_step_between_sparse_levels_is_larger_than_allowed(size_hw: tuple[int, int], max_pixels: float) -> None:
+    sides = [max(size) for size in sparse(size_hw, max_pixels=max_pixels)]
+    assert sides[0] == 400 and sides == sorted(sides)
+    assert all(WORTH_A_LEVEL * 0.99 < b / a < LARGEST_STEP * 1.01 for a, b in pairwise(sides))
 
 
 @pytest.mark.parametrize(
     ("size_hw", "settings"),
     [((0, 5), {}), ((5, 5), {"least_px": 0}), ((5, 5), {"max_upscale": 0}), ((5, 5), {"side_px": 0})],
 )
-def test_doubled_levels_of_nothing_are_refused(size_hw: tuple[int, int], settings: dict[str, float]) -> None:
+def test_sparse_levels_of_nothing_are_refused(size_hw: tuple[int, int], settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="need sides >= 1, least_px > 0"):
-        doubled(size_hw, **settings)
+        sparse(size_hw, **settings)
 
 
 def test_resizing_shrinks_without_aliases_and_enlarges_smoothly() -> None:

@@ -6,18 +6,33 @@ the backbone.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import cv2
 import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
 
+from cvdemo.images import Preprocessing
+from cvdemo.nets.backbone import BACKBONE
+from cvdemo.nets.build import NOT_ARGUMENTS
+from cvdemo.nets.place_net import PlaceNet, lent_by
+from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
+from train.classify.classifier_recipe import checkpoint_words
+from train.data.datasets import READINGS, SealedSplit
 from train.detect.annotations import Annotated, truth_of
+from train.detect.place_measure import PROTOCOL, PlaceFinder, finder_of, map50, measured
 from train.detect.place_task import PlaceConfig, PlaceTask
-from train.publishing.recipe import Context, PublishOptions
+from train.engine.checkpoint import State, hours_of, load
+from train.engine.monitor import curves_of
+from train.publishing.lineage import changed_on_the_way, settings_of
+from train.publishing.publish import paragraphs, write_atomically
+from train.publishing.publish import publish as publish_weight
+from train.publishing.recipe import Context, PublishOptions, command_of
 
 SPLITS = ("train", "validation", "test")
 _DRY_RUN_PICTURES, _DRY_RUN_PX = 24, 96
@@ -80,31 +95,171 @@ class PlaceRecipe:
     def build(self, config: PlaceConfig, context: Context) -> PlaceTask:
         """The task on the training and validation splits; on drawn rectangles without data."""
         if context.data is None:
-            drawn = _drawn_pictures(len(self.data.labels), config.seed)
-            return PlaceTask(config, self.data.labels, drawn, drawn[:2], context.device, context.amp)
+            folder = TemporaryDirectory(prefix="cvdemo_")
+            drawn = drawn_pictures(Path(folder.name), len(self.data.labels), config.seed)
+            task = PlaceTask(config, self.data.labels, drawn, drawn[:2], context.device, context.amp)
+            task.holds = folder
+            return task
         train, validation = (self.data.read(context.data, split) for split in SPLITS[:2])
         task = PlaceTask(config, self.data.labels, train, validation, context.device, context.amp)
         task.trained_on = {"train": len(train), "validation": len(validation)}
         return task
 
-    def publish(self, config: PlaceConfig, out: Path, context: Context, options: PublishOptions) -> str:
-        raise NotImplementedError
-
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
-        raise NotImplementedError
+        """Average precisions of a published weight on the test split.
+
+        Raises:
+            ValueError: no data.
+        """
+        entry = entry_of(name)
+        network = PlaceNet(**{key: value for key, value in entry.network.items() if key not in NOT_ARGUMENTS})
+        preprocessing = Preprocessing.from_manifest(entry.preprocessing)
+        finder = finder_of(laid_over_backbone(load_state_dict(name), network), preprocessing, preprocessing.input_px)
+        return self._measured(finder, self.test(context))
+
+    def test(self, context: Context) -> list[Annotated]:
+        """The test split.
+
+        Raises:
+            ValueError: no data.
+        """
+        if context.data is None:
+            raise ValueError("average precision needs the test pictures: give --data")
+        return self.data.read(context.data, "test")
+
+    def _measured(self, finder: PlaceFinder, test: Sequence[Annotated]) -> dict[str, Any]:
+        result = measured(finder, test, self.data.labels)
+        split = f"{result['n']:,} {self.data.test_split}, {result['boxes']:,} boxes"
+        return {**result, "split": split, "protocol": PROTOCOL.format(px=finder.input_px)}
+
+    def publish(self, config: PlaceConfig, out: Path, context: Context, options: PublishOptions) -> str:
+        """Stores what differs from the backbone, at the size that is best on the validation pictures, measured.
+
+        Raises:
+            ValueError: no data.
+        """
+        if context.data is None:
+            raise ValueError("publishing measures on the validation and test pictures: give --data")
+        path, name = out / options.checkpoint, options.name or self.weight
+        state, spec = load(path), {"num_classes": len(self.data.labels), **config.network}
+        network = PlaceNet(**spec)
+        network.load_state_dict(state["ema"])
+        stored = difference(network)
+        finder = self._best_size(laid_over_backbone(stored, PlaceNet(**spec)), config, context.data)
+        sealed = SealedSplit(lambda: self.test(context), out / READINGS)
+        readings = sealed.readings
+        result = self._measured(finder, sealed.read(f"publishing {name}"))
+        write_labels(options.weights_dir or WEIGHTS_DIR, self.data.labels_file, self.data.labels)
+        publish_weight(
+            name,
+            stored,
+            task=options.task("detect"),
+            network={"name": "place_net", **spec, "base": BACKBONE},
+            preprocessing=asdict(finder.preprocessing) | {"input_px": finder.input_px, "resize_px": finder.input_px},
+            labels=self.data.labels_file,
+            metric=_metric(name, result, checkpoint_words(state, path.name, readings)),
+            notes=self._notes(name, result, state),
+            files={f"{name}_curves.png": curves_of(out, PlaceTask.metric, True)},
+            weights_dir=options.weights_dir,
+            hours=hours_of(out),
+            **self._origin(config, state),
+        )
+        return name
+
+    def _origin(self, config: PlaceConfig, state: State) -> dict[str, Any]:
+        """Fields of the manifest entry that tell how the weight was made."""
+        return {
+            "recipe": self.name,
+            "command": command_of(self.name, config),
+            "dataset": trained_words(self.data.name, state.get("trained_on") or {}),
+            "licence": self.data.licence,
+            "seed": config.seed,
+            "hardware": state["hardware"],
+            "settings": settings_of(asdict(config)),
+            "earlier": tuple(state.get("earlier", ())),
+        }
+
+    def _notes(self, name: str, result: Mapping[str, Any], state: State) -> str:
+        """Markdown for the card: what fails, each class's precision, the run's curves."""
+        curves = f"![Curves of the training]({name}_curves.png)"
+        return paragraphs(self.notes, _table(result["ap50"]), changed_on_the_way(state), curves)
+
+    def _best_size(self, network: PlaceNet, config: PlaceConfig, data: Path) -> PlaceFinder:
+        """The network at that of `published_px` with the best mAP@0.5 on the validation pictures."""
+        validation, classes = self.data.read(data, "validation"), len(self.data.labels)
+        lite0 = Preprocessing.from_manifest(entry_of(BACKBONE).preprocessing)
+        finder = finder_of(network, lite0, config.input_px)
+        sizes = [replace(finder, input_px=px) for px in config.published_px or (config.input_px,)]
+        if len(sizes) == 1:
+            return sizes[0]
+        reached = [map50(each, validation, classes) for each in sizes]
+        for each, value in zip(sizes, reached, strict=True):
+            print(f"validation, longer side {each.input_px} px: mAP@0.5 {value:.4f}")
+        return sizes[reached.index(max(reached))]
 
 
-def _drawn_pictures(classes: int, seed: int) -> list[Annotated]:
-    """Pictures with one bright rectangle each, in files that last as long as this process."""
-    folder = Path(tempfile.mkdtemp(prefix="cvdemo_rectangles_"))
+def difference(network: PlaceNet) -> dict[str, Tensor]:
+    """What of the network differs from the backbone; floats in float16."""
+    lent = lent_by(load_state_dict(BACKBONE), network)
+    mine = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
+    kept = {key: tensor for key, tensor in mine.items() if key not in lent or not torch.equal(tensor, lent[key])}
+    return {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in kept.items()}
+
+
+def laid_over_backbone(stored: Mapping[str, Tensor], network: PlaceNet) -> PlaceNet:
+    """The network, in eval mode, with stored tensors, the backbone's where there is none."""
+    network.load_state_dict(lent_by(load_state_dict(BACKBONE), network) | dict(stored))
+    return network.eval()
+
+
+def trained_words(name: str, trained_on: Mapping[str, int]) -> str:
+    """The data set with the numbers of pictures that a run was given."""
+    counts = {"train": "to train", "validation": "to choose the checkpoint and the size of pictures"}
+    words = [f"{trained_on[split]:,} pictures {use}" for split, use in counts.items() if split in trained_on]
+    return "; ".join([name, ", ".join(words)]) if words else name
+
+
+def write_labels(weights_dir: Path, file: str, labels: Sequence[str]) -> None:
+    """Writes the names of the classes, one a line, to `weights_dir/labels`."""
+    folder = weights_dir / "labels"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / file, "".join(f"{label}\n" for label in labels).encode())
+
+
+def _table(ap50: Mapping[str, float]) -> str:
+    """The classes' average precisions as Markdown, best first; nothing for one class."""
+    if len(ap50) < 2:
+        return ""
+    rows = sorted(ap50.items(), key=lambda item: -item[1])
+    return "\n".join(["| class | AP@0.5 |", "|---|---|", *(f"| {label} | {value:.3f} |" for label, value in rows)])
+
+
+def _metric(name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+    """The manifest's `metric` of a result of `evaluate`; `chosen` tells the step, and by what."""
+    return {
+        "name": "mAP@0.5 (area); 11-point: as VOC had it until 2009; coco: mean over IoU 0.5 to 0.95, 101 points",
+        "value": {
+            "map50": result["map50"],
+            "map50_11_point": result["map50_11_point"],
+            "map_coco": result["map_coco"],
+        },
+        "protocol": result["protocol"],
+        "split": f"{result['split']}; {chosen}",
+        "n": result["n"],
+        "command": f"python -m train evaluate {name} --data DIR --json",
+    }
+
+
+def drawn_pictures(folder: Path, classes: int, seed: int, count: int = _DRY_RUN_PICTURES) -> list[Annotated]:
+    """Pictures with one bright rectangle each, drawn into files."""
     generator = np.random.default_rng(seed)
     found = []
-    for number in range(_DRY_RUN_PICTURES):
+    for number in range(count):
         picture = generator.integers(0, 80, (_DRY_RUN_PX, _DRY_RUN_PX, 3), np.uint8)
-        x, y, wide, high = (int(v) for v in generator.integers(16, 48, 4))
+        x, y, wide, high = (int(value) for value in generator.integers(16, 48, 4))
         picture[y : y + high, x : x + wide] = generator.integers(120, 255, 3, np.uint8)
         path = folder / f"{number}.png"
-        cv2.imwrite(str(path), picture)
+        Image.fromarray(picture).save(path)
         truth = truth_of([[x, y, x + wide, y + high]], [number % classes])
         found.append(Annotated(path, (_DRY_RUN_PX, _DRY_RUN_PX), truth))
     return found

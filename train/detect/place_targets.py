@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cvdemo.ops.place_boxes import place_centres, place_strides
 from train.detect.annotations import Truth
 
 BEST_PLACES = 10  # that answer for one box
@@ -38,17 +39,6 @@ class Targets:
     xyxy: Tensor
 
 
-def place_centres(size_hw: tuple[int, int], strides: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Centres of all places, (P, 2) x and y in px, and their strides, (P,), in the network's order."""
-    centres, of_stride = [], []
-    for stride in strides:
-        rows, columns = size_hw[0] // stride, size_hw[1] // stride
-        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-        centres.append((torch.stack([x.flatten(), y.flatten()], 1) + 0.5) * stride)
-        of_stride.append(torch.full((rows * columns,), float(stride)))
-    return torch.cat(centres), torch.cat(of_stride)
-
-
 def boxes_from(distances: Tensor, centres: Tensor) -> Tensor:
     """(..., 4, P) distances from (P, 2) centres -> (..., P, 4) xyxy."""
     distances = distances.transpose(-1, -2)
@@ -65,7 +55,7 @@ def assign(logits: Tensor, boxes: Tensor, truth: Truth, centres: Tensor, strides
 
     Args:
         logits: (K, P). boxes: (P, 4) as predicted; neither gets a gradient.
-        truth: on the canvas. centres, strides: see `place_centres`.
+        truth: on the canvas. centres: (P, 2), px. strides: (P,), px.
     """
     count, places = logits.shape
     scores = torch.zeros(count, places)
@@ -91,12 +81,21 @@ def assign(logits: Tensor, boxes: Tensor, truth: Truth, centres: Tensor, strides
     return Targets(scores, counted | positive, positive, xyxy[owner])
 
 
-def place_loss(output: Tensor, truths: Sequence[Truth], centres: Tensor, strides: Tensor) -> tuple[Tensor, Tensor]:
-    """Losses of classes and of boxes for (B, K + 4, P) answers, each a sum over places by the sum of all targets."""
+def place_loss(
+    output: Tensor, truths: Sequence[Truth], size_hw: tuple[int, int], strides: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Losses of classes and of boxes, each a sum over places divided by the sum of all targets.
+
+    Args:
+        output: (B, K + 4, P) of a network with these strides on pictures of `size_hw` px.
+        truths: one for each picture, on it.
+    """
+    centres = torch.from_numpy(place_centres(size_hw, strides))
+    of_place = torch.from_numpy(place_strides(size_hw, strides))
     logits, distances = output[:, :-4].float(), output[:, -4:].float()
     boxes = boxes_from(distances, centres)
     with torch.no_grad():
-        targets = [assign(logits[i], boxes[i], truth, centres, strides) for i, truth in enumerate(truths)]
+        targets = [assign(logits[i], boxes[i], truth, centres, of_place) for i, truth in enumerate(truths)]
     scores = torch.stack([target.scores for target in targets])
     counted = torch.stack([target.counted for target in targets])
     positive = torch.stack([target.positive for target in targets])

@@ -18,23 +18,18 @@ from cvdemo.config import setting
 from cvdemo.images import Preprocessing, from_uint8, normalise
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import SameConv2d, same_conv2d
-from cvdemo.nets.forward import Engine, forward_engine
 from cvdemo.nets.place_net import PlaceNet, lent_by
-from cvdemo.ops.boxes import class_wise_nms
 from cvdemo.weights import entry_of, load_state_dict
-from train.classify.transfer_data import read_picture
-from train.data.read_pictures import Pictures
+from train.data.read_pictures import Pictures, read_rgb
 from train.detect.annotations import Annotated, Truth
-from train.detect.average_precision import Found, mean_average_precision
-from train.detect.place_augment import DRAWS, letterboxed, random_view
-from train.detect.place_targets import boxes_from, place_centres, place_loss
+from train.detect.place_augment import DRAWS, random_view
+from train.detect.place_measure import finder_of, map50
+from train.detect.place_targets import place_loss
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
 from train.engine.optimisers import decay_groups
 from train.engine.schedules import lr_factor
-
-FLOOR, MOST_BOXES = 0.01, 1000  # scores below and boxes beyond are not measured: they change an AP by less than 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +110,14 @@ class PlaceTask(Task):
         labels: names of the classes.
         data: training pictures. validation: those that choose the checkpoint.
         device, amp: where, and whether convolutions take 16 bits; see `FixedNorm`.
+
+    Raises:
+        ValueError: a canvas that is no multiple of the largest stride, or fewer pictures than one batch.
     """
 
     product = "network"
     metric = "map50"
-    gap = ("train_loss", "loss")
+    holds: object = None  # lives as long as the task: a folder of drawn pictures
 
     def __init__(
         self,
@@ -130,6 +128,8 @@ class PlaceTask(Task):
         device: torch.device,
         amp: bool,
     ) -> None:
+        if unfit := [px for px in config.train_px if px % max(config.strides)]:
+            raise ValueError(f"canvases must be multiples of {max(config.strides)} px, got {unfit}")
         config = with_steps(config, len(data))
         self.config: PlaceConfig = replace(config, evaluate_every=config.evaluate_every * config.measure_epochs)
         self.labels, self.data = tuple(labels), data
@@ -160,9 +160,7 @@ class PlaceTask(Task):
         """One step on random views."""
         pixels, truths = self.batch(step, generator)
         output = self.answers(pixels)
-        height, width = pixels.shape[-2:]
-        centres, strides = place_centres((height, width), self.config.strides)
-        of_class, of_box = place_loss(output.cpu(), truths, centres, strides)
+        of_class, of_box = place_loss(output.cpu(), truths, (pixels.shape[2], pixels.shape[3]), self.config.strides)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         loss = of_class + self.config.box_weight * of_box
@@ -186,7 +184,7 @@ class PlaceTask(Task):
         side = config.train_px[int(torch.randint(len(config.train_px), (1,), generator=generator))]
         draws = shard(torch.rand(config.batch_size, DRAWS, generator=generator))
         views = [
-            random_view(picture_of(self.data[index]), self.data[index].truth, side, config.zoom, draw)
+            random_view(read_rgb(self.data[index].path), self.data[index].truth, side, config.zoom, draw)
             for index, draw in zip(indices.tolist(), draws.tolist(), strict=True)
         ]
         return self._pixels([view for view, _ in views]), [truth for _, truth in views]
@@ -199,37 +197,8 @@ class PlaceTask(Task):
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """mAP at IoU 0.5 (area) on the validation pictures, in [0, 1]."""
         assert isinstance(network, PlaceNet)
-        engine = forward_engine(network.eval(), device=self.device, threads=torch.get_num_threads())
-        found = [
-            find(engine, picture_of(item), self.config.input_px, network.strides, self.preprocessing)
-            for item in self.validation
-        ]
-        truths = [item.truth for item in self.validation]
-        return {"map50": mean_average_precision(found, truths, 0.5, len(self.labels))}
-
-
-def find(
-    engine: Engine, picture: Pictures, input_px: int, strides: Sequence[int], preprocessing: Preprocessing
-) -> Found:
-    """The boxes of one picture, in its px, after suppression class by class."""
-    canvas, scale = letterboxed(picture, input_px, max(strides))
-    pixels = normalise(from_uint8(torch.from_numpy(canvas).permute(2, 0, 1)[None]), preprocessing)
-    (output,) = engine(pixels.contiguous()).cpu()
-    centres, _ = place_centres((canvas.shape[0], canvas.shape[1]), strides)
-    best = output[:-4].sigmoid().flatten().topk(min(MOST_BOXES, output[:-4].numel()))
-    kept = best.values > FLOOR
-    scores, index = best.values[kept].numpy(), best.indices[kept]
-    classes, places = (index // output.shape[1]).numpy(), index % output.shape[1]
-    height, width = picture.shape[:2]
-    limits = np.array([width, height] * 2, np.float32)
-    xyxy = (boxes_from(output[-4:][:, places], centres[places]).numpy() / scale).clip(0, limits)
-    chosen = class_wise_nms(xyxy, scores, classes, 0.5)
-    return Found(xyxy[chosen], scores[chosen], classes[chosen])
-
-
-def picture_of(item: Annotated) -> Pictures:
-    """uint8 (H, W, 3)."""
-    return read_picture(item.path)
+        finder = finder_of(network, self.preprocessing, self.config.input_px, self.device)
+        return {"map50": map50(finder, self.validation, len(self.labels))}
 
 
 def _spread(items: Sequence[Annotated], count: int) -> Sequence[Annotated]:

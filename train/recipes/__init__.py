@@ -2,6 +2,7 @@
 
 from train.publishing.recipe import Recipe
 from train.recipes import (
+    bccd_detector,
     cats_dogs_features,
     cats_dogs_finetune,
     cifar10,
@@ -37,6 +38,7 @@ _RECIPES = (
     dcgan_fashion.RECIPE,
     dcgan_cars.RECIPE,
     objects_detector.RECIPE,
+    bccd_detector.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 if len(RECIPES) < len(_RECIPES):

@@ -1,8 +1,9 @@
 """Boxes around twenty kinds of objects: a PlaceNet on PASCAL VOC 2007.
 
-`--data DIR` holds `Annotations` and `JPEGImages` of the VOC 2007 test set, whose boxes were published later. It is split
-by the number of the picture: below 007000 to train, 007000 to 007999 to choose the checkpoint, from 008000 to measure.
-So the result is not comparable with published ones, which train on 5,011 other pictures and measure on all of these.
+`--data DIR` holds `Annotations` and `JPEGImages` of the VOC 2007 test set, whose boxes were published later. It is
+split by the number of the picture: below 007000 to train, 007000 to 007999 to choose the checkpoint, from 008000 to
+measure. So the result is not comparable with published ones, which train on 5,011 other pictures and measure on all of
+these.
 """
 
 from __future__ import annotations
