@@ -112,7 +112,6 @@ _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
 DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop takes longest")
 DETECT_BATCH_S = _limit("DETECT_BATCH_S", 180.0, "seconds", "for detections on several pictures; 30 take 5 to 20 s")
-DETECT_VIDEO_S = _limit("DETECT_VIDEO_S", 120.0, "seconds", "for a video with boxes")
 MOTION_S = _limit("MOTION_S", 30.0, "seconds", "for the film of the windows in motion; it takes 2 to 5 s")
 LIVE_S = _limit("LIVE_S", 60, "seconds", "for a camera, which holds one core as long as it looks; it can begin again")
 DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")

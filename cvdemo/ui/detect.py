@@ -12,7 +12,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect_batch import build_batch
 from cvdemo.ui.detect_camera import build_camera
-from cvdemo.ui.detect_controls import LIVE, SEARCH, SLIDERS, detector_choice, open_number
+from cvdemo.ui.detect_controls import LIVE, SEARCH, SLIDERS, detector_choice, open_number, own_values
 from cvdemo.ui.detect_picture import build_picture
 from cvdemo.ui.detect_results import save_png_quickly
 from cvdemo.ui.detect_video import build_video
@@ -70,18 +70,18 @@ def detect_endpoint(
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     choice = detector_choice()
-    with gr.Tabs(elem_id="detect-ways"):
+    with gr.Tabs(elem_id="detect-ways", overflow_behavior="wrap"):
         with gr.Tab("One picture", id="picture"):
             parts = build_picture(run, choice)
             settings = {name: parts[name] for name in (*LIVE, *SEARCH, "detector", "view")}
             share_button("detect", settings)
-        with gr.Tab("Several pictures", id="pictures"):
+        with gr.Tab("Several", id="several"):
             batch = build_batch(run, choice)
         with gr.Tab("Camera", id="camera"):
             camera = build_camera(run, choice)
         with gr.Tab("Video", id="video"):
             video = build_video(run, choice)
-    choice.sets([parts[name] for name in SLIDERS], batch, camera, video)
+    choice.sets({name: parts[name] for name in own_values(DetectConfig.detector)}, batch, camera, video)
     method_note(NOTE)
     interface = [parts["image"], choice.detector, *(open_number(name) for name in SLIDERS)]
     interface += [parts[name] for name in ENDPOINT_FIELDS[len(SLIDERS) :]]

@@ -19,8 +19,9 @@ from PIL import Image
 
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import Scan
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.drawing import draw_detections
-from cvdemo.detect.exports import coco_of_pictures, csv_of_pictures, table_rows
+from cvdemo.detect.exports import coco_of_pictures, counted, counts_in_words, csv_of_pictures, table_rows
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.errors import InputError
@@ -28,7 +29,7 @@ from cvdemo.images import PICTURE_SUFFIXES, ImageArray, is_system, read_image, r
 from cvdemo.limits import DETECT_BATCH_S, DETECT_PICTURES, STATE_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.detect_controls import SLIDERS, Choice, sliders
-from cvdemo.ui.detect_results import NO_FILE, box_table, class_choices, file_buttons, headline, offered
+from cvdemo.ui.detect_results import NO_FILE, box_table, class_choices, file_buttons, headline, offered, places
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, light, save_download
 from cvdemo.ui.wiring.parts import Part, wire
@@ -91,14 +92,14 @@ def _search(run: Run, path: str, config: DetectConfig, clock: Deadline, batch: B
     """The steps of one picture; last the batch with it, or with the sentence on why it cannot be."""
     name = Path(path).name
     try:
-        picture = read_image(read_upload(path), name)
+        picture = read_image(read_upload(path))
         seconds = None if clock.seconds is None else max(0.1, clock.seconds - clock.elapsed_ms / 1000)
         found: DetectResult | None = None
         for step in run(DetectRequest(image=picture, config=config, time_limit_s=seconds)):
             found = step.result
             yield step
     except InputError as error:
-        yield replace(batch, refused=(*batch.refused, str(error)))
+        yield replace(batch, refused=(*batch.refused, f"{name}: {error}"))
         return
     assert found is not None  # a demo's last step has a result
     kept = Searched(name, _jpeg(resize_to_fit(picture, SIDE_PX)), replace(found.scan, levels=()))
@@ -150,13 +151,14 @@ def _show(batch: Batch | None, only: list[int] | None, score: float, overlap: fl
 
 def status(batch: Batch, found: Sequence[Detections]) -> str:
     """What was counted on all pictures together, how many there were, and which could not be read."""
-    boxes = sum(len(one.scores) for one in found)
+    together = {"detections": [entry for one in found for entry in one.as_dict()["detections"]]}
+    said = counts_in_words(together) if DETECTORS[batch.detector].counts else places(len(together["detections"]))
     seconds = sum(picture.scan.elapsed_ms for picture in batch.pictures) / 1000
     missing = batch.total - len(batch.pictures) - len(batch.refused)
-    lines = [f"**{boxes} boxes on {len(batch.pictures)} pictures.** Scored in {seconds:.1f} s."]
+    lines = [f"**{said or 'Nothing'} on {counted(len(batch.pictures), 'picture')}.** Scored in {seconds:.1f} s."]
     if missing:
-        lines.append(f"The limit of {DETECT_BATCH_S:g} s left {missing} pictures unsearched.")
-    return " ".join([*lines, *batch.refused])
+        lines.append(f"{counted(missing, 'picture')} not searched.")
+    return "\n".join([" ".join(lines), *(f"- {sentence}" for sentence in batch.refused)])
 
 
 def _classes(batch: Batch) -> list[tuple[str, int]]:
@@ -195,7 +197,7 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
     return data.getvalue()
 
 
-def build_batch(run: Run, choice: Choice) -> list[Component]:
+def build_batch(run: Run, choice: Choice) -> dict[str, Component]:
     """Draws the way for several pictures; returns its pair of sliders."""
     with gr.Row():
         with gr.Column(min_width=300):
@@ -215,7 +217,7 @@ def build_batch(run: Run, choice: Choice) -> list[Component]:
             parts = _results()
     light([folder.upload], _of_folder, [folder], [files])
     _wire(run, choice, files, start, cancel, parts)
-    return [parts[name] for name in SLIDERS]
+    return {name: parts[name] for name in SLIDERS}
 
 
 def _of_folder(files: list[str] | None) -> list[str]:
@@ -239,7 +241,7 @@ def _results() -> dict[str, Component]:
     }
     parts["status"] = gr.Markdown(elem_id="detect-batch-status", elem_classes="status")
     with gr.Row():
-        parts |= dict(zip(SLIDERS, sliders("detect-batch"), strict=True))
+        parts |= sliders("detect-batch")
     parts["only"] = gr.Dropdown(
         [], value=[], multiselect=True, label="Only these classes", elem_id="detect-batch-classes"
     )
@@ -262,7 +264,7 @@ def _wire(
         outputs=[*shown, session, parts["only"]],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in FILES}},
         status=parts["status"],
-        cancelled_text="Cancelled; move a slider to see the pictures so far.",
+        cancelled_text="Cancelled; touch a slider to see the pictures so far.",
     )
     wire(part, given(run, batch_on_page), run=[start.click], watch={files: 0}, cancel=cancel)
     touched: list[Any] = [parts["only"], *pair]

@@ -109,7 +109,7 @@ def frame_of(picture: ImageArray | None) -> Base64ImageData | None:
     return Base64ImageData(url=FRAME_PREFIX + base64.b64encode(data.getvalue()).decode())
 
 
-def build_camera(run: Run, choice: Choice) -> list[Component]:
+def build_camera(run: Run, choice: Choice) -> dict[str, Component]:
     """Draws the way for the camera; returns its pair of sliders."""
     with gr.Row():
         with gr.Column(min_width=300, scale=2):
@@ -120,7 +120,7 @@ def build_camera(run: Run, choice: Choice) -> list[Component]:
     rate = gr.State(Rate())
     stream = camera.stream(
         guarded(given(run, frame_on_page)),
-        [camera, choice.detector, *pair, rate],
+        [camera, choice.detector, *pair.values(), rate],
         [camera, status, rate],
         time_limit=int(LIVE_S),
         stream_every=FRAME_EVERY_S,

@@ -1,5 +1,6 @@
 """What all ways of detecting on the page share: the detector, its own sliders, and which setting acts when."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +26,10 @@ WHAT_YOU_SEE = {
 
 
 def own_values(detector: str) -> dict[str, float]:
-    """The detector's own values of the sliders, by their names."""
+    """The detector's own values of what it has its own for, by the names of the controls."""
     config = DetectConfig(detector=detector)
-    return {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+    own = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+    return own | {"max_upscale": config.kind.max_upscale}
 
 
 def live_config(detector: str, values: tuple[Any, ...]) -> DetectConfig:
@@ -46,22 +48,25 @@ class Choice:
     detector: Component
     told: gr.Markdown
 
-    def sets(self, *pairs: list[Component]) -> None:
-        """Wires it: another choice is described, and each pair of sliders gets the detector's own values.
+    def sets(self, *groups: Mapping[str, Component]) -> None:
+        """Wires it: another choice is described, and controls of these names get the detector's own values.
 
-        A link may have set the detector and the sliders: there the sliders change only where they stand as at first.
+        A link may have set the detector and the controls: those change only where they stand as at first.
         """
-        sliders, first = [slider for pair in pairs for slider in pair], [*own_values(DetectConfig.detector).values()]
+        controls = [(name, control) for group in groups for name, control in group.items()]
+        components = [control for _, control in controls]
 
         def own(detector: str) -> list[Any]:
-            return [*own_values(detector).values()] * len(pairs)
+            values = own_values(detector)
+            return [values[name] for name, _ in controls]
+
+        first = own(DetectConfig.detector)
 
         def described(detector: str, *values: float) -> list[Any]:
-            untouched = list(values) == first * len(pairs)
-            return [WHAT_YOU_SEE[detector], *(own(detector) if untouched else [gr.skip()] * len(sliders))]
+            return [WHAT_YOU_SEE[detector], *(own(detector) if list(values) == first else [gr.skip()] * len(first))]
 
-        light([self.detector.input], own, [self.detector], sliders)
-        light([self.detector.change], described, [self.detector, *sliders], [self.told, *sliders])
+        light([self.detector.input], own, [self.detector], components)
+        light([self.detector.change], described, [self.detector, *components], [self.told, *components])
 
 
 def detector_choice() -> Choice:
@@ -72,13 +77,13 @@ def detector_choice() -> Choice:
     return Choice(detector, told)
 
 
-def sliders(prefix: str = "DetectConfig") -> list[Component]:
+def sliders(prefix: str = "DetectConfig") -> dict[str, Component]:
     """Score and overlap at the default detector's own values; the prefix begins their element ids."""
     own = own_values(DetectConfig.detector)
-    return [
-        control(DetectConfig, name, value=own[name], info=None, min_width=140, elem_id=f"{prefix}-{name}")
+    return {
+        name: control(DetectConfig, name, value=own[name], info=None, min_width=140, elem_id=f"{prefix}-{name}")
         for name in SLIDERS
-    ]
+    }
 
 
 def open_number(name: str) -> gr.Number:

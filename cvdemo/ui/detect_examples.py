@@ -3,6 +3,7 @@
 The drawn results are made by `python -m scripts.detected_examples`, with the detectors as they are on the page.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,13 @@ class Examples:
     image: gr.Image
     choice: Choice
 
-    def sets(self, pair: list[Component]) -> None:
-        """Wires it; the pair of sliders gets the own values of the example's detector."""
-        light([self.gallery.click], _chosen, [self.gallery], [self.choice.detector, *pair, self.image])
+    def sets(self, controls: Mapping[str, Component]) -> None:
+        """Wires it; the controls, those of `own_values`, get the own values of the example's detector."""
+        light([self.gallery.click], _chosen, [self.gallery], [self.choice.detector, *controls.values(), self.image])
 
 
 def _chosen(index: int) -> list[Any]:
-    """Detector, score, overlap, and a copy of the picture where the page serves files from."""
+    """Detector, its own values, and a copy of the picture where the page serves files from."""
     example = EXAMPLES[index]
     path = Path(example_picture(example.picture))
     return [example.detector, *own_values(example.detector).values(), str(save_download(path.name, path.read_bytes()))]

@@ -14,7 +14,7 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.limits import DETECT_S, STATE_S
-from cvdemo.ui.detect_controls import LIVE, SEARCH, Choice, live_config, sliders
+from cvdemo.ui.detect_controls import LIVE, SEARCH, Choice, live_config, own_values, sliders
 from cvdemo.ui.detect_examples import build_examples
 from cvdemo.ui.detect_motion import build_motion
 from cvdemo.ui.detect_results import (
@@ -108,7 +108,7 @@ def _results() -> dict[str, Component]:
     parts["result"] = picture_output("Detections", show_label=False, elem_id="detect-result")
     parts["status"] = gr.Markdown(elem_id="detect-status", elem_classes="status")
     with gr.Row():
-        parts |= dict(zip(LIVE, sliders(), strict=False))
+        parts |= sliders()
     parts["only"] = gr.Dropdown([], value=[], multiselect=True, label="Only these classes", elem_id="detect-classes")
     parts["table"] = box_table("detect-table")
     return parts | file_buttons("detect", FILES)
@@ -126,11 +126,12 @@ def build_picture(run: Run, choice: Choice) -> dict[str, Component]:
             with gr.Accordion("More settings", open=False, elem_id="detect-more"):
                 controls = {name: control(DetectConfig, name) for name in LIVE[2:]}
                 gr.Markdown("For the next run:")
-                controls |= {name: control(DetectConfig, name) for name in SEARCH}
+                own = {name: {"value": value} for name, value in own_values(DetectConfig.detector).items()}
+                controls |= {name: control(DetectConfig, name, **own.get(name, {})) for name in SEARCH}
         with gr.Column(min_width=300, scale=2):
             parts = controls | _results()
     parts |= {"image": image, "detector": choice.detector}
-    examples.sets([parts[name] for name in LIVE[:2]])
+    examples.sets({name: parts[name] for name in own_values(DetectConfig.detector)})
     session = gr.State(time_to_live=STATE_S)
     motion = build_motion(session)
     _wire(run, session, start, cancel, parts, motion)

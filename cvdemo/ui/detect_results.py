@@ -130,7 +130,7 @@ def box_table(elem_id: str, first: Sequence[str] = ()) -> gr.Dataframe:
     return gr.Dataframe(
         headers=[*first, *TABLE_HEADERS],
         datatype="str",
-        column_widths=["28%", "18%", "27%", "27%"] if not first else ["32%", "22%", "14%", "16%", "16%"],
+        column_widths=["28%", "18%", "27%", "27%"] if not first else ["160px", "150px", "80px", "100px", "100px"],
         label="Boxes, in pixels of your picture",
         interactive=False,
         max_height=260,

@@ -2,23 +2,23 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from cvdemo.demo import Lane, Run, Step
-from cvdemo.detect.run import DetectedVideo, DetectVideoRequest
+from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.detect.selection import DetectConfig
+from cvdemo.detect.video import DetectedVideo
 from cvdemo.errors import InputError
-from cvdemo.limits import DETECT_VIDEO_S
+from cvdemo.limits import DETECT_VIDEO_S, VIDEO_S
 from cvdemo.ui.detect_controls import Choice, sliders
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, named, picture_output, save_download, took
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 
-NOTE = "A short video: boxes are drawn on every frame. Only its beginning is searched where it is long."
+NOTE = f"Boxes are drawn on every frame and kept steady. The first {VIDEO_S:g} seconds of a video are searched."
 
 
 def video_on_page(
@@ -29,17 +29,17 @@ def video_on_page(
         raise InputError("Please choose a video first.")
     started = time.monotonic()
     config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap)
-    request = DetectVideoRequest(
-        video=read_upload(path, "video"), name=Path(path).name, config=config, time_limit_s=DETECT_VIDEO_S
-    )
+    request = DetectVideoRequest(video=read_upload(path, "video"), config=config, time_limit_s=DETECT_VIDEO_S)
     for step in run(request):
         if step.result is None:
-            preview = gr.skip() if step.preview is None else step.preview
-            yield preview, gr.skip(), _progress(step)
-    result: DetectedVideo | None = step.result
-    assert result is not None  # a demo's last step has one
-    film = save_download(named("detections", "mp4", step), result.mp4)
-    yield None, str(film), _summary(step, result, (time.monotonic() - started) * 1000)
+            yield gr.skip() if step.preview is None else step.preview, gr.skip(), _progress(step)
+            continue
+        film = save_download(named("detections", "mp4", step), step.result.mp4)
+        yield (
+            gr.update(value=None, visible=False),
+            gr.update(value=str(film), visible=True),
+            _summary(step.result, (time.monotonic() - started) * 1000),
+        )
 
 
 def _progress(step: Step[DetectedVideo]) -> str:
@@ -47,13 +47,14 @@ def _progress(step: Step[DetectedVideo]) -> str:
     return f"Frame {step.done} of {step.total}{left}"
 
 
-def _summary(step: Step[DetectedVideo], result: DetectedVideo, elapsed_ms: float) -> str:
-    """How much was searched, in what time, and whether it was cut short."""
-    text = took(elapsed_ms, f"**{result.frames} frames** searched, {result.frames / result.fps:.1f} s of film")
-    return text if step.complete else f"{text}. The limit of {DETECT_VIDEO_S:g} s ended it early."
+def _summary(result: DetectedVideo, elapsed_ms: float) -> str:
+    """What was found at once at most, how much was searched, in what time, and what is missing."""
+    said = f"**{result.in_words}** at once at most. " if result.most_at_once else "**Nothing found.** "
+    done = took(elapsed_ms, f"{result.frames} frames, {result.seconds:.1f} s of film")
+    return " ".join([f"{said}{done}.", *result.notes])
 
 
-def build_video(run: Run, choice: Choice) -> list[Component]:
+def build_video(run: Run, choice: Choice) -> dict[str, Component]:
     """Draws the way for a video; returns its pair of sliders."""
     with gr.Row():
         with gr.Column(min_width=300):
@@ -65,24 +66,26 @@ def build_video(run: Run, choice: Choice) -> list[Component]:
             gr.Markdown(NOTE, elem_classes="method-note")
         with gr.Column(min_width=300, scale=2):
             status = gr.Markdown(elem_id="detect-video-status", elem_classes="status")
-            preview = picture_output("The frame that is searched", elem_id="detect-video-preview", height=360)
+            preview = picture_output("The frame that is searched", elem_id="detect-video-preview", height=420)
             film = gr.Video(
                 label="With boxes",
                 interactive=False,
                 autoplay=True,
-                height=360,
+                visible=False,
+                height=420,
                 buttons=["download"],
                 elem_id="detect-video-film",
             )
     part = Part(
         name="detect-video",
         lane=Lane.SLOW,
-        inputs=[video, choice.detector, *pair],
+        inputs=[video, choice.detector, *pair.values()],
         needs=[video],
         outputs=[preview, film, status],
+        empty={preview: gr.update(value=None, visible=True), film: gr.update(value=None, visible=False)},
         status=status,
         cancelled_text="Cancelled; the last frame stays.",
     )
-    watch = {video: 0, **dict.fromkeys([choice.detector, *pair], SETTLED_MS)}
+    watch = {video: 0, **dict.fromkeys([choice.detector, *pair.values()], SETTLED_MS)}
     wire(part, given(run, video_on_page), run=[start.click], watch=watch, cancel=cancel, automatic=False)
     return pair

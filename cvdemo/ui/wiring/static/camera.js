@@ -12,16 +12,20 @@
     });
   };
 
-  /* Whether the visitor's last press of the button set the camera going. */
-  let going = false;
+  /* Whether the visitor's last press of the button set the camera going: the page says "Stop" on it meanwhile. */
   const BUTTON = "#detect-camera button[aria-label='capture photo']";
+  let going = false;
+  function setGoing(now) {
+    going = now;
+    document.documentElement.dataset.camera = now ? "going" : "still";
+  }
   document.addEventListener("click", (event) => {
-    if (event.isTrusted && event.target.closest?.(BUTTON)) going = !going;
+    if (event.isTrusted && event.target.closest?.(BUTTON)) setGoing(!going);
   }, true);
 
   /* The stream has ended on the server: without this the next frame would begin another. */
   window.cvdemo.cameraEnded = () => {
     if (going) document.querySelector(BUTTON)?.click();
-    going = false;
+    setGoing(false);
   };
 })();
