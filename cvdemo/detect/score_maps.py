@@ -19,6 +19,7 @@ MAP_PIXELS = 1e5  # of a score map at most; it is smooth
 TILE_SIDE_PX = 640  # the largest level is drawn no larger
 CAPTION_PX, CAPTION_WIDTH_PX, CAPTION_FONT_PX = 26, 300, 14.0  # room under each level, and least width
 SHEET_WIDTH_PX = 1180
+LEGEND_PX, LEGEND_BAR_PX = 32, 12  # height of the score map's legend, and of the colours in it
 MAP_CANDIDATES = 2000  # best ones of which the map is made; what the others add is hidden under them
 
 
@@ -64,10 +65,24 @@ def _hill(length: int) -> FloatArray:
 
 
 def draw_score_map(canvas: ImageArray, scores: FloatArray) -> ImageArray:
-    """A copy of the picture under a `score_map` in the turbo colours: dark blue is 0, red is 1."""
+    """A copy of the picture under a `score_map` in the turbo colours: dark blue is 0, red is 1; a legend below it."""
     size_wh = (canvas.shape[1], canvas.shape[0])
     heat = cv2.resize(scores, size_wh, interpolation=cv2.INTER_LINEAR)
-    return overlay_heatmap(canvas, heat.clip(0, 1).astype(np.float32))
+    shown = overlay_heatmap(canvas, heat.clip(0, 1).astype(np.float32))
+    return np.concatenate([shown, _legend(canvas.shape[1])])
+
+
+def _legend(width: int) -> ImageArray:
+    """A strip with the colours of the scores from 0 to 100%, and their figures."""
+    bar = cv2.applyColorMap(np.linspace(0, 255, width).round().astype(np.uint8)[None], cv2.COLORMAP_TURBO)[..., ::-1]
+    strip = Image.new("RGB", (width, LEGEND_PX), INK)
+    strip.paste(Image.fromarray(np.repeat(bar, LEGEND_BAR_PX, axis=0).astype(np.uint8)), (0, 0))
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(CAPTION_FONT_PX)
+    for percent in (0, 25, 50, 75, 100):
+        text = f"{percent}%"
+        left = (width - draw.textlength(text, font=font)) * percent / 100
+        draw.text((left, LEGEND_BAR_PX + 2), text, font=font, fill=PAPER)
+    return np.array(strip)
 
 
 def draw_windows(canvas: ImageArray, scan: Scan) -> ImageArray:
