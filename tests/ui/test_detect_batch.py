@@ -20,6 +20,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import read_image
 from cvdemo.ui import detect_batch
 from cvdemo.ui.detect_batch import Batch, batch_on_page, chosen_pictures, unique_names
+from cvdemo.ui.serving.field_values import checked
 from tests.helpers.png_files import save_png
 
 GALLERY, STATUS, TABLE, ZIP, CSV, COCO, BATCH, ONLY = range(8)
@@ -166,3 +167,29 @@ def test_of_a_folder_only_pictures_are_taken_by_name() -> None:
 
 def test_names_are_made_unique_by_their_stem() -> None:
     assert unique_names(["a.png", "a.jpg", "b.png", "a.jpg"]) == ["a.png", "a_2.jpg", "b.png", "a_3.jpg"]
+
+
+def test_of_a_list_of_files_only_uploads_and_their_names_are_taken(files: list[str]) -> None:
+    field = gr.File(file_count="multiple", label="Your pictures")
+    sent = [{"path": path, "orig_name": "x" * 1000, "url": "u" * 5000, "meta": {"a": "b"}} for path in files]
+    (taken,) = checked([field], [sent])
+    assert [item["path"] for item in taken] == files
+    assert all(set(item) == {"path", "orig_name", "meta"} and len(item["orig_name"]) == 255 for item in taken)
+    assert checked([field], [None]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ([{"path": "/etc/passwd"}], "has to be uploaded"),
+        ([{"url": "https://example.org/a.jpg"}], "has to be uploaded"),
+        (["/etc/passwd"], "has to be uploaded"),
+        ({"path": "/etc/passwd"}, "must be up to 500 files"),
+        ([{}] * 501, "must be up to 500 files"),
+        ("text", "must be up to 500 files"),
+    ],
+)
+@pytest.mark.parametrize("kind", [gr.File, gr.UploadButton])
+def test_what_is_no_upload_is_refused(files: list[str], kind: Any, sent: Any, message: str) -> None:
+    with pytest.raises(gr.Error, match=message):
+        checked([kind(file_count="multiple")], [sent])
