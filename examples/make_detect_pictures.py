@@ -46,7 +46,8 @@ def animals() -> Image.Image:
     for i, name in enumerate(("cheetah", "chelsea", "lion", "cheetah1")):
         with Image.open(example_picture(name)) as picture:
             tile = ImageOps.fit(picture.convert("RGB"), TILE_WH, Image.Resampling.LANCZOS)
-        sheet.paste(tile, tuple(GAP_PX + (i // 2 if axis else i % 2) * (TILE_WH[axis] + GAP_PX) for axis in (0, 1)))
+        column, row = i % 2, i // 2
+        sheet.paste(tile, (GAP_PX + column * (TILE_WH[0] + GAP_PX), GAP_PX + row * (TILE_WH[1] + GAP_PX)))
     return sheet
 
 
@@ -75,8 +76,8 @@ def smear() -> Image.Image:
     for share_x, share_y, radius in WHITE_CELLS:
         _add_white_cell(pixels, x, y, (share_x * width, share_y * height), 2 * radius, rng)
     for _ in range(PLATELETS):
-        centre, radius = (rng.uniform(0, width), rng.uniform(0, height)), rng.uniform(14, 24)
-        _blend(pixels, _disc(x, y, centre, radius, rng, 0.25), (150, 105, 175), 0.85)
+        place, size = (rng.uniform(0, width), rng.uniform(0, height)), rng.uniform(14, 24)
+        _blend(pixels, _disc(x, y, place, size, rng, 0.25), (150, 105, 175), 0.85)
     grain = rng.normal(0, 2.5, pixels.shape).astype(np.float32)
     drawn = Image.fromarray((pixels + cv2.GaussianBlur(grain, (0, 0), 1)).clip(0, 255).astype(np.uint8))
     return drawn.filter(ImageFilter.GaussianBlur(2)).resize(SMEAR_WH, Image.Resampling.LANCZOS)

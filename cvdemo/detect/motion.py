@@ -18,6 +18,7 @@ from cvdemo.images import ImageArray, resize_to_fit
 
 MOTION_FPS = 20.0
 MOTION_FRAMES = 200  # ten seconds: nobody watches longer
+SLOWEST = 4  # frames that a window stays: a fifth of a second
 LAST_FRAMES = 20  # of them show the boxes that were kept
 SIDE_PX = 640  # longer side of the picture in the film
 CAPTION_PX, CAPTION_FONT_PX = 30, 15.0
@@ -42,7 +43,7 @@ def windows_in_motion(canvas: ImageArray, scan: Scan, found: Detections) -> Iter
 
 
 def frames_of_levels(windows: list[int], frames: int) -> list[int]:
-    """How many frames each level gets: all levels as many, but none more than it has windows, and one at least.
+    """How many frames each level gets: all as many, but `SLOWEST` a window at most, and one at least.
 
     Args:
         windows: of each level. frames: in all, but for levels beyond that number, which get one each.
@@ -50,7 +51,7 @@ def frames_of_levels(windows: list[int], frames: int) -> list[int]:
     given = [0] * len(windows)
     left = frames
     for place, level in enumerate(sorted(range(len(windows)), key=lambda i: windows[i])):
-        given[level] = max(1, min(windows[level], left // (len(windows) - place)))
+        given[level] = max(1, min(SLOWEST * windows[level], left // (len(windows) - place)))
         left -= given[level]
     return given
 

@@ -4,6 +4,11 @@
 steps between them. The first shows the whole picture at the size that the network was trained on and answers at once.
 Finer ones find what is small in large pictures. A level of more than `TILE_PX` squared px is run in tiles: what the
 edge of a tile cuts lies whole in the next one, or is so large that a coarser level has found it.
+
+Levels are not packed into one canvas, for on the CPU that costs more than it saves. Measured with a PlaceNet of 20
+classes in ONNX Runtime, one thread, ms of CPU, medians of seven: a run of 32 x 32 px takes 0.65, which bounds what
+starting one costs. Levels of 192 x 256, 96 x 128 and 64 x 96 px take 14 one by one and 17 side by side with gaps of 32
+px. Whole pyramids took 1.3 to 2.2 times as long packed. On a GPU it has not been measured.
 """
 
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.drawing import INK, PAPER, Colour, draw_box
 from cvdemo.images import ImageArray
 from cvdemo.ops.boxes import FloatArray
-from cvdemo.ops.heatmap import overlay_heatmap
+from cvdemo.ops.heatmap import colour_map, overlay_heatmap
 
 MAP_PIXELS = 1e5  # of a score map at most; it is smooth
 TILE_SIDE_PX = 640  # the largest level is drawn no larger
@@ -25,7 +25,7 @@ MAP_CANDIDATES = 2000  # best ones of which the map is made; what the others add
 
 def score_colour(score: float) -> Colour:
     """The turbo colour of a score in [0, 1]."""
-    blue, green, red = cv2.applyColorMap(np.array([[round(score * 255)]], np.uint8), cv2.COLORMAP_TURBO)[0, 0].tolist()
+    red, green, blue = colour_map(np.array([[score]], np.float32))[0, 0].tolist()
     return red, green, blue
 
 
@@ -65,7 +65,10 @@ def _hill(length: int) -> FloatArray:
 
 
 def draw_score_map(canvas: ImageArray, scores: FloatArray) -> ImageArray:
-    """A copy of the picture under a `score_map` in the turbo colours: dark blue is 0, red is 1; a legend below it."""
+    """A copy of the picture under a `score_map` in the turbo colours, dark blue to red, and a legend below it.
+
+    The colours say the score itself, whatever the highest one is. Where it is low the picture shows through.
+    """
     size_wh = (canvas.shape[1], canvas.shape[0])
     heat = cv2.resize(scores, size_wh, interpolation=cv2.INTER_LINEAR)
     shown = overlay_heatmap(canvas, heat.clip(0, 1).astype(np.float32))
@@ -74,9 +77,9 @@ def draw_score_map(canvas: ImageArray, scores: FloatArray) -> ImageArray:
 
 def _legend(width: int) -> ImageArray:
     """A strip with the colours of the scores from 0 to 100%, and their figures."""
-    bar = cv2.applyColorMap(np.linspace(0, 255, width).round().astype(np.uint8)[None], cv2.COLORMAP_TURBO)[..., ::-1]
+    bar = colour_map(np.linspace(0, 1, width, dtype=np.float32)[None])
     strip = Image.new("RGB", (width, LEGEND_PX), INK)
-    strip.paste(Image.fromarray(np.repeat(bar, LEGEND_BAR_PX, axis=0).astype(np.uint8)), (0, 0))
+    strip.paste(Image.fromarray(np.repeat(bar, LEGEND_BAR_PX, axis=0)), (0, 0))
     draw, font = ImageDraw.Draw(strip), ImageFont.load_default(CAPTION_FONT_PX)
     for percent in (0, 25, 50, 75, 100):
         text = f"{percent}%"
@@ -125,7 +128,7 @@ def window_box(level: LevelScores, index: int, scale_xy: tuple[float, float]) ->
 
 def _draw_dots(draw: ImageDraw.ImageDraw, level: LevelScores, scale_xy: tuple[float, float]) -> None:
     """A dot at the centre of each window, coloured by its score."""
-    colours = cv2.applyColorMap((level.best * 255).round().astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].tolist()
+    colours = colour_map(level.best).tolist()
     radius = max(1.0, 0.16 * level.stride_px * min(scale_xy))
     outline = PAPER if radius >= 2 else None  # small dots would be all outline
     for row, line in enumerate(colours):

@@ -45,7 +45,7 @@ class Choice:
         detector: the dropdown. told: the line on what the visitor will see.
     """
 
-    detector: Component
+    detector: Any
     told: gr.Markdown
 
     def sets(self, *groups: Mapping[str, Component]) -> None:

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from cvdemo.detect.candidates import LevelScores, Scan
-from cvdemo.detect.motion import CAPTION_PX, LAST_FRAMES, MOTION_FPS, MOTION_FRAMES, frames_of_levels, windows_in_motion
+from cvdemo.detect.motion import (
+    CAPTION_PX,
+    LAST_FRAMES,
+    MOTION_FPS,
+    MOTION_FRAMES,
+    SLOWEST,
+    frames_of_levels,
+    windows_in_motion,
+)
 from cvdemo.detect.score_maps import score_colour
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.images import ImageArray
@@ -36,14 +44,15 @@ def grey() -> ImageArray:
 
 
 def test_a_window_visits_every_place_of_each_level_and_then_the_boxes_are_shown(grey: ImageArray) -> None:
-    film = frames(scan_of(level(4, 7), level(9, 15, 20)), grey)
-    assert len(film) == 28 + 135 + LAST_FRAMES <= MOTION_FRAMES
+    film = frames(scan_of(level(2, 3), level(9, 15, 20)), grey)
+    assert len(film) == 6 * SLOWEST + 156 + LAST_FRAMES == MOTION_FRAMES
+    assert np.array_equal(film[0], film[1]) and len({frame.tobytes() for frame in film[: 6 * SLOWEST]}) == 6
     assert {frame.shape for frame in film} == {(200 + CAPTION_PX, 320, 3)}
     assert np.array_equal(film[-1], film[-LAST_FRAMES]) and (grey == 128).all()
 
 
 def test_the_frame_and_the_dots_have_the_colour_of_the_score(grey: ImageArray) -> None:
-    film = frames(scan_of(level(4, 7)), grey)
+    film = frames(scan_of(level(4, 7)), grey)[2::SLOWEST]  # each window in the middle of its time
     colour = score_colour(10 / 27)
     at = film[10]  # row 1, column 3: its window is (120, 40) to (200, 120)
     assert (at[80, 121:124] == colour).all(axis=1).sum() >= 2 and (at[80, 160] == colour).all()
@@ -74,7 +83,7 @@ def test_a_scan_without_levels_shows_the_boxes_alone(grey: ImageArray) -> None:
 
 @pytest.mark.parametrize(
     ("windows", "expected"),
-    [([], []), ([5], [5]), ([500], [180]), ([1, 4, 1000], [1, 4, 175]), ([1000] * 3, [60] * 3), ([9] * 200, None)],
+    [([], []), ([5], [20]), ([500], [180]), ([1, 4, 1000], [4, 16, 160]), ([1000] * 3, [60] * 3), ([9] * 200, None)],
 )
 def test_frames_are_shared_out(windows: list[int], expected: list[int] | None) -> None:
     given = frames_of_levels(windows, 180)
