@@ -93,11 +93,11 @@ def test_a_frame_goes_there_and_back_without_a_file() -> None:
 @pytest.mark.parametrize(
     ("sent", "message"),
     [
-        ({"path": "/etc/passwd"}, "has to be a JPEG"),
-        ({"url": "https://example.org/a.jpg"}, "has to be a JPEG"),
-        ({"url": "data:image/svg+xml;base64,AAAA"}, "has to be a JPEG"),
+        ({"path": "/etc/passwd"}, "has to be uploaded"),
+        ({"url": "https://example.org/a.jpg"}, "has to be uploaded"),
+        ({"url": "data:image/svg+xml;base64,AAAA"}, "has to be uploaded"),
         ({"url": FRAME_PREFIX + "A" * 2**20}, "the limit is 1048576"),
-        ("text", "has to be a JPEG"),
+        ("text", "has to be uploaded"),
     ],
 )
 def test_nothing_but_a_small_jpeg_is_a_frame(sent: Any, message: str) -> None:

@@ -14,7 +14,7 @@ from gradio.components import Component
 
 from cvdemo.errors import brief
 from cvdemo.limits import FIELD_ITEMS, FRAME_BYTES, TEXT_LENGTH
-from cvdemo.ui.serving.uploads import refuse_files, uploaded_path
+from cvdemo.ui.serving.uploads import refusal, refuse_files, uploaded_path
 
 FRAME_PREFIX = "data:image/jpeg;base64,"
 FILE_NAME_LENGTH = 255  # of most file systems
@@ -59,7 +59,7 @@ def _frame(value: Any) -> str:
     """The data URL of one frame of a camera, the only picture that comes as text."""
     url = value.get("url") if isinstance(value, Mapping) else None
     if not isinstance(url, str) or not url.startswith(FRAME_PREFIX):
-        raise wrong("A frame of the camera has to be a JPEG.")
+        raise refusal()
     if len(url) > FRAME_BYTES:
         raise wrong(f"A frame of the camera has {len(url)} bytes; the limit is {FRAME_BYTES}.")
     return url
@@ -67,9 +67,10 @@ def _frame(value: Any) -> str:
 
 def _files(block: Component, value: Any) -> list[dict[str, Any]]:
     """The uploads of a field of several files: nothing but their paths and names."""
-    if not isinstance(value, list) or len(value) > FIELD_ITEMS:
-        raise wrong(f"{label_of(block)} must be up to {FIELD_ITEMS} files, got {brief(value)}.")
-    return [{"path": uploaded_path(item), "orig_name": _file_name(item), "meta": _FILE} for item in value]
+    items = value if isinstance(value, list) else [value]
+    if len(items) > FIELD_ITEMS:
+        raise wrong(f"{label_of(block)} takes {FIELD_ITEMS} files at most, got {len(items)}.")
+    return [{"path": uploaded_path(item), "orig_name": _file_name(item), "meta": _FILE} for item in items]
 
 
 def _file_name(item: Any) -> str | None:

@@ -59,7 +59,7 @@ def on_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def place(name: str) -> Place:
-    event = SimpleNamespace(_id=name, session_hash="s", fn=SimpleNamespace(outputs=[1, 2]), alive=True)
+    event = SimpleNamespace(_id=name, session_hash="s", fn=SimpleNamespace(outputs=[1, 2]), alive=True, streaming=False)
     return Place(cast(Any, event), "s", "192.0.2.1", lane=Lane.QUICK, own_session=False)
 
 
