@@ -100,6 +100,7 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     evaluate = subparsers.add_parser("evaluate", help="measures a weight of the manifest")
     evaluate.add_argument("name", help="name in the manifest")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    evaluate.add_argument("--curve", type=Path, help="PNG of precision over recall to write, of a detector")
 
     publish = subparsers.add_parser("publish", help="measures a run's network and puts it into weights/")
     publish.add_argument("recipe", choices=RECIPES)

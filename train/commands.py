@@ -166,7 +166,13 @@ def recipe_of(name: str) -> Recipe:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Measures a weight of the manifest and prints what was measured."""
+    """Measures a weight of the manifest and prints what was measured.
+
+    Raises:
+        SystemExit: a curve is asked for, and the weight is no detector's.
+    """
+    if args.curve is not None and entry_of(args.name).task != "detect":
+        raise SystemExit(f"{args.name} is no detector: it has no curve of precision over recall")
     result: dict[str, Any] = {"name": args.name, **recipe_of(args.name).evaluate(args.name, _measuring(args))}
     if args.json:
         print(json.dumps(result))
@@ -202,6 +208,7 @@ def _measuring(args: argparse.Namespace) -> Context:
         pictures=args.pictures,
         resize=args.resize,
         cache=out if out is not None and out.is_dir() else None,
+        curve=getattr(args, "curve", None),
     )
 
 

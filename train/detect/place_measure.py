@@ -7,8 +7,9 @@ a CPU), and boxes are suppressed class by class.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from cvdemo.ops.place_boxes import boxes_of, clip_boxes
 from train.data.read_pictures import Pictures, each_read, read_rgb
 from train.detect.annotations import Annotated
 from train.detect.average_precision import Found, average_precision, coco_average_precision, mean_average_precision
+from train.detect.curve_drawing import curves_of, draw_precision_recall
 from train.detect.place_augment import letterboxed
 
 FLOOR, MOST_BOXES = 0.01, 1000  # scores below and boxes beyond are not measured: they change an AP by less than 0.001
@@ -31,6 +33,20 @@ PROTOCOL = (
 )
 
 Finder = Callable[[Pictures], Found]
+
+
+class SizedFinder(Protocol):
+    """A finder that brings the longer side of pictures to a size, and can do so with another."""
+
+    @property
+    def input_px(self) -> int: ...
+
+    @property
+    def preprocessing(self) -> Preprocessing: ...
+
+    def __call__(self, picture: Pictures) -> Found: ...
+
+    def at(self, input_px: int) -> SizedFinder: ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,10 @@ class PlaceFinder:
         kept = class_wise_nms(xyxy, scores, classes, NMS_IOU)
         return Found(xyxy[kept], scores[kept], classes[kept])
 
+    def at(self, input_px: int) -> PlaceFinder:
+        """The same at another size."""
+        return replace(self, input_px=input_px)
+
 
 def finder_of(
     network: PlaceNet, preprocessing: Preprocessing, input_px: int, device: torch.device | str = "cpu"
@@ -81,13 +101,20 @@ def map50(finder: Finder, items: Sequence[Annotated], classes: int) -> float:
     return mean_average_precision(find_all(finder, items), [item.truth for item in items], 0.5, classes)
 
 
-def measured(finder: Finder, items: Sequence[Annotated], labels: Sequence[str]) -> dict[str, Any]:
+def measured(
+    finder: Finder, items: Sequence[Annotated], labels: Sequence[str], curve: Path | None = None
+) -> dict[str, Any]:
     """JSON-ready average precisions in [0, 1], rounded: mAP@0.5 of two kinds, COCO's, and each class's.
 
     A class without true boxes is left out.
+
+    Args:
+        curve: PNG of precision over recall; None: none is drawn.
     """
     found, truths = find_all(finder, items), [item.truth for item in items]
     count = len(labels)
+    if curve is not None:
+        draw_precision_recall(curves_of(found, truths, labels), curve, f"IoU 0.5, {len(items):,} pictures")
     each = {label: average_precision(found, truths, 0.5, index) for index, label in enumerate(labels)}
     return {
         "map50": round(mean_average_precision(found, truths, 0.5, count), 4),

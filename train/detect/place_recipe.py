@@ -6,10 +6,12 @@ the backbone.
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
 from train.classify.classifier_recipe import checkpoint_words
 from train.data.datasets import READINGS, SealedSplit
 from train.detect.annotations import Annotated, truth_of
-from train.detect.place_measure import PROTOCOL, PlaceFinder, finder_of, map50, measured
+from train.detect.place_measure import PROTOCOL, SizedFinder, finder_of, map50, measured
 from train.detect.place_task import PlaceConfig, PlaceTask
 from train.engine.checkpoint import State, hours_of, load
 from train.engine.monitor import curves_of
@@ -78,6 +80,7 @@ class PlaceRecipe:
     dry_run: dict[str, Any]
     notes: str
     losses = ("loss", "class_loss", "box_loss")
+    chosen_by = PlaceTask.metric  # the measure that picks checkpoint and size
     download = None
 
     @property
@@ -95,10 +98,10 @@ class PlaceRecipe:
     def build(self, config: PlaceConfig, context: Context) -> PlaceTask:
         """The task on the training and validation splits; on drawn rectangles without data."""
         if context.data is None:
-            folder = TemporaryDirectory(prefix="cvdemo_")
-            drawn = drawn_pictures(Path(folder.name), len(self.data.labels), config.seed)
+            folder = Path(mkdtemp(prefix="cvdemo_"))
+            drawn = drawn_pictures(folder, len(self.data.labels), config.seed)
             task = PlaceTask(config, self.data.labels, drawn, drawn[:2], context.device, context.amp)
-            task.holds = folder
+            weakref.finalize(task, shutil.rmtree, folder)
             return task
         train, validation = (self.data.read(context.data, split) for split in SPLITS[:2])
         task = PlaceTask(config, self.data.labels, train, validation, context.device, context.amp)
@@ -114,8 +117,9 @@ class PlaceRecipe:
         entry = entry_of(name)
         network = PlaceNet(**{key: value for key, value in entry.network.items() if key not in NOT_ARGUMENTS})
         preprocessing = Preprocessing.from_manifest(entry.preprocessing)
-        finder = finder_of(laid_over_backbone(load_state_dict(name), network), preprocessing, preprocessing.input_px)
-        return self._measured(finder, self.test(context))
+        network = laid_over_backbone(load_state_dict(name), network)
+        finder = self._finder(network, preprocessing, preprocessing.input_px)
+        return self._measured(finder, self.test(context), context, entry.settings or {})
 
     def test(self, context: Context) -> list[Annotated]:
         """The test split.
@@ -127,8 +131,14 @@ class PlaceRecipe:
             raise ValueError("average precision needs the test pictures: give --data")
         return self.data.read(context.data, "test")
 
-    def _measured(self, finder: PlaceFinder, test: Sequence[Annotated]) -> dict[str, Any]:
-        result = measured(finder, test, self.data.labels)
+    def _finder(self, network: PlaceNet, preprocessing: Preprocessing, input_px: int) -> SizedFinder:
+        return finder_of(network, preprocessing, input_px)
+
+    def _measured(
+        self, finder: SizedFinder, test: Sequence[Annotated], context: Context, settings: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What is measured on the test split; `settings` are those of the run."""
+        result = measured(finder, test, self.data.labels, context.curve)
         split = f"{result['n']:,} {self.data.test_split}, {result['boxes']:,} boxes"
         return {**result, "split": split, "protocol": PROTOCOL.format(px=finder.input_px)}
 
@@ -144,11 +154,11 @@ class PlaceRecipe:
         state, spec = load(path), {"num_classes": len(self.data.labels), **config.network}
         network = PlaceNet(**spec)
         network.load_state_dict(state["ema"])
-        stored = difference(network)
+        stored = difference(self._finished(network, config, context.data))
         finder = self._best_size(laid_over_backbone(stored, PlaceNet(**spec)), config, context.data)
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
-        result = self._measured(finder, sealed.read(f"publishing {name}"))
+        result = self._measured(finder, sealed.read(f"publishing {name}"), context, asdict(config))
         write_labels(options.weights_dir or WEIGHTS_DIR, self.data.labels_file, self.data.labels)
         publish_weight(
             name,
@@ -157,9 +167,9 @@ class PlaceRecipe:
             network={"name": "place_net", **spec, "base": BACKBONE},
             preprocessing=asdict(finder.preprocessing) | {"input_px": finder.input_px, "resize_px": finder.input_px},
             labels=self.data.labels_file,
-            metric=_metric(name, result, checkpoint_words(state, path.name, readings)),
+            metric=self._metric(name, result, checkpoint_words(state, path.name, readings)),
             notes=self._notes(name, result, state),
-            files={f"{name}_curves.png": curves_of(out, PlaceTask.metric, True)},
+            files={f"{name}_curves.png": curves_of(out, self.chosen_by, True)},
             weights_dir=options.weights_dir,
             hours=hours_of(out),
             **self._origin(config, state),
@@ -184,18 +194,29 @@ class PlaceRecipe:
         curves = f"![Curves of the training]({name}_curves.png)"
         return paragraphs(self.notes, _table(result["ap50"]), changed_on_the_way(state), curves)
 
-    def _best_size(self, network: PlaceNet, config: PlaceConfig, data: Path) -> PlaceFinder:
-        """The network at that of `published_px` with the best mAP@0.5 on the validation pictures."""
-        validation, classes = self.data.read(data, "validation"), len(self.data.labels)
+    def _finished(self, network: PlaceNet, config: PlaceConfig, data: Path) -> PlaceNet:
+        """The trained network as it is stored."""
+        return network
+
+    def _best_size(self, network: PlaceNet, config: PlaceConfig, data: Path) -> SizedFinder:
+        """The network at that of `published_px` which is best on the validation pictures."""
         lite0 = Preprocessing.from_manifest(entry_of(BACKBONE).preprocessing)
-        finder = finder_of(network, lite0, config.input_px)
-        sizes = [replace(finder, input_px=px) for px in config.published_px or (config.input_px,)]
+        finder = self._finder(network, lite0, config.input_px)
+        sizes = [finder.at(px) for px in config.published_px or (config.input_px,)]
         if len(sizes) == 1:
             return sizes[0]
-        reached = [map50(each, validation, classes) for each in sizes]
+        reached = self._validated(sizes, data)
         for each, value in zip(sizes, reached, strict=True):
-            print(f"validation, longer side {each.input_px} px: mAP@0.5 {value:.4f}")
+            print(f"validation, longer side {each.input_px} px: {self.chosen_by} {value:.4f}")
         return sizes[reached.index(max(reached))]
+
+    def _validated(self, finders: Sequence[SizedFinder], data: Path) -> list[float]:
+        """mAP@0.5 of each on the validation pictures."""
+        validation = self.data.read(data, "validation")
+        return [map50(finder, validation, len(self.data.labels)) for finder in finders]
+
+    def _metric(self, name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+        return _metric(name, result, chosen)
 
 
 def difference(network: PlaceNet) -> dict[str, Tensor]:

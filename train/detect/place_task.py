@@ -117,7 +117,6 @@ class PlaceTask(Task):
 
     product = "network"
     metric = "map50"
-    holds: object = None  # lives as long as the task: a folder of drawn pictures
 
     def __init__(
         self,

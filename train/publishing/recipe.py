@@ -28,6 +28,7 @@ class Context:
         pictures: n of a measure that draws samples.
         resize: whether pictures of other sizes than the recipe's are brought to it, by their central squares.
         cache: folder for what is made from the data where nothing can be written beside them; None: there is none.
+        curve: PNG of precision over recall that a detector's measure draws; None: none.
     """
 
     data: Path | None
@@ -36,6 +37,7 @@ class Context:
     pictures: int = 10_000
     resize: bool = False
     cache: Path | None = None
+    curve: Path | None = None
 
 
 @dataclass(frozen=True)

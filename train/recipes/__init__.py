@@ -9,6 +9,7 @@ from train.recipes import (
     dcgan,
     dcgan_cars,
     dcgan_fashion,
+    face_detector,
     lenet,
     minigooglenet,
     objects_detector,
@@ -38,6 +39,7 @@ _RECIPES = (
     dcgan_fashion.RECIPE,
     dcgan_cars.RECIPE,
     objects_detector.RECIPE,
+    face_detector.RECIPE,
     bccd_detector.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}

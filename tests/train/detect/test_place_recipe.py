@@ -1,5 +1,6 @@
 """From a run to a published weight that measures the same, and the splits of the two data sets."""
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.place_net import PlaceNet
-from cvdemo.weights import entry_of, load_manifest
+from cvdemo.weights import entry_of, load_manifest, load_state_dict
 from train.detect.annotations import Annotated
 from train.detect.place_recipe import (
     PlaceRecipe,
@@ -65,11 +67,24 @@ def test_a_run_is_published_with_what_differs_from_the_backbone(
     assert "| even |" in (weights / "tiny.md").read_text()
     # the published file measures as its entry says
     monkeypatch.setattr("train.detect.place_recipe.entry_of", lambda _: entry)
-    backbone = __import__("cvdemo.weights", fromlist=["load_state_dict"]).load_state_dict("efficientnet_lite0")
-    monkeypatch.setattr("train.detect.place_recipe.load_state_dict", lambda key: stored if key == name else backbone)
+    tensors = {name: stored, BACKBONE: load_state_dict(BACKBONE)}
+    monkeypatch.setattr("train.detect.place_recipe.load_state_dict", tensors.__getitem__)
     result = recipe.evaluate(name, context)
     assert result["map50"] == entry.metric["value"]["map50"] and result["n"] == 2
     json.dumps(result)
+
+
+def test_what_a_dry_run_draws_goes_with_its_task(
+    recipe: PlaceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    monkeypatch.setattr("train.detect.place_recipe.mkdtemp", lambda prefix: str(folder))
+    task = recipe.build(SMALL, Context(data=None, device=torch.device("cpu"), amp=False))
+    assert task.data[0].path.parent == folder and task.data[0].path.is_file()
+    del task
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_nothing_is_measured_without_data(recipe: PlaceRecipe, tmp_path: Path) -> None:

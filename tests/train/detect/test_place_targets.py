@@ -91,7 +91,7 @@ def test_without_boxes_every_place_learns_silence() -> None:
     output = torch.zeros(1, 3, PLACES)
     output = torch.cat([output[:, :2], torch.ones(1, 4, PLACES)], 1).requires_grad_()
     of_class, of_box = place_loss(output, [truth_of([])], SIZE, STRIDES)
-    assert float(of_box) == 0
+    assert of_box.item() == 0
     of_class.backward()
     assert output.grad is not None and (output.grad[:, :2] > 0).all()
 

