@@ -32,6 +32,7 @@ from cvdemo.ui.detect_controls import SLIDERS, Choice, sliders
 from cvdemo.ui.detect_results import NO_FILE, box_table, class_choices, file_buttons, headline, offered, places
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, light, save_download
+from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.parts import Part, wire
 
 SIDE_PX = 960  # longer side of a picture in the gallery and the ZIP
@@ -82,7 +83,7 @@ def batch_on_page(
                 batch = step
         done = f"Picture {number} of {len(paths)}: {Path(path).name}"
         if number < len(paths) and not clock.expired:
-            yield gr.skip(), done, *[gr.skip()] * (1 + len(FILES)), batch, gr.skip()
+            yield gr.skip(), done, *[gr.skip()] * (1 + len(FILES)), batch, gr.update(choices=_classes(batch))
         else:
             break
     yield *_show(batch, None, score, overlap), batch, gr.update(choices=_classes(batch), value=[])
@@ -149,6 +150,16 @@ def _show(batch: Batch | None, only: list[int] | None, score: float, overlap: fl
     return gallery, status(batch, found), rows, *files, offered("coco.json", coco.encode())
 
 
+def _show_if_cancelled(
+    before: str, batch: Batch | None, only: list[int] | None, score: float, overlap: float
+) -> tuple[Any, ...]:
+    """After a run that was cancelled: what `_show` gives of the pictures so far; that it was cancelled stays told."""
+    if not before.startswith("Cancelled"):
+        return _show(None, only, score, overlap)
+    gallery, _, *rest = _show(batch, only, score, overlap)
+    return gallery, gr.skip(), *rest
+
+
 def status(batch: Batch, found: Sequence[Detections]) -> str:
     """What was counted on all pictures together, how many there were, and which could not be read."""
     together = {"detections": [entry for one in found for entry in one.as_dict()["detections"]]}
@@ -162,6 +173,7 @@ def status(batch: Batch, found: Sequence[Detections]) -> str:
 
 
 def _classes(batch: Batch) -> list[tuple[str, int]]:
+    """Of all pictures so far; none where none could be read."""
     return class_choices([picture.scan for picture in batch.pictures])
 
 
@@ -264,8 +276,16 @@ def _wire(
         outputs=[*shown, session, parts["only"]],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in FILES}},
         status=parts["status"],
-        cancelled_text="Cancelled; touch a slider to see the pictures so far.",
+        cancelled_text="Cancelled; the pictures so far stay.",
     )
-    wire(part, given(run, batch_on_page), run=[start.click], watch={files: 0}, cancel=cancel)
+    events = wire(part, given(run, batch_on_page), run=[start.click], watch={files: 0}, cancel=cancel)
     touched: list[Any] = [parts["only"], *pair]
     light([component.input for component in touched], _show, [session, *touched], shown)
+    for event in events:
+        event.success(
+            guarded(_show_if_cancelled),
+            [parts["status"], session, *touched],
+            shown,
+            api_visibility="private",
+            show_progress="hidden",
+        )

@@ -32,7 +32,7 @@ from cvdemo.ui.wiring.guard import guarded
 
 NOTE = (
     f"Press the camera, allow it, and press Record. Every frame is searched on the server and kept nowhere. It ends "
-    f"after {LIVE_S:g} seconds; Record begins anew."
+    f"after {LIVE_S:g} seconds; Record begins anew. {LIVE_AT_ONCE} visitors' cameras run at once, others wait."
 )
 FRAME_S = 1.0  # for one frame; a slower one is shown with what was found
 FRAME_EVERY_S = 0.08  # between frames that the browser offers; most are dropped while one is searched

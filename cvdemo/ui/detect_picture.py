@@ -1,6 +1,6 @@
 """Detect on one picture: one scan, then sliders, class filter and views that answer at once from what it kept."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from cvdemo.detect.drawing import to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
-from cvdemo.limits import DETECT_S, STATE_S
+from cvdemo.limits import DETECT_S, QUICK_MEGAPIXELS, STATE_S
 from cvdemo.ui.detect_controls import LIVE, SEARCH, Choice, live_config, own_values, sliders
 from cvdemo.ui.detect_examples import build_examples
 from cvdemo.ui.detect_motion import build_motion
@@ -138,6 +138,18 @@ def build_picture(run: Run, choice: Choice) -> dict[str, Component]:
     return parts
 
 
+def lane_of(crop_by_crop: int, megapixels: int) -> Callable[[Sequence[Any]], Lane]:
+    """The lane of a run as `DetectRequest` has it; the numbers are places among the values that the browser sends."""
+
+    def lane(values: Sequence[Any]) -> Lane:
+        if max(crop_by_crop, megapixels) >= len(values):
+            return Lane.QUICK  # it is refused at once, as is what is no number
+        large = isinstance(values[megapixels], int | float) and values[megapixels] > QUICK_MEGAPIXELS
+        return Lane.SLOW if large or values[crop_by_crop] is True else Lane.QUICK
+
+    return lane
+
+
 def _wire(
     run: Run, session: gr.State, start: gr.Button, cancel: gr.Button, parts: dict[str, Component], motion: Part
 ) -> None:
@@ -145,10 +157,9 @@ def _wire(
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
     shown = [parts[name] for name in SHOWN]
     inputs = [parts[name] for name in ("image", "detector", "view", *LIVE, *SEARCH)]
-    slow_if = inputs.index(parts["crop_by_crop"])
     part = Part(
         name="detect",
-        lane=lambda values: Lane.SLOW if values[slow_if : slow_if + 1] == [True] else Lane.QUICK,
+        lane=lane_of(inputs.index(parts["crop_by_crop"]), inputs.index(parts["megapixels"])),
         inputs=inputs,
         needs=[parts["image"]],
         outputs=[*shown, session, parts["only"], *motion.outputs],

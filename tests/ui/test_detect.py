@@ -234,6 +234,19 @@ def test_several_pictures_give_a_gallery_and_a_zip(page: Page, server: str, tmp_
         assert json.loads(archive.read("coco.json"))["annotations"] == []
 
 
+def test_a_batch_can_be_cancelled_and_what_was_searched_is_shown(page: Page, server: str, tmp_path: Path) -> None:
+    page.goto(f"{server}/?tab=detect&detector=imagenet")
+    page.get_by_role("tab", name="Several").click()
+    pictures = [str(shutil.copy(example_picture("animals"), tmp_path / f"{number}.jpg")) for number in range(20)]
+    page.set_input_files("#detect-files input[type=file]", pictures)
+    status = page.locator("#detect-batch-status")
+    expect(status).to_contain_text("Picture 2 of 20")
+    page.click("#detect-batch-cancel")
+    expect(status).to_have_text("Cancelled; the pictures so far stay.")
+    expect(page.locator("#detect-gallery .grid-container button").first).to_be_visible()
+    assert page.locator("#detect-gallery .grid-container button").count() < 20
+
+
 def test_a_folder_is_searched_for_pictures(page: Page, server: str, tmp_path: Path) -> None:
     page.goto(f"{server}/?tab=detect&detector=haar")
     page.get_by_role("tab", name="Several").click()

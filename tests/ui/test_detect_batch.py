@@ -145,7 +145,17 @@ def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeyp
 
 def test_a_batch_that_was_cancelled_can_be_looked_at(files: list[str]) -> None:
     first = next(batch_on_page(Searches(), files[:3], "haar", 0.3, 0.3))
-    assert detect_batch._show(first[BATCH], None, 0.3, 0.3)[STATUS].startswith("**1 cat, 1 dog on 1 picture.**")
+    assert first[ONLY]["choices"] == [("cat (90%)", 0), ("dog (50%)", 1)]
+    gallery, line, table, *_ = detect_batch._show_if_cancelled("Cancelled; ...", first[BATCH], None, 0.3, 0.3)
+    assert len(gallery) == 1 and line == gr.skip() and len(table) == 2
+    whole = detect_batch._show_if_cancelled("**1 cat.**", first[BATCH], None, 0.3, 0.3)
+    assert all(value == gr.skip() for value in whole)
+
+
+def test_a_batch_of_which_nothing_can_be_read_says_so(files: list[str]) -> None:
+    output = last([files[3], files[3].replace("broken", "none")])
+    assert output[STATUS].startswith("**Nothing on 0 pictures.**") and len(output[STATUS].splitlines()) == 3
+    assert output[GALLERY] == [] and output[TABLE] == [] and output[ONLY]["choices"] == []
 
 
 @pytest.mark.parametrize(

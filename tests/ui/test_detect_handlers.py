@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from cvdemo.demo import Run, Step
+from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
@@ -209,3 +209,18 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     assert boxes["complete"] is (levels == 3)
     words = "Stopped at the limit of 60 s before the finest level: small objects may be missing."
     assert said == [words] * warnings
+
+
+@pytest.mark.parametrize(
+    ("values", "lane"),
+    [
+        ([False, 1.0], Lane.QUICK),
+        ([True, 1.0], Lane.SLOW),
+        ([False, 20], Lane.SLOW),
+        ([None, None], Lane.QUICK),
+        (["true", "20"], Lane.QUICK),
+        ([], Lane.QUICK),
+    ],
+)
+def test_crop_by_crop_and_large_levels_wait_in_the_slow_lane(values: list[Any], lane: Lane) -> None:
+    assert detect_picture.lane_of(0, 1)(values) is lane
