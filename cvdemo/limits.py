@@ -118,6 +118,9 @@ DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "size of 
 _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
 DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop takes longest")
+DETECT_BATCH_S = _limit("DETECT_BATCH_S", 180.0, "seconds", "for detections on several pictures; 30 take 5 to 20 s")
+MOTION_S = _limit("MOTION_S", 30.0, "seconds", "for the film of the windows in motion; it takes 2 to 5 s")
+LIVE_S = _limit("LIVE_S", 60, "seconds", "for a camera, which holds one core as long as it looks; it can begin again")
 DETECT_VIDEO_S = _limit("DETECT_VIDEO_S", 120.0, "seconds", "for a video; a frame takes about 0.1 s")
 DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")
 STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number of steps is planned to fit")
@@ -135,6 +138,7 @@ STEPS_AHEAD = _limit(
     "STEPS_AHEAD", 4, "steps", "that a job may be ahead of its reader; each may hold a preview of some megabytes"
 )
 CLOSING_S = _limit("CLOSING_S", 2.0, "seconds", "for running jobs to end when the program ends")
+LIVE_AT_ONCE = _limit("LIVE_AT_ONCE", 2, "cameras", "of all visitors together; the next one waits for its turn")
 QUICK_MEGAPIXELS = _limit(
     "QUICK_MEGAPIXELS", 4.0, "megapixels", "size of an enlarged picture in the quick lane; 9-5-5 takes 1.3 s for each"
 )
@@ -148,6 +152,15 @@ RAY_WAITING = _limit("RAY_WAITING", 20, "jobs", "that wait for each replica on R
 _group = "Results"
 DETECT_CANDIDATES = _limit(
     "DETECT_CANDIDATES", 1000, "windows", "of one pyramid level that are kept, best first; real pictures have fewer"
+)
+DETECT_PICTURES = _limit(
+    "DETECT_PICTURES", 30, "pictures", "that are searched at once; a session keeps 0.3 MB for each"
+)
+LIVE_MEGAPIXELS = _limit(
+    "LIVE_MEGAPIXELS", 2.5, "megapixels", "size of one frame of a camera; the page asks for 0.3, and some give 2.1"
+)
+LIVE_SIDE_PX = _limit(
+    "LIVE_SIDE_PX", 480, "px", "longer side at which a frame of a camera is searched; faces of 24 px are found in it"
 )
 UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "size of an enlarged picture")
 STYLE_ASPECT_RATIO = _limit(
@@ -229,6 +242,9 @@ CALL_BYTES = _limit(
     "size of a request other than an upload; it names pictures by their paths, so it is small",
 )
 TEXT_LENGTH = _limit("TEXT_LENGTH", 2000, "characters", "in one field; the longest class name has fewer than 40")
+FRAME_BYTES = _limit(
+    "FRAME_BYTES", MB, "bytes", "size of one frame of a camera, as text; 640 x 480 px take 0.1 MB, 1080p 0.6 MB"
+)
 FIELD_ITEMS = _limit("FIELD_ITEMS", 500, "values", "in one field; a film has at most 16 pairs")
 FIELD_SCALE = _limit(
     "FIELD_SCALE", 16, "times", "that a request may ask a picture to be enlarged; no network can do more"

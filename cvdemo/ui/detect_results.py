@@ -1,20 +1,26 @@
-"""What the Detect tab shows of a scan: a view of it, one line of status, the table of boxes and their files."""
+"""What the Detect tab shows of a scan: a view of it, what was counted, the table of boxes and their files."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from cvdemo.detect.candidates import Scan
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.drawing import draw_detections
-from cvdemo.detect.exports import csv_text, table_rows
+from cvdemo.detect.exports import TABLE_HEADERS, Boxes, coco_of_pictures, counts_in_words, csv_text, table_rows
 from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_map
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.ui.wiring.controls import save_download
 
 VIEWS = BOXES, SCORE_MAP, WINDOWS = ("Boxes", "Score map", "Windows")
+FILES = {"json": "JSON", "csv": "CSV", "coco": "COCO JSON"}
+PICTURE_NAME = "picture"  # in the files of one picture, whose name the page does not keep
+NO_FILE = gr.update(value=None, interactive=False)
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,11 @@ class Look:
     values: tuple[Any, ...]
 
 
-def present(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tuple[Any, ...]:
-    """The path of the picture, the status, the rows of the table, and the JSON and CSV files of the boxes."""
+def present(canvas: ImageArray, scan: Scan, found: Detections, look: Look, detector: str) -> tuple[Any, ...]:
+    """The path of the picture, the status, the rows of the table, and the files of `FILES`."""
     picture, note = _view(canvas, scan, found, look)
-    boxes = found.as_dict()
-    return save_png_quickly(picture), status(scan, found, note), table_rows(boxes), *box_files(boxes)
+    line, boxes = status(scan, found, detector, note), found.as_dict()
+    return save_png_quickly(picture), line, table_rows(boxes), *box_files(boxes, scan.labels)
 
 
 def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tuple[ImageArray, str]:
@@ -50,53 +56,93 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
         if not scan.levels:
             note = "OpenCV does not tell what its windows scored. "
         return draw_windows(canvas, scan), note
-    return draw_detections(canvas, found), _nothing_found(scan, found)
+    return draw_detections(canvas, found), _best_guess(scan, found)
 
 
-def status(scan: Scan, found: Detections, note: str | None = None) -> str:
-    """What was found, out of how much, in what time; without a note, that of the boxes."""
+def status(scan: Scan, found: Detections, detector: str, note: str | None = None) -> str:
+    """What was counted; then out of how much, in what time. Without a note, that of the boxes."""
     stopped = "" if scan.complete else "; stopped before the finest level"
-    counts = (
-        f"{len(scan.scores)} candidates from {scan.windows} windows on {len(scan.levels)} levels, "
-        f"scored in {scan.elapsed_ms:.0f} ms{stopped}."
-    )
-    note = _nothing_found(scan, found) if note is None else note
-    return f"**{count_boxes(len(found.scores))}.** {note}{counts}"
+    levels = f" on {len(scan.levels)} levels" if scan.levels else ""
+    took = f"scored in {scan.elapsed_ms:.0f} ms{stopped}"
+    counts = f"{len(scan.scores)} candidates from {scan.windows} windows{levels}, {took}."
+    note = _best_guess(scan, found) if note is None else note
+    return f"**{headline(found, detector)}.** {note}{counts}"
 
 
-def count_boxes(count: int) -> str:
+def headline(found: Detections, detector: str) -> str:
+    """What was found in words: counted where the detector counts, else the names and their places."""
+    if not len(found.scores):
+        return "Nothing found"
+    if DETECTORS[detector].counts:
+        return counts_in_words(found.as_dict())
+    return f"{places(len(found.scores))}: {', '.join(dict.fromkeys(found.labels))}"
+
+
+def places(count: int) -> str:
     """The number with its word."""
-    return f"{count} box" if count == 1 else f"{count} boxes"
+    return f"{count} place" if count == 1 else f"{count} places"
 
 
-def _nothing_found(scan: Scan, found: Detections) -> str:
-    """Where there is no box, the best that the network had to say."""
+def _best_guess(scan: Scan, found: Detections) -> str:
+    """Where there is no box, the best that the detector had to say."""
     if len(found.scores):
         return ""
     if not len(scan.scores):
-        return "The network recognises nothing here. "
+        return "The detector recognises nothing here. "
     best = int(scan.scores.argmax())
     return (
         f"The best guess is {scan.labels[scan.classes[best]]} with {scan.scores[best]:.0%}: lower the score to see it. "
     )
 
 
-def class_choices(scan: Scan) -> list[tuple[str, int]]:
-    """The classes found and their best scores, best first: (text, class index)."""
+def class_choices(scans: Sequence[Scan]) -> list[tuple[str, int]]:
+    """The classes found on pictures of one detector and their best scores, best first: (text, class index)."""
     best: dict[int, float] = {}
-    for index, score in zip(scan.classes.tolist(), scan.scores.tolist(), strict=True):
-        best[index] = max(score, best.get(index, 0.0))
+    for scan in scans:
+        for index, score in zip(scan.classes.tolist(), scan.scores.tolist(), strict=True):
+            best[index] = max(score, best.get(index, 0.0))
     ranked = sorted(best, key=lambda index: -best[index])
-    return [(f"{scan.labels[index]} ({best[index]:.0%})", index) for index in ranked]
+    return [(f"{scans[0].labels[index]} ({best[index]:.0%})", index) for index in ranked]
 
 
-def box_files(boxes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The boxes of `Detections.as_dict` for two buttons: JSON, the object of the API, and CSV."""
-    as_json = save_download("detections.json", json.dumps(boxes, indent=2).encode())
-    as_csv = save_download("detections.csv", csv_text(boxes).encode())
-    return gr.update(value=str(as_json), interactive=True), gr.update(value=str(as_csv), interactive=True)
+def box_files(boxes: Boxes, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """The boxes for the buttons of `FILES`: the object of the API, one line a box, and the form of COCO."""
+    texts = {
+        "detections.json": json.dumps(boxes, indent=2),
+        "detections.csv": csv_text(boxes),
+        "coco.json": json.dumps(coco_of_pictures([(PICTURE_NAME, boxes)], labels)),
+    }
+    return [offered(name, text.encode()) for name, text in texts.items()]
+
+
+def offered(name: str, data: bytes) -> dict[str, Any]:
+    """A download button's new file."""
+    return gr.update(value=str(save_download(name, data)), interactive=True)
 
 
 def save_png_quickly(picture: ImageArray) -> str:
     """The path of the picture as a PNG, packed fast rather than small: sliders wait for it."""
     return str(save_download("detections.png", png_bytes(picture, compress_level=1)))
+
+
+def box_table(elem_id: str, first: Sequence[str] = ()) -> gr.Dataframe:
+    """An empty table of boxes, with more columns before the usual ones."""
+    return gr.Dataframe(
+        headers=[*first, *TABLE_HEADERS],
+        datatype="str",
+        column_widths=["28%", "18%", "27%", "27%"] if not first else ["160px", "150px", "80px", "100px", "100px"],
+        label="Boxes, in pixels of your picture",
+        interactive=False,
+        max_height=260,
+        wrap=True,
+        elem_id=elem_id,
+    )
+
+
+def file_buttons(prefix: str, files: dict[str, str]) -> dict[str, Component]:
+    """Download buttons side by side, by the kind of their file."""
+    with gr.Row(elem_classes="tight"):
+        return {
+            kind: gr.DownloadButton(name, size="sm", min_width=90, interactive=False, elem_id=f"{prefix}-{kind}")
+            for kind, name in files.items()
+        }

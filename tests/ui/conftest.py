@@ -24,6 +24,7 @@ from tests.ui.forked_pages import PageProcess, start_page
 from tests.ui.page_server import Server, serve, serve_small
 
 expect.set_options(timeout=60_000)
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # drawn by Chromium; allowed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,7 +59,7 @@ def client(server: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
 def browser() -> Iterator[Browser]:
     installed = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox", *FAKE_CAMERA])
         yield chromium
         chromium.close()
 

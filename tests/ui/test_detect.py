@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.example_pictures import example_picture
+from cvdemo.ui.detect_examples import EXAMPLES
 from tests.ui.browser_steps import run_of, type_number
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 502 x 343 px
@@ -20,8 +23,10 @@ CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 
 
 @pytest.fixture
 def tab(page: Page, server: str) -> Page:
-    page.goto(f"{server}/?tab=detect")
+    """The way for one picture, with the detector whose weights the other demos share."""
+    page.goto(f"{server}/?tab=detect&detector=imagenet")
     expect(page.locator("#detect-run")).to_be_visible()
+    expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.35")
     return page
 
 
@@ -34,6 +39,12 @@ def detect(page: Page, name: str) -> None:
 def slide(page: Page, name: str, value: float) -> None:
     """Types a value into the number field of a slider."""
     type_number(page.locator(f"#DetectConfig-{name} input[type=number]"), value)
+
+
+def choose_example(page: Page, picture: str) -> None:
+    """Clicks on the first example of that picture."""
+    index = [example.picture for example in EXAMPLES].index(picture)
+    page.locator("#detect-examples .gallery button").nth(index).click()
 
 
 def rows(page: Page) -> Any:
@@ -52,30 +63,58 @@ def iou(a: Any, b: Any) -> float:
 
 def test_a_cheetah_is_boxed_once_and_listed(tab: Page) -> None:
     detect(tab, "cheetah")
-    expect(tab.locator("#detect-status")).to_contain_text("1 box.")
+    expect(tab.locator("#detect-status")).to_contain_text("1 place: cheetah.")
     expect(rows(tab)).to_have_count(1)
     expect(rows(tab)).to_contain_text("cheetah")
     expect(tab.locator("#detect-result img")).to_be_visible()
 
 
 def test_an_example_runs_at_one_click(tab: Page) -> None:
-    tab.locator("#tab-detect .gallery button").nth(1).click()
+    choose_example(tab, "lion")
     expect(rows(tab)).to_contain_text("lion")
+
+
+def test_an_example_brings_its_detector(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=detect&detector=haar")
+    expect(page.locator("#detect-told")).to_contain_text("as OpenCV found them in 2001")
+    choose_example(page, "coffee")
+    expect(page.locator("#detect-told")).to_contain_text("the best of 1,000 classes")
+    expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.35")
+    expect(page.locator("#detect-status")).to_contain_text("espresso")
+
+
+def test_another_detector_brings_its_own_sliders_and_runs(tab: Page) -> None:
+    detect(tab, "astronaut")
+    tab.locator("#DetectConfig-detector input").click()
+    tab.get_by_role("option", name="Haar").click()
+    expect(tab.locator("#detect-status")).to_contain_text("2 faces.")
+    for name in ("score_threshold", "nms_iou"):
+        expect(tab.locator(f"#DetectConfig-{name} input[type=number]")).to_have_value("0.3")
+    tab.locator("#detect-view label").nth(2).click()
+    expect(tab.locator("#detect-status")).to_contain_text("OpenCV does not tell")
+
+
+def test_a_link_with_a_detector_alone_takes_its_own_sliders(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=detect&detector=people_hog")
+    expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.3")
+    page.goto(f"{server}/?tab=detect&detector=people_hog&score_threshold=0.6")
+    expect(page.locator("#detect-told")).to_contain_text("Standing people")
+    expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.6")
 
 
 def test_sliders_act_at_once_without_another_scan(tab: Page) -> None:
     detect(tab, "chelsea")
-    expect(tab.locator("#detect-status")).to_contain_text("1 box.")
-    scored = re.compile(r"\d+ candidates from \d+ windows on \d+ levels, scored in [\d.]+ m?s")
+    expect(tab.locator("#detect-status")).to_contain_text("1 place: Egyptian Mau.")
+    scored = re.compile(r"\d+ candidates from \d+ windows.*scored in \d+ ms")
     before = scored.search(str(tab.locator("#detect-status").text_content()))
     slide(tab, "score_threshold", 0.1)
-    expect(tab.locator("#detect-status")).to_contain_text("2 boxes.")
+    expect(tab.locator("#detect-status")).to_contain_text("2 places: ")
     slide(tab, "nms_iou", 1)
-    expect(tab.locator("#detect-status")).not_to_contain_text("2 boxes.")
+    expect(tab.locator("#detect-status")).not_to_contain_text("2 places: ")
     after = scored.search(str(tab.locator("#detect-status").text_content()))
     assert before is not None and after is not None and after[0] == before[0]  # the same milliseconds
     slide(tab, "score_threshold", 0.9)
-    expect(tab.locator("#detect-status")).to_contain_text("0 boxes. The best guess is Egyptian Mau")
+    expect(tab.locator("#detect-status")).to_contain_text("Nothing found. The best guess is Egyptian Mau")
 
 
 def test_the_class_filter_shows_what_a_better_class_hid(tab: Page) -> None:
@@ -91,7 +130,7 @@ def test_the_class_filter_shows_what_a_better_class_hid(tab: Page) -> None:
 def test_the_views_differ(tab: Page) -> None:
     detect(tab, "lion")
     sources = [source(tab)]
-    for nth, note in ((1, "pooled over the levels"), (2, "the middle of a window")):
+    for nth, note in ((1, "red 100%"), (2, "the middle of a window")):
         tab.locator("#detect-view label").nth(nth).click()
         expect(tab.locator("#detect-status")).to_contain_text(note)
         sources.append(source(tab))
@@ -101,8 +140,8 @@ def test_the_views_differ(tab: Page) -> None:
 def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
     detect(tab, "chelsea")
     slide(tab, "score_threshold", 0.1)
-    expect(tab.locator("#detect-status")).to_contain_text("2 boxes.")
-    for kind in ("json", "csv"):
+    expect(tab.locator("#detect-status")).to_contain_text("2 places: ")
+    for kind in ("json", "csv", "coco"):
         with tab.expect_download() as download:
             tab.click(f"#detect-{kind}")
         download.value.save_as(tmp_path / f"boxes.{kind}")
@@ -112,6 +151,20 @@ def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
     assert len(listed) == len(lines) == 2
     assert [line["label"] for line in lines] == [entry["label"] for entry in listed]
     assert [float(line["x2"]) for line in lines] == [entry["xyxy"][2] for entry in listed]
+    coco = json.loads((tmp_path / "boxes.coco").read_text(encoding="utf-8"))
+    assert [box["score"] for box in coco["annotations"]] == [entry["score"] for entry in listed]
+
+
+def test_the_windows_move_in_a_film_which_goes_with_its_picture(tab: Page) -> None:
+    tab.locator("#detect-motion button").first.click()
+    tab.click("#detect-motion-run")
+    expect(tab.locator(".toast-body.error")).to_contain_text("detect something first")
+    detect(tab, "lion")
+    tab.click("#detect-motion-run")
+    expect(tab.locator("#detect-motion-status")).to_contain_text("seconds of film in")
+    expect(tab.locator("#detect-film video")).to_be_visible()
+    detect(tab, "cheetah")
+    expect(tab.locator("#detect-film video")).to_have_count(0)
 
 
 def downloaded(page: Page, path: Path) -> Any:
@@ -129,7 +182,7 @@ def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page, tmp_pat
     with run_of(tab, "chelsea"):
         tab.locator("#DetectConfig-crop_by_crop input").click()
     with run_of(tab, "astronaut"):
-        tab.locator("#tab-detect .gallery button").nth(3).click()
+        tab.set_input_files("#detect-image input[type=file]", example_picture("astronaut"))
     status = tab.locator("#detect-status")
     expect(status).to_contain_text(re.compile("Level [2-5] of 6"))
     tab.click("#detect-cancel")
@@ -156,8 +209,63 @@ def test_a_link_restores_the_settings(page: Page, server: str) -> None:
 
 def test_nothing_is_wider_than_a_phone(phone: Page, server: str) -> None:
     phone.goto(f"{server}/?tab=detect")
-    phone.locator("#tab-detect .gallery button").nth(0).click()
+    button = phone.locator("#detect-run").bounding_box()
+    assert button is not None and button["y"] + button["height"] <= 844  # in reach without scrolling
+    choose_example(phone, "cheetah")
     expect(phone.locator("#detect-status")).to_contain_text("scored in")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_several_pictures_give_a_gallery_and_a_zip(page: Page, server: str, tmp_path: Path) -> None:
+    page.goto(f"{server}/?tab=detect&detector=haar")
+    page.get_by_role("tab", name="Several").click()
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    pictures = [*map(example_picture, ("astronaut", "coffee")), str(tmp_path / "broken.jpg")]
+    page.set_input_files("#detect-files input[type=file]", pictures)
+    status = page.locator("#detect-batch-status")
+    expect(status).to_contain_text("2 faces on 2 pictures.")
+    expect(status).to_contain_text("broken.jpg: ")
+    expect(page.locator("#detect-gallery .grid-container button")).to_have_count(2)
+    type_number(page.locator("#detect-batch-score_threshold input[type=number]"), 1)
+    expect(status).to_contain_text("Nothing on 2 pictures.")
+    with page.expect_download() as download:
+        page.click("#detect-batch-zip")
+    download.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert "boxes/astronaut.jpg" in archive.namelist()
+        assert json.loads(archive.read("coco.json"))["annotations"] == []
+
+
+def test_a_batch_can_be_cancelled_and_what_was_searched_is_shown(page: Page, server: str, tmp_path: Path) -> None:
+    page.goto(f"{server}/?tab=detect&detector=imagenet")
+    page.get_by_role("tab", name="Several").click()
+    pictures = [str(shutil.copy(example_picture("animals"), tmp_path / f"{number}.jpg")) for number in range(20)]
+    page.set_input_files("#detect-files input[type=file]", pictures)
+    status = page.locator("#detect-batch-status")
+    expect(status).to_contain_text("Picture 2 of 20")
+    page.click("#detect-batch-cancel")
+    expect(status).to_have_text("Cancelled; the pictures so far stay.")
+    expect(page.locator("#detect-gallery .grid-container button").first).to_be_visible()
+    assert page.locator("#detect-gallery .grid-container button").count() < 20
+
+
+def test_a_folder_is_searched_for_pictures(page: Page, server: str, tmp_path: Path) -> None:
+    page.goto(f"{server}/?tab=detect&detector=haar")
+    page.get_by_role("tab", name="Several").click()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    shutil.copy(example_picture("astronaut"), folder / "one.jpg")
+    shutil.copy(example_picture("coffee"), folder / "two.jpg")
+    (folder / "notes.txt").write_text("no picture")
+    page.set_input_files("#tab-detect input[type=file][webkitdirectory]", folder)
+    expect(page.locator("#detect-batch-status")).to_contain_text("on 2 pictures.")
+
+
+def test_several_pictures_fit_a_phone(phone: Page, server: str) -> None:
+    phone.goto(f"{server}/?tab=detect&detector=haar")
+    phone.get_by_role("tab", name="Several").click()
+    phone.set_input_files("#detect-files input[type=file]", [example_picture("astronaut"), example_picture("coffee")])
+    expect(phone.locator("#detect-batch-status")).to_contain_text("on 2 pictures.")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -182,7 +290,7 @@ def test_the_endpoint_keeps_its_contract(client: Client) -> None:
 def test_the_endpoint_has_defaults_and_answers_in_pixels_of_what_was_sent(client: Client, tmp_path: Path) -> None:
     with Image.open(example_picture("cheetah")) as picture:
         picture.resize((2008, 1372)).save(tmp_path / "large.jpg")
-    path, found = client.predict(image=handle_file(tmp_path / "large.jpg"), api_name="/detect")
+    path, found = client.predict(image=handle_file(tmp_path / "large.jpg"), detector="imagenet", api_name="/detect")
     with Image.open(path) as picture:
         assert picture.width == 1280
     assert found["size_wh"] == [2008, 1372]

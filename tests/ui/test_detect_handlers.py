@@ -10,21 +10,23 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from cvdemo.demo import Run, Step
+from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import read_image
 from cvdemo.limits import DETECT_S
-from cvdemo.ui import detect, detect_results
-from cvdemo.ui.detect import LIVE, SEARCH, Session
+from cvdemo.ui import detect, detect_picture, detect_results
+from cvdemo.ui.detect_controls import LIVE, SEARCH, own_values
+from cvdemo.ui.detect_picture import Session
+from cvdemo.ui.detect_results import FILES
 from tests.helpers.png_files import save_png
 
 LEVELS = 3
-VALUES = [detect.own_values("imagenet").get(name, getattr(DetectConfig(), name)) for name in (*LIVE, *SEARCH)]
+VALUES = [own_values("imagenet").get(name, getattr(DetectConfig(), name)) for name in (*LIVE, *SEARCH)]
 CONTROLS = VALUES[: len(LIVE)]
 STATUS = 1  # places among a handler's outputs
-SESSION = 5
+SESSION = 6
 
 
 def scan_of(levels: int) -> Scan:
@@ -76,13 +78,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     for name in ("draw_detections", "draw_score_map", "draw_windows", "score_map", "png_bytes", "save_download"):
         count(detect_results, name)
-    for name in ("select", "to_canvas", "draw_detections"):
-        count(detect, name)
+    for module in (detect, detect_picture):
+        count(module, "to_canvas")
+    count(detect, "draw_detections")
+    count(detect_picture, "select")
     return counted
 
 
 def on_page(run: Run, picture: str, view: str = "Boxes") -> list[tuple[Any, ...]]:
-    return list(detect._detect_on_page(run, picture, "imagenet", view, *VALUES))
+    return list(detect_picture._detect_on_page(run, picture, "imagenet", view, *VALUES))
 
 
 def is_unchanged(outputs: tuple[Any, ...]) -> bool:
@@ -92,8 +96,8 @@ def is_unchanged(outputs: tuple[Any, ...]) -> bool:
 def test_each_level_is_drawn_and_written_once_and_nothing_after_the_last(picture: str, calls: Counter[str]) -> None:
     outputs = on_page(stand_in([]), picture)
     session = outputs[-1][SESSION]
-    assert is_unchanged(detect._show_if_moved("3 boxes.", session, "Boxes", [], *CONTROLS))
-    once = {"to_canvas": 1, "draw_detections": LEVELS, "png_bytes": LEVELS, "save_download": 3 * LEVELS}
+    assert is_unchanged(detect_picture._show_if_moved("3 boxes.", session, "Boxes", [], *CONTROLS))
+    once = {"to_canvas": 1, "draw_detections": LEVELS, "png_bytes": LEVELS, "save_download": (1 + len(FILES)) * LEVELS}
     assert calls == once  # no selection on the page, no score map: nobody asked for it
 
 
@@ -102,7 +106,7 @@ def test_the_chosen_view_takes_the_place_of_the_last_boxes(
     picture: str, calls: Counter[str], view: str, drawn: str
 ) -> None:
     outputs = on_page(stand_in([]), picture, view)
-    assert is_unchanged(detect._show_if_moved("", outputs[-1][SESSION], view, [], *CONTROLS))
+    assert is_unchanged(detect_picture._show_if_moved("", outputs[-1][SESSION], view, [], *CONTROLS))
     assert calls[drawn] == 1 and calls["draw_detections"] == LEVELS - 1
     assert calls["score_map"] == (view == "Score map")
 
@@ -110,10 +114,10 @@ def test_the_chosen_view_takes_the_place_of_the_last_boxes(
 def test_the_status_counts_windows_and_boxes_and_ends_with_the_summary(picture: str) -> None:
     lines = [output[STATUS] for output in on_page(stand_in([]), picture)]
     assert lines == [
-        "Level 1 of 3: 1 windows, 1 box",
-        "Level 1 of 3: 32 windows, 1 box",
-        "Level 2 of 3: 2 windows, 2 boxes",
-        "**3 boxes.** 3 candidates from 3 windows on 3 levels, scored in 5 ms.",
+        "Level 1 of 3: 1 windows. 1 place: cat",
+        "Level 1 of 3: 32 windows. 1 place: cat",
+        "Level 2 of 3: 2 windows. 2 places: cat",
+        "**3 places: cat.** 3 candidates from 3 windows on 3 levels, scored in 5 ms.",
     ]
 
 
@@ -129,37 +133,60 @@ def test_controls_that_moved_meanwhile_are_obeyed_after_the_run(picture: str, ca
     session = on_page(stand_in([]), picture)[-1][SESSION]
     calls.clear()
     moved = [0.95, *CONTROLS[1:]]
-    shown = detect._show_if_moved("3 boxes.", session, "Boxes", [], *moved)
-    assert shown[STATUS].startswith("**0 boxes.** The best guess is cat with 90%") and calls["draw_detections"] == 1
-    assert detect._show_if_moved("Cancelled; what was found stays.", session, "Boxes", [], *moved)[STATUS] == gr.skip()
-    assert detect._show_if_moved("", session, "Boxes", [1], *CONTROLS)[STATUS].startswith("**0 boxes.**")
-    assert is_unchanged(detect._show_if_moved("", None, "Boxes", [], *CONTROLS))
+    shown = detect_picture._show_if_moved("3 boxes.", session, "Boxes", [], *moved)
+    assert (
+        shown[STATUS].startswith("**Nothing found.** The best guess is cat with 90%") and calls["draw_detections"] == 1
+    )
+    assert (
+        detect_picture._show_if_moved("Cancelled; what was found stays.", session, "Boxes", [], *moved)[STATUS]
+        == gr.skip()
+    )
+    assert detect_picture._show_if_moved("", session, "Boxes", [1], *CONTROLS)[STATUS].startswith("**Nothing found.**")
+    assert is_unchanged(detect_picture._show_if_moved("", None, "Boxes", [], *CONTROLS))
 
 
 def test_a_run_that_was_cancelled_in_the_middle_shows_the_view_that_is_chosen(picture: str) -> None:
     session: Session = on_page(stand_in([]), picture, "Windows")[0][SESSION]
     assert session.look.view == "Boxes"
-    assert detect._show_if_moved("Cancelled.", session, "Windows", [], *CONTROLS)[0] != gr.skip()
+    assert detect_picture._show_if_moved("Cancelled.", session, "Windows", [], *CONTROLS)[0] != gr.skip()
 
 
 def test_the_score_map_is_computed_once_a_touch(picture: str, calls: Counter[str]) -> None:
     session = on_page(stand_in([]), picture)[-1][SESSION]
     calls.clear()
-    shown = detect._show(session, "Score map", [0], *CONTROLS)
+    shown = detect_picture._show(session, "Score map", [0], *CONTROLS)
     assert "red 100%; the highest here is 90%" in shown[STATUS]
     assert calls["score_map"] == calls["draw_score_map"] == calls["select"] == 1 and not calls["draw_detections"]
     calls.clear()
-    detect._show(session, "Boxes", [], *CONTROLS)
+    detect_picture._show(session, "Boxes", [], *CONTROLS)
     assert not calls["score_map"] and calls["draw_detections"] == 1
 
 
 def test_the_files_hold_what_the_table_shows(picture: str) -> None:
-    *_, (_, _, table, as_json, as_csv, _, _) = on_page(stand_in([]), picture)
+    *_, (_, _, table, as_json, as_csv, as_coco, *_) = on_page(stand_in([]), picture)
     listed = json.loads(Path(as_json["value"]).read_text(encoding="utf-8"))["detections"]
     lines = Path(as_csv["value"]).read_text(encoding="utf-8").splitlines()
     assert [entry["score"] for entry in listed] == pytest.approx([0.9, 0.7, 0.5], abs=1e-3)
     assert table[0] == ["cat", "90.0%", "0,0", "10,10"] and len(table) == len(listed) == len(lines) - 1 == 3
     assert lines[1] == "cat,0.9,0.0,0.0,10.0,10.0"
+    coco = json.loads(Path(as_coco["value"]).read_text(encoding="utf-8"))
+    assert [box["bbox"] for box in coco["annotations"]] == [[0, 0, 10, 10], [20, 0, 10, 10], [40, 0, 10, 10]]
+
+
+def test_a_detector_that_counts_says_how_many_of_what(picture: str) -> None:
+    *_, (_, line, *_) = detect_picture._detect_on_page(stand_in([]), picture, "haar", "Boxes", *VALUES)
+    assert line.startswith("**3 cats.** 3 candidates")
+
+
+def test_filter_and_sliders_act_on_picture_table_and_files_alike(picture: str) -> None:
+    session = on_page(stand_in([]), picture)[-1][SESSION]
+    moved = [0.6, *CONTROLS[1:]]
+    png, _, table, as_json, as_csv, as_coco = detect_picture._show(session, "Boxes", [0], *moved)
+    assert len(table) == len(json.loads(Path(as_json["value"]).read_text())["detections"]) == 2
+    assert len(Path(as_csv["value"]).read_text().splitlines()) - 1 == 2
+    assert len(json.loads(Path(as_coco["value"]).read_text())["annotations"]) == 2
+    none = detect_picture._show(session, "Boxes", [1], *moved)
+    assert none[2] == [] and not np.array_equal(read_image(png), read_image(none[0]))
 
 
 def test_the_endpoint_draws_once_and_asks_for_what_it_was_given(picture: str, calls: Counter[str]) -> None:
@@ -182,3 +209,18 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     assert boxes["complete"] is (levels == 3)
     words = "Stopped at the limit of 60 s before the finest level: small objects may be missing."
     assert said == [words] * warnings
+
+
+@pytest.mark.parametrize(
+    ("values", "lane"),
+    [
+        ([False, 1.0], Lane.QUICK),
+        ([True, 1.0], Lane.SLOW),
+        ([False, 20], Lane.SLOW),
+        ([None, None], Lane.QUICK),
+        (["true", "20"], Lane.QUICK),
+        ([], Lane.QUICK),
+    ],
+)
+def test_crop_by_crop_and_large_levels_wait_in_the_slow_lane(values: list[Any], lane: Lane) -> None:
+    assert detect_picture.lane_of(0, 1)(values) is lane

@@ -87,6 +87,13 @@ class Place:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
+def _end_stream(event: queueing.Event) -> None:
+    """Ends the wait for a camera's next frame, which gradio would go on with until its time limit."""
+    if event.streaming:
+        event.closed = True
+        event.signal.set()
+
+
 class FairQueue(queueing.Queue):
     """Gradio's queue; `max_size` bounds the jobs of each lane."""
 
@@ -195,6 +202,7 @@ class FairQueue(queueing.Queue):
         for key, place in list(self.places.items()):
             if place.event.session_hash == session_hash or key == event_id:
                 place.stop.set()
+                _end_stream(place.event)
         await super().clean_events(session_hash=session_hash, event_id=event_id)
 
     async def _keep_order(self) -> None:

@@ -13,8 +13,12 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.errors import brief
-from cvdemo.limits import FIELD_ITEMS, TEXT_LENGTH
-from cvdemo.ui.serving.uploads import refuse_files, uploaded_path
+from cvdemo.limits import FIELD_ITEMS, FRAME_BYTES, TEXT_LENGTH
+from cvdemo.ui.serving.uploads import refusal, refuse_files, uploaded_path
+
+FRAME_PREFIX = "data:image/jpeg;base64,"
+FILE_NAME_LENGTH = 255  # of most file systems
+_FILE = {"_type": "gradio.FileData"}
 
 
 def wrong(message: str) -> gr.Error:
@@ -32,19 +36,46 @@ def checked(blocks: Sequence[Any], values: Sequence[Any]) -> list[Any]:
         raise wrong(f"The call needs {len(blocks)} values, got {len(values)}.")
     pairs = list(zip(blocks, values[: len(blocks)], strict=True))
     for block, value in pairs:
-        if not block.stateful and not isinstance(block, gr.Image):
+        if not block.stateful and not isinstance(block, gr.Image | gr.File | gr.UploadButton):
             _refuse_floods(block, value)
             refuse_files(value)
     return [value if block.stateful else _checked(block, value) for block, value in pairs]
 
 
 def _checked(block: Component, value: Any) -> Any:
+    if isinstance(block, gr.Image) and block.streaming:
+        return None if value is None else {"url": _frame(value)}
     if isinstance(block, gr.Image):
-        return None if value is None else {"path": uploaded_path(value), "meta": {"_type": "gradio.FileData"}}
+        return None if value is None else {"path": uploaded_path(value), "meta": _FILE}
+    if isinstance(block, gr.File | gr.UploadButton) and value is not None:
+        return _files(block, value)
     for kind, check in CHECKS.items():
         if isinstance(block, kind):
             check(block, value)
     return value
+
+
+def _frame(value: Any) -> str:
+    """The data URL of one frame of a camera, the only picture that comes as text."""
+    url = value.get("url") if isinstance(value, Mapping) else None
+    if not isinstance(url, str) or not url.startswith(FRAME_PREFIX):
+        raise refusal()
+    if len(url) > FRAME_BYTES:
+        raise wrong(f"A frame of the camera has {len(url)} bytes; the limit is {FRAME_BYTES}.")
+    return url
+
+
+def _files(block: Component, value: Any) -> list[dict[str, Any]]:
+    """The uploads of a field of several files: nothing but their paths and names."""
+    items = value if isinstance(value, list) else [value]
+    if len(items) > FIELD_ITEMS:
+        raise wrong(f"{label_of(block)} takes {FIELD_ITEMS} files at most, got {len(items)}.")
+    return [{"path": uploaded_path(item), "orig_name": _file_name(item), "meta": _FILE} for item in items]
+
+
+def _file_name(item: Any) -> str | None:
+    name = item.get("orig_name") if isinstance(item, Mapping) else None
+    return name[:FILE_NAME_LENGTH] if isinstance(name, str) else None
 
 
 def label_of(block: Component) -> str:

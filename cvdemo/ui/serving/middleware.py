@@ -44,7 +44,7 @@ NOT_USED_HERE = "There is nothing at this address."
 TOO_MANY_STREAMS = "Too many tabs of this page are open at your address."
 WRONG_CALL = "The call is not of the form that this address takes."
 # Parts of gradio that this page does not use, and which write files, read them, or run functions of fields.
-NOT_USED = ("deep_link", "process_recording", "component_server", "proxy=", "vibe-", "undo-vibe", "stream/", "dev/")
+NOT_USED = ("deep_link", "process_recording", "component_server", "proxy=", "vibe-", "undo-vibe", "dev/")
 STREAMS = ("heartbeat/", "queue/data", "call/", "upload_progress")
 
 log = logging.getLogger(__name__)
@@ -136,12 +136,25 @@ class OnlyUsedRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = _route(scope)
-        if route.startswith(NOT_USED) or scope.get("path", "").startswith("/monitoring"):
+        if route.startswith(NOT_USED) or scope.get("path", "").startswith("/monitoring") or _is_other_stream(scope):
             await _answer(send, 404, NOT_USED_HERE)
         elif route.startswith(("file=", "file/")) and not await anyio.to_thread.run_sync(_is_of_the_page, route[5:]):
             await _answer(send, 403, NOT_SERVED)
         else:
             await self.app(scope, receive, send)
+
+
+def _is_other_stream(scope: Scope) -> bool:
+    """Whether it asks for a stream, but not to send a frame of a camera that is on, or its end.
+
+    The route would put other values into any job that has not begun, whatever its lane.
+    """
+    route = _route(scope)
+    if not route.startswith("stream/"):
+        return False
+    event_id, _, rest = route.removeprefix("stream/").rstrip("/").partition("/")
+    event = scope["app"].get_blocks()._queue.event_ids_to_events.get(event_id)
+    return scope.get("method") != "POST" or rest not in ("", "close") or event is None or not event.streaming
 
 
 def _is_of_the_page(path: str) -> bool:

@@ -62,8 +62,8 @@ def uploaded_path(payload: Any) -> str:
         raise refusal() from error
 
 
-def read_upload(path: str) -> bytes:
-    """What is in a picture file, read with the limit of an upload.
+def read_upload(path: str, what: str = "picture") -> bytes:
+    """What is in a picture file, or in another one that `what` names, read with the limit of an upload.
 
     Raises:
         InputError: there is no such file any more, or it is larger than an upload may be.
@@ -72,9 +72,9 @@ def read_upload(path: str) -> bytes:
         with open_regular(path) as file:
             data = file.read(UPLOAD_BYTES + 1)
     except OSError as error:
-        raise InputError(NOT_UPLOADED) from error
+        raise InputError(NOT_UPLOADED.replace("picture", what)) from error
     if len(data) > UPLOAD_BYTES:
-        raise InputError(f"The picture file is larger than {UPLOAD_BYTES >> 20} MB.")
+        raise InputError(f"The {what} file is larger than {UPLOAD_BYTES >> 20} MB.")
     return data
 
 

@@ -59,7 +59,7 @@ def on_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def place(name: str) -> Place:
-    event = SimpleNamespace(_id=name, session_hash="s", fn=SimpleNamespace(outputs=[1, 2]), alive=True)
+    event = SimpleNamespace(_id=name, session_hash="s", fn=SimpleNamespace(outputs=[1, 2]), alive=True, streaming=False)
     return Place(cast(Any, event), "s", "192.0.2.1", lane=Lane.QUICK, own_session=False)
 
 
@@ -250,7 +250,7 @@ DOWNLOADS: dict[str, Any] = {
     "latent": lambda: sample_picks.latent_file(A, [0.5] * 20),
     "strip": lambda: sample_explore.interpolate_on_page(STRIP, PICKS, 3),
     "boxes": lambda: detect_results.save_png_quickly(NOISE),
-    "boxes as JSON": lambda: detect_results.box_files(BOXES.as_dict()),
+    "boxes as JSON": lambda: detect_results.box_files(BOXES.as_dict(), ["lion"]),
     "walk": lambda: sample_api.walk_endpoint(WALKED, seconds=FILM.seconds, fps=FILM.fps),
     "walk on the page": lambda: list(
         sample_explore.walk_on_page(WALKED, PICKS, "dcgan_anime", 0, 1.0, *_walk_values()),

@@ -1,0 +1,92 @@
+"""What all ways of detecting on the page share: the detector, its own sliders, and which setting acts when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.config import settings_of
+from cvdemo.detect.detector import DETECTORS
+from cvdemo.detect.selection import DetectConfig
+from cvdemo.ui.wiring.controls import control, light
+
+SLIDERS = ("score_threshold", "nms_iou")  # each detector has its own defaults
+LIVE = (*SLIDERS, "suppression", "fit_boxes", "one_name")  # act on the kept candidates
+SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyramid_factor", "crop_by_crop")
+WHAT_YOU_SEE = {
+    "objects": "A box round each person, animal, vehicle, bottle, piece of furniture: 20 classes, each thing counted.",
+    "face": "A box round each face from 24 pixels on, turned and tilted ones too, each counted.",
+    "bccd": "A box round each red cell, white cell and platelet in a stained blood smear, each counted.",
+    "imagenet": "A name and a place for the best of 1,000 classes. Several things of a class may be one box.",
+    "haar": "Frontal faces as OpenCV found them in 2001: the cascade to compare with.",
+    "people_hog": "Standing people as OpenCV found them in 2005: the detector to compare with.",
+}
+
+
+def own_values(detector: str) -> dict[str, float]:
+    """The detector's own values of what it has its own for, by the names of the controls."""
+    config = DetectConfig(detector=detector)
+    own = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+    return own | {"max_upscale": config.kind.max_upscale}
+
+
+def live_config(detector: str, values: tuple[Any, ...]) -> DetectConfig:
+    """The settings that choose among what a detector has kept; `values` are those of `LIVE`."""
+    return DetectConfig(detector=detector, **dict(zip(LIVE, values, strict=True)))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The detector that is chosen, for all ways of detecting.
+
+    Attributes:
+        detector: the dropdown. told: the line on what the visitor will see.
+    """
+
+    detector: Any
+    told: gr.Markdown
+
+    def sets(self, *groups: Mapping[str, Component]) -> None:
+        """Wires it: another choice is described, and controls of these names get the detector's own values.
+
+        A link may have set the detector and the controls: those change only where they stand as at first.
+        """
+        controls = [(name, control) for group in groups for name, control in group.items()]
+        components = [control for _, control in controls]
+
+        def own(detector: str) -> list[Any]:
+            values = own_values(detector)
+            return [values[name] for name, _ in controls]
+
+        first = own(DetectConfig.detector)
+
+        def described(detector: str, *values: float) -> list[Any]:
+            return [WHAT_YOU_SEE[detector], *(own(detector) if list(values) == first else [gr.skip()] * len(first))]
+
+        light([self.detector.input], own, [self.detector], components)
+        light([self.detector.change], described, [self.detector, *components], [self.told, *components])
+
+
+def detector_choice() -> Choice:
+    """The dropdown of detectors by their titles, and one line on what the visitor will see."""
+    titles = [(kind.title, name) for name, kind in DETECTORS.items()]
+    detector = control(DetectConfig, "detector", choices=titles, label="Look for", info=None)
+    told = gr.Markdown(WHAT_YOU_SEE[DetectConfig.detector], elem_id="detect-told", elem_classes="method-note")
+    return Choice(detector, told)
+
+
+def sliders(prefix: str = "DetectConfig") -> dict[str, Component]:
+    """Score and overlap at the default detector's own values; the prefix begins their element ids."""
+    own = own_values(DetectConfig.detector)
+    return {
+        name: control(DetectConfig, name, value=own[name], info=None, min_width=140, elem_id=f"{prefix}-{name}")
+        for name in SLIDERS
+    }
+
+
+def open_number(name: str) -> gr.Number:
+    """A hidden field of the endpoint for a setting that may be left to the detector."""
+    described = settings_of(DetectConfig)[name]
+    return gr.Number(None, label=described.label, minimum=described.minimum, maximum=described.maximum, visible=False)

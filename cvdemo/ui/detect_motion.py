@@ -1,0 +1,71 @@
+"""The windows in motion: a short film of the window that slides over each level of the picture on the page."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.detect.motion import MOTION_FPS, windows_in_motion
+from cvdemo.detect.selection import select
+from cvdemo.errors import InputError
+from cvdemo.limits import MOTION_S
+from cvdemo.ops.video import Film
+from cvdemo.runtime import Deadline
+from cvdemo.ui.detect_controls import live_config
+from cvdemo.ui.serving.results import download_path
+from cvdemo.ui.wiring.controls import took
+from cvdemo.ui.wiring.parts import Part, wire
+
+NOTE = (
+    "What “sliding” means, seen: the window passes over the picture in every size, the largest first. Its frame, and "
+    "the dot that it leaves, have the colour of its score; at the end stand the boxes that are kept. The scan itself "
+    "does all windows of a size at once."
+)
+TOLD_EVERY = 20  # frames, between two changes of the status
+
+
+def motion_on_page(session: Any, only: list[int] | None, *values: Any) -> Iterator[tuple[Any, str]]:
+    """Film and status; while frames are drawn only the status changes. It ends with the boxes as they stand."""
+    if session is None:
+        raise InputError("There is nothing to show yet: detect something first.")
+    if not session.scan.levels:
+        raise InputError("OpenCV does not tell what its windows scored; choose another detector to see them move.")
+    started, clock, path = time.monotonic(), Deadline(MOTION_S), download_path("windows_in_motion.mp4")
+    found = select(session.scan, live_config(session.detector, values), tuple(only or ()))
+    with Film(path, MOTION_FPS) as film:
+        for frame in windows_in_motion(session.canvas, session.scan, found):
+            film.add(frame)
+            if film.frames % TOLD_EVERY == 1:
+                yield gr.skip(), f"Frame {film.frames}"
+            if clock.expired:
+                break
+    yield str(path), took((time.monotonic() - started) * 1000, f"{film.frames / MOTION_FPS:.0f} seconds of film")
+
+
+def build_motion(session: gr.State, controls: Sequence[Component]) -> Part:
+    """Draws the accordion; its film is of the scan that the session keeps, `controls` are the filter and those of LIVE.
+
+    A run that changes the scan has to empty the outputs of the part, which is to be its child.
+    """
+    with gr.Accordion("The windows in motion", open=False, elem_id="detect-motion"), gr.Row():
+        with gr.Column(min_width=280, scale=1):
+            gr.Markdown(NOTE, elem_classes="method-note")
+            with gr.Row():
+                start = gr.Button("Show the film", variant="primary", elem_id="detect-motion-run")
+                cancel = gr.Button("Cancel", elem_id="detect-motion-cancel", min_width=80, scale=0)
+        with gr.Column(min_width=280, scale=2):
+            film = gr.Video(
+                label="The windows in motion",
+                interactive=False,
+                autoplay=True,
+                loop=True,
+                height=360,
+                buttons=["download"],
+                elem_id="detect-film",
+            )
+            status = gr.Markdown(elem_id="detect-motion-status", elem_classes="status")
+    part = Part(name="detect-motion", inputs=[session, *controls], outputs=[film, status], status=status)
+    wire(part, motion_on_page, run=[start.click], cancel=cancel, automatic=False, show_progress_on=film)
+    return part

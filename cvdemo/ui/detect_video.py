@@ -1,0 +1,91 @@
+"""Detect on a short video: boxes on every frame, as a film to look at and to download."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.demo import Lane, Run, Step
+from cvdemo.detect.run import DetectVideoRequest
+from cvdemo.detect.selection import DetectConfig
+from cvdemo.detect.video import DetectedVideo
+from cvdemo.errors import InputError
+from cvdemo.limits import DETECT_VIDEO_S, VIDEO_S
+from cvdemo.ui.detect_controls import Choice, sliders
+from cvdemo.ui.serving.uploads import read_upload
+from cvdemo.ui.wiring.controls import given, named, picture_output, save_download, took
+from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
+
+NOTE = f"Boxes are drawn on every frame and kept steady. The first {VIDEO_S:g} seconds of a video are searched."
+
+
+def video_on_page(
+    run: Run, path: str | None, detector: str, score: float, overlap: float
+) -> Iterator[tuple[Any, Any, str]]:
+    """Preview, film and status after each frame that has something new to show."""
+    if path is None:
+        raise InputError("Please choose a video first.")
+    started = time.monotonic()
+    config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap)
+    request = DetectVideoRequest(video=read_upload(path, "video"), config=config, time_limit_s=DETECT_VIDEO_S)
+    for step in run(request):
+        if step.result is None:
+            yield gr.skip() if step.preview is None else step.preview, gr.skip(), _progress(step)
+            continue
+        film = save_download(named("detections", "mp4", step), step.result.mp4)
+        yield (
+            gr.update(value=None, visible=False),
+            gr.update(value=str(film), visible=True),
+            _summary(step.result, (time.monotonic() - started) * 1000),
+        )
+
+
+def _progress(step: Step[DetectedVideo]) -> str:
+    left = "" if step.seconds_left is None else f", about {step.seconds_left:.0f} s left"
+    return f"Frame {step.done} of {step.total}{left}"
+
+
+def _summary(result: DetectedVideo, elapsed_ms: float) -> str:
+    """What was found at once at most, how much was searched, in what time, and what is missing."""
+    said = f"**{result.in_words}** at once at most. " if result.most_at_once else "**Nothing found.** "
+    done = took(elapsed_ms, f"{result.frames} frames, {result.seconds:.1f} s of film")
+    return " ".join([f"{said}{done}.", *result.notes])
+
+
+def build_video(run: Run, choice: Choice) -> dict[str, Component]:
+    """Draws the way for a video; returns its pair of sliders."""
+    with gr.Row():
+        with gr.Column(min_width=300):
+            video = gr.Video(label="Your video", sources=["upload"], height=240, elem_id="detect-video")
+            with gr.Row():
+                start = gr.Button("Detect on the video", variant="primary", elem_id="detect-video-run")
+                cancel = gr.Button("Cancel", elem_id="detect-video-cancel", min_width=80, scale=0)
+            pair = sliders("detect-video")
+            gr.Markdown(NOTE, elem_classes="method-note")
+        with gr.Column(min_width=300, scale=2):
+            status = gr.Markdown(elem_id="detect-video-status", elem_classes="status")
+            preview = picture_output("The frame that is searched", elem_id="detect-video-preview", height=420)
+            film = gr.Video(
+                label="With boxes",
+                interactive=False,
+                autoplay=True,
+                visible=False,
+                height=420,
+                buttons=["download"],
+                elem_id="detect-video-film",
+            )
+    part = Part(
+        name="detect-video",
+        lane=Lane.SLOW,
+        inputs=[video, choice.detector, *pair.values()],
+        needs=[video],
+        outputs=[preview, film, status],
+        empty={preview: gr.update(value=None, visible=True), film: gr.update(value=None, visible=False)},
+        status=status,
+        cancelled_text="Cancelled; the last frame stays.",
+    )
+    watch = {video: 0, **dict.fromkeys([choice.detector, *pair.values()], SETTLED_MS)}
+    wire(part, given(run, video_on_page), run=[start.click], watch=watch, cancel=cancel, automatic=False)
+    return pair

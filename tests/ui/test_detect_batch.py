@@ -1,0 +1,205 @@
+"""Several pictures at once with a stand-in for the network: what is searched, kept, shown, written and refused."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from cvdemo.demo import Step
+from cvdemo.detect.candidates import LevelScores, Scan
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.selection import select
+from cvdemo.errors import InputError
+from cvdemo.images import read_image
+from cvdemo.ui import detect_batch
+from cvdemo.ui.detect_batch import Batch, batch_on_page, chosen_pictures, unique_names
+from cvdemo.ui.serving.field_values import checked
+from tests.helpers.png_files import save_png
+
+GALLERY, STATUS, TABLE, ZIP, CSV, COCO, BATCH, ONLY = range(8)
+
+
+def scan_of(size_wh: tuple[int, int]) -> Scan:
+    """Two boxes apart, a cat of 90 % and a dog of 50 %."""
+    boxes = np.array([[0, 0, 10, 10], [20, 0, 30, 10]], np.float32)
+    level = LevelScores((32, 32), np.full((1, 1), 0.9, np.float32), 32, 32, 16)
+    scores, classes = np.array([0.9, 0.5], np.float32), np.array([0, 1])
+    return Scan(size_wh, ["cat", "dog"], (level,), boxes, boxes, scores, classes, 1, 500.0, True)
+
+
+class Searches:
+    """A stand-in that finds the same in every picture and keeps the requests."""
+
+    def __init__(self) -> None:
+        self.requests: list[DetectRequest] = []
+
+    def __call__(self, request: DetectRequest) -> Iterator[Step[Any]]:
+        self.requests.append(request)
+        scan = scan_of((request.image.shape[1], request.image.shape[0]))
+        yield Step(done=1, total=1, result=DetectResult(scan, select(scan, request.config)))
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Three pictures, two of one name in two folders, and a broken one."""
+    folder = tmp_path / "files"
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    paths = [folder / "a" / "cat.png", folder / "b" / "cat.png", folder / "b" / "dog.png"]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_png(np.full((48, 64 + number, 3), 40 * number, np.uint8), path)
+    broken = folder / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8 no picture")
+    return [str(path) for path in (*paths, broken)]
+
+
+def last(files: list[str], searches: Searches | None = None) -> tuple[Any, ...]:
+    return list(batch_on_page(searches or Searches(), files, "haar", 0.3, 0.3))[-1]
+
+
+def content(update: dict[str, Any]) -> bytes:
+    return Path(update["value"]).read_bytes()
+
+
+def test_every_picture_is_a_request_and_the_status_goes_on(files: list[str]) -> None:
+    searches = Searches()
+    outputs = list(batch_on_page(searches, files, "haar", 0.3, 0.3))
+    assert [output[STATUS] for output in outputs[:-1]] == [
+        "Picture 1 of 4: broken.jpg", "Picture 2 of 4: cat.png", "Picture 3 of 4: cat.png",
+    ]  # fmt: skip
+    assert all(output[GALLERY] == gr.skip() for output in outputs[:-1])
+    assert [request.image.shape[1] for request in searches.requests] == [64, 65, 66]
+    assert all(request.config.detector == "haar" and 0 < (request.time_limit_s or 0) <= 180
+               for request in searches.requests)  # fmt: skip
+
+
+def test_a_bad_picture_is_named_and_stops_nothing(files: list[str]) -> None:
+    output = last(files)
+    first, refused = output[STATUS].splitlines()
+    assert first == "**3 cats, 3 dogs on 3 pictures.** Scored in 1.5 s."
+    assert refused.startswith("- broken.jpg: The file is not a picture that can be read")
+    assert len(output[GALLERY]) == 3
+
+
+def test_a_fault_of_the_page_is_no_bad_picture(files: list[str]) -> None:
+    def fails(request: DetectRequest) -> Iterator[Step[Any]]:
+        raise RuntimeError("the network is broken")
+        yield
+
+    with pytest.raises(RuntimeError, match="the network is broken"):
+        list(batch_on_page(fails, files, "haar", 0.3, 0.3))
+
+
+def test_zip_table_and_files_hold_the_same_boxes_under_names_that_differ(files: list[str]) -> None:
+    output = last(files)
+    names = ["cat.png", "cat_2.png", "dog.png"]
+    assert [row[0] for row in output[TABLE]] == [name for name in names for _ in range(2)]
+    archive = zipfile.ZipFile(io.BytesIO(content(output[ZIP])))
+    assert sorted(archive.namelist()) == [
+        "boxes/cat.jpg", "boxes/cat_2.jpg", "boxes/dog.jpg", "coco.json", "detections.csv",
+    ]  # fmt: skip
+    assert archive.read("detections.csv") == content(output[CSV])
+    assert archive.read("coco.json") == content(output[COCO])
+    lines = list(csv.DictReader(io.StringIO(content(output[CSV]).decode())))
+    coco = json.loads(content(output[COCO]))
+    assert [line["file"] for line in lines] == [name for name in names for _ in range(2)]
+    assert [image["file_name"] for image in coco["images"]] == names and len(coco["annotations"]) == 6
+    assert [image["width"] for image in coco["images"]] == [64, 65, 66]
+    assert read_image(archive.read("boxes/cat.jpg")).shape == (48, 64, 3)
+
+
+def test_sliders_and_filter_act_on_all_of_it_without_a_run(files: list[str]) -> None:
+    batch: Batch = last(files)[BATCH]
+    gallery, status, table, archive, as_csv, as_coco = detect_batch._show(batch, None, 0.8, 0.3)
+    assert status.startswith("**3 cats on 3 pictures.**") and len(table) == 3
+    assert len(json.loads(content(as_coco))["annotations"]) == len(content(as_csv).splitlines()) - 1 == 3
+    assert zipfile.ZipFile(io.BytesIO(content(archive))).read("coco.json") == content(as_coco)
+    assert gallery[0][1] == "cat.png: 1 cat"
+    only_dogs = detect_batch._show(batch, [1], 0.3, 0.3)
+    assert only_dogs[1].startswith("**3 dogs on 3 pictures.**")
+    assert Path(only_dogs[0][0][0]).read_bytes() != Path(gallery[0][0]).read_bytes()
+    assert all(value == gr.skip() for value in detect_batch._show(None, None, 0.3, 0.3))
+
+
+def test_the_classes_of_all_pictures_can_be_chosen(files: list[str]) -> None:
+    assert last(files)[ONLY]["choices"] == [("cat (90%)", 0), ("dog (50%)", 1)]
+
+
+def test_a_session_keeps_little(files: list[str]) -> None:
+    batch: Batch = last(files)[BATCH]
+    assert all(picture.scan.levels == () and len(picture.jpeg) < 2000 for picture in batch.pictures)
+
+
+def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detect_batch, "DETECT_BATCH_S", 1e-6)
+    (output,) = batch_on_page(Searches(), files[:3], "haar", 0.3, 0.3)
+    assert output[STATUS] == "**1 cat, 1 dog on 1 picture.** Scored in 0.5 s. 2 pictures not searched."
+
+
+def test_a_batch_that_was_cancelled_can_be_looked_at(files: list[str]) -> None:
+    first = next(batch_on_page(Searches(), files[:3], "haar", 0.3, 0.3))
+    assert first[ONLY]["choices"] == [("cat (90%)", 0), ("dog (50%)", 1)]
+    gallery, line, table, *_ = detect_batch._show_if_cancelled("Cancelled; ...", first[BATCH], None, 0.3, 0.3)
+    assert len(gallery) == 1 and line == gr.skip() and len(table) == 2
+    whole = detect_batch._show_if_cancelled("**1 cat.**", first[BATCH], None, 0.3, 0.3)
+    assert all(value == gr.skip() for value in whole)
+
+
+def test_a_batch_of_which_nothing_can_be_read_says_so(files: list[str]) -> None:
+    output = last([files[3], files[3].replace("broken", "none")])
+    assert output[STATUS].startswith("**Nothing on 0 pictures.**") and len(output[STATUS].splitlines()) == 3
+    assert output[GALLERY] == [] and output[TABLE] == [] and output[ONLY]["choices"] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (None, "Please choose some pictures first"),
+        (["notes.txt", ".hidden.jpg", "Thumbs.db"], "Please choose some pictures first"),
+        ([f"{number}.jpg" for number in range(31)], "These are 31 pictures; the limit is 30."),
+    ],
+)
+def test_none_or_too_many_is_one_sentence(names: list[str] | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        chosen_pictures(names)
+
+
+def test_of_a_folder_only_pictures_are_taken_by_name() -> None:
+    assert chosen_pictures(["/f/b.JPG", "/f/a.png", "/f/readme.md", "/f/._a.png"]) == ["/f/a.png", "/f/b.JPG"]
+
+
+def test_names_are_made_unique_by_their_stem() -> None:
+    assert unique_names(["a.png", "a.jpg", "b.png", "a.jpg"]) == ["a.png", "a_2.jpg", "b.png", "a_3.jpg"]
+
+
+def test_of_a_list_of_files_only_uploads_and_their_names_are_taken(files: list[str]) -> None:
+    field = gr.File(file_count="multiple", label="Your pictures")
+    sent = [{"path": path, "orig_name": "x" * 1000, "url": "u" * 5000, "meta": {"a": "b"}} for path in files]
+    (taken,) = checked([field], [sent])
+    assert [item["path"] for item in taken] == files
+    assert all(set(item) == {"path", "orig_name", "meta"} and len(item["orig_name"]) == 255 for item in taken)
+    assert checked([field], [None]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ([{"path": "/etc/passwd"}], "has to be uploaded"),
+        ([{"url": "https://example.org/a.jpg"}], "has to be uploaded"),
+        (["/etc/passwd"], "has to be uploaded"),
+        ({"path": "/etc/passwd"}, "has to be uploaded"),
+        ([{}] * 501, "takes 500 files at most, got 501"),
+        ("text", "has to be uploaded"),
+    ],
+)
+@pytest.mark.parametrize("kind", [gr.File, gr.UploadButton])
+def test_what_is_no_upload_is_refused(files: list[str], kind: Any, sent: Any, message: str) -> None:
+    with pytest.raises(gr.Error, match=message):
+        checked([kind(file_count="multiple")], [sent])
