@@ -111,13 +111,17 @@ class FaceRecipe(PlaceRecipe):
         """AP on FDDB's fold 9 and on CMU+MIT, and the faces that are seen in scenes which were not learnt from."""
         assert context.data is not None  # `test` was read from there
         result = measured(finder, test, LABELS, context.curve)
-        values = both_sets(finder, test, cmu_mit(context.data))
+        squares = cmu_mit(context.data)
+        values = both_sets(finder, test, squares)
         fold = int(settings.get("held_out_fold", -1))
         return {
             **result,
             **{name: round(value, 4) for name, value in values.items() if name != "ap50"},
             **({} if fold < 0 else false_faces(finder, scene_files(context.data, fold, held_out=True))),
-            "split": f"{result['n']:,} pictures of FDDB's fold 9, {result['boxes']:,} boxes; 65 pictures of CMU+MIT",
+            "split": (
+                f"{result['n']:,} pictures of FDDB's fold 9, {result['boxes']:,} boxes; {len(squares)} of CMU+MIT, "
+                f"validation half, {sum(len(item.truth.classes) for item in squares)} boxes"
+            ),
             "protocol": _PROTOCOL.format(px=finder.input_px),
         }
 
