@@ -122,14 +122,14 @@ class FaceTask(PlaceTask):
         """A scene with pasted faces, around a hard place, or any part of one."""
         draw = rng.random()
         if draw < self.config.pasted:
-            scene = self.scenes[rng.integers(len(self.scenes))]
+            scene = self.scenes[int(rng.integers(len(self.scenes)))]
             canvas, truth = paste_faces(scene_view(scene, side_px, rng), self.crops, rng)
             return other_light(canvas, rng), truth
         if len(self.hard) and rng.random() < self.config.mined:
             number, centre, scale = self.hard[int(rng.integers(len(self.hard)))]
             canvas = scene_view(self.scenes[number], side_px, rng, centre, scale)
         else:
-            canvas = scene_view(self.scenes[rng.integers(len(self.scenes))], side_px, rng)
+            canvas = scene_view(self.scenes[int(rng.integers(len(self.scenes)))], side_px, rng)
         return other_light(canvas, rng), truth_of([])
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:

@@ -70,8 +70,9 @@ class FaceRecipe(PlaceRecipe):
 
     chosen_by = FaceTask.metric
 
-    def build(self, config: FaceConfig, context: Context) -> FaceTask:
+    def build(self, config: PlaceConfig, context: Context) -> FaceTask:
         """The task on the data; on drawn rectangles and noise without."""
+        assert isinstance(config, FaceConfig)
         if context.data is None:
             folder = Path(mkdtemp(prefix="cvdemo_"))
             drawn = drawn_pictures(folder, 1, config.seed)
