@@ -115,9 +115,9 @@ DETECTORS: Mapping[str, DetectorKind] = {
     "objects": _places(
         "objects_detector",
         "20 everyday things: people, animals, vehicles, furniture",
-        max_upscale=1.0,
-        score_threshold=0.35,
-        nms_iou=0.5,
+        max_upscale=1.5,
+        score_threshold=0.4,
+        nms_iou=0.45,
     ),
     "face": _places("face_detector", "Faces", max_upscale=1.0, score_threshold=0.5, nms_iou=0.4),
     "bccd": _places("bccd_detector", "Blood cells, counted", max_upscale=1.0, score_threshold=0.4, nms_iou=0.4),
