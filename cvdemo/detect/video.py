@@ -70,11 +70,12 @@ def video_steps(
     """A step a frame, some with the annotated frame as preview; the last carries the film.
 
     If the deadline comes first, the film ends there and its step is not complete; the first frame is always in it.
+    Never crop by crop: a frame would take as long as the whole film may.
 
     Raises:
         InputError: the video is too large or cannot be read.
     """
-    config = replace(config, megapixels=min(config.megapixels, FRAME_MEGAPIXELS))
+    config = replace(config, megapixels=min(config.megapixels, FRAME_MEGAPIXELS), crop_by_crop=False)
     tracker, most, size_wh = Tracker(config.least_score), Counter[str](), (0, 0)
     with TemporaryDirectory(prefix="cvdemo-video-") as folder, Video(data) as video:
         path = Path(folder) / "detected.mp4"
