@@ -32,6 +32,10 @@ class FaceConfig(PlaceConfig):
     """Hyper-parameters of the face detector; the batch has `scene_batch` scenes beside `batch_size` of FDDB."""
 
     input_px: int = setting(352, help="of the longer side at the first level", unit="px", minimum=32)
+    published_px: tuple[int, ...] = setting(
+        (320, 352, 416, 480),
+        help="longer sides of the first level of which the best on the pictures that choose is published",
+    )
     train_px: tuple[int, ...] = setting((224, 256, 288, 320), help="sides of the canvas, one drawn for each step")
     last_block: int = setting(11, help="of the trunk", minimum=3, maximum=15)
     first_block: int = setting(3, help="blocks from here on are trained", minimum=0, maximum=15)
