@@ -33,14 +33,14 @@ from cvdemo.demo import result_of
 from cvdemo.detect.candidates import SCORE_FLOOR
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult, run_detect
-from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.images import ImageArray
 from cvdemo.weights import entry_of
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import Annotated
 from train.detect.average_precision import Found, mean_average_precision
 from train.detect.face_data import SCENE_FOLDS, TEST_FOLDS, cmu_mit, fddb, scene_files
-from train.detect.face_measure import ALLOWED_FALSE, face_values, in_squares
+from train.detect.face_measure import ALLOWED_FALSE, candidates_kept, face_values, in_squares
 from train.recipes import bccd_detector, objects_detector
 
 HAAR_FILE = "haarcascade_frontalface_alt2.xml"
@@ -88,9 +88,8 @@ def detect(picture: ImageArray, config: DetectConfig) -> DetectResult:
 
 
 def all_boxes(result: DetectResult, config: DetectConfig) -> Found:
-    """The boxes of a result down to the lowest score kept; no network runs."""
-    detections = select(result.scan, replace(config, score_threshold=SCORE_FLOOR))
-    return Found(detections.xyxy, detections.scores, detections.classes)
+    """The boxes of a result down to the lowest score that the scan keeps; no network runs."""
+    return candidates_kept(result.scan, config)
 
 
 def haar_file() -> str:
