@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from cvdemo.detect.candidates import SCORE_FLOOR
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import Preprocessing
@@ -39,10 +38,13 @@ def finder() -> Iterator[FaceFinder]:
 def test_it_finds_what_the_page_would(finder: FaceFinder) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     found = finder(picture)
-    config = DetectConfig(detector="face", score_threshold=SCORE_FLOOR)
+    threshold = float(np.median(found.scores))
+    config = DetectConfig(detector="face", score_threshold=threshold)
     *_, last = finder.detector.scan(picture, config)
     shown = select(last.scan, config)
-    np.testing.assert_array_equal(found.xyxy, shown.xyxy)
+    above = found.scores >= threshold
+    np.testing.assert_array_equal(found.xyxy[above], shown.xyxy)
+    assert above.any() and not above.all()  # weaker ones follow
     assert len(found.scores) > 0
     assert (np.diff(found.scores) <= 0).all()
     assert config.most_overlap == DETECTORS["face"].nms_iou
