@@ -113,9 +113,8 @@ def chosen_pictures(files: Sequence[str] | None) -> list[str]:
     Raises:
         InputError: there are none, or too many.
     """
-    paths = sorted(
-        {str(path) for path in files or () if _may_be_a_picture(Path(path).name)}, key=lambda p: Path(p).name
-    )
+    usable = (str(path) for path in files or () if _may_be_a_picture(Path(path).name))
+    paths = sorted(dict.fromkeys(usable), key=lambda path: Path(path).name)
     if not paths:
         raise InputError("Please choose some pictures first, or a folder that holds some.")
     if len(paths) > DETECT_PICTURES:
