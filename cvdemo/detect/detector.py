@@ -24,7 +24,7 @@ from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
 FACE_FLOOR = 0.01  # its scores are chances: one box in twenty at 0.05 is a face, and the curve of AP goes further down
-DEFAULT_DETECTOR = "imagenet"  # of the page, the endpoint and the command line
+DEFAULT_DETECTOR = "objects"  # of the page, the endpoint and the command line
 
 
 class Detector(Protocol):
