@@ -20,8 +20,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -32,14 +33,14 @@ from cvdemo.demo import result_of
 from cvdemo.detect.candidates import SCORE_FLOOR
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult, run_detect
-from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.images import ImageArray
 from cvdemo.weights import entry_of
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import Annotated
 from train.detect.average_precision import Found, mean_average_precision
 from train.detect.face_data import SCENE_FOLDS, TEST_FOLDS, cmu_mit, fddb, scene_files
-from train.detect.face_measure import ALLOWED_FALSE, face_values, in_squares
+from train.detect.face_measure import ALLOWED_FALSE, candidates_kept, face_values, in_squares
 from train.recipes import bccd_detector, objects_detector
 
 HAAR_FILE = "haarcascade_frontalface_alt2.xml"
@@ -47,6 +48,7 @@ HAAR_SCALE, HAAR_NEIGHBOURS, HAAR_DEFAULT_NEIGHBOURS = 1.1, 1, 3
 TIMED_WH = (500, 375)  # the usual size of VOC's pictures
 COMPARED_WH = (640, 480)  # crop by crop
 
+T = TypeVar("T")
 Finder = Callable[[ImageArray], Found]
 
 
@@ -86,14 +88,18 @@ def detect(picture: ImageArray, config: DetectConfig) -> DetectResult:
 
 
 def all_boxes(result: DetectResult, config: DetectConfig) -> Found:
-    """The boxes of a result down to the lowest score kept; no network runs."""
-    detections = select(result.scan, replace(config, score_threshold=SCORE_FLOOR))
-    return Found(detections.xyxy, detections.scores, detections.classes)
+    """The boxes of a result down to the lowest score that the scan keeps; no network runs."""
+    return candidates_kept(result.scan, config)
+
+
+def haar_file() -> str:
+    """The cascade that OpenCV's wheel brings."""
+    return str(Path(cv2.data.haarcascades) / HAAR_FILE)  # type: ignore[attr-defined]  # its stubs leave it out
 
 
 def haar_finder(neighbours: int) -> Finder:
     """OpenCV's cascade, scored by the votes of its last stage."""
-    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / HAAR_FILE))
+    cascade = cv2.CascadeClassifier(haar_file())
 
     def find(picture: ImageArray) -> Found:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -124,7 +130,7 @@ def measured(items: Sequence[Annotated], config: DetectConfig) -> Timed:
     timed = Timed([], [], [])
     for item in items:
         picture = read_rgb(item.path)
-        result, clock_ms, cpu_ms = clocked(lambda picture=picture: detect(picture, config))
+        result, clock_ms, cpu_ms = clocked(partial(detect, picture, config))
         timed.found.append(all_boxes(result, config))
         timed.clock_ms.append(clock_ms)
         timed.cpu_ms.append(cpu_ms)
@@ -133,14 +139,14 @@ def measured(items: Sequence[Annotated], config: DetectConfig) -> Timed:
 
 def measured_beside_haar(items: Sequence[Annotated], config: DetectConfig) -> tuple[Timed, Timed]:
     """As `measured`, with the cascade's answers to each picture in turn."""
-    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / HAAR_FILE))
+    cascade = cv2.CascadeClassifier(haar_file())
     find, ours, theirs = haar_finder(HAAR_NEIGHBOURS), Timed([], [], []), Timed([], [], [])
     detect(read_rgb(items[0].path), config)
     for item in items:
         picture = read_rgb(item.path)
-        result, clock_ms, cpu_ms = clocked(lambda picture=picture: detect(picture, config))
+        result, clock_ms, cpu_ms = clocked(partial(detect, picture, config))
         ours.found.append(all_boxes(result, config))
-        _, haar_ms, haar_cpu_ms = clocked(lambda picture=picture: plain_haar(picture, cascade))
+        _, haar_ms, haar_cpu_ms = clocked(partial(plain_haar, picture, cascade))
         theirs.found.append(find(picture))
         for timed, pair in ((ours, (clock_ms, cpu_ms)), (theirs, (haar_ms, haar_cpu_ms))):
             timed.clock_ms.append(pair[0])
@@ -209,8 +215,7 @@ def scene_rows(folder: Path, n: int) -> Iterator[Row]:
 
 def object_rows(folder: Path, n: int) -> Iterator[Row]:
     """mAP on the test split of VOC, and the time of pictures of its usual size."""
-    items, labels = objects_detector.read_split(folder, "test"), objects_detector.VOC_LABELS
-    items = spread(items, n)
+    items, labels = spread(objects_detector.read_split(folder, "test"), n), objects_detector.VOC_LABELS
     timed = measured(items, DetectConfig(detector="objects"))
     yield _map_row("objects, internal split of VOC 2007 test", timed, items, len(labels), "at least .660, aim .720")
     usual = [i for i, item in enumerate(items) if item.size_wh == TIMED_WH]
@@ -255,8 +260,8 @@ def crop_row() -> Iterator[Row]:
     picture = smooth_noise(COMPARED_WH)
     config = DetectConfig(detector="imagenet", score_threshold=SCORE_FLOOR)
     detect(picture, config)
-    whole, whole_ms, _ = clocked(lambda: detect(picture, config))
-    crops, crops_ms, _ = clocked(lambda: detect(picture, replace(config, crop_by_crop=True)))
+    whole, whole_ms, _ = clocked(partial(detect, picture, config))
+    crops, crops_ms, _ = clocked(partial(detect, picture, replace(config, crop_by_crop=True)))
     difference = score_difference(whole, crops)
     yield Row(
         "fully convolutional against crop by crop, {} x {} px".format(*COMPARED_WH),
@@ -284,14 +289,10 @@ def smooth_noise(size_wh: tuple[int, int]) -> ImageArray:
     """uint8 (H, W, 3); what is on a picture does not change the time of a network."""
     width, height = size_wh
     coarse = np.random.default_rng(0).integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
-    smooth: ImageArray = cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC)
-    return smooth
+    return np.asarray(cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-Items = Sequence[Any]
-
-
-def spread(items: Items, n: int) -> Items:
+def spread(items: Sequence[T], n: int) -> Sequence[T]:
     """`n` of them, evenly spread; all of them for 0."""
     return items if not n or n >= len(items) else [items[i * len(items) // n] for i in range(n)]
 
@@ -313,7 +314,7 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     found: dict[str, Callable[[], Iterator[Row]]] = {}
     for name, (folder, rows) in given.items():
         if folder is not None:
-            found[name] = lambda folder=folder, rows=rows: rows(folder, args.n)
+            found[name] = partial(rows, folder, args.n)
     return {**found, "crops": crop_row}
 
 

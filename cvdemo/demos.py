@@ -14,7 +14,7 @@ from cvdemo.classify.run import (
     run_fool,
 )
 from cvdemo.demo import Request, Run, Step
-from cvdemo.detect.run import DetectRequest, run_detect
+from cvdemo.detect.run import DetectRequest, DetectVideoRequest, run_detect, run_detect_video
 from cvdemo.dream.run import DreamRequest, run_dream
 from cvdemo.sample.run import (
     ArithmeticRequest,
@@ -41,6 +41,7 @@ RUNS: Mapping[type[Request], Run] = {
     ArithmeticRequest: run_arithmetic,
     WalkRequest: run_walk,
     DetectRequest: run_detect,
+    DetectVideoRequest: run_detect_video,
     UpscaleRequest: run_upscale,
     DreamRequest: run_dream,
     StyleRequest: run_style,

@@ -91,6 +91,13 @@ FILE_PARTS = _limit(
     "FILE_PARTS", 50_000, "parts", "parts in a picture file, such as the chunks of a PNG; each costs time"
 )
 
+_group = "Videos"
+VIDEO_BYTES = _limit("VIDEO_BYTES", 100 * MB, "bytes", "size of a video file; 20 s of a phone at 4K take 60 to 100 MB")
+VIDEO_S = _limit("VIDEO_S", 20.0, "seconds", "of a video that are looked at, from its beginning")
+VIDEO_FPS = _limit("VIDEO_FPS", 15.0, "frames a second", "of a video that are looked at; the others are skipped")
+VIDEO_MEGAPIXELS = _limit("VIDEO_MEGAPIXELS", 9.0, "megapixels", "size of a frame; 4K has 8.3")
+VIDEO_SIDE_PX = _limit("VIDEO_SIDE_PX", 1280, "px", "longer side of the annotated video; larger frames are shrunk")
+
 _group = "Decoding in a separate process"
 DECODING_MEMORY_BYTES = _limit(
     "DECODING_MEMORY_BYTES",
@@ -111,6 +118,7 @@ DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "size of 
 _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
 DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop takes longest")
+DETECT_VIDEO_S = _limit("DETECT_VIDEO_S", 120.0, "seconds", "for a video; a frame takes about 0.1 s")
 DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")
 STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number of steps is planned to fit")
 WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")

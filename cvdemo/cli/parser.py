@@ -29,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
     for name, task in TASKS.items():
         sub = tasks.add_parser(name, help=task.help, description=f"{task.help[0].upper()}{task.help[1:]}.")
-        sub.add_argument("input", metavar="IN", help=f"a picture, a folder of pictures, or {STDIO} for standard input")
+        sub.add_argument("input", metavar="IN", help=_input_help(name))
         sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(task))
         if name == "stylize":
             sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
@@ -67,6 +67,11 @@ def one_of(choices: Iterable[str]) -> Callable[[str], str]:
 
 def _key(text: str) -> str:
     return re.sub(r"[\s_-]+", "-", text.strip().casefold())
+
+
+def _input_help(name: str) -> str:
+    video = ", a video (OUT is an .mp4 file then)" if name == "detect" else ""
+    return f"a picture, a folder of pictures{video}, or {STDIO} for standard input"
 
 
 def _output_help(task: Task) -> str:

@@ -22,7 +22,9 @@ from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
 from cvdemo.cli.targets import check_targets, targets_for
 from cvdemo.cli.verbs import TASKS, Report, Result, Task, Work
+from cvdemo.cli.video import is_video, run_video
 from cvdemo.config import Config
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.errors import DemoError, InputError
 from cvdemo.incidents import report_unexpected
 from cvdemo.runtime import resolve_device
@@ -56,6 +58,8 @@ def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Calla
     task = TASKS[args.task]
     config = config_from(args, task.presets[args.preset] if task.presets else task.config())
     told_otherwise = args.json or any(getattr(args, name) is not None for name in task.summaries)
+    if isinstance(config, DetectConfig) and is_video(args.input):
+        return partial(run_video, config, args)
     if args.output is None and task.makes_pictures and not (told_otherwise and task.has_data(config)):
         parser.error("the following arguments are required: OUT")
     return partial(run_pictures, task, config, args)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from cvdemo.classify.classifier import load_classifier
-from cvdemo.detect.candidates import ScanConfig, ScanStep
+from cvdemo.detect.candidates import SCORE_FLOOR, ScanConfig, ScanStep
 from cvdemo.detect.opencv_baselines import HaarFaces, HogPeople
 from cvdemo.detect.place_detector import PlaceDetector
 from cvdemo.detect.sliding_window import MAX_UPSCALE, SlidingWindowDetector
@@ -23,6 +23,7 @@ from cvdemo.nets.window_net import lite_windows
 from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
+FACE_FLOOR = 0.01  # its scores are chances: one box in twenty at 0.05 is a face, and the curve of AP goes further down
 DEFAULT_DETECTOR = "imagenet"  # of the page, the endpoint and the command line
 
 
@@ -74,11 +75,14 @@ def _imagenet(device: str) -> Detector:
     return SlidingWindowDetector(net, classifier.preprocessing, classifier.labels, classifier.device)
 
 
-def load_place_detector(weight: str, device: str, max_upscale: float = 1.0) -> PlaceDetector:
+def load_place_detector(
+    weight: str, device: str, max_upscale: float = 1.0, floor: float = SCORE_FLOOR
+) -> PlaceDetector:
     """The detector of a weight whose network is a `cvdemo.nets.place_net.PlaceNet`.
 
     Args:
         max_upscale: its own, see `DetectorKind`.
+        floor: candidates of lower score are forgotten.
 
     Raises:
         WeightsError: there is no such weight, or its file is missing or altered.
@@ -96,14 +100,23 @@ def load_place_detector(weight: str, device: str, max_upscale: float = 1.0) -> P
         labels=load_labels(weight),
         device=target,
         max_upscale=max_upscale,
+        floor=floor,
     )
 
 
-def _places(weight: str, title: str, *, max_upscale: float, score_threshold: float, nms_iou: float) -> DetectorKind:
+def _places(
+    weight: str,
+    title: str,
+    *,
+    max_upscale: float,
+    score_threshold: float,
+    nms_iou: float,
+    floor: float = SCORE_FLOOR,
+) -> DetectorKind:
     """The line of a network of places."""
     return DetectorKind(
         title=title,
-        load=partial(load_place_detector, weight, max_upscale=max_upscale),
+        load=partial(load_place_detector, weight, max_upscale=max_upscale, floor=floor),
         max_upscale=max_upscale,
         score_threshold=score_threshold,
         nms_iou=nms_iou,
@@ -115,11 +128,11 @@ DETECTORS: Mapping[str, DetectorKind] = {
     "objects": _places(
         "objects_detector",
         "20 everyday things: people, animals, vehicles, furniture",
-        max_upscale=1.0,
-        score_threshold=0.35,
-        nms_iou=0.5,
+        max_upscale=1.5,
+        score_threshold=0.4,
+        nms_iou=0.45,
     ),
-    "face": _places("face_detector", "Faces", max_upscale=1.0, score_threshold=0.5, nms_iou=0.4),
+    "face": _places("face_detector", "Faces", max_upscale=1.0, score_threshold=0.5, nms_iou=0.4, floor=FACE_FLOOR),
     "bccd": _places("bccd_detector", "Blood cells, counted", max_upscale=1.0, score_threshold=0.4, nms_iou=0.4),
     "imagenet": DetectorKind(
         title="Any of 1,000 things: which and where, not how many",

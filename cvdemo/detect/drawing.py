@@ -11,6 +11,11 @@ from cvdemo.images import ImageArray, resize_to_fit
 MAX_SIDE_PX = 1280  # of what is drawn; a larger PNG answers late and shows no more
 MIN_SIDE_PX = 720  # smaller pictures are enlarged, or no name would fit
 GOLDEN_TURN = 0.618034  # successive classes get hues far apart
+TONES = (
+    (0.85, 0.95),
+    (0.5, 1.0),
+    (0.9, 0.6),
+)  # saturation and value: vivid, light, dark; hues come near after 13 classes
 LINES_PER_SIDE = 320  # a box's line has this share of the longer side, and 2 px at least
 LABELS_PER_SIDE = 36  # the letters of a label have this share of the longer side, within `LABEL_FONT_PX`
 LABEL_FONT_PX = (13.0, 34.0)  # smallest and largest
@@ -20,8 +25,9 @@ Rectangle = tuple[float, float, float, float]
 
 
 def class_colour(class_index: int) -> Colour:
-    """A vivid RGB colour that is always the same for a class."""
-    red, green, blue = colorsys.hsv_to_rgb((0.08 + class_index * GOLDEN_TURN) % 1.0, 0.85, 0.95)
+    """An RGB colour that is always the same for a class, and unlike those of the nineteen classes around it."""
+    saturation, value = TONES[class_index % len(TONES)]
+    red, green, blue = colorsys.hsv_to_rgb((0.08 + class_index * GOLDEN_TURN) % 1.0, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 

@@ -4,8 +4,19 @@
 steps between them. The first shows the whole picture at the size that the network was trained on and answers at once.
 Finer ones find what is small in large pictures. A level of more than `TILE_PX` squared px is run in tiles: what the
 edge of a tile cuts lies whole in the next one, or is so large that a coarser level has found it.
+
+What fills more than half of the side that the network knows is taken from the first level alone, for on finer ones its
+parts look like things of their own. Measured with a network half trained on VOC 2007 (200 of the pictures 007000 to
+007999, longer side 416, then 1.5 times the picture), mAP at IoU 0.5 by area: the first level alone .668, both without
+that rule .573, with it .687; the second level alone .395.
+
+Levels are not packed into one canvas, for on the CPU that costs more than it saves. Measured with a PlaceNet of 20
+classes in ONNX Runtime, one thread, ms of CPU, medians of seven: a run of 32 x 32 px takes 0.65, which bounds what
+starting one costs. Levels of 192 x 256, 96 x 128 and 64 x 96 px take 14 one by one and 17 side by side with gaps of 32
+px. Whole pyramids took 1.3 to 2.2 times as long packed. On a GPU it has not been measured.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +45,7 @@ from cvdemo.runtime import Deadline
 WINDOW_CELLS = 8  # a place is shown as the square of so many strides round it
 LEAST_STRIDES = 2  # the smallest object that is seen has so many of the finest strides
 TILE_PX = 1024  # side of a tile, a multiple of every stride; EfficientNet-Lite0 takes 250 MB for one
+LARGEST_SHARE = 0.5  # of the side that the network was trained on: larger boxes are left to the coarser level
 OVERLAP_PX = 256  # of tiles: what is larger is found on a coarser level
 CUT_PX = 3.0  # a box that comes so near to the edge of a tile, where the level goes on, is cut by it
 SHOWN_PLACES = 20_000  # of a grid at most in the picture of windows: a session keeps them
@@ -74,7 +86,7 @@ class PlaceDetector:
         found: list[_Level] = []
         scan: Scan | None = None
         for size_hw in sizes:
-            level = _Level(size_hw, self)
+            level = _Level(size_hw, self, self._largest_on(size_hw, sizes))
             picture = resized(image, size_hw)
             for tile in level.tiles:
                 if scan is not None and clock.expired:
@@ -87,6 +99,10 @@ class PlaceDetector:
             scan = self._scan_so_far(found, image, config, clock, complete=len(found) == len(sizes))
             yield ScanStep(len(found), len(sizes), scan, scan.windows, share_of(sizes, len(found)))
 
+    def _largest_on(self, size_hw: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> float:
+        """The longer side, px of the level, of the largest box that is taken from a level."""
+        return math.inf if size_hw == sizes[0] else LARGEST_SHARE * self.preprocessing.input_px
+
     def level_sizes(self, size_hw: tuple[int, int], config: ScanConfig) -> list[tuple[int, int]]:
         """Heights and widths in px of the levels of a picture, coarse to fine; see `sparse_sizes`."""
         return sparse_sizes(
@@ -96,7 +112,7 @@ class PlaceDetector:
             max_upscale=config.max_upscale or self.max_upscale,
             max_pixels=round(config.megapixels * 1e6),
             min_object_px=config.min_object_px,
-            max_object_px=config.max_object_px or np.inf,
+            max_object_px=config.max_object_px or math.inf,
         )
 
     @torch.inference_mode()
@@ -149,6 +165,7 @@ class _Level:
 
     size_hw: tuple[int, int]
     detector: PlaceDetector
+    largest_px: float
     added: list[Candidates] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -174,18 +191,20 @@ class _Level:
         classes, places, scores = candidates_of(output[:-BOX_SIDES], self.detector.floor, DETECT_CANDIDATES)
         centres = place_centres(size_hw, strides)[places]
         boxes = boxes_round(centres, output[-BOX_SIDES:, places])
-        whole = self._not_cut(boxes, tile)
+        whole = self._wanted(boxes, tile)
         windows = windows_at(centres, place_strides(size_hw, strides)[places], WINDOW_CELLS)
         offset = np.array([tile.left, tile.top] * 2, np.float32)
         self.added.append((windows[whole] + offset, boxes[whole] + offset, scores[whole], classes[whole]))
         self._note_best(tile, output[:-BOX_SIDES].max(axis=0))
 
-    def _not_cut(self, boxes: FloatArray, tile: _Tile) -> IntArray:
-        """Indices of the boxes that reach no edge of the tile beyond which the level goes on."""
+    def _wanted(self, boxes: FloatArray, tile: _Tile) -> IntArray:
+        """Indices of the boxes that are not too large and reach no edge of the tile beyond which the level goes on."""
         goes_on = [tile.left > 0, tile.top > 0, tile.left + tile.width < self.padded_hw[1]]
         goes_on.append(tile.top + tile.height < self.padded_hw[0])
         room = np.concatenate([boxes[:, :2], np.array([tile.width, tile.height], np.float32) - boxes[:, 2:]], axis=1)
-        kept: IntArray = (~((room < CUT_PX) & np.array(goes_on)).any(axis=1)).nonzero()[0]
+        is_cut = ((room < CUT_PX) & np.array(goes_on)).any(axis=1)
+        longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+        kept: IntArray = (~is_cut & (longer <= self.largest_px)).nonzero()[0]
         return kept
 
     def _note_best(self, tile: _Tile, logits: FloatArray) -> None:

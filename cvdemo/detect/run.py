@@ -1,13 +1,16 @@
-"""One way to run what the Detect demo does."""
+"""One way to run what the Detect demo does: the objects of a picture, and of a video."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cvdemo.demo import Lane, Request, Step, seconds_left
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import load_detector
 from cvdemo.detect.selection import DetectConfig, Detections, select
+from cvdemo.detect.video import DetectedVideo, video_steps
 from cvdemo.images import ImageArray
+from cvdemo.limits import QUICK_MEGAPIXELS
 from cvdemo.runtime import Deadline
 
 
@@ -20,8 +23,19 @@ class DetectRequest(Request):
 
     @property
     def lane(self) -> Lane:
-        """Crop by crop takes many times longer."""
-        return Lane.SLOW if self.config.crop_by_crop else Lane.QUICK
+        """Crop by crop takes many times longer; a large level takes a second for each megapixel."""
+        large = self.config.megapixels > QUICK_MEGAPIXELS
+        return Lane.SLOW if self.config.crop_by_crop or large else Lane.QUICK
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectVideoRequest(Request):
+    """The objects of a video, the bytes of a file; see `cvdemo.detect.video`."""
+
+    usual_lane: ClassVar[Lane] = Lane.SLOW
+
+    video: bytes
+    config: DetectConfig = field(default_factory=DetectConfig)
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,16 @@ class DetectResult:
 
     scan: Scan
     detections: Detections
+
+
+def run_detect_video(request: DetectVideoRequest) -> Iterator[Step[DetectedVideo]]:
+    """One step a frame, see `video_steps`. The time limit begins once the network is loaded.
+
+    Raises:
+        InputError: the video is too large or cannot be read.
+    """
+    detector = load_detector(request.config.detector, request.device)
+    yield from video_steps(request.video, detector, request.config, Deadline(request.time_limit_s))
 
 
 def run_detect(request: DetectRequest) -> Iterator[Step[DetectResult]]:

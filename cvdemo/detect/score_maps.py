@@ -13,18 +13,19 @@ from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.drawing import INK, PAPER, Colour, draw_box
 from cvdemo.images import ImageArray
 from cvdemo.ops.boxes import FloatArray
-from cvdemo.ops.heatmap import overlay_heatmap
+from cvdemo.ops.heatmap import colour_map, overlay_heatmap
 
 MAP_PIXELS = 1e5  # of a score map at most; it is smooth
 TILE_SIDE_PX = 640  # the largest level is drawn no larger
 CAPTION_PX, CAPTION_WIDTH_PX, CAPTION_FONT_PX = 26, 300, 14.0  # room under each level, and least width
 SHEET_WIDTH_PX = 1180
+LEGEND_PX, LEGEND_BAR_PX = 32, 12  # height of the score map's legend, and of the colours in it
 MAP_CANDIDATES = 2000  # best ones of which the map is made; what the others add is hidden under them
 
 
 def score_colour(score: float) -> Colour:
     """The turbo colour of a score in [0, 1]."""
-    blue, green, red = cv2.applyColorMap(np.array([[round(score * 255)]], np.uint8), cv2.COLORMAP_TURBO)[0, 0].tolist()
+    red, green, blue = colour_map(np.array([[score]], np.float32))[0, 0].tolist()
     return red, green, blue
 
 
@@ -64,10 +65,27 @@ def _hill(length: int) -> FloatArray:
 
 
 def draw_score_map(canvas: ImageArray, scores: FloatArray) -> ImageArray:
-    """A copy of the picture under a `score_map` in the turbo colours: dark blue is 0, red is 1."""
+    """A copy of the picture under a `score_map` in the turbo colours, dark blue to red, and a legend below it.
+
+    The colours say the score itself, whatever the highest one is. Where it is low the picture shows through.
+    """
     size_wh = (canvas.shape[1], canvas.shape[0])
     heat = cv2.resize(scores, size_wh, interpolation=cv2.INTER_LINEAR)
-    return overlay_heatmap(canvas, heat.clip(0, 1).astype(np.float32))
+    shown = overlay_heatmap(canvas, heat.clip(0, 1).astype(np.float32))
+    return np.concatenate([shown, _legend(canvas.shape[1])])
+
+
+def _legend(width: int) -> ImageArray:
+    """A strip with the colours of the scores from 0 to 100%, and their figures."""
+    bar = colour_map(np.linspace(0, 1, width, dtype=np.float32)[None])
+    strip = Image.new("RGB", (width, LEGEND_PX), INK)
+    strip.paste(Image.fromarray(np.repeat(bar, LEGEND_BAR_PX, axis=0)), (0, 0))
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(CAPTION_FONT_PX)
+    for percent in (0, 25, 50, 75, 100):
+        text = f"{percent}%"
+        left = (width - draw.textlength(text, font=font)) * percent / 100
+        draw.text((left, LEGEND_BAR_PX + 2), text, font=font, fill=PAPER)
+    return np.array(strip)
 
 
 def draw_windows(canvas: ImageArray, scan: Scan) -> ImageArray:
@@ -110,7 +128,7 @@ def window_box(level: LevelScores, index: int, scale_xy: tuple[float, float]) ->
 
 def _draw_dots(draw: ImageDraw.ImageDraw, level: LevelScores, scale_xy: tuple[float, float]) -> None:
     """A dot at the centre of each window, coloured by its score."""
-    colours = cv2.applyColorMap((level.best * 255).round().astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].tolist()
+    colours = colour_map(level.best).tolist()
     radius = max(1.0, 0.16 * level.stride_px * min(scale_xy))
     outline = PAPER if radius >= 2 else None  # small dots would be all outline
     for row, line in enumerate(colours):

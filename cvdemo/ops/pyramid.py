@@ -75,7 +75,6 @@ def sparse_sizes(
     as large as the bounds allow, and between them lie as few as steps of `LARGEST_STEP` at most need.
 
     Args:
-        size_hw: of the picture.
         side_px: the longer side that the network was trained on; it sees objects up to it.
         least_px: the smallest object that it sees, px of a level.
         max_upscale: no level but the first enlarges the picture by more than this.
@@ -95,11 +94,16 @@ def sparse_sizes(
     finest = min(max_upscale, (max_pixels / (size_hw[0] * size_hw[1])) ** 0.5)
     if min_object_px > 0:
         finest = min(finest, least_px / min_object_px)
-    steps = math.ceil(math.log(finest / first, LARGEST_STEP) - 1e-9) if finest > first * WORTH_A_LEVEL else 0
-    scales = [first * (finest / first) ** (step / max(1, steps)) for step in range(steps + 1)]
+    scales = _spaced(first, finest)
     while len(scales) > 1 and max_object_px * scales[1] <= side_px / 2:
         del scales[0]
     return [(max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))) for scale in scales]
+
+
+def _spaced(first: float, last: float) -> list[float]:
+    """From the first to the last by as few equal factors as are no larger than `LARGEST_STEP`; or the first alone."""
+    steps = math.ceil(math.log(last / first, LARGEST_STEP) - 1e-9) if last > first * WORTH_A_LEVEL else 0
+    return [first * (last / first) ** (step / max(1, steps)) for step in range(steps + 1)]
 
 
 def resized(image: ImageArray, size_hw: tuple[int, int]) -> ImageArray:

@@ -12,11 +12,13 @@ import pytest
 from bench import detect as bench
 from cvdemo.demo import Step
 from cvdemo.detect.candidates import LevelScores, Scan
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from tests.train.detect.face_pictures import BOX, write_face_folder
 from train.detect.annotations import Annotated, truth_of
+from train.recipes import bccd_detector, objects_detector
 
 _WEAK = 0.2  # below the page's threshold, above the lowest score that is kept
 
@@ -91,7 +93,7 @@ def test_false_faces_are_those_above_the_threshold(
     held_out, every = bench.scene_rows(faces, 0)
     assert (held_out.values["n"], every.values["n"]) == (2, 10)
     assert held_out.values["false"] == every.values["false"] == 0  # both boxes are weaker
-    kinds = {name: replace(kind, score_threshold=0.15) for name, kind in bench.DETECTORS.items()}
+    kinds = {name: replace(kind, score_threshold=0.15) for name, kind in DETECTORS.items()}
     monkeypatch.setattr("cvdemo.detect.selection.DETECTORS", kinds)
     held_out, every = bench.scene_rows(faces, 0)
     assert (held_out.values["false"], every.values["false"]) == (2, 10)
@@ -104,7 +106,7 @@ def test_objects_and_cells(tmp_path: Path, asked: list[DetectRequest], monkeypat
     path = tmp_path / "a.jpg"
     cv2.imwrite(str(path), np.zeros((60, 80, 3), np.uint8))
     usual = Annotated(path, bench.TIMED_WH, truth_of([list(BOX)]))
-    for recipe in (bench.objects_detector, bench.bccd_detector):
+    for recipe in (objects_detector, bccd_detector):
         monkeypatch.setattr(recipe, "read_split", lambda folder, split: [usual] if split == "test" else [])
     quality, time = bench.object_rows(tmp_path, 0)
     assert quality.values["map50"] == 1

@@ -74,6 +74,13 @@ def test_colours_tell_neighbouring_classes_apart() -> None:
     assert all(np.abs(np.subtract(class_colour(c), class_colour(c + 1))).sum() > 100 for c in range(1000))
 
 
+def test_all_classes_of_a_detector_of_twenty_have_colours_apart() -> None:
+    """A rider and the bicycle, classes 14 and 1, had nearly one colour."""
+    colours = np.array([class_colour(c) for c in range(20)])
+    distances = np.abs(colours[:, None] - colours[None]).sum(axis=2)
+    assert distances[np.triu_indices(20, 1)].min() > 90
+
+
 @pytest.mark.parametrize(("side_px", "font_px"), [(60, 13), (720, 20), (1280, 34), (4000, 34)])
 def test_labels_grow_with_the_canvas_within_limits(side_px: int, font_px: float) -> None:
     assert label_font((side_px, 10)).size == font_px

@@ -119,6 +119,19 @@ def test_what_tiles_cut_is_boxed_whole_and_once(detector: PlaceDetector) -> None
     assert worst_overlap(detections, [*things, large]) > 0.9
 
 
+def test_large_things_are_taken_from_the_first_level_alone(detector: PlaceDetector) -> None:
+    """A part of them may look like a thing on a finer level."""
+    image = picture((600, 600), (100, 100, 500, 500))
+    sizes = detector.level_sizes((600, 600), ScanConfig())
+    assert sizes == [(256, 256), (600, 600)]
+    first, both = (last(detector, image, ScanConfig(max_upscale=scale)).scan for scale in (0.25, 1.0))
+    assert len(first.levels) == 3 and len(both.levels) == 6
+    assert len(first.scores) == len(both.scores) > 0
+    small = last(detector, picture((600, 600), (100, 100, 220, 220))).scan  # 120 px on the second level
+    sides = {round(float(side)) for side in small.windows_xyxy[:, 2] - small.windows_xyxy[:, 0]}
+    assert sides == {150, 128}  # of stride 8 on the first level, of stride 16 on the second
+
+
 def test_levels_go_from_coarse_to_fine_and_tiles_report_between(detector: PlaceDetector) -> None:
     steps = list(detector.scan(picture((1500, 2000), (10, 10, 60, 60)), FINEST))
     levels = detector.level_sizes((1500, 2000), FINEST)

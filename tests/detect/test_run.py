@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from cvdemo import demos
-from cvdemo.demo import last_step
+from cvdemo.demo import Lane, last_step
 from cvdemo.detect import run as run_module
 from cvdemo.detect.candidates import LevelScores, Scan, ScanConfig, ScanStep
 from cvdemo.detect.run import DetectRequest, run_detect
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
+from cvdemo.limits import QUICK_MEGAPIXELS
 from cvdemo.runtime import Deadline, stopping_when
 from tests.helpers.hand_turned_clock import Clock, set_clock
 
@@ -108,6 +109,19 @@ def test_a_time_limit_gives_what_was_found_marked_as_incomplete(clock: Clock, li
     assert last.result is not None
     assert len(last.result.scan.levels) == last.done == len(last.result.detections.scores) == levels
     assert last.complete is last.result.detections.complete is (levels == 3)
+
+
+@pytest.mark.parametrize(
+    ("config", "lane"),
+    [
+        (DetectConfig(), Lane.QUICK),
+        (DetectConfig(megapixels=QUICK_MEGAPIXELS), Lane.QUICK),
+        (DetectConfig(megapixels=QUICK_MEGAPIXELS + 0.1), Lane.SLOW),
+        (DetectConfig(crop_by_crop=True), Lane.SLOW),
+    ],
+)
+def test_what_takes_long_waits_in_the_slow_lane(config: DetectConfig, lane: Lane) -> None:
+    assert DetectRequest(image=np.zeros((8, 8, 3), np.uint8), config=config).lane is lane
 
 
 def test_a_visitor_who_leaves_ends_it_at_the_next_level(clock: Clock) -> None:

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from cvdemo.detect.candidates import LevelScores, Scan
-from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_colour, score_map, window_box
+from cvdemo.detect.score_maps import (
+    LEGEND_BAR_PX,
+    LEGEND_PX,
+    draw_score_map,
+    draw_windows,
+    score_colour,
+    score_map,
+    window_box,
+)
 from cvdemo.images import ImageArray
 
 
@@ -60,14 +68,22 @@ def test_the_drawn_map_has_the_colour_of_the_score_whatever_the_highest_is(
     assert score_colour(score) == colour  # the ends of turbo
     flat = np.full((40, 72), score, np.float32)
     drawn, other = draw_score_map(grey, flat), draw_score_map(grey, np.full((40, 72), 0.5, np.float32))
-    assert (drawn == drawn[0, 0]).all() and (drawn[0, 0] != other[0, 0]).any()
+    assert (drawn[:400] == drawn[0, 0]).all() and (drawn[0, 0] != other[0, 0]).any()
+
+
+def test_the_legend_below_the_map_has_the_colours_of_the_scores(grey: ImageArray) -> None:
+    drawn = draw_score_map(grey, np.zeros((40, 72), np.float32))
+    assert drawn.shape == (400 + LEGEND_PX, 720, 3)
+    for score in (0.0, 0.25, 0.5, 1.0):
+        assert np.abs(drawn[403, round(score * 719)].astype(int) - score_colour(score)).max() <= 6
+    assert (drawn[400 + LEGEND_BAR_PX :] > 200).all(axis=2).any()  # figures
 
 
 def test_the_drawn_map_changes_with_the_score_and_not_with_the_highest_one(grey: ImageArray) -> None:
     low = score_map(scan_of(((100, 100, 140, 140), 0.2, 0), size_wh=(720, 400)))
     both = score_map(scan_of(((100, 100, 140, 140), 0.2, 0), ((400, 200, 500, 300), 0.9, 0), size_wh=(720, 400)))
     alone, beside = draw_score_map(grey, low), draw_score_map(grey, both)
-    assert alone.shape == grey.shape and np.array_equal(alone[:, :300], beside[:, :300])
+    assert np.array_equal(alone[:400, :300], beside[:400, :300])
 
 
 def test_the_windows_are_drawn_level_by_level(grey: ImageArray) -> None:

@@ -135,6 +135,11 @@ def test_evaluate_prints_one_json_object(
     assert set(result["set5"]) == {"n", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim"}
 
 
+def test_what_is_no_detector_has_no_curve_of_precision(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="srcnn_x2 is no detector: it has no curve of precision over recall"):
+        command_line.main(["evaluate", "srcnn_x2", "--data", str(tmp_path), "--curve", str(tmp_path / "curve.png")])
+
+
 def published() -> list[str]:
     """Weights in the manifest that a recipe makes."""
     return [name for recipe in RECIPES.values() for name in recipe.weights if name in load_manifest()]

@@ -20,12 +20,11 @@ def other_light(canvas: Pictures, rng: np.random.Generator) -> Pictures:
     if rng.random() < COARSE_SHARE:
         canvas = _coarse(canvas, rng.uniform(COARSEST, 0.9))
     if rng.random() < BLUR_SHARE:
-        canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.4, MOST_BLUR_PX))
+        canvas = _blurred(canvas, rng.uniform(0.4, MOST_BLUR_PX))
     if rng.random() < NOISE_SHARE:
         canvas = _noisy(canvas, rng)
     if rng.random() < JPEG_SHARE:
-        quality = int(rng.integers(WORST_JPEG, 90))
-        canvas = cv2.imdecode(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        canvas = _stored(canvas, int(rng.integers(WORST_JPEG, 90)))
     return np.ascontiguousarray(canvas)
 
 
@@ -37,16 +36,25 @@ def _toned(canvas: Pictures, rng: np.random.Generator) -> Pictures:
     levels = (levels - middle) * min(contrast, 1.6) + middle + shift
     gains = np.exp(rng.normal(0, 0.05, 3))
     tables = (levels[:, None] * gains).clip(0, 255).astype(np.uint8)
-    toned: Pictures = cv2.LUT(canvas, tables[None])
-    return toned
+    return np.asarray(cv2.LUT(canvas, tables[None]), np.uint8)
+
+
+def _blurred(canvas: Pictures, sigma_px: float) -> Pictures:
+    """Out of focus."""
+    return np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma_px), np.uint8)
+
+
+def _stored(canvas: Pictures, quality: int) -> Pictures:
+    """As a JPEG gives it back."""
+    _, data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def _coarse(canvas: Pictures, factor: float) -> Pictures:
     """As if it had been taken with fewer pixels."""
     height, width = canvas.shape[:2]
     small = cv2.resize(canvas, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    coarse: Pictures = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return coarse
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _noisy(canvas: Pictures, rng: np.random.Generator) -> Pictures:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
-from cvdemo.detect.candidates import SCORE_FLOOR
-from cvdemo.detect.detector import DETECTORS
+from cvdemo.detect.candidates import Scan
+from cvdemo.detect.detector import DETECTORS, FACE_FLOOR
 from cvdemo.detect.place_detector import PlaceDetector
-from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.detect.selection import DetectConfig
 from cvdemo.images import Preprocessing
 from cvdemo.nets.place_net import PlaceNet
+from cvdemo.ops.boxes import class_wise_nms
 from train.data.read_pictures import Pictures, each_read, read_rgb
 from train.detect.annotations import Annotated, Truth
 from train.detect.average_precision import Found, precision_recall
@@ -42,15 +43,20 @@ class FaceFinder:
 
     def __call__(self, picture: Pictures) -> Found:
         """The faces of uint8 (H, W, 3), in its px, best first."""
-        config = DetectConfig(detector="face", score_threshold=SCORE_FLOOR)
+        config = DetectConfig(detector="face")
         *_, last = self.detector.scan(picture, config)
-        faces = select(last.scan, config)
-        return Found(faces.xyxy, faces.scores, faces.classes)
+        return candidates_kept(last.scan, config)
 
     def at(self, input_px: int) -> FaceFinder:
         """The same with another first level."""
         sized = replace(self.preprocessing, input_px=input_px, resize_px=input_px)
         return FaceFinder(replace(self.detector, preprocessing=sized))
+
+
+def candidates_kept(scan: Scan, config: DetectConfig) -> Found:
+    """All boxes of a scan after suppression, whatever their score: the page shows those above its threshold."""
+    kept = class_wise_nms(scan.fitted_xyxy, scan.scores, scan.classes, config.most_overlap)
+    return Found(scan.fitted_xyxy[kept], scan.scores[kept], scan.classes[kept])
 
 
 def face_finder(
@@ -64,7 +70,7 @@ def with_levels(places: PlaceFinder, device: torch.device) -> FaceFinder:
     """A finder at one size as one that searches as the page does, beginning with that size."""
     upscale = DETECTORS["face"].max_upscale
     detector = PlaceDetector(
-        places.engine, places.strides, places.preprocessing, list(LABELS), device, max_upscale=upscale
+        places.engine, places.strides, places.preprocessing, list(LABELS), device, max_upscale=upscale, floor=FACE_FLOOR
     )
     return FaceFinder(detector).at(places.input_px)
 

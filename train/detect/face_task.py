@@ -32,6 +32,10 @@ class FaceConfig(PlaceConfig):
     """Hyper-parameters of the face detector; the batch has `scene_batch` scenes beside `batch_size` of FDDB."""
 
     input_px: int = setting(352, help="of the longer side at the first level", unit="px", minimum=32)
+    published_px: tuple[int, ...] = setting(
+        (320, 352, 416, 480),
+        help="longer sides of the first level of which the best on the pictures that choose is published",
+    )
     train_px: tuple[int, ...] = setting((224, 256, 288, 320), help="sides of the canvas, one drawn for each step")
     last_block: int = setting(11, help="of the trunk", minimum=3, maximum=15)
     first_block: int = setting(3, help="blocks from here on are trained", minimum=0, maximum=15)
@@ -122,14 +126,14 @@ class FaceTask(PlaceTask):
         """A scene with pasted faces, around a hard place, or any part of one."""
         draw = rng.random()
         if draw < self.config.pasted:
-            scene = self.scenes[rng.integers(len(self.scenes))]
+            scene = self.scenes[int(rng.integers(len(self.scenes)))]
             canvas, truth = paste_faces(scene_view(scene, side_px, rng), self.crops, rng)
             return other_light(canvas, rng), truth
         if len(self.hard) and rng.random() < self.config.mined:
             number, centre, scale = self.hard[int(rng.integers(len(self.hard)))]
             canvas = scene_view(self.scenes[number], side_px, rng, centre, scale)
         else:
-            canvas = scene_view(self.scenes[rng.integers(len(self.scenes))], side_px, rng)
+            canvas = scene_view(self.scenes[int(rng.integers(len(self.scenes)))], side_px, rng)
         return other_light(canvas, rng), truth_of([])
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:

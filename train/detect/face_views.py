@@ -30,6 +30,7 @@ PASTED_PX = (24.0, 96.0)  # side of a pasted crop
 MOST_PASTED = 6
 
 Affine = npt.NDArray[np.float64]  # (2, 3)
+Point = Sequence[float] | npt.NDArray[np.float64]
 Source = Callable[[], tuple[Pictures, Truth]]
 
 
@@ -49,7 +50,7 @@ def random_turn(rng: np.random.Generator) -> float:
 
 
 def affine_about(
-    centre: Sequence[float], to: Sequence[float], scale: float, degrees: float, *, mirrored: bool, aspect: float = 1.0
+    centre: Point, to: Point, scale: float, degrees: float, *, mirrored: bool, aspect: float = 1.0
 ) -> Affine:
     """The map that brings `centre` to `to`, scaled, turned, mirrored left to right, wider by `aspect`."""
     cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
@@ -67,12 +68,12 @@ def warped(picture: Pictures, affine: Affine, side_px: int, background: int | No
     if scale < 0.8:
         height, width = picture.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         shrunk = np.array([width / size[0], height / size[1]])
         affine = np.concatenate([affine[:, :2] * shrunk, affine[:, 2:]], axis=1)
     half = affine[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV counts from the centre of the first pixel
     at_centres = np.concatenate([affine[:, :2], affine[:, 2:] + half[:, None]], axis=1)
-    canvas: Pictures = cv2.warpAffine(
+    canvas = cv2.warpAffine(
         picture,
         at_centres,
         (side_px, side_px),
@@ -80,7 +81,7 @@ def warped(picture: Pictures, affine: Affine, side_px: int, background: int | No
         borderMode=cv2.BORDER_REFLECT if background is None else cv2.BORDER_CONSTANT,
         borderValue=(background or 0,) * 3,
     )
-    return canvas
+    return np.asarray(canvas, np.uint8)
 
 
 def tile_view(picture: Pictures, truth: Truth, side_px: int, rng: np.random.Generator) -> tuple[Pictures, Truth]:
@@ -211,7 +212,8 @@ def _blend(grey: npt.NDArray[np.float32], crop: Pictures, affine: Affine, rng: n
         cv2.ellipse(mask, (CROP_PX // 2,) * 2, (CROP_PX // 2 - inset,) * 2, 0, 0, 360, 255, -1)
     else:
         mask[inset : CROP_PX - inset, inset : CROP_PX - inset] = 255
-    share = warped(cv2.GaussianBlur(mask, (0, 0), max(rim / 2, 0.3)), affine, side_px, 0).astype(np.float32) / 255
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), max(rim / 2, 0.3)), np.uint8)
+    share = warped(soft, affine, side_px, 0).astype(np.float32) / 255
     inside = share > 0.5
     if inside.any():
         toward = rng.random() * (float(grey[inside].mean()) - float(face[inside].mean()))

@@ -62,7 +62,7 @@ def test_a_run_is_published_and_measures_as_its_entry_says(
     assert {"map50", "fddb_ap30", "fddb_recall_at_10", "cmu_ap50", "cmu_recall_at_167"} <= value.keys()
     assert value["scenes"] == 2 and value["false_faces"] > 0  # of ten, those not learnt from
     assert entry.preprocessing["input_px"] in SMALL.published_px
-    assert "chosen by ap50" in entry.metric["split"]
+    assert "1 pictures of FDDB's fold 9, 1 boxes; 2 of CMU+MIT, validation half, 1 boxes" in entry.metric["split"]
     # the published file measures the same, and draws its curve
     monkeypatch.setattr("train.detect.place_recipe.entry_of", lambda _: entry)
     tensors = {name: stored, BACKBONE: load_state_dict(BACKBONE)}

@@ -69,10 +69,12 @@ def test_hard_places_are_shown_once_there_are_some(tmp_path: Path, monkeypatch: 
     assert shown == [(), ((4.0, 5.0), 0.5)]
 
 
-def test_scenes_are_scanned_before_the_steps_that_the_config_says(tmp_path: Path) -> None:
+def test_scenes_are_scanned_before_the_steps_that_the_config_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = _task(tmp_path, mining=(0.25, 0.5))
     mined: list[int] = []
-    task.mine = mined.append  # type: ignore[method-assign]
+    monkeypatch.setattr(task, "mine", mined.append)
     for step in range(4):
         task.step(step, torch.Generator().manual_seed(step))
     assert mined == [0, 1]
@@ -90,7 +92,9 @@ def test_mining_fills_the_places_and_leaves_training_as_it_was(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_resumed_run_goes_on_with_the_same_places_and_weights(tmp_path: Path) -> None:
+def test_a_resumed_run_goes_on_with_the_same_places_and_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = _task(tmp_path / "data")
     Trainer(whole, whole.config, tmp_path / "whole").run()
 
@@ -106,7 +110,7 @@ def test_a_resumed_run_goes_on_with_the_same_places_and_weights(tmp_path: Path) 
         first.stop_requested = step == 2
         return original(step, generator)
 
-    parts[0].step = stop_after_three  # type: ignore[method-assign]
+    monkeypatch.setattr(parts[0], "step", stop_after_three)
     assert not first.run()
     assert Trainer(parts[1], config, tmp_path / "parted", resume=True).run()
     ours, theirs = (load(tmp_path / name / "last.pt") for name in ("whole", "parted"))

@@ -98,7 +98,7 @@ def test_a_canvas_of_tiles_has_the_boxes_of_all() -> None:
     box = [60.0, 30.0, 100.0, 100.0]
     counts = set()
     for seed in range(40):
-        asked = []
+        asked: list[int] = []
 
         def source(asked: list[int] = asked) -> tuple[Pictures, Truth]:
             asked.append(1)
