@@ -11,6 +11,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cvdemo.nets.backbone import BACKBONE
+from cvdemo.nets.build import NOT_ARGUMENTS
+from cvdemo.nets.forward import forward_engine
 from cvdemo.nets.place_net import PlaceNet
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
 from train.detect.annotations import Annotated
@@ -142,3 +144,15 @@ def test_blood_cells_have_the_published_splits(tmp_path: Path) -> None:
 def test_published_detectors_reach_their_goals(name: str) -> None:
     goals = {"objects_detector": 0.66, "bccd_detector": 0.84}
     assert load_manifest()[name].metric["value"]["map50"] >= goals[name]
+
+
+@pytest.mark.parametrize("name", ["objects_detector", "bccd_detector"])
+def test_published_detectors_answer_the_same_in_onnx_runtime(name: str) -> None:
+    spec = {key: value for key, value in entry_of(name).network.items() if key not in NOT_ARGUMENTS}
+    network = laid_over_backbone(load_state_dict(name), PlaceNet(**spec))
+    pixels = torch.randn(1, 3, 96, 160)
+    with torch.no_grad():
+        expected = network(pixels)
+    found = forward_engine(network, threads=1)(pixels)
+    assert torch.allclose(found[:, :-4], expected[:, :-4], atol=1e-4)
+    assert torch.allclose(found[:, -4:], expected[:, -4:], rtol=1e-4, atol=1e-3)  # px
