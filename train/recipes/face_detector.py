@@ -53,7 +53,7 @@ masks or in the dark, and faces that are upside down are often missed.
 
 _PROTOCOL = (
     "AP: area under the interpolated precision-recall curve at IoU 0.3 (ap30) and 0.5 (ap50); the page's levels from a "
-    "longer side of {px} px, its suppression, scores from 0.01; recall at so many false boxes in all, IoU 0.5; boxes "
+    "longer side of {px} px, its suppression, scores from 0.001; recall at so many false boxes in all, IoU 0.5; boxes "
     "on CMU+MIT, which helped to choose the checkpoint, by a fixed map in the framing of that set; false_faces: boxes "
     "at the page's threshold in scenes without faces that were not learnt from; float32"
 )
