@@ -146,6 +146,8 @@ def test_requests_and_steps_pickle(clock: Clock) -> None:
 
 
 def test_the_real_network_finds_a_cheetah(cheetah: ImageArray) -> None:
-    *_, last = run_detect(DetectRequest(image=cheetah, config=DetectConfig(max_upscale=0.9), device="cpu"))
+    *_, last = run_detect(
+        DetectRequest(image=cheetah, config=DetectConfig(detector="imagenet", max_upscale=0.9), device="cpu")
+    )
     assert last.result is not None and last.result.detections.labels == ["cheetah"]
     assert last.done == last.total == len(last.result.scan.levels)

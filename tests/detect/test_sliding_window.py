@@ -44,13 +44,13 @@ def tiny() -> SlidingWindowDetector:
 
 
 def last(image: ImageArray, detector: Detector, config: DetectConfig | None = None) -> Scan:
-    *_, step = detector.scan(image, config or DetectConfig())
+    *_, step = detector.scan(image, config or DetectConfig(detector="imagenet"))
     return step.scan
 
 
 def detect(image: ImageArray, detector: Detector, config: DetectConfig | None = None) -> Detections:
     """What the settings keep of the whole scan."""
-    return select(last(image, detector, config), config or DetectConfig())
+    return select(last(image, detector, config), config or DetectConfig(detector="imagenet"))
 
 
 @pytest.mark.parametrize("size_hw", [(30, 30), (30, 46), (62, 74)])
@@ -173,7 +173,7 @@ def test_crop_by_crop_computes_no_dense_scores_beside_its_own(
 
 @pytest.fixture(scope="module")
 def imagenet() -> Detector:
-    return load_detector(device="cpu")
+    return load_detector("imagenet", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -193,38 +193,38 @@ def overlap(found: Detections, xyxy: tuple[float, float, float, float]) -> float
 
 
 def test_the_cheetah_is_boxed_once_around_the_animal(cheetah_scan: Scan) -> None:
-    found = select(cheetah_scan, DetectConfig())
+    found = select(cheetah_scan, DetectConfig(detector="imagenet"))
     assert found.labels == ["cheetah"] and found.scores[0] > 0.9 and found.size_wh == (502, 343)
     assert overlap(found, CHEETAH_XYXY) > 0.55
-    bare = select(cheetah_scan, DetectConfig(fit_boxes=False))
+    bare = select(cheetah_scan, DetectConfig(detector="imagenet", fit_boxes=False))
     assert overlap(bare, CHEETAH_XYXY) < overlap(found, CHEETAH_XYXY)
 
 
 def test_one_cat_has_one_name(chelsea_scan: Scan) -> None:
-    assert len(select(chelsea_scan, DetectConfig()).labels) == 1
-    separate = select(chelsea_scan, DetectConfig(one_name=False, score_threshold=0.1))
+    assert len(select(chelsea_scan, DetectConfig(detector="imagenet")).labels) == 1
+    separate = select(chelsea_scan, DetectConfig(detector="imagenet", one_name=False, score_threshold=0.1))
     assert {"Egyptian Mau", "tabby cat"} <= set(separate.labels)
 
 
 @pytest.mark.parametrize("one_name", [True, False])
 @pytest.mark.parametrize("threshold", [0.2, 0.35, 0.9])
 def test_on_a_real_scan_the_threshold_may_come_last(chelsea_scan: Scan, threshold: float, one_name: bool) -> None:
-    low = select(chelsea_scan, DetectConfig(score_threshold=SCORE_FLOOR, one_name=one_name))
-    high = select(chelsea_scan, DetectConfig(score_threshold=threshold, one_name=one_name))
+    low = select(chelsea_scan, DetectConfig(detector="imagenet", score_threshold=SCORE_FLOOR, one_name=one_name))
+    high = select(chelsea_scan, DetectConfig(detector="imagenet", score_threshold=threshold, one_name=one_name))
     assert high.xyxy.tolist() == low.xyxy[low.scores >= threshold].tolist()
     assert len(high.scores) < len(low.scores)
 
 
 def test_crop_by_crop_finds_the_same_object(imagenet: Detector, cheetah: ImageArray, cheetah_scan: Scan) -> None:
-    config = DetectConfig(crop_by_crop=True, max_upscale=0.9)
-    crops, dense = detect(cheetah, imagenet, config), select(cheetah_scan, DetectConfig())
+    config = DetectConfig(detector="imagenet", crop_by_crop=True, max_upscale=0.9)
+    crops, dense = detect(cheetah, imagenet, config), select(cheetah_scan, DetectConfig(detector="imagenet"))
     assert crops.labels == dense.labels
     assert overlap(crops, tuple(dense.xyxy[0])) > 0.6
 
 
 def test_boxes_are_in_pixels_of_the_picture_sent(imagenet: Detector, cheetah: ImageArray, cheetah_scan: Scan) -> None:
     large = np.repeat(np.repeat(cheetah, 3, axis=0), 3, axis=1)
-    found, small = detect(large, imagenet), select(cheetah_scan, DetectConfig())
+    found, small = detect(large, imagenet), select(cheetah_scan, DetectConfig(detector="imagenet"))
     assert found.labels == ["cheetah"] and found.size_wh == (1506, 1029)
     assert overlap(found, tuple(small.xyxy[0] * 3)) > 0.6
 

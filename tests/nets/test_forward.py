@@ -30,6 +30,7 @@ from tests.nets.test_classifiers import CASES
 MANIFEST = load_manifest()
 CLASSIFIERS = [name for name, entry in MANIFEST.items() if entry.task == "classify"]
 GENERATORS = [name for name, entry in MANIFEST.items() if entry.network["name"] == "dcgan"]
+PLACES = [name for name, entry in MANIFEST.items() if entry.task == "detect"]  # in tests/train/detect
 UPSCALERS = [name for name, entry in MANIFEST.items() if "srcnn" in entry.network["name"]]
 
 
@@ -42,7 +43,7 @@ def assert_equal(network: nn.Module, method: str, shape: Sequence[int | str], x:
 
 
 def test_no_shipped_weight_is_left_out() -> None:
-    assert {*CLASSIFIERS, *GENERATORS, *UPSCALERS} == set(MANIFEST)
+    assert {*CLASSIFIERS, *GENERATORS, *PLACES, *UPSCALERS} == set(MANIFEST)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

@@ -22,12 +22,12 @@ from train.classify.measures import confusion_matrix, draw_confusion, timed_resu
 from train.data.augment import tta_views
 from train.data.datasets import READINGS, LabelledPictures, SealedSplit, hold_out_last
 from train.data.splits import Labels
-from train.engine.checkpoint import BEST, hours_of, load
+from train.engine.checkpoint import hours_of, load
 from train.engine.class_names import check_classes, order_of
 from train.engine.config_options import config_of
 from train.engine.optimisers import optimizers_for
 from train.engine.training_task import with_steps
-from train.publishing.card_words import About, own_classes, split_words
+from train.publishing.card_words import About, checkpoint_words, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import checked_name, paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
@@ -269,14 +269,6 @@ class ClassifierRecipe:
             **({"colour": "grey"} if source.channels == 1 else {}),
             **({"ground": "dark"} if source.dark_ground else {}),
         }
-
-
-def checkpoint_words(state: dict[str, Any], file: str, readings: int) -> str:
-    """Which checkpoint a measured network is from, and whether the run's test split had been read before."""
-    chosen = "chosen by validation" if file == BEST else "not chosen"
-    times = "once" if readings == 1 else f"{readings} times"
-    read_before = f"; read {times} before for this run" if readings else ""
-    return f"step {state['step']} of {state['config']['steps']}, {chosen}{read_before}"
 
 
 def _averaged(network: nn.Module, pixels: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of, load_labels
-from train.classify.classifier_recipe import checkpoint_words, publish_classifier
+from train.classify.classifier_recipe import publish_classifier
 from train.classify.features import (
     FeatureConfig,
     Features,
@@ -49,7 +49,7 @@ from train.engine.device import channels_last
 from train.engine.monitor import METRICS_FILE, read_records
 from train.engine.training_task import with_steps
 from train.engine.writing import can_write_in
-from train.publishing.card_words import About, own_classes, split_words
+from train.publishing.card_words import About, checkpoint_words, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
 from train.publishing.recipe import Context, PublishOptions, command_of

@@ -24,13 +24,13 @@ from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.build import NOT_ARGUMENTS
 from cvdemo.nets.place_net import PlaceNet, lent_by
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
-from train.classify.classifier_recipe import checkpoint_words
 from train.data.datasets import READINGS, SealedSplit
 from train.detect.annotations import Annotated, truth_of
 from train.detect.place_measure import PROTOCOL, SizedFinder, finder_of, map50, measured
 from train.detect.place_task import PlaceConfig, PlaceTask
 from train.engine.checkpoint import State, hours_of, load
 from train.engine.monitor import curves_of
+from train.publishing.card_words import checkpoint_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight

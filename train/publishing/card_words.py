@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from train.data.splits import Labels
+from train.engine.checkpoint import BEST
 from train.engine.class_names import shown
 
 UNKNOWN_LICENCE = "that of the training pictures, which is not known here"
 
 _COUNTED_CLASSES = 5  # up to so many are counted one by one
+
+
+def checkpoint_words(state: dict[str, Any], file: str, readings: int) -> str:
+    """Which checkpoint a measured network is from, and whether the run's test split had been read before."""
+    chosen = "chosen by validation" if file == BEST else "not chosen"
+    times = "once" if readings == 1 else f"{readings} times"
+    read_before = f"; read {times} before for this run" if readings else ""
+    return f"step {state['step']} of {state['config']['steps']}, {chosen}{read_before}"
 
 
 def split_words(labels: Labels, class_names: Sequence[str], what: str) -> str:

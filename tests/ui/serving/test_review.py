@@ -33,6 +33,7 @@ from cvdemo.ui.serving.connections import LimitedProtocol
 from cvdemo.ui.serving.fair_queue import FairQueue, HeardQueue, Place
 from cvdemo.ui.serving.middleware import SHARE_TAKEN, RoomForUploads
 from cvdemo.ui.wiring import jobs
+from cvdemo.upscale.run import UpscaleResult
 from tests.ui.stand_in import StandIn
 
 
@@ -241,10 +242,15 @@ BOXES = Detections(
     size_wh=(64, 64), windows=9, elapsed_ms=1.0, complete=True,
 )  # fmt: skip
 STRIP = StandIn(Step(done=3, total=3, result=[NOISE] * 3, measures={ANGLE: 90.0}))
+ENLARGED = Step(
+    done=1,
+    total=1,
+    result=UpscaleResult(image=NOISE, bicubic=NOISE, original=None, quality=None, network_title="Network"),
+)
 WALKED = StandIn(Step(done=48, total=48, result=bytes(200)))
 FILM = WalkConfig(seconds=2.0)
 DOWNLOADS: dict[str, Any] = {
-    "upscale": lambda: upscale.save_result(NOISE, None, 2, Deadline()),
+    "upscale": lambda: upscale.save_result(ENLARGED, None, 2, Deadline()),
     "sample": lambda: sample._downloads([NOISE], SampleConfig(count=1)),
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
     "latent": lambda: sample_picks.latent_file(A, [0.5] * 20),
