@@ -25,10 +25,10 @@ class Example:
 
 
 EXAMPLES = (
-    Example("animals", "objects"),
     Example("faces", "face"),
-    Example("smear", "bccd"),
     Example("chelsea", "objects"),
+    Example("smear", "bccd"),
+    Example("animals", "imagenet"),
     Example("astronaut", "face"),
     Example("cheetah", "imagenet"),
     Example("lion", "imagenet"),

@@ -18,7 +18,7 @@ CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), exa
 
 # For each tab: settings of a run of many seconds on a large picture and what its status says meanwhile.
 SLOW = {
-    "detect": ("crop_by_crop=true", r"Level \d of"),
+    "detect": ("detector=imagenet&crop_by_crop=true", r"Level \d of"),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", "Dreaming: octave"),
     "style": ("size=192&scales=1&steps=400", r"Step \d+ of 400"),
     "upscale": ("scale=3", r"Tile \d+ of"),
@@ -26,7 +26,7 @@ SLOW = {
 # Settings of a short run, and what the status says at its end.
 QUICK = {
     "classify": ("", "Done in"),
-    "detect": ("", "scored in"),
+    "detect": ("detector=imagenet", "scored in"),
     "dream": ("size_px=128&octaves=1&steps=2", "Done in"),
     "style": ("size=128&scales=1&steps=3", "3 steps in"),
     "upscale": ("scale=2", "pixels in"),
