@@ -92,7 +92,9 @@ FILE_PARTS = _limit(
 )
 
 _group = "Videos"
-VIDEO_BYTES = _limit("VIDEO_BYTES", 100 * MB, "bytes", "size of a video file; 20 s of a phone at 4K take 60 to 100 MB")
+VIDEO_BYTES = _limit(
+    "VIDEO_BYTES", 100 * MB, "bytes", "size of a video file on the command line; the page takes UPLOAD_BYTES at most"
+)
 VIDEO_S = _limit("VIDEO_S", 20.0, "seconds", "of a video that are looked at, from its beginning")
 VIDEO_FPS = _limit("VIDEO_FPS", 15.0, "frames a second", "of a video that are looked at; the others are skipped")
 VIDEO_MEGAPIXELS = _limit("VIDEO_MEGAPIXELS", 9.0, "megapixels", "size of a frame; 4K has 8.3")

@@ -30,7 +30,7 @@ class ScanConfig(Config):
         "Largest enlargement",
         minimum=0.25,
         maximum=4.0,
-        step=0.25,
+        step=0.05,
         help="Of the picture on its finest level. Higher finds smaller objects. Each detector has its own default.",
     )
     megapixels: float = setting(

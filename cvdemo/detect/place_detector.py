@@ -79,7 +79,8 @@ class PlaceDetector:
 
         Args:
             image: uint8 (H, W, 3) RGB.
-            deadline: no further level is begun after it, and one under way is given up; the first is always scored.
+            deadline: no further level is begun after it, and one under way is given up; of the first one tile is always
+                scored.
         """
         clock = deadline or Deadline()
         sizes = self.level_sizes((image.shape[0], image.shape[1]), config)
@@ -89,7 +90,11 @@ class PlaceDetector:
             level = _Level(size_hw, self, self._largest_on(size_hw, sizes))
             picture = resized(image, size_hw)
             for tile in level.tiles:
-                if scan is not None and clock.expired:
+                if clock.expired and scan is not None:
+                    return
+                if clock.expired and level.added:
+                    scan = self._scan_so_far([level], image, config, clock, complete=False)
+                    yield ScanStep(0, len(sizes), scan, scan.windows, share_of(sizes, 0, level.done))
                     return
                 level.add(tile, self._run(picture, tile))
                 if scan is not None and level.done < 1:

@@ -29,9 +29,9 @@ from cvdemo.ui.wiring.controls import (
 NOTE = (
     "A window slides over the picture at several sizes, each window is named, and non-maximum suppression keeps the "
     "best of those that overlap ([Viola and Jones 2001](https://doi.org/10.1109/CVPR.2001.990517)). All windows of a "
-    "size share their convolutions, and each corrects its own box "
-    "([Sermanet et al. 2014](https://arxiv.org/abs/1312.6229)). The network is trained with boxes, most on what it "
-    "still gets wrong ([Lin et al. 2017](https://arxiv.org/abs/1708.02002))."
+    "size share their convolutions ([Sermanet et al. 2014](https://arxiv.org/abs/1312.6229)). Objects, faces and blood "
+    "cells are found by networks that were trained with boxes: at every place of a grid they tell the class and the "
+    "distances to the four edges of the box ([Tian et al. 2019](https://arxiv.org/abs/1904.01355))."
 )
 ENDPOINT_FIELDS = (*SLIDERS, "one_name", "fit_boxes")
 

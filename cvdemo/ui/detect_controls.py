@@ -17,7 +17,8 @@ LIVE = (*SLIDERS, "suppression", "fit_boxes", "one_name")  # act on the kept can
 SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyramid_factor", "crop_by_crop")
 WHAT_YOU_SEE = {
     "objects": "A box round each person, animal, vehicle, bottle, piece of furniture: 20 classes, each thing counted.",
-    "face": "A box round each face from 24 pixels on, turned and tilted ones too, each counted.",
+    "face": "A box round each face, turned and tilted ones too, each counted. In large photographs small faces need a "
+    "higher “Finest level”.",
     "bccd": "A box round each red cell, white cell and platelet in a stained blood smear, each counted.",
     "imagenet": "A name and a place for the best of 1,000 classes. Several things of a class may be one box.",
     "haar": "Frontal faces as OpenCV found them in 2001: the cascade to compare with.",

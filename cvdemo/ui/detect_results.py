@@ -1,11 +1,12 @@
 """What the Detect tab shows of a scan: a view of it, what was counted, the table of boxes and their files."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.components import Component
 
 from cvdemo.detect.candidates import Scan
@@ -56,13 +57,14 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
         if not scan.levels:
             note = "OpenCV does not tell what its windows scored. "
         return draw_windows(canvas, scan), note
-    return draw_detections(canvas, found), _best_guess(scan, found)
+    return draw_detections(canvas, found), _best_guess(scan, found, look.only)
 
 
 def status(scan: Scan, found: Detections, detector: str, note: str | None = None) -> str:
     """What was counted; then out of how much, in what time. Without a note, that of the boxes."""
     stopped = "" if scan.complete else "; stopped before the finest level"
-    levels = f" on {len(scan.levels)} levels" if scan.levels else ""
+    sizes = len({level.size_hw for level in scan.levels})
+    levels = f" on {sizes} level{'s' * (sizes != 1)}" if sizes else ""
     took = f"scored in {scan.elapsed_ms:.0f} ms{stopped}"
     counts = f"{len(scan.scores)} candidates from {scan.windows} windows{levels}, {took}."
     note = _best_guess(scan, found) if note is None else note
@@ -83,13 +85,14 @@ def places(count: int) -> str:
     return f"{count} place" if count == 1 else f"{count} places"
 
 
-def _best_guess(scan: Scan, found: Detections) -> str:
-    """Where there is no box, the best that the detector had to say."""
+def _best_guess(scan: Scan, found: Detections, only: Collection[int] = ()) -> str:
+    """Where there is no box, the best that the detector had to say of the classes looked at; of all where none are."""
     if len(found.scores):
         return ""
-    if not len(scan.scores):
+    scores = np.where(np.isin(scan.classes, list(only)), scan.scores, 0) if only else scan.scores
+    if not scores.any():
         return "The detector recognises nothing here. "
-    best = int(scan.scores.argmax())
+    best = int(scores.argmax())
     return (
         f"The best guess is {scan.labels[scan.classes[best]]} with {scan.scores[best]:.0%}: lower the score to see it. "
     )

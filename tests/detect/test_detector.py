@@ -2,19 +2,25 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from cvdemo import weights
+from cvdemo.demo import result_of
 from cvdemo.detect import detector as detector_module
 from cvdemo.detect.candidates import SCORE_FLOOR, ScanConfig
 from cvdemo.detect.detector import DEFAULT_DETECTOR, DETECTORS, load_detector, load_place_detector
-from cvdemo.detect.selection import DetectConfig
+from cvdemo.detect.run import DetectRequest, run_detect
+from cvdemo.detect.selection import DetectConfig, Detections
 from cvdemo.errors import WeightsError
-from cvdemo.images import ImageArray
+from cvdemo.example_pictures import example_picture
+from cvdemo.images import ImageArray, read_image
 from cvdemo.nets.place_net import PlaceNet
+from cvdemo.ops.boxes import iou_matrix
 from cvdemo.weights import WeightEntry, load_manifest
 
+FACE_XYXY = np.array([[177, 40, 273, 190]], np.float32)  # by hand, hairline to chin, in the picture of 512 x 512 px
 ORDER = ["objects", "face", "bccd", "imagenet", "haar", "people_hog"]
 LOADABLE = [name for name in ORDER if DETECTORS[name].weight in (None, *load_manifest())]
 
@@ -44,6 +50,21 @@ def test_every_detector_with_its_weight_scans_a_picture(name: str, chelsea: Imag
     detector = load_detector(name, "cpu")
     *_, last = detector.scan(chelsea, ScanConfig(megapixels=0.1))
     assert last.scan.complete and last.scan.windows > 0 and last.scan.labels == detector.labels
+
+
+def found_by(name: str, picture: str) -> Detections:
+    config = DetectConfig(detector=name)
+    return result_of(run_detect(DetectRequest(image=read_image(example_picture(picture)), config=config))).detections
+
+
+def test_the_published_detectors_find_what_they_are_for() -> None:
+    cat = found_by("objects", "chelsea")
+    assert cat.labels[0] == "cat" and cat.scores[0] > 0.6
+    face = found_by("face", "astronaut")
+    assert face.labels == ["face"] and iou_matrix(face.xyxy, FACE_XYXY)[0, 0] > 0.5
+    assert found_by("face", "faces").labels == ["face"] * 11
+    cells = found_by("bccd", "smear").labels
+    assert {"red blood cell", "white blood cell", "platelet"} <= set(cells) and cells.count("red blood cell") > 10
 
 
 def test_no_other_can_be_loaded() -> None:

@@ -156,6 +156,15 @@ def test_a_deadline_keeps_the_coarse_levels(detector: PlaceDetector) -> None:
     assert seen[-1].done == 2 and not seen[-1].scan.complete and seen[-1].scan is seen[-2].scan
 
 
+def test_a_deadline_ends_a_first_level_of_many_tiles_too(detector: PlaceDetector) -> None:
+    image = picture((2000, 3000), (100, 100, 150, 150), (2800, 1800, 2850, 1850))
+    config = ScanConfig(megapixels=40, max_object_px=100)
+    assert len(list(detector.scan(image, config))[-1].scan.scores) >= 2
+    (step,) = detector.scan(image, config, Deadline(0))
+    assert step.done == 0 < step.share < 1 and not step.scan.complete
+    assert worst_overlap(select(step.scan, DetectConfig(detector="objects")), [(100, 100, 150, 150)]) > 0.8
+
+
 def test_the_sizes_asked_for_choose_levels_and_boxes(detector: PlaceDetector) -> None:
     small, large = (100, 100, 130, 130), (300, 300, 900, 900)
     image = picture((1000, 1000), small, large)

@@ -32,9 +32,9 @@ SESSION = 6
 def scan_of(levels: int) -> Scan:
     """A box of class "cat" a level, of falling scores; a window of one cell."""
     boxes = np.array([[20 * i, 0, 20 * i + 10, 10] for i in range(levels)], np.float32)
-    level = LevelScores((32, 32), np.full((1, 1), 0.9, np.float32), 32, 32, 16)
+    of_levels = [LevelScores((32 + i, 32), np.full((1, 1), 0.9, np.float32), 32, 32, 16) for i in range(levels)]
     return Scan(
-        (128, 64), ["cat", "dog"], (level,) * levels, boxes, boxes,
+        (128, 64), ["cat", "dog"], tuple(of_levels), boxes, boxes,
         np.linspace(0.9, 0.5, levels, dtype=np.float32), np.zeros(levels, np.int64), levels, 5.0, levels == LEVELS,
     )  # fmt: skip
 
@@ -127,6 +127,25 @@ def test_a_run_that_ends_early_says_so_and_draws_nothing_again(picture: str, cal
     assert is_unchanged((outputs[-1][0], *outputs[-1][2:])) and calls["draw_detections"] == 2
     outputs = on_page(stand_in([], ends_after=2), picture, "Windows")
     assert outputs[-1][SESSION].look.view == "Windows" and calls["draw_windows"] == 1
+
+
+def test_the_best_guess_is_of_the_classes_looked_at() -> None:
+    scan = Scan(
+        size_wh=(10, 10),
+        labels=["person", "dog"],
+        levels=(),
+        windows_xyxy=np.zeros((2, 4), np.float32),
+        fitted_xyxy=np.zeros((2, 4), np.float32),
+        scores=np.array([0.99, 0.2], np.float32),
+        classes=np.array([0, 1]),
+        windows=2,
+        elapsed_ms=1.0,
+        complete=True,
+    )
+    nothing = select(scan, DetectConfig(score_threshold=1.0))
+    assert detect_results._best_guess(scan, nothing).startswith("The best guess is person with 99%")
+    assert detect_results._best_guess(scan, nothing, [1]).startswith("The best guess is dog with 20%")
+    assert detect_results._best_guess(scan, nothing, [2]) == "The detector recognises nothing here. "
 
 
 def test_controls_that_moved_meanwhile_are_obeyed_after_the_run(picture: str, calls: Counter[str]) -> None:

@@ -129,7 +129,7 @@ def _on_tile(boxes: FloatArray, truth: Truth, side_px: int) -> Truth:
 
 
 def tiled_view(source: Source, side_px: int, rng: np.random.Generator) -> tuple[Pictures, Truth]:
-    """A canvas of 1, 4 or 9 tiles, each of another picture of `source`, and all their boxes."""
+    """A canvas of 1, 4, 9 or 16 tiles, each of another picture of `source`, and all their boxes."""
     tiles = 1 + int(rng.choice(len(TILES_SHARES), p=TILES_SHARES))
     edges = [round(side_px * i / tiles) for i in range(tiles + 1)]
     canvas = np.empty((side_px, side_px, 3), np.uint8)
