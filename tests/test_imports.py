@@ -114,6 +114,7 @@ def test_no_module_or_function_is_too_long() -> None:
                 assert (node.end_lineno or 0) - node.lineno < limit, f"{path}: {node.name}"
 
 
+@pytest.mark.slow
 def test_the_library_imports_without_gradio() -> None:
     packages = [module_of(path) for path in FILES if path.parts[len(ROOT.parts)] == "cvdemo" and "ui" not in path.parts]
     modules = ", ".join(name for name in packages if "__main__" not in name)

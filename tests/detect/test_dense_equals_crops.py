@@ -59,6 +59,7 @@ def test_every_place_of_every_level(stride: int, cells: int, size_hw: tuple[int,
         assert dense.std() > 0.05 and (dense - crops).abs().max() < TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stride", "cells", "size_hw", "factor"), CASES)
 def test_the_whole_scan_is_the_same_either_way(
     stride: int, cells: int, size_hw: tuple[int, int], factor: float

@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_reference_pages_are_made_from_the_code() -> None:
     """In a process of its own, since the endpoints are those of a whole page."""
     command = [sys.executable, "-m", "scripts.reference", "--check"]

@@ -45,6 +45,7 @@ def test_it_answers_within_six_seconds(running: Server) -> None:
         assert running.start_s < 6
 
 
+@pytest.mark.slow
 def test_building_the_page_loads_no_model() -> None:
     code = (
         "import torch, cvdemo.ui.page as page\n"
@@ -58,6 +59,7 @@ def test_building_the_page_loads_no_model() -> None:
     assert done.stdout.strip().endswith("built"), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell a process's memory there")
 def test_at_rest_it_holds_little_beyond_its_imports() -> None:
     code = (
@@ -192,6 +194,7 @@ def test_files_of_this_machine_are_not_served(server: str) -> None:
     assert httpx.get(f"{server}/gradio_api/file={ROOT / 'pyproject.toml'}").status_code in (403, 404)
 
 
+@pytest.mark.slow
 def test_a_missing_weight_names_the_file_and_the_command(tmp_path: Path) -> None:
     code = (
         "import cvdemo.weights, pathlib, shutil\n"

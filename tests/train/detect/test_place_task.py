@@ -43,6 +43,7 @@ def train(task: PlaceTask, steps: int) -> list[float]:
     return losses
 
 
+@pytest.mark.slow
 def test_two_pictures_are_learnt_by_heart(tmp_path: Path) -> None:
     task = task_on(tmp_path, steps=60)
     losses = train(task, 60)

@@ -55,6 +55,7 @@ def test_a_film_of_many_pictures_shows_each_for_less(count: int, total: int, tmp
     assert len(frames(training_film(tmp_path, tmp_path / "film.mp4", 16, last_step=999))) == total
 
 
+@pytest.mark.slow
 def test_a_film_that_is_too_large_gets_coarser(tmp_path: Path) -> None:
     previews(tmp_path, range(6), noise=True)
     fine = training_film(tmp_path, tmp_path / "fine.mp4", 128, last_step=9).stat().st_size

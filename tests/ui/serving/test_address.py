@@ -119,6 +119,7 @@ def test_gradio_still_says_it_in_those_words(taken: int) -> None:
     assert f"OSError: {TAKEN_LATER}" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_program_ends_with_one_sentence(taken: int) -> None:
     """Once for real; the other sentences take the same way."""
     environment = {**os.environ, "PORT": str(taken), "HOST": "127.0.0.1"}
