@@ -35,6 +35,7 @@ from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult, run_detect
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.images import ImageArray
+from cvdemo.runtime import PROCESS_THREADS
 from cvdemo.weights import entry_of
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import Annotated
@@ -328,7 +329,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--bccd", type=Path, help="folder of the recipe bccd-detector")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="what is measured; all by default")
     parser.add_argument("--n", type=int, default=0, help="pictures of each set; 0: all")
-    parser.add_argument("--threads", type=int, default=2, help="of every detector")
+    words = "of every detector; ONNX Runtime takes those that the process began with: set OMP_NUM_THREADS for others"
+    parser.add_argument("--threads", type=int, default=PROCESS_THREADS, choices=[PROCESS_THREADS], help=words)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     return parser
 
@@ -337,8 +339,8 @@ def main(argv: list[str] | None = None) -> None:
     """Prints the table, and under it what was measured on what."""
     parser = make_parser()
     args = parser.parse_args(argv)
-    if args.n < 0 or args.threads < 1:
-        parser.error("--n has to be 0 or more, --threads at least 1")
+    if args.n < 0:
+        parser.error("--n has to be 0 or more")
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     load = os.getloadavg()[0]

@@ -168,6 +168,8 @@ def status(batch: Batch, found: Sequence[Detections]) -> str:
     lines = [f"**{said or 'Nothing'} on {counted(len(batch.pictures), 'picture')}.** Scored in {seconds:.1f} s."]
     if missing:
         lines.append(f"{counted(missing, 'picture')} not searched.")
+    if in_part := sum(not picture.scan.complete for picture in batch.pictures):
+        lines.append(f"{counted(in_part, 'picture')} searched only in part: time ran out.")
     return "\n".join([" ".join(lines), *(f"- {sentence}" for sentence in batch.refused)])
 
 
