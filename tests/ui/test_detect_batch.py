@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,16 @@ def test_the_classes_of_all_pictures_can_be_chosen(files: list[str]) -> None:
 def test_a_session_keeps_little(files: list[str]) -> None:
     batch: Batch = last(files)[BATCH]
     assert all(picture.scan.levels == () and len(picture.jpeg) < 2000 for picture in batch.pictures)
+
+
+def test_a_picture_that_was_searched_in_part_is_told(files: list[str]) -> None:
+    def cut(request: DetectRequest) -> Iterator[Step[Any]]:
+        (step,) = Searches()(request)
+        scan = replace(step.result.scan, complete=False)
+        yield replace(step, complete=False, result=DetectResult(scan, select(scan, request.config)))
+
+    *_, output = batch_on_page(cut, files[:1], "haar", 0.3, 0.3)
+    assert output[STATUS].endswith("1 picture searched only in part: time ran out.")
 
 
 def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
