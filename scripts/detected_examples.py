@@ -17,7 +17,7 @@ from cvdemo.detect.run import DetectRequest
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image, resize_to_fit
-from cvdemo.ui.detect_examples import EXAMPLES, Example, file_name
+from cvdemo.ui.detect.examples import EXAMPLES, Example, file_name
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "detected"
 SIDE_PX = 360  # longer side; the page shows them half as large

@@ -13,7 +13,8 @@ from gradio.components import Component
 from cvdemo import backends, limits
 from cvdemo.demo import Run
 from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
-from cvdemo.ui import classify, detect, dream, sample, style, upscale
+from cvdemo.ui import classify, dream, sample, style, upscale
+from cvdemo.ui.detect import tab as detect
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio

@@ -24,7 +24,8 @@ from cvdemo.runtime import Deadline
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ANGLE
-from cvdemo.ui import detect_results, sample, sample_api, sample_explore, sample_picks, upscale
+from cvdemo.ui import sample, sample_api, sample_explore, sample_picks, upscale
+from cvdemo.ui.detect import results as detect_results
 from cvdemo.ui.serving import middleware as server
 from cvdemo.ui.serving import page_folder as files
 from cvdemo.ui.serving import results

@@ -24,8 +24,8 @@ from cvdemo.detect.selection import DetectConfig, Detections
 from cvdemo.errors import DemoError
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import LIVE_AT_ONCE, LIVE_MEGAPIXELS, LIVE_S, LIVE_SIDE_PX
-from cvdemo.ui.detect_controls import Choice, sliders
-from cvdemo.ui.detect_results import headline
+from cvdemo.ui.detect.controls import Choice, sliders
+from cvdemo.ui.detect.results import headline
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, wrong
 from cvdemo.ui.wiring.controls import given
 from cvdemo.ui.wiring.guard import guarded

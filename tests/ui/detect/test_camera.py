@@ -20,12 +20,12 @@ from cvdemo.detect.selection import select
 from cvdemo.errors import WeightsError
 from cvdemo.example_pictures import example_picture
 from cvdemo.limits import LIVE_SIDE_PX
-from cvdemo.ui import detect_camera
-from cvdemo.ui.detect_camera import Rate, bytes_of_frame, frame_of, frame_on_page
+from cvdemo.ui.detect import camera as detect_camera
+from cvdemo.ui.detect.camera import Rate, bytes_of_frame, frame_of, frame_on_page
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, checked
 from tests.ui.browser_steps import open_page
+from tests.ui.detect.test_batch import scan_of
 from tests.ui.page_server import serve
-from tests.ui.test_detect_batch import scan_of
 
 LEAST_RATE = 0.5  # frames a second in the test, beside any other work; 7 to 9 were measured beside some
 BUTTON = "#detect-camera button[aria-label='capture photo']"

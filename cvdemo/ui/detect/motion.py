@@ -13,7 +13,7 @@ from cvdemo.errors import InputError
 from cvdemo.limits import MOTION_S
 from cvdemo.ops.video import Film
 from cvdemo.runtime import Deadline
-from cvdemo.ui.detect_controls import live_config
+from cvdemo.ui.detect.controls import live_config
 from cvdemo.ui.serving.results import download_path
 from cvdemo.ui.wiring.controls import took
 from cvdemo.ui.wiring.parts import Part, wire

@@ -19,8 +19,8 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import select
 from cvdemo.errors import InputError
 from cvdemo.images import read_image
-from cvdemo.ui import detect_batch
-from cvdemo.ui.detect_batch import Batch, batch_on_page, chosen_pictures, unique_names
+from cvdemo.ui.detect import batch as detect_batch
+from cvdemo.ui.detect.batch import Batch, batch_on_page, chosen_pictures, unique_names
 from cvdemo.ui.serving.field_values import checked
 from tests.helpers.png_files import save_png
 

@@ -15,7 +15,7 @@ from cvdemo.example_pictures import example_picture
 from cvdemo.images import read_image
 from cvdemo.limits import DETECT_VIDEO_S
 from cvdemo.ops.video import write_mp4
-from cvdemo.ui.detect_video import video_on_page
+from cvdemo.ui.detect.video import video_on_page
 from tests.ui.stand_in import StandIn
 
 FRAME = np.full((48, 64, 3), 90, np.uint8)

@@ -13,7 +13,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.detect.video import DetectedVideo
 from cvdemo.errors import InputError
 from cvdemo.limits import DETECT_VIDEO_S, VIDEO_S
-from cvdemo.ui.detect_controls import Choice, sliders
+from cvdemo.ui.detect.controls import Choice, sliders
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, named, picture_output, save_download, took
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire

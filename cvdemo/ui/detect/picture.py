@@ -14,10 +14,10 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.limits import DETECT_S, QUICK_MEGAPIXELS, STATE_S
-from cvdemo.ui.detect_controls import LIVE, SEARCH, Choice, live_config, own_values, sliders
-from cvdemo.ui.detect_examples import build_examples
-from cvdemo.ui.detect_motion import build_motion
-from cvdemo.ui.detect_results import (
+from cvdemo.ui.detect.controls import LIVE, SEARCH, Choice, live_config, own_values, sliders
+from cvdemo.ui.detect.examples import build_examples
+from cvdemo.ui.detect.motion import build_motion
+from cvdemo.ui.detect.results import (
     BOXES,
     FILES,
     NO_FILE,

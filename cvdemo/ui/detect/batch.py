@@ -28,8 +28,8 @@ from cvdemo.errors import InputError
 from cvdemo.images import PICTURE_SUFFIXES, ImageArray, is_system, read_image, resize_to_fit
 from cvdemo.limits import DETECT_BATCH_S, DETECT_PICTURES, STATE_S
 from cvdemo.runtime import Deadline
-from cvdemo.ui.detect_controls import SLIDERS, Choice, sliders
-from cvdemo.ui.detect_results import NO_FILE, box_table, class_choices, file_buttons, headline, offered, places
+from cvdemo.ui.detect.controls import SLIDERS, Choice, sliders
+from cvdemo.ui.detect.results import NO_FILE, box_table, class_choices, file_buttons, headline, offered, places
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, light, save_download
 from cvdemo.ui.wiring.guard import guarded

@@ -10,9 +10,9 @@ from PIL import Image
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.example_pictures import example_picture
-from cvdemo.ui import detect_examples
-from cvdemo.ui.detect_controls import WHAT_YOU_SEE, own_values
-from cvdemo.ui.detect_examples import EXAMPLES, Example, detected_picture
+from cvdemo.ui.detect import examples as detect_examples
+from cvdemo.ui.detect.controls import WHAT_YOU_SEE, own_values
+from cvdemo.ui.detect.examples import EXAMPLES, Example, detected_picture
 from scripts import detected_examples
 
 PICTURES = import_module("examples.make_detect_pictures").PICTURES  # mypy takes the script for a module of its own

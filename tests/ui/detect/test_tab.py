@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cvdemo.example_pictures import example_picture
-from cvdemo.ui.detect_examples import EXAMPLES
+from cvdemo.ui.detect.examples import EXAMPLES
 from tests.ui.browser_steps import run_of, type_number
 
 CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 502 x 343 px

@@ -16,10 +16,12 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import read_image
 from cvdemo.limits import DETECT_S
-from cvdemo.ui import detect, detect_picture, detect_results
-from cvdemo.ui.detect_controls import LIVE, SEARCH, own_values
-from cvdemo.ui.detect_picture import Session
-from cvdemo.ui.detect_results import FILES
+from cvdemo.ui.detect import picture as detect_picture
+from cvdemo.ui.detect import results as detect_results
+from cvdemo.ui.detect import tab as detect_tab
+from cvdemo.ui.detect.controls import LIVE, SEARCH, own_values
+from cvdemo.ui.detect.picture import Session
+from cvdemo.ui.detect.results import FILES
 from tests.helpers.png_files import save_png
 
 LEVELS = 3
@@ -78,9 +80,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     for name in ("draw_detections", "draw_score_map", "draw_windows", "score_map", "png_bytes", "save_download"):
         count(detect_results, name)
-    for module in (detect, detect_picture):
+    for module in (detect_tab, detect_picture):
         count(module, "to_canvas")
-    count(detect, "draw_detections")
+    count(detect_tab, "draw_detections")
     count(detect_picture, "select")
     return counted
 
@@ -210,7 +212,7 @@ def test_filter_and_sliders_act_on_picture_table_and_files_alike(picture: str) -
 
 def test_the_endpoint_draws_once_and_asks_for_what_it_was_given(picture: str, calls: Counter[str]) -> None:
     seen: list[DetectRequest] = []
-    path, boxes = detect.detect_endpoint(stand_in(seen), picture, score_threshold=0.6, nms_iou=0.2, one_name=False)
+    path, boxes = detect_tab.detect_endpoint(stand_in(seen), picture, score_threshold=0.6, nms_iou=0.2, one_name=False)
     (request,) = seen
     assert request.config == DetectConfig(score_threshold=0.6, nms_iou=0.2, one_name=False)
     assert request.image.shape == (64, 128, 3) and request.time_limit_s == DETECT_S
@@ -224,7 +226,7 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    _, boxes = detect.detect_endpoint(stand_in([], ends_after=levels), picture)
+    _, boxes = detect_tab.detect_endpoint(stand_in([], ends_after=levels), picture)
     assert boxes["complete"] is (levels == 3)
     words = "Stopped at the limit of 60 s before the finest level: small objects may be missing."
     assert said == [words] * warnings

@@ -10,12 +10,12 @@ from cvdemo.detect.drawing import draw_detections, to_canvas
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.limits import DETECT_S
-from cvdemo.ui.detect_batch import build_batch
-from cvdemo.ui.detect_camera import build_camera
-from cvdemo.ui.detect_controls import LIVE, SEARCH, SLIDERS, detector_choice, open_number, own_values
-from cvdemo.ui.detect_picture import build_picture
-from cvdemo.ui.detect_results import save_png_quickly
-from cvdemo.ui.detect_video import build_video
+from cvdemo.ui.detect.batch import build_batch
+from cvdemo.ui.detect.camera import build_camera
+from cvdemo.ui.detect.controls import LIVE, SEARCH, SLIDERS, detector_choice, open_number, own_values
+from cvdemo.ui.detect.picture import build_picture
+from cvdemo.ui.detect.results import save_png_quickly
+from cvdemo.ui.detect.video import build_video
 from cvdemo.ui.wiring.controls import (
     Tab,
     endpoint,

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.example_pictures import example_picture
-from cvdemo.ui.detect_controls import Choice, own_values
+from cvdemo.ui.detect.controls import Choice, own_values
 from cvdemo.ui.wiring.controls import light, save_download
 
 
