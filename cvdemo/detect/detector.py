@@ -55,6 +55,7 @@ class DetectorKind:
         counts: whether each object is one box, so that their number means something.
         nested_share: a box of which more than this share lies in a better one of its class is a part of it; 1: never.
         names_places: whether it says what a place is, so that of several names for a place the best is kept.
+        classifies_windows: whether its candidates begin as bare windows, which can be shown as they are.
         weight: in the manifest; None where it needs none of its own.
     """
 
@@ -66,6 +67,7 @@ class DetectorKind:
     counts: bool = True
     nested_share: float = 1.0
     names_places: bool = False
+    classifies_windows: bool = False
     weight: str | None = None
 
 
@@ -143,6 +145,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         counts=False,
         nested_share=0.6,
         names_places=True,
+        classifies_windows=True,
         weight="efficientnet_lite0",
     ),
     "haar": DetectorKind(

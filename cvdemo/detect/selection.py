@@ -50,7 +50,9 @@ class DetectConfig(ScanConfig):
         choices=SUPPRESSIONS,
         help="hard: the best is kept. soft: the others are lowered. fusion: their weighted mean is kept.",
     )
-    fit_boxes: bool = setting(True, "Fit boxes to the object", help="Off: the bare square windows.")
+    fit_boxes: bool = setting(
+        True, "Fit boxes to the object", help="For imagenet, which classifies windows. Off: the bare windows."
+    )
     one_name: bool = setting(
         True, "One name for each place", help="For imagenet, which names places. Off: each class for itself."
     )
@@ -115,7 +117,8 @@ def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Dete
     wanted = np.isin(scan.classes, list(only)) if only else np.ones(len(scan.classes), bool)
     if config.suppression == HARD:  # it depends only on better boxes, so that the threshold may come first
         wanted &= scan.scores >= config.least_score
-    xyxy = (scan.fitted_xyxy if config.fit_boxes else scan.windows_xyxy)[wanted]
+    shows_windows = config.kind.classifies_windows and not config.fit_boxes
+    xyxy = (scan.windows_xyxy if shows_windows else scan.fitted_xyxy)[wanted]
     xyxy, scores, classes = _suppressed(xyxy, scan.scores[wanted], scan.classes[wanted], config)
     kept = np.arange(len(scores))
     if config.one_name and config.kind.names_places:

@@ -32,6 +32,15 @@ def test_selection_thresholds_suppresses_and_names_each_place_once() -> None:
     assert select(scan, DetectConfig(detector="imagenet", fit_boxes=False)).xyxy.tolist() == [[0, 0, 10, 10]]
 
 
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_bare_windows_are_shown_only_where_windows_are_classified(detector: str) -> None:
+    """What a network of places has scored are places; the squares round them are drawn, not scored."""
+    windows = np.array([[0, 0, 10, 10]], np.float32)
+    scan = Scan((50, 50), ["a"], (), windows, windows + 5, np.array([0.9], np.float32), np.array([0]), 1, 1.5, True)
+    shown = select(scan, DetectConfig(detector=detector, fit_boxes=False)).xyxy
+    assert np.array_equal(shown, windows if detector == "imagenet" else windows + 5)
+
+
 def crowd(seed: int = 0, count: int = 150) -> Scan:
     """Candidates of three classes that overlap a good deal, with scores above the floor that differ."""
     rng = np.random.default_rng(seed)

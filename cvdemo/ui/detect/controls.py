@@ -13,6 +13,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.ui.wiring.controls import control, light
 
 SLIDERS = ("score_threshold", "nms_iou")  # each detector has its own defaults
+OF_WINDOWS = ("fit_boxes", "one_name", "pyramid_factor", "crop_by_crop")  # hidden where no windows are classified
 LIVE = (*SLIDERS, "suppression", "fit_boxes", "one_name")  # act on the kept candidates
 SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyramid_factor", "crop_by_crop")
 WHAT_YOU_SEE = {
@@ -31,6 +32,11 @@ def own_values(detector: str) -> dict[str, float]:
     config = DetectConfig(detector=detector)
     own = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
     return own | {"max_upscale": config.kind.max_upscale}
+
+
+def shown_for(detector: str, name: str) -> Any:
+    """Whether a control says anything to the detector, as gradio's `visible`: hidden ones stay on the page."""
+    return True if name not in OF_WINDOWS or DETECTORS[detector].classifies_windows else "hidden"
 
 
 def live_config(detector: str, values: tuple[Any, ...]) -> DetectConfig:
@@ -68,6 +74,14 @@ class Choice:
 
         light([self.detector.input], own, [self.detector], components)
         light([self.detector.change], described, [self.detector, *components], [self.told, *components])
+
+    def shows(self, controls: Mapping[str, Component]) -> None:
+        """Wires it: of the controls by their names, those stay in sight that say something to the detector."""
+
+        def shown(detector: str) -> list[Any]:
+            return [gr.update(visible=shown_for(detector, name)) for name in controls]
+
+        light([self.detector.change], shown, [self.detector], list(controls.values()))
 
 
 def detector_choice() -> Choice:

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.config import default_of
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.drawing import to_canvas
@@ -14,7 +15,17 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.limits import DETECT_S, QUICK_MEGAPIXELS, STATE_S
-from cvdemo.ui.detect.controls import LIVE, SEARCH, Choice, live_config, own_values, sliders
+from cvdemo.ui.detect.controls import (
+    LIVE,
+    OF_WINDOWS,
+    SEARCH,
+    SLIDERS,
+    Choice,
+    live_config,
+    own_values,
+    shown_for,
+    sliders,
+)
 from cvdemo.ui.detect.examples import build_examples
 from cvdemo.ui.detect.motion import build_motion
 from cvdemo.ui.detect.results import (
@@ -114,6 +125,12 @@ def _results() -> dict[str, Component]:
     return parts | file_buttons("detect", FILES)
 
 
+def _control(name: str) -> Component:
+    """One of "More settings", as it stands for the default detector."""
+    value = own_values(DetectConfig.detector).get(name, default_of(DetectConfig, name))
+    return control(DetectConfig, name, value=value, visible=shown_for(DetectConfig.detector, name))
+
+
 def build_picture(run: Run, choice: Choice) -> dict[str, Component]:
     """Draws the way for one picture; returns its controls and results by name."""
     with gr.Row():
@@ -124,13 +141,13 @@ def build_picture(run: Run, choice: Choice) -> dict[str, Component]:
                 cancel = gr.Button("Cancel", elem_id="detect-cancel", min_width=80, scale=0)
             examples = build_examples(image, choice)
             with gr.Accordion("More settings", open=False, elem_id="detect-more"):
-                controls = {name: control(DetectConfig, name) for name in LIVE[2:]}
+                controls = {name: _control(name) for name in LIVE[len(SLIDERS) :]}
                 gr.Markdown("For the next run:")
-                own = {name: {"value": value} for name, value in own_values(DetectConfig.detector).items()}
-                controls |= {name: control(DetectConfig, name, **own.get(name, {})) for name in SEARCH}
+                controls |= {name: _control(name) for name in SEARCH}
         with gr.Column(min_width=300, scale=2):
             parts = controls | _results()
     parts |= {"image": image, "detector": choice.detector}
+    choice.shows({name: parts[name] for name in OF_WINDOWS})
     examples.sets({name: parts[name] for name in own_values(DetectConfig.detector)})
     session = gr.State(time_to_live=STATE_S)
     motion = build_motion(session, [parts[name] for name in ("only", *LIVE)])

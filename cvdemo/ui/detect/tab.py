@@ -47,7 +47,8 @@ def detect_endpoint(
 ) -> tuple[str, dict[str, Any]]:
     """The picture with its boxes (PNG, longer side 1280 px at most), and the boxes in pixels of the picture sent.
 
-    Without `score_threshold` or `nms_iou` the detector's own is taken.
+    Without `score_threshold` or `nms_iou` the detector's own is taken. `one_name` and `fit_boxes` say something to
+    `imagenet` alone, which classifies windows.
     """
     config = DetectConfig(
         detector=detector,

@@ -12,6 +12,7 @@ import pytest
 
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import LevelScores, Scan
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import read_image
@@ -19,7 +20,7 @@ from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect import picture as detect_picture
 from cvdemo.ui.detect import results as detect_results
 from cvdemo.ui.detect import tab as detect_tab
-from cvdemo.ui.detect.controls import LIVE, SEARCH, own_values
+from cvdemo.ui.detect.controls import LIVE, OF_WINDOWS, SEARCH, own_values, shown_for
 from cvdemo.ui.detect.picture import Session
 from cvdemo.ui.detect.results import FILES
 from tests.helpers.png_files import save_png
@@ -230,6 +231,12 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     assert boxes["complete"] is (levels == 3)
     words = "Stopped at the limit of 60 s before the finest level: small objects may be missing."
     assert said == [words] * warnings
+
+
+def test_settings_of_windows_are_hidden_where_no_windows_are_classified() -> None:
+    for detector in DETECTORS:
+        hidden = {name for name in (*LIVE, *SEARCH) if shown_for(detector, name) == "hidden"}
+        assert hidden == (set() if detector == "imagenet" else set(OF_WINDOWS))
 
 
 @pytest.mark.parametrize(

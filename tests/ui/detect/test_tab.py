@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cvdemo.example_pictures import example_picture
+from cvdemo.ui.detect.controls import OF_WINDOWS
 from cvdemo.ui.detect.examples import EXAMPLES
 from tests.ui.browser_steps import run_of, type_number
 
@@ -92,6 +93,17 @@ def test_another_detector_brings_its_own_sliders_and_runs(tab: Page) -> None:
         expect(tab.locator(f"#DetectConfig-{name} input[type=number]")).to_have_value("0.3")
     tab.locator("#detect-view label").nth(2).click()
     expect(tab.locator("#detect-status")).to_contain_text("OpenCV does not tell")
+
+
+def test_settings_of_windows_are_in_sight_where_they_say_something(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=detect")
+    page.locator("#detect-more button").first.click()
+    expect(page.locator("#DetectConfig-suppression")).to_be_visible()
+    for name in OF_WINDOWS:
+        expect(page.locator(f"#DetectConfig-{name}")).to_be_hidden()
+    choose_example(page, "coffee")  # which brings `imagenet`
+    for name in OF_WINDOWS:
+        expect(page.locator(f"#DetectConfig-{name}")).to_be_visible()
 
 
 def test_a_link_with_a_detector_alone_takes_its_own_sliders(page: Page, server: str) -> None:
