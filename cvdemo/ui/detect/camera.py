@@ -40,6 +40,7 @@ FRAME_QUALITY = 80  # of the JPEG that goes back
 RATE_OF = 8  # last frames whose number a second is told
 GONE_S = 3.0  # without a frame, after which a camera counts as begun anew
 ASKED_WH = (640, 480)  # of the camera; small frames arrive sooner
+CUT = "; not all of the frame was searched: time ran out, and small things may be missing"
 NOT_A_FRAME = "The camera's frame cannot be read."
 
 
@@ -76,8 +77,8 @@ def frame_on_page(
         picture, found = _searched(run, frame, detector, score, overlap)
     except DemoError as error:
         return gr.skip(), str(error), now
-    said = headline(found, detector)
-    line = f"**{said}.** {found.elapsed_ms:.0f} ms a frame, {now.in_words()}".rstrip(", ")
+    line = f"**{headline(found, detector)}.** {found.elapsed_ms:.0f} ms a frame, {now.in_words()}".rstrip(", ")
+    line += "" if found.complete else CUT
     return draw_detections(picture, found), line, now
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,16 @@ def test_a_frame_is_shrunk_searched_and_drawn() -> None:
     assert (request.config.least_score, request.config.most_overlap) == (0.3, 0.4)
     assert picture.shape == request.image.shape and not np.array_equal(picture, request.image)
     assert line == "**1 cat, 1 dog.** 500 ms a frame" and len(rate.answered_at) == 1
+
+
+def test_a_frame_that_its_deadline_cut_is_told() -> None:
+    def cut(request: DetectRequest) -> Iterator[Step[Any]]:
+        (step,) = Finds()(request)
+        scan = replace(step.result.scan, complete=False)
+        yield replace(step, complete=False, result=DetectResult(scan, select(scan, request.config)))
+
+    _, line, _ = frame_on_page(cut, jpeg(), "haar", 0.3, 0.3, None)
+    assert line.startswith("**1 cat, 1 dog.** 500 ms a frame; not all of the frame was searched: time ran out")
 
 
 def test_a_failure_is_told_and_does_not_end_the_stream() -> None:
