@@ -97,7 +97,13 @@ VIDEO_BYTES = _limit(
 )
 VIDEO_S = _limit("VIDEO_S", 20.0, "seconds", "of a video that are looked at, from its beginning")
 VIDEO_FPS = _limit("VIDEO_FPS", 15.0, "frames a second", "of a video that are looked at; the others are skipped")
+VIDEO_FASTEST_FPS = _limit(
+    "VIDEO_FASTEST_FPS", 240, "frames a second", "of a file, those of slow motion; one that has more is cut"
+)
 VIDEO_MEGAPIXELS = _limit("VIDEO_MEGAPIXELS", 9.0, "megapixels", "size of a frame; 4K has 8.3")
+VIDEO_SEARCHED_MEGAPIXELS = _limit(
+    "VIDEO_SEARCHED_MEGAPIXELS", 0.3, "megapixels", "size at which a frame is searched; it then takes about 0.1 s"
+)
 VIDEO_SIDE_PX = _limit("VIDEO_SIDE_PX", 1280, "px", "longer side of the annotated video; larger frames are shrunk")
 
 _group = "Decoding in a separate process"
@@ -123,6 +129,7 @@ DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop ta
 DETECT_BATCH_S = _limit("DETECT_BATCH_S", 180.0, "seconds", "for detections on several pictures; 30 take 5 to 20 s")
 MOTION_S = _limit("MOTION_S", 30.0, "seconds", "for the film of the windows in motion; it takes 2 to 5 s")
 LIVE_S = _limit("LIVE_S", 60, "seconds", "for a camera, which holds one core as long as it looks; it can begin again")
+LIVE_FRAME_S = _limit("LIVE_FRAME_S", 1.0, "seconds", "for one frame of a camera; what was found until then is shown")
 DETECT_VIDEO_S = _limit("DETECT_VIDEO_S", 120.0, "seconds", "for a video; a frame takes about 0.1 s")
 DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")
 STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number of steps is planned to fit")
@@ -155,8 +162,17 @@ _group = "Results"
 DETECT_CANDIDATES = _limit(
     "DETECT_CANDIDATES", 1000, "windows", "of one pyramid level that are kept, best first; real pictures have fewer"
 )
+DETECT_MEGAPIXELS = _limit(
+    "DETECT_MEGAPIXELS",
+    2.0,
+    "megapixels",
+    "size at which imagenet and OpenCV search a picture; a megapixel takes imagenet 250 MB, and OpenCV half a second",
+)
 DETECT_PICTURES = _limit(
     "DETECT_PICTURES", 30, "pictures", "that are searched at once; a session keeps 0.3 MB for each"
+)
+MOTION_FRAMES = _limit(
+    "MOTION_FRAMES", 200, "frames", "in the film of the windows in motion: ten seconds, and nobody watches longer"
 )
 LIVE_MEGAPIXELS = _limit(
     "LIVE_MEGAPIXELS", 2.5, "megapixels", "size of one frame of a camera; the page asks for 0.3, and some give 2.1"

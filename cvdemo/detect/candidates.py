@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cvdemo.config import Config, SettingError, setting
+from cvdemo.limits import DETECT_MEGAPIXELS
 from cvdemo.ops.boxes import FloatArray, IntArray
 
 SCORE_FLOOR = 0.05  # candidates below are forgotten; at most 20 classes can pass it in one window of a classifier
@@ -40,7 +41,7 @@ class ScanConfig(Config):
         minimum=0.1,
         maximum=40.0,
         step=0.1,
-        help="Bounds the time taken; 2 at most for imagenet and the detectors of OpenCV.",
+        help=f"Bounds the time taken; {DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV.",
     )
     min_object_px: int = setting(
         0,

@@ -15,9 +15,9 @@ from cvdemo.detect.drawing import INK, PAPER, draw_box, draw_detections
 from cvdemo.detect.score_maps import score_colour, window_box
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, resize_to_fit
+from cvdemo.limits import MOTION_FRAMES
 
 MOTION_FPS = 20.0
-MOTION_FRAMES = 200  # ten seconds: nobody watches longer
 SLOWEST = 4  # frames that a window stays: a fifth of a second
 LAST_FRAMES = 20  # of them show the boxes that were kept
 SIDE_PX = 640  # longer side of the picture in the film

@@ -25,13 +25,13 @@ import numpy as np
 
 from cvdemo.detect.candidates import Scan, ScanConfig, ScanStep, of_size
 from cvdemo.images import ImageArray
+from cvdemo.limits import DETECT_MEGAPIXELS
 from cvdemo.ops.box_groups import Hits, grouped, together
 from cvdemo.ops.boxes import FloatArray, scale_boxes
 from cvdemo.ops.pyramid import resized
 from cvdemo.runtime import Deadline
 
 CASCADES = Path(cv2.__file__).parent / "data"
-MAX_MEGAPIXELS = 2.0  # of the picture that is searched: a megapixel takes half a second
 HAAR_WINDOW_PX = 20  # side of the cascade's window
 HAAR_SCALE = 1.1  # OpenCV's default; between the sizes of windows
 HAAR_NEIGHBOURS = 1  # 1 gives the best curve on photographs of faces; OpenCV's default, 3, hides weak faces
@@ -236,7 +236,7 @@ def _search(
     neighbours: int,
     scores: Callable[[FloatArray], FloatArray],
 ) -> _Search:
-    searched = shrunk_to(image, min(config.megapixels, MAX_MEGAPIXELS))
+    searched = shrunk_to(image, min(config.megapixels, DETECT_MEGAPIXELS))
     picture_hw = (image.shape[0], image.shape[1])
     return _Search(picture_hw, searched, config, labels, deadline or Deadline(), neighbours, scores)
 

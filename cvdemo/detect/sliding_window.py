@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep, of_size, share_of
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, resize_to_fit, to_tensor
-from cvdemo.limits import DETECT_CANDIDATES
+from cvdemo.limits import DETECT_CANDIDATES, DETECT_MEGAPIXELS
 from cvdemo.nets.window_net import WindowNet, crop_batches
 from cvdemo.ops.boxes import FloatArray, IntArray, component_box, scale_boxes, window_grid
 from cvdemo.ops.pyramid import pyramid_sizes
@@ -27,7 +27,6 @@ EVIDENCE_SHARE = 0.3  # Zhou et al. use 0.2; by eye on six pictures, 0.3 leaves 
 EVIDENCE_ZOOM = 8  # evidence is enlarged before it is cut, so that boxes are finer than a cell of 32 px
 REACH_CELLS = 2  # a box may grow beyond its window by so many cells
 MAX_UPSCALE = 1.5  # where the settings leave it open
-MAX_MEGAPIXELS = 2.0  # of a level: all of it is in memory at once, and EfficientNet-Lite0 takes 250 MB a megapixel
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def level_sizes(size_hw: tuple[int, int], net: WindowNet, config: ScanConfig) ->
         stride_px=net.stride_px,
         factor=config.pyramid_factor,
         max_upscale=config.max_upscale or MAX_UPSCALE,
-        max_pixels=round(min(config.megapixels, MAX_MEGAPIXELS) * 1e6),
+        max_pixels=round(min(config.megapixels, DETECT_MEGAPIXELS) * 1e6),
     )
     while len(sizes) > 1 and net.window_px * size_hw[0] / sizes[-1][0] < config.min_object_px:
         del sizes[-1]

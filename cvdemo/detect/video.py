@@ -15,12 +15,11 @@ from cvdemo.detect.exports import counted
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.detect.tracks import Tracker
 from cvdemo.images import ImageArray
-from cvdemo.limits import VIDEO_S
+from cvdemo.limits import VIDEO_S, VIDEO_SEARCHED_MEGAPIXELS
 from cvdemo.ops.read_video import Video
 from cvdemo.ops.video import Film
 from cvdemo.runtime import Deadline
 
-FRAME_MEGAPIXELS = 0.3  # of the finest level of a frame: 0.1 s on two cores
 PREVIEW_EVERY_S = 0.5  # of the video, between two previews
 CRF = 23  # x264's default: the frames have been through a codec before
 
@@ -75,7 +74,7 @@ def video_steps(
     Raises:
         InputError: the video is too large or cannot be read.
     """
-    config = replace(config, megapixels=min(config.megapixels, FRAME_MEGAPIXELS), crop_by_crop=False)
+    config = replace(config, megapixels=min(config.megapixels, VIDEO_SEARCHED_MEGAPIXELS), crop_by_crop=False)
     tracker, most, size_wh = Tracker(config.least_score), Counter[str](), (0, 0)
     with TemporaryDirectory(prefix="cvdemo-video-") as folder, Video(data) as video:
         path = Path(folder) / "detected.mp4"

@@ -16,11 +16,10 @@ from av.video.frame import VideoFrame
 
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.limits import VIDEO_BYTES, VIDEO_FPS, VIDEO_MEGAPIXELS, VIDEO_S, VIDEO_SIDE_PX
+from cvdemo.limits import VIDEO_BYTES, VIDEO_FASTEST_FPS, VIDEO_FPS, VIDEO_MEGAPIXELS, VIDEO_S, VIDEO_SIDE_PX
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"})
 DEFAULT_FPS = 25.0  # of a file that does not tell
-FASTEST_FPS = 240  # of slow motion; a file with more frames in the time that is looked at is cut
 SAME_TIME_S = 1e-3  # times that differ by less are the same: containers round them
 UNREADABLE = "The video cannot be read: it is damaged, or of a kind that is not known. MP4, MOV, WebM, MKV and AVI are."
 
@@ -137,7 +136,7 @@ class Video:
         first: float | None = None
         try:
             for number, frame in enumerate(self._container.decode(self._stream)):
-                if number >= FASTEST_FPS * VIDEO_S:
+                if number >= VIDEO_FASTEST_FPS * VIDEO_S:
                     self.progress.cut = True
                     return
                 self._check_size(frame.width, frame.height)

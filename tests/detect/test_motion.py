@@ -11,7 +11,6 @@ from cvdemo.detect.motion import (
     CAPTION_PX,
     LAST_FRAMES,
     MOTION_FPS,
-    MOTION_FRAMES,
     SLOWEST,
     frames_of_levels,
     windows_in_motion,
@@ -19,6 +18,7 @@ from cvdemo.detect.motion import (
 from cvdemo.detect.score_maps import score_colour
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.images import ImageArray
+from cvdemo.limits import MOTION_FRAMES
 from cvdemo.ops.video import write_mp4
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cvdemo.demo import last_step
+from cvdemo.detect import opencv_baselines
 from cvdemo.detect.candidates import Scan, ScanConfig
 from cvdemo.detect.opencv_baselines import (
     CASCADES,
@@ -90,6 +91,16 @@ def test_a_deadline_ends_it_between_two_sizes_and_keeps_the_large_ones(detector:
         *_, last = detector.scan(image, ScanConfig(), EndsAfter(asked))
         assert not last.scan.complete and last.done < last.total and last.share < 1
         assert last.scan.windows == last.windows == whole[asked].windows
+
+
+@pytest.mark.parametrize("detector", [HaarFaces(), HogPeople()])
+def test_no_more_pixels_are_searched_than_the_limit_allows(
+    detector: HaarFaces | HogPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.zeros((400, 400, 3), np.uint8)
+    monkeypatch.setattr(opencv_baselines, "DETECT_MEGAPIXELS", 0.04)
+    small = image[:200, :200]
+    assert scan(detector, image, ScanConfig(megapixels=40.0)).windows == scan(detector, small).windows
 
 
 def test_a_search_that_was_ended_is_told_as_incomplete() -> None:

@@ -18,8 +18,8 @@ from cvdemo.detect.candidates import Scan, ScanConfig, ScanStep
 from cvdemo.detect.drawing import class_colour
 from cvdemo.detect.run import DetectVideoRequest, run_detect_video
 from cvdemo.detect.selection import DetectConfig
-from cvdemo.detect.video import FRAME_MEGAPIXELS
 from cvdemo.images import ImageArray
+from cvdemo.limits import VIDEO_SEARCHED_MEGAPIXELS
 from cvdemo.runtime import Deadline
 from tests.helpers.hand_turned_clock import Clock, set_clock
 from tests.ops.test_read_video import clip
@@ -84,7 +84,8 @@ def test_each_frame_comes_back_with_its_boxes(detector: FindsBright, film: bytes
 def test_the_finest_level_of_a_frame_is_bounded(detector: FindsBright, film: bytes) -> None:
     slow = DetectConfig(detector="imagenet", crop_by_crop=True)
     last_step(run_detect_video(DetectVideoRequest(video=film, config=slow)))
-    assert {(config.megapixels, config.crop_by_crop) for config in detector.configs} == {(FRAME_MEGAPIXELS, False)}
+    asked = {(config.megapixels, config.crop_by_crop) for config in detector.configs}
+    assert asked == {(VIDEO_SEARCHED_MEGAPIXELS, False)}
 
 
 def test_steps_tell_the_time_left_and_show_a_frame_now_and_then(detector: FindsBright, film: bytes) -> None:

@@ -75,7 +75,7 @@ def test_what_comes_after_the_limit_is_cut_and_said(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(read_video, "VIDEO_S", 0.3)
     with Video(clip([0, 50, 100, 150, 200])) as video:
         assert video.count == 3 and len(list(video.frames())) == 3 and video.progress.cut
-    monkeypatch.setattr(read_video, "FASTEST_FPS", 2)  # more frames in a moment than any camera makes
+    monkeypatch.setattr(read_video, "VIDEO_FASTEST_FPS", 2)  # more frames in a moment than any camera makes
     with Video(clip([0, 50, 100, 150, 200])) as video:
         assert len(list(video.frames())) == 1 and video.progress.cut
 

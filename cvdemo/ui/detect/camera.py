@@ -23,7 +23,7 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, Detections
 from cvdemo.errors import DemoError
 from cvdemo.images import ImageArray, read_image, resize_to_fit
-from cvdemo.limits import LIVE_AT_ONCE, LIVE_MEGAPIXELS, LIVE_S, LIVE_SIDE_PX
+from cvdemo.limits import LIVE_AT_ONCE, LIVE_FRAME_S, LIVE_MEGAPIXELS, LIVE_S, LIVE_SIDE_PX
 from cvdemo.ui.detect.controls import Choice, sliders
 from cvdemo.ui.detect.results import headline
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, wrong
@@ -34,7 +34,6 @@ NOTE = (
     f"Press the camera, allow it, and press Record. Every frame is searched on the server and kept nowhere. It ends "
     f"after {LIVE_S:g} seconds; Record begins anew. {LIVE_AT_ONCE} visitors' cameras run at once, others wait."
 )
-FRAME_S = 1.0  # for one frame; a slower one is shown with what was found
 FRAME_EVERY_S = 0.08  # between frames that the browser offers; most are dropped while one is searched
 FRAME_QUALITY = 80  # of the JPEG that goes back
 RATE_OF = 8  # last frames whose number a second is told
@@ -87,7 +86,7 @@ def _searched(run: Run, frame: bytes, detector: str, score: float, overlap: floa
     read = read_image(frame, "The camera's frame", max_megapixels=LIVE_MEGAPIXELS)
     picture = resize_to_fit(read, LIVE_SIDE_PX)
     config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap, max_upscale=1.0)
-    found: DetectResult = result_of(run(DetectRequest(image=picture, config=config, time_limit_s=FRAME_S)))
+    found: DetectResult = result_of(run(DetectRequest(image=picture, config=config, time_limit_s=LIVE_FRAME_S)))
     return picture, found.detections
 
 

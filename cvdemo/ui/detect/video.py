@@ -12,7 +12,7 @@ from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.detect.video import DetectedVideo
 from cvdemo.errors import InputError
-from cvdemo.limits import DETECT_VIDEO_S, VIDEO_S
+from cvdemo.limits import DETECT_VIDEO_S, MB, UPLOAD_BYTES, VIDEO_S
 from cvdemo.ui.detect.controls import Choice, sliders
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, named, picture_output, save_download, took
@@ -58,7 +58,12 @@ def build_video(run: Run, choice: Choice) -> dict[str, Component]:
     """Draws the way for a video; returns its pair of sliders."""
     with gr.Row():
         with gr.Column(min_width=300):
-            video = gr.Video(label="Your video", sources=["upload"], height=240, elem_id="detect-video")
+            video = gr.Video(
+                label=f"Your video ({UPLOAD_BYTES // MB} MB at most)",
+                sources=["upload"],
+                height=240,
+                elem_id="detect-video",
+            )
             with gr.Row():
                 start = gr.Button("Detect on the video", variant="primary", elem_id="detect-video-run")
                 cancel = gr.Button("Cancel", elem_id="detect-video-cancel", min_width=80, scale=0)

@@ -20,8 +20,7 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import select
 from cvdemo.errors import WeightsError
 from cvdemo.example_pictures import example_picture
-from cvdemo.limits import LIVE_SIDE_PX
-from cvdemo.ui.detect import camera as detect_camera
+from cvdemo.limits import LIVE_FRAME_S, LIVE_SIDE_PX
 from cvdemo.ui.detect.camera import Rate, bytes_of_frame, frame_of, frame_on_page
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, checked
 from tests.ui.browser_steps import open_page
@@ -55,7 +54,7 @@ def test_a_frame_is_shrunk_searched_and_drawn() -> None:
     run = Finds()
     picture, line, rate = frame_on_page(run, jpeg(), "haar", 0.3, 0.4, None)
     (request,) = run.requests
-    assert max(request.image.shape) == LIVE_SIDE_PX and request.time_limit_s == detect_camera.FRAME_S
+    assert max(request.image.shape) == LIVE_SIDE_PX and request.time_limit_s == LIVE_FRAME_S
     assert (request.config.least_score, request.config.most_overlap) == (0.3, 0.4)
     assert picture.shape == request.image.shape and not np.array_equal(picture, request.image)
     assert line == "**1 cat, 1 dog.** 500 ms a frame" and len(rate.answered_at) == 1

@@ -102,6 +102,7 @@ def test_a_video_can_be_cancelled(page: Page, server: str, tmp_path: Path) -> No
 def test_without_a_video_the_page_says_what_to_do(page: Page, server: str) -> None:
     page.goto(f"{server}/?tab=detect&detector=haar")
     page.get_by_role("tab", name="Video").click()
+    expect(page.locator("#detect-video")).to_contain_text("40 MB at most")
     page.click("#detect-video-run")
     expect(page.locator(".toast-body.error")).to_contain_text("Please choose a video first.")
 
