@@ -14,7 +14,14 @@ from cvdemo.classify.run import (
     run_fool,
 )
 from cvdemo.demo import Request, Run, Step
-from cvdemo.detect.run import DetectRequest, DetectVideoRequest, run_detect, run_detect_video
+from cvdemo.detect.run import (
+    DetectRequest,
+    DetectVideoRequest,
+    MotionRequest,
+    run_detect,
+    run_detect_video,
+    run_motion,
+)
 from cvdemo.dream.run import DreamRequest, run_dream
 from cvdemo.sample.run import (
     ArithmeticRequest,
@@ -42,6 +49,7 @@ RUNS: Mapping[type[Request], Run] = {
     WalkRequest: run_walk,
     DetectRequest: run_detect,
     DetectVideoRequest: run_detect_video,
+    MotionRequest: run_motion,
     UpscaleRequest: run_upscale,
     DreamRequest: run_dream,
     StyleRequest: run_style,

@@ -6,22 +6,56 @@ frame jumps, but every window leaves its dot.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from cvdemo.demo import Step, seconds_left
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.drawing import INK, PAPER, draw_box, draw_detections
 from cvdemo.detect.score_maps import score_colour, window_box
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, resize_to_fit
 from cvdemo.limits import MOTION_FRAMES
+from cvdemo.ops.video import Film
+from cvdemo.runtime import Deadline
 
 MOTION_FPS = 20.0
 SLOWEST = 4  # frames that a window stays: a fifth of a second
 LAST_FRAMES = 20  # of them show the boxes that were kept
 SIDE_PX = 640  # longer side of the picture in the film
 CAPTION_PX, CAPTION_FONT_PX = 30, 15.0
+
+
+@dataclass(frozen=True)
+class MotionFilm:
+    """The film: the file, and how many frames it has."""
+
+    mp4: bytes
+    frames: int
+
+    @property
+    def seconds(self) -> float:
+        """Length of the film."""
+        return self.frames / MOTION_FPS
+
+
+def motion_steps(canvas: ImageArray, scan: Scan, found: Detections, deadline: Deadline) -> Iterator[Step[MotionFilm]]:
+    """A step a frame of `windows_in_motion`; the last carries the film. If the deadline comes first, it ends there."""
+    total = sum(_budgets(scan)) + LAST_FRAMES
+    with TemporaryDirectory(prefix="cvdemo-motion-") as folder:
+        path = Path(folder) / "motion.mp4"
+        with Film(path, MOTION_FPS) as film:
+            for frame in windows_in_motion(canvas, scan, found):
+                film.add(frame)
+                if deadline.expired:
+                    break
+                yield Step(done=film.frames, total=total, seconds_left=seconds_left(deadline, film.frames, total))
+        done = film.frames
+        yield Step(done=done, total=total, result=MotionFilm(path.read_bytes(), done), complete=done == total)
 
 
 def windows_in_motion(canvas: ImageArray, scan: Scan, found: Detections) -> Iterator[ImageArray]:
@@ -33,13 +67,17 @@ def windows_in_motion(canvas: ImageArray, scan: Scan, found: Detections) -> Iter
     """
     picture = resize_to_fit(canvas, SIDE_PX)
     picture = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2 or 1, : picture.shape[1] // 2 * 2 or 1])
-    budgets = frames_of_levels([level.best.size for level in scan.levels], MOTION_FRAMES - LAST_FRAMES)
-    for number, (level, frames) in enumerate(zip(scan.levels, budgets, strict=True), start=1):
+    for number, (level, frames) in enumerate(zip(scan.levels, _budgets(scan), strict=True), start=1):
         yield from _over_level(picture, level, frames, f"{number} of {len(scan.levels)}")
     boxes = "1 box is" if len(found.scores) == 1 else f"{len(found.scores)} boxes are"
     last = _with_caption(draw_detections(picture, found), f"Of all windows {boxes} kept.")
     for _ in range(LAST_FRAMES):
         yield last
+
+
+def _budgets(scan: Scan) -> list[int]:
+    """How many frames each level of the scan gets."""
+    return frames_of_levels([level.best.size for level in scan.levels], MOTION_FRAMES - LAST_FRAMES)
 
 
 def frames_of_levels(windows: list[int], frames: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""One way to run what the Detect demo does: the objects of a picture, and of a video."""
+"""One way to run what the Detect demo does: the objects of a picture, of a video, and the windows in motion."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,8 +7,10 @@ from typing import ClassVar
 from cvdemo.demo import Lane, Request, Step, seconds_left
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import load_detector
+from cvdemo.detect.motion import MotionFilm, motion_steps
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.detect.video import DetectedVideo, video_steps
+from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.limits import QUICK_MEGAPIXELS
 from cvdemo.runtime import Deadline
@@ -38,6 +40,19 @@ class DetectVideoRequest(Request):
     config: DetectConfig = field(default_factory=DetectConfig)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MotionRequest(Request):
+    """The windows of a scan in motion, as a film; see `cvdemo.detect.motion`.
+
+    Attributes:
+        image: the picture at any size, uint8 (H, W, 3). scan: of it. detections: the boxes with which the film ends.
+    """
+
+    image: ImageArray
+    scan: Scan
+    detections: Detections
+
+
 @dataclass(frozen=True)
 class DetectResult:
     """All candidates of a scan, for other thresholds later, and the boxes that the request's settings keep."""
@@ -54,6 +69,17 @@ def run_detect_video(request: DetectVideoRequest) -> Iterator[Step[DetectedVideo
     """
     detector = load_detector(request.config.detector, request.device)
     yield from video_steps(request.video, detector, request.config, Deadline(request.time_limit_s))
+
+
+def run_motion(request: MotionRequest) -> Iterator[Step[MotionFilm]]:
+    """One step a frame, see `motion_steps`. No network runs.
+
+    Raises:
+        InputError: the scan does not tell what its windows said.
+    """
+    if not request.scan.levels:
+        raise InputError("OpenCV does not tell what its windows scored; choose another detector to see them move.")
+    yield from motion_steps(request.image, request.scan, request.detections, Deadline(request.time_limit_s))
 
 
 def run_detect(request: DetectRequest) -> Iterator[Step[DetectResult]]:

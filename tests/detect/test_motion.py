@@ -1,11 +1,14 @@
 """The windows in motion: bounded, of one size, each window in its place with its score's colour."""
 
+import pickle
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from cvdemo import demos
+from cvdemo.demo import last_step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.motion import (
     CAPTION_PX,
@@ -15,8 +18,10 @@ from cvdemo.detect.motion import (
     frames_of_levels,
     windows_in_motion,
 )
+from cvdemo.detect.run import MotionRequest
 from cvdemo.detect.score_maps import score_colour
 from cvdemo.detect.selection import DetectConfig, Detections, select
+from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.limits import MOTION_FRAMES
 from cvdemo.ops.video import write_mp4
@@ -79,6 +84,37 @@ def test_pictures_of_any_size_give_one_that_can_be_encoded(size_hw: tuple[int, i
 
 def test_a_scan_without_levels_shows_the_boxes_alone(grey: ImageArray) -> None:
     assert len(frames(scan_of(), grey)) == LAST_FRAMES
+
+
+def request(scan: Scan, canvas: ImageArray, time_limit_s: float | None = None) -> MotionRequest:
+    found = select(scan, DetectConfig(detector="haar"))
+    return MotionRequest(image=canvas, scan=scan, detections=found, time_limit_s=time_limit_s)
+
+
+def frames_of(mp4: bytes, path: Path) -> int:
+    path.write_bytes(mp4)
+    with av.open(path) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_the_film_is_a_request_with_a_step_a_frame(grey: ImageArray, tmp_path: Path) -> None:
+    sent = pickle.loads(pickle.dumps(request(scan_of(level(2, 3)), grey)))
+    *steps, last = demos.run(sent)
+    total = 6 * SLOWEST + LAST_FRAMES
+    assert [step.done for step in steps] == list(range(1, total + 1)) and {step.total for step in steps} == {total}
+    film = pickle.loads(pickle.dumps(last)).result
+    assert last.complete and film.frames == frames_of(film.mp4, tmp_path / "a.mp4") == total
+    assert film.seconds == total / MOTION_FPS
+
+
+def test_a_film_whose_time_runs_out_ends_there_and_is_incomplete(grey: ImageArray, tmp_path: Path) -> None:
+    last = last_step(demos.run(request(scan_of(level(9, 15)), grey, time_limit_s=1e-6)))
+    assert not last.complete and last.done == 1 == last.result.frames == frames_of(last.result.mp4, tmp_path / "a.mp4")
+
+
+def test_windows_that_nobody_tells_of_cannot_move(grey: ImageArray) -> None:
+    with pytest.raises(InputError, match="OpenCV does not tell what its windows scored"):
+        next(demos.run(request(scan_of(), grey)))
 
 
 @pytest.mark.parametrize(

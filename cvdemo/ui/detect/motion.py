@@ -7,15 +7,13 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.detect.motion import MOTION_FPS, windows_in_motion
+from cvdemo.demo import Run
+from cvdemo.detect.run import MotionRequest
 from cvdemo.detect.selection import select
 from cvdemo.errors import InputError
 from cvdemo.limits import MOTION_S
-from cvdemo.ops.video import Film
-from cvdemo.runtime import Deadline
 from cvdemo.ui.detect.controls import live_config
-from cvdemo.ui.serving.results import download_path
-from cvdemo.ui.wiring.controls import took
+from cvdemo.ui.wiring.controls import given, named, save_download, took
 from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
@@ -26,25 +24,23 @@ NOTE = (
 TOLD_EVERY = 20  # frames, between two changes of the status
 
 
-def motion_on_page(session: Any, only: list[int] | None, *values: Any) -> Iterator[tuple[Any, str]]:
+def motion_on_page(run: Run, session: Any, only: list[int] | None, *values: Any) -> Iterator[tuple[Any, str]]:
     """Film and status; while frames are drawn only the status changes. It ends with the boxes as they stand."""
     if session is None:
         raise InputError("There is nothing to show yet: detect something first.")
-    if not session.scan.levels:
-        raise InputError("OpenCV does not tell what its windows scored; choose another detector to see them move.")
-    started, clock, path = time.monotonic(), Deadline(MOTION_S), download_path("windows_in_motion.mp4")
+    started = time.monotonic()
     found = select(session.scan, live_config(session.detector, values), tuple(only or ()))
-    with Film(path, MOTION_FPS) as film:
-        for frame in windows_in_motion(session.canvas, session.scan, found):
-            film.add(frame)
-            if film.frames % TOLD_EVERY == 1:
-                yield gr.skip(), f"Frame {film.frames}"
-            if clock.expired:
-                break
-    yield str(path), took((time.monotonic() - started) * 1000, f"{film.frames / MOTION_FPS:.0f} seconds of film")
+    request = MotionRequest(image=session.canvas, scan=session.scan, detections=found, time_limit_s=MOTION_S)
+    for step in run(request):
+        if step.result is not None:
+            film = save_download(named("windows_in_motion", "mp4", step), step.result.mp4)
+            said = took((time.monotonic() - started) * 1000, f"{step.result.seconds:.0f} seconds of film")
+            yield str(film), said if step.complete else f"{said}; stopped before the end"
+        elif step.done % TOLD_EVERY == 1:
+            yield gr.skip(), f"Frame {step.done} of {step.total}"
 
 
-def build_motion(session: gr.State, controls: Sequence[Component]) -> Part:
+def build_motion(run: Run, session: gr.State, controls: Sequence[Component]) -> Part:
     """Draws the accordion; its film is of the scan that the session keeps, `controls` are the filter and those of LIVE.
 
     A run that changes the scan has to empty the outputs of the part, which is to be its child.
@@ -67,5 +63,5 @@ def build_motion(session: gr.State, controls: Sequence[Component]) -> Part:
             )
             status = gr.Markdown(elem_id="detect-motion-status", elem_classes="status")
     part = Part(name="detect-motion", inputs=[session, *controls], outputs=[film, status], status=status)
-    wire(part, motion_on_page, run=[start.click], cancel=cancel, automatic=False, show_progress_on=film)
+    wire(part, given(run, motion_on_page), run=[start.click], cancel=cancel, automatic=False, show_progress_on=film)
     return part

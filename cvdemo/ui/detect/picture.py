@@ -150,7 +150,7 @@ def build_picture(run: Run, choice: Choice) -> dict[str, Component]:
     choice.shows({name: parts[name] for name in OF_WINDOWS})
     examples.sets({name: parts[name] for name in own_values(DetectConfig.detector)})
     session = gr.State(time_to_live=STATE_S)
-    motion = build_motion(session, [parts[name] for name in ("only", *LIVE)])
+    motion = build_motion(run, session, [parts[name] for name in ("only", *LIVE)])
     _wire(run, session, start, cancel, parts, motion)
     return parts
 
