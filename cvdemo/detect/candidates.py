@@ -20,11 +20,11 @@ class ScanConfig(Config):
 
     pyramid_factor: float = setting(
         0.8,
-        "Pyramid factor",
+        "Step between sizes",
         minimum=0.5,
         maximum=0.95,
         step=0.01,
-        help="Size of a level over the next finer one; imagenet only.",
+        help="Pyramid factor: size of a level over the next finer one; imagenet only.",
     )
     max_upscale: float | None = setting(
         None,
@@ -32,16 +32,18 @@ class ScanConfig(Config):
         minimum=0.25,
         maximum=4.0,
         step=0.05,
-        help="Of the picture on its finest level. Higher finds smaller objects. Each detector has its own default.",
+        help="Of the picture, on the finest level of its pyramid. Higher finds smaller objects. Each detector has its "
+        "own default.",
     )
     megapixels: float = setting(
         1.0,
-        "Finest level",
+        "Largest size searched",
         unit="megapixels",
         minimum=0.1,
         maximum=40.0,
         step=0.1,
-        help=f"Bounds the time taken; {DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV.",
+        help="The finest level of the pyramid. Higher finds smaller objects in large pictures and takes longer; "
+        f"{DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV.",
     )
     min_object_px: int = setting(
         0,
@@ -62,7 +64,7 @@ class ScanConfig(Config):
         help="Longer side in px of the picture; 0 is no limit. Larger boxes are left out.",
     )
     crop_by_crop: bool = setting(
-        False, "Crop by crop", help="imagenet: each window by itself, the obviously right way, many times slower."
+        False, "One window at a time", help="Crop by crop: the obviously right way, many times slower; imagenet only."
     )
 
     def __post_init__(self) -> None:

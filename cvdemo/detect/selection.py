@@ -38,17 +38,19 @@ class DetectConfig(ScanConfig):
     )
     nms_iou: float | None = setting(
         None,
-        "Overlap (IoU)",
+        "Overlap allowed",
         minimum=0.0,
         maximum=1.0,
         step=0.01,
-        help="Overlap allowed between boxes of a class; 1 shows all. Each detector has its own default.",
+        help="Intersection over union (IoU) of boxes of a class; above it the better one is kept, 1 shows all. "
+        "Each detector has its own default.",
     )
     suppression: str = setting(
         HARD,
         "Boxes that overlap",
         choices=SUPPRESSIONS,
-        help="hard: the best is kept. soft: the others are lowered. fusion: their weighted mean is kept.",
+        help="Non-maximum suppression. hard: the best is kept. soft: the others are lowered. fusion: their weighted "
+        "mean is kept.",
     )
     fit_boxes: bool = setting(
         True, "Fit boxes to the object", help="For imagenet, which classifies windows. Off: the bare windows."

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cvdemo.config import settings_of
 from cvdemo.detect.candidates import SCORE_FLOOR, Scan
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.selection import SUPPRESSIONS, DetectConfig, Detections, select
@@ -111,3 +112,13 @@ def test_the_json_object_is_the_one_of_the_interface() -> None:
 def test_a_threshold_below_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="score_threshold must be at least"):
         DetectConfig(score_threshold=0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [("nms_iou", "IoU"), ("megapixels", "finest level"), ("pyramid_factor", "Pyramid factor"),
+     ("suppression", "Non-maximum suppression"), ("crop_by_crop", "Crop by crop")],
+)  # fmt: skip
+def test_the_term_of_the_papers_stands_in_the_help_and_not_in_the_label(name: str, term: str) -> None:
+    described = settings_of(DetectConfig)[name]
+    assert term in described.help and term.lower() not in described.label.lower()

@@ -19,7 +19,7 @@ SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyrami
 WHAT_YOU_SEE = {
     "objects": "A box round each person, animal, vehicle, bottle, piece of furniture: 20 classes, each thing counted.",
     "face": "A box round each face, turned and tilted ones too, each counted. In large photographs small faces need a "
-    "higher “Finest level”.",
+    f"higher “{settings_of(DetectConfig)['megapixels'].label}”.",
     "bccd": "A box round each red cell, white cell and platelet in a stained blood smear, each counted.",
     "imagenet": "A name and a place for the best of 1,000 classes. Several things of a class may be one box.",
     "haar": "Frontal faces as OpenCV found them in 2001: the cascade to compare with.",
@@ -96,7 +96,7 @@ def sliders(prefix: str = "DetectConfig") -> dict[str, Component]:
     """Score and overlap at the default detector's own values; the prefix begins their element ids."""
     own = own_values(DetectConfig.detector)
     return {
-        name: control(DetectConfig, name, value=own[name], info=None, min_width=140, elem_id=f"{prefix}-{name}")
+        name: control(DetectConfig, name, value=own[name], min_width=140, elem_id=f"{prefix}-{name}")
         for name in SLIDERS
     }
 
