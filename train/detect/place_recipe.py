@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -37,6 +37,7 @@ from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, command_of
 
 SPLITS = ("train", "validation", "test")
+DRY_RUN = {"input_px": 96, "train_px": (64, 96), "batch_size": 4, "width": 16, "published_px": (96,)}
 _DRY_RUN_PICTURES, _DRY_RUN_PX = 24, 96
 
 
@@ -77,8 +78,8 @@ class PlaceRecipe:
     goal: str
     data: BoxData
     config: type[PlaceConfig]
-    dry_run: dict[str, Any]
     notes: str
+    dry_run: dict[str, Any] = field(default_factory=lambda: dict(DRY_RUN))
     losses = ("loss", "class_loss", "box_loss")
     chosen_by = PlaceTask.metric  # the measure that picks checkpoint and size
     download = None

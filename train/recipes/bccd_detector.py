@@ -64,6 +64,5 @@ RECIPE = PlaceRecipe(
         test_split="pictures of the published test split of BCCD",
     ),
     config=BccdConfig,
-    dry_run={"input_px": 96, "train_px": (64, 96), "batch_size": 4, "width": 16, "published_px": (96,)},
     notes=NOTES,
 )

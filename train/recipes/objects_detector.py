@@ -48,6 +48,5 @@ RECIPE = PlaceRecipe(
         test_split="pictures from 008000, of an internal split of VOC 2007 test",
     ),
     config=PlaceConfig,
-    dry_run={"input_px": 96, "train_px": (64, 96), "batch_size": 4, "width": 16, "published_px": (96,)},
     notes=NOTES,
 )

@@ -28,11 +28,10 @@ from cvdemo.errors import InputError
 from cvdemo.images import PICTURE_SUFFIXES, ImageArray, is_system, read_image, resize_to_fit
 from cvdemo.limits import DETECT_BATCH_S, DETECT_PICTURES, STATE_S
 from cvdemo.runtime import Deadline
-from cvdemo.ui.detect.controls import SLIDERS, Choice, sliders
+from cvdemo.ui.detect.controls import SLIDERS, Choice, act_on_what_was_kept, sliders
 from cvdemo.ui.detect.results import NO_FILE, box_table, class_choices, file_buttons, headline, offered, places
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, light, save_download
-from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.parts import Part, wire
 
 SIDE_PX = 960  # longer side of a picture in the gallery and the ZIP
@@ -279,14 +278,8 @@ def _wire(
         status=parts["status"],
         cancelled_text="Cancelled; the pictures so far stay.",
     )
-    events = wire(part, given(run, batch_on_page), run=[start.click], watch={files: 0}, cancel=cancel)
+    runs = wire(part, given(run, batch_on_page), run=[start.click], watch={files: 0}, cancel=cancel)
     touched: list[Any] = [parts["only"], *pair]
-    light([component.input for component in touched], _show, [session, *touched], shown)
-    for event in events:
-        event.success(
-            guarded(_show_if_cancelled),
-            [parts["status"], session, *touched],
-            shown,
-            api_visibility="private",
-            show_progress="hidden",
-        )
+    act_on_what_was_kept(
+        touched, _show, _show_if_cancelled, session=session, status=parts["status"], shown=shown, runs=runs
+    )

@@ -1,16 +1,18 @@
 """What all ways of detecting on the page share: the detector, its own sliders, and which setting acts when."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from cvdemo.config import settings_of
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.ui.wiring.controls import control, light
+from cvdemo.ui.wiring.guard import guarded
 
 SLIDERS = ("score_threshold", "nms_iou")  # each detector has its own defaults
 OF_WINDOWS = ("fit_boxes", "one_name", "pyramid_factor", "crop_by_crop")  # hidden where no windows are classified
@@ -99,6 +101,33 @@ def sliders(prefix: str = "DetectConfig") -> dict[str, Component]:
         name: control(DetectConfig, name, value=own[name], min_width=140, elem_id=f"{prefix}-{name}")
         for name in SLIDERS
     }
+
+
+def act_on_what_was_kept(
+    touched: Sequence[Component],
+    show: Callable[..., Any],
+    after: Callable[..., Any],
+    *,
+    session: gr.State,
+    status: Component,
+    shown: Sequence[Component],
+    runs: Sequence[Dependency],
+) -> None:
+    """Wires live controls: a touch shows what the session keeps as they stand, and a run is followed by the same.
+
+    Args:
+        touched: the controls. shown: outputs of both handlers.
+        show: takes the session and the controls. after: takes the status before them; what a run has shown may stay.
+    """
+    light([component.input for component in touched], show, [session, *touched], shown)
+    for run in runs:
+        run.success(
+            guarded(after),
+            [status, session, *touched],
+            list(shown),
+            api_visibility="private",
+            show_progress="hidden",
+        )
 
 
 def open_number(name: str) -> gr.Number:

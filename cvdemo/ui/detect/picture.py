@@ -21,6 +21,7 @@ from cvdemo.ui.detect.controls import (
     SEARCH,
     SLIDERS,
     Choice,
+    act_on_what_was_kept,
     live_config,
     own_values,
     shown_for,
@@ -41,8 +42,7 @@ from cvdemo.ui.detect.results import (
     present,
     status,
 )
-from cvdemo.ui.wiring.controls import control, given, light, load_picture, picture_input, picture_output
-from cvdemo.ui.wiring.guard import guarded
+from cvdemo.ui.wiring.controls import control, given, load_picture, picture_input, picture_output
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 
 NO_FILM = (gr.skip(), gr.skip())  # a run empties the film when it begins, and then leaves it
@@ -186,13 +186,7 @@ def _wire(
         cancelled_text="Cancelled; what was found stays.",
     )
     watch = {parts["image"]: 0, **{parts[name]: SETTLED_MS for name in ("detector", *SEARCH)}}
-    events = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)
-    light([component.input for component in touched], _show, [session, *touched], shown)
-    for event in events:
-        event.success(
-            guarded(_show_if_moved),
-            [parts["status"], session, *touched],
-            shown,
-            api_visibility="private",
-            show_progress="hidden",
-        )
+    runs = wire(part, given(run, _detect_on_page), run=[start.click], watch=watch, cancel=cancel)
+    act_on_what_was_kept(
+        touched, _show, _show_if_moved, session=session, status=parts["status"], shown=shown, runs=runs
+    )
