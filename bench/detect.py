@@ -6,9 +6,9 @@ and bccd-detector; `python -m train RECIPE --help` says what lies in them. Rows 
 the page, by `cvdemo.detect.run.run_detect` at its defaults; for average precision its boxes count down to the lowest
 score that is kept.
 
-Haar is `haarcascade_frontalface_alt2` with scaleFactor 1.1: minNeighbors 1 and the votes of the last stage for average
-precision, minNeighbors 3, OpenCV's default, for its time. Both see every picture in turn, with equally many threads.
-Boxes on CMU+MIT are compared in the framing of that set; see `train.detect.face_data`.
+Haar, and with `--peer` a network in the Ultra-Light format, see every picture in turn with ours, with equally many
+threads; see `bench.detect_peers`. Boxes on CMU+MIT are compared in the framing of that set; see
+`train.detect.face_data`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ import argparse
 import json
 import os
 import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import onnxruntime
 import torch
 
+from bench.detect_peers import Peer, haar, ultra_light
+from bench.detect_rows import COMPARED_WH, Row, Timed, clocked, smooth_noise
+from bench.detect_windows import valid_row
 from cvdemo.demo import result_of
 from cvdemo.detect.candidates import SCORE_FLOOR
 from cvdemo.detect.detector import DETECTORS
@@ -44,43 +46,9 @@ from train.detect.face_data import SCENE_FOLDS, TEST_FOLDS, cmu_mit, fddb, scene
 from train.detect.face_measure import ALLOWED_FALSE, candidates_kept, face_values, in_squares
 from train.recipes import bccd_detector, objects_detector
 
-HAAR_FILE = "haarcascade_frontalface_alt2.xml"
-HAAR_SCALE, HAAR_NEIGHBOURS, HAAR_DEFAULT_NEIGHBOURS = 1.1, 1, 3
 TIMED_WH = (500, 375)  # the usual size of VOC's pictures
-COMPARED_WH = (640, 480)  # crop by crop
 
 T = TypeVar("T")
-Finder = Callable[[ImageArray], Found]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        what: is measured. values: by name, for --json. words: the same for people.
-        target: of this project. beside: what others reach, measured in this run unless it says otherwise.
-    """
-
-    what: str
-    values: Mapping[str, Any]
-    words: str
-    target: str
-    beside: str
-
-
-@dataclass(frozen=True)
-class Timed:
-    """Answers to pictures, and milliseconds that each took: on the clock and of CPU."""
-
-    found: list[Found]
-    clock_ms: list[float]
-    cpu_ms: list[float]
-
-    @property
-    def mean_ms(self) -> dict[str, float]:
-        """Means a picture."""
-        return {"ms": statistics.fmean(self.clock_ms), "cpu_ms": statistics.fmean(self.cpu_ms)}
 
 
 def detect(picture: ImageArray, config: DetectConfig) -> DetectResult:
@@ -93,99 +61,70 @@ def all_boxes(result: DetectResult, config: DetectConfig) -> Found:
     return candidates_kept(result.scan, config)
 
 
-def haar_file() -> str:
-    """The cascade that OpenCV's wheel brings."""
-    return str(Path(cv2.data.haarcascades) / HAAR_FILE)  # type: ignore[attr-defined]  # its stubs leave it out
-
-
-def haar_finder(neighbours: int) -> Finder:
-    """OpenCV's cascade, scored by the votes of its last stage."""
-    cascade = cv2.CascadeClassifier(haar_file())
-
-    def find(picture: ImageArray) -> Found:
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        found, _, votes = cascade.detectMultiScale3(grey, HAAR_SCALE, neighbours, outputRejectLevels=True)
-        boxes = np.asarray(found, np.float32).reshape(-1, 4)
-        xyxy = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-        return Found(xyxy, np.asarray(votes, np.float32).reshape(-1), np.zeros(len(boxes), np.int64))
-
-    return find
-
-
-def plain_haar(picture: ImageArray, cascade: Any) -> object:
-    """What is timed: the call that people make."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return cascade.detectMultiScale(grey, HAAR_SCALE, HAAR_DEFAULT_NEIGHBOURS)
-
-
-def clocked(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What the work gives, and its milliseconds on the clock and of CPU."""
-    clock, cpu = time.perf_counter(), time.process_time()
-    value = work()
-    return value, 1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - cpu)
-
-
 def measured(items: Sequence[Annotated], config: DetectConfig) -> Timed:
     """This project's answers to pictures, after one that is not timed."""
-    detect(read_rgb(items[0].path), config)
-    timed = Timed([], [], [])
-    for item in items:
-        picture = read_rgb(item.path)
-        result, clock_ms, cpu_ms = clocked(partial(detect, picture, config))
-        timed.found.append(all_boxes(result, config))
-        timed.clock_ms.append(clock_ms)
-        timed.cpu_ms.append(cpu_ms)
-    return timed
+    ours, _ = measured_beside(items, config, [])
+    return ours
 
 
-def measured_beside_haar(items: Sequence[Annotated], config: DetectConfig) -> tuple[Timed, Timed]:
-    """As `measured`, with the cascade's answers to each picture in turn."""
-    cascade = cv2.CascadeClassifier(haar_file())
-    find, ours, theirs = haar_finder(HAAR_NEIGHBOURS), Timed([], [], []), Timed([], [], [])
+def measured_beside(
+    items: Sequence[Annotated], config: DetectConfig, peers: Sequence[Peer]
+) -> tuple[Timed, list[Timed]]:
+    """As `measured`, with the peers' answers to each picture in turn."""
     detect(read_rgb(items[0].path), config)
+    ours, theirs = Timed([], [], []), [Timed([], [], []) for _ in peers]
     for item in items:
         picture = read_rgb(item.path)
-        result, clock_ms, cpu_ms = clocked(partial(detect, picture, config))
-        ours.found.append(all_boxes(result, config))
-        _, haar_ms, haar_cpu_ms = clocked(partial(plain_haar, picture, cascade))
-        theirs.found.append(find(picture))
-        for timed, pair in ((ours, (clock_ms, cpu_ms)), (theirs, (haar_ms, haar_cpu_ms))):
-            timed.clock_ms.append(pair[0])
-            timed.cpu_ms.append(pair[1])
+        result, *took_ms = clocked(partial(detect, picture, config))
+        ours.add(all_boxes(result, config), *took_ms)
+        for peer, timed in zip(peers, theirs, strict=True):
+            _, *took_ms = clocked(partial(peer.timed, picture))
+            timed.add(peer.find(picture), *took_ms)
     return ours, theirs
 
 
-def face_rows(folder: Path, n: int) -> Iterator[Row]:
-    """AP on both sets, and the time a picture: each set's mean, and the mean of the two."""
+def face_rows(folder: Path, n: int, peer: Path | None = None) -> Iterator[Row]:
+    """AP on both sets, and the time a picture: each set's mean, and the mean of the two; the same of a peer."""
     config = DetectConfig(detector="face")
     sets = {
         "CMU+MIT, validation half": (cmu_mit(folder), "at least .960 / .930"),
         "FDDB, fold 9": (fddb(folder, TEST_FOLDS), "at least .965 / .930"),
     }
-    times: list[tuple[dict[str, float], dict[str, float]]] = []
+    peers = [haar(), *([ultra_light(peer, PROCESS_THREADS)] if peer else [])]
+    times: list[list[dict[str, float]]] = []
+    of_peer: dict[str, dict[str, float]] = {}
     for name, (every, target) in sets.items():
         items = spread(every, n)
-        ours, haar = measured_beside_haar(items, config)
+        ours, theirs = measured_beside(items, config, peers)
         found = in_squares(ours.found) if name.startswith("CMU") else ours.found
         truths = [item.truth for item in items]
-        mine, theirs = face_values(found, truths), face_values(haar.found, truths)
+        mine, *others = (face_values(boxes, truths) for boxes in (found, *(timed.found for timed in theirs)))
         recalls = ", ".join(f"{mine[f'recall_at_{count}']:.3f}" for count in ALLOWED_FALSE)
         yield Row(
             f"faces, {name}: AP (area) at IoU 0.3 / 0.5",
-            {**mine, "haar": theirs, "n": len(items), "boxes": sum(len(item.truth.classes) for item in items)},
-            f"{mine['ap30']:.3f} / {mine['ap50']:.3f}; recall at {', '.join(map(str, ALLOWED_FALSE))} false: {recalls}",
+            {**mine, "haar": others[0], "n": len(items), "boxes": sum(len(item.truth.classes) for item in items)},
+            f"{_two(mine)}; recall at {', '.join(map(str, ALLOWED_FALSE))} false: {recalls}",
             target,
-            f"Haar {theirs['ap30']:.3f} / {theirs['ap50']:.3f}",
+            f"Haar {_two(others[0])}",
         )
-        times.append((ours.mean_ms, haar.mean_ms))
+        times.append([ours.mean_ms, *(timed.mean_ms for timed in theirs)])
+        of_peer[name] = others[-1]  # of Haar where there is no other peer
     yield _time_row(times)
+    yield _peer_row(peer, of_peer, times)
 
 
-def _time_row(times: Sequence[tuple[dict[str, float], dict[str, float]]]) -> Row:
-    """Milliseconds a picture: the mean over sets of each set's mean."""
-    mine, theirs = (
-        {name: statistics.fmean(pair[index][name] for pair in times) for name in ("ms", "cpu_ms")} for index in (0, 1)
-    )
+def _two(values: Mapping[str, float]) -> str:
+    return f"{values['ap30']:.3f} / {values['ap50']:.3f}"
+
+
+def _means(times: Sequence[Sequence[dict[str, float]]], index: int) -> dict[str, float]:
+    """The means over sets of each set's mean."""
+    return {name: statistics.fmean(row[index][name] for row in times) for name in ("ms", "cpu_ms")}
+
+
+def _time_row(times: Sequence[Sequence[dict[str, float]]]) -> Row:
+    """Milliseconds a picture, of this project and of Haar."""
+    mine, theirs = (_means(times, index) for index in (0, 1))
     share = mine["ms"] / theirs["ms"]
     return Row(
         "faces: time a picture, mean of both sets",
@@ -194,6 +133,19 @@ def _time_row(times: Sequence[tuple[dict[str, float], dict[str, float]]]) -> Row
         "at most half of Haar's",
         f"Haar {theirs['ms']:.0f} ms ({theirs['cpu_ms']:.0f} ms of CPU)",
     )
+
+
+def _peer_row(
+    peer: Path | None, values: Mapping[str, dict[str, float]], times: Sequence[Sequence[dict[str, float]]]
+) -> Row:
+    """AP and time of the network in the Ultra-Light format, or that there was none."""
+    what = "faces, a peer in the Ultra-Light format: AP (area) at IoU 0.3 / 0.5, time a picture"
+    if peer is None:
+        return Row(what, {}, "", "", "not run: no file")
+    mean = _means(times, 2)
+    said = "; ".join(f"{name} {_two(value)}" for name, value in values.items())
+    took = f"{mean['ms']:.0f} ms ({mean['cpu_ms']:.0f} ms of CPU)"
+    return Row(what, {**values, **mean, "file": peer.name}, "", "", f"{peer.name}: {said}; {took}")
 
 
 def scene_rows(folder: Path, n: int) -> Iterator[Row]:
@@ -286,13 +238,6 @@ def score_difference(a: DetectResult, b: DetectResult) -> float:
     return max(float(np.abs(one.best - other.best).max()) for one, other in pairs)
 
 
-def smooth_noise(size_wh: tuple[int, int]) -> ImageArray:
-    """uint8 (H, W, 3); what is on a picture does not change the time of a network."""
-    width, height = size_wh
-    coarse = np.random.default_rng(0).integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
-    return np.asarray(cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
 def spread(items: Sequence[T], n: int) -> Sequence[T]:
     """`n` of them, evenly spread; all of them for 0."""
     return items if not n or n >= len(items) else [items[i * len(items) // n] for i in range(n)]
@@ -307,7 +252,7 @@ def table(rows: Sequence[Row]) -> str:
 def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     """What gives the rows, by name, of those whose folder is given."""
     given: dict[str, tuple[Path | None, Callable[[Path, int], Iterator[Row]]]] = {
-        "faces": (args.faces, face_rows),
+        "faces": (args.faces, partial(face_rows, peer=args.peer)),
         "scenes": (args.faces, scene_rows),
         "objects": (args.voc, object_rows),
         "cells": (args.bccd, cell_rows),
@@ -316,10 +261,10 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     for name, (folder, rows) in given.items():
         if folder is not None:
             found[name] = partial(rows, folder, args.n)
-    return {**found, "crops": crop_row}
+    return {**found, "crops": crop_row, "valid": valid_row}
 
 
-ROWS = ("faces", "scenes", "objects", "cells", "crops")
+ROWS = ("faces", "scenes", "objects", "cells", "crops", "valid")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -327,6 +272,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--faces", type=Path, help="folder of the recipe face-detector")
     parser.add_argument("--voc", type=Path, help="folder of the recipe objects-detector")
     parser.add_argument("--bccd", type=Path, help="folder of the recipe bccd-detector")
+    parser.add_argument("--peer", type=Path, help="face detector in the Ultra-Light format; see bench/detect_peers.py")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="what is measured; all by default")
     parser.add_argument("--n", type=int, default=0, help="pictures of each set; 0: all")
     words = "of every detector; ONNX Runtime takes those that the process began with: set OMP_NUM_THREADS for others"

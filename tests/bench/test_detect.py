@@ -7,9 +7,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+import torch
 
 from bench import detect as bench
+from bench import detect_peers as peers
+from bench import detect_windows
 from cvdemo.demo import Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.detector import DETECTORS
@@ -62,7 +66,8 @@ def faces(tmp_path: Path) -> Path:
 
 def test_weak_boxes_count_for_average_precision(faces: Path, asked: list[DetectRequest]) -> None:
     """The page at its defaults shows none of them; the curve needs all."""
-    cmu, fddb, time = bench.face_rows(faces, 0)
+    cmu, fddb, time, peer = bench.face_rows(faces, 0)
+    assert peer.beside == "not run: no file" and not peer.values
     assert fddb.values["ap30"] == fddb.values["ap50"] == 1
     assert (fddb.values["n"], fddb.values["boxes"]) == (1, 1)
     assert cmu.values["n"] == 2
@@ -78,10 +83,10 @@ def test_weak_boxes_count_for_average_precision(faces: Path, asked: list[DetectR
 def test_on_cmu_mit_squares_are_compared_with_squares(faces: Path, asked: list[DetectRequest]) -> None:
     """A wide true box, which the found one meets in the square framing alone."""
     (faces / "val_boxes.csv").write_text("image,x1,y1,x2,y2\na.jpg,10,16,50,41\n")
-    cmu, _, _ = bench.face_rows(faces, 0)
+    cmu, *_ = bench.face_rows(faces, 0)
     assert cmu.values["ap50"] > 0
     (faces / "fddb_boxes.csv").write_text("file,fold,x1,y1,x2,y2\n9.jpg,9,10,16,50,41\n")
-    _, fddb, _ = bench.face_rows(faces, 0)
+    _, fddb, *_ = bench.face_rows(faces, 0)
     assert fddb.values["ap50"] == 0
 
 
@@ -120,11 +125,11 @@ def test_objects_and_cells(tmp_path: Path, asked: list[DetectRequest], monkeypat
 def test_haar_scores_by_votes() -> None:
     face = cv2.imread(str(Path(__file__).parents[2] / "examples" / "astronaut.jpg"))
     assert face is not None
-    found = bench.haar_finder(bench.HAAR_NEIGHBOURS)(np.ascontiguousarray(face[..., ::-1]))
+    found = peers.haar_finder(peers.HAAR_NEIGHBOURS)(np.ascontiguousarray(face[..., ::-1]))
     assert len(found.scores) >= 1
     assert found.xyxy.shape == (len(found.scores), 4)
     assert (found.xyxy[:, 2:] > found.xyxy[:, :2]).all()
-    nothing = bench.haar_finder(bench.HAAR_NEIGHBOURS)(np.zeros((50, 60, 3), np.uint8))
+    nothing = peers.haar_finder(peers.HAAR_NEIGHBOURS)(np.zeros((50, 60, 3), np.uint8))
     assert nothing.xyxy.shape == (0, 4)
 
 
@@ -143,6 +148,48 @@ def test_crop_by_crop_is_held_against_the_whole(monkeypatch: pytest.MonkeyPatch)
         bench.score_difference(one, DetectResult(replace(other.scan, windows=8), other.detections))
 
 
+def two_faces(file: Path, boxes: int = 4) -> Path:
+    """A network in the Ultra-Light format that sees one face twice and another weakly, whatever the picture."""
+    scores = np.array([[[0.1, 0.9], [0.2, 0.8], [0.4, 0.6], [0.999, 0.001]]], np.float32)
+    places = np.array([[[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.48], [0.5, 0.5, 1, 1], [0, 0.5, 0.2, 0.6]]], np.float32)
+    outputs = {"scores": scores, "boxes": places[..., :boxes]}
+    nodes = [
+        onnx.helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(value, name))
+        for name, value in outputs.items()
+    ]
+    described = [onnx.helper.make_tensor_value_info(name, 1, value.shape) for name, value in outputs.items()]
+    pixels = onnx.helper.make_tensor_value_info("input", 1, (1, 3, 240, 320))
+    graph = onnx.helper.make_graph(nodes, "faces", [pixels], described)
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9), file)
+    return file
+
+
+def test_a_peer_in_the_ultra_light_format(tmp_path: Path) -> None:
+    peer = peers.ultra_light(two_faces(tmp_path / "faces.onnx"), 1)
+    found = peer.find(np.zeros((100, 200, 3), np.uint8))
+    assert found.xyxy.tolist() == [[0, 0, 100, 50], [100, 50, 200, 100]]
+    assert found.scores.tolist() == pytest.approx([0.9, 0.6])
+    with pytest.raises(ValueError, match=r"need 1x3xHxW -> .* got .* -> \(\.\.\., 2, 3\)"):
+        peers.ultra_light(two_faces(tmp_path / "other.onnx", boxes=3), 1)
+    with pytest.raises(FileNotFoundError, match="is no file"):
+        peers.ultra_light(tmp_path / "none.onnx", 1)
+
+
+def test_a_peer_has_its_row(faces: Path, asked: list[DetectRequest]) -> None:
+    *_, row = bench.face_rows(faces, 0, two_faces(faces / "faces.onnx"))
+    assert row.beside.startswith("faces.onnx: CMU+MIT, validation half 0.") and row.values["ms"] > 0
+    assert {"ap30", "ap50"} <= row.values["FDDB, fold 9"].keys()
+
+
+def test_windows_of_valid_convolutions_agree_with_their_crops() -> None:
+    (row,) = detect_windows.valid_row((160, 112))
+    assert row.values["difference"] < 1e-4 and row.values["windows"] > 900
+    assert row.values["crops_ms"] > row.values["ms"]
+    net = detect_windows.face_windows()
+    assert net.trunk(torch.zeros(1, 3, net.window_px, net.window_px)).shape[-1] == net.cells
+
+
 @pytest.mark.parametrize(("n", "expected"), [(0, [0, 1, 2, 3, 4]), (2, [0, 2]), (9, [0, 1, 2, 3, 4])])
 def test_pictures_are_spread_evenly(n: int, expected: list[int]) -> None:
     assert list(bench.spread([0, 1, 2, 3, 4], n)) == expected
@@ -157,7 +204,7 @@ def test_the_table_and_the_json(faces: Path, asked: list[DetectRequest], capsys:
     assert f"{PROCESS_THREADS} threads of" in printed
     bench.main([*words, "--json"])
     result = json.loads(capsys.readouterr().out)
-    assert len(result["rows"]) == 3
+    assert len(result["rows"]) == 4
     assert result["threads"] == PROCESS_THREADS
 
 
