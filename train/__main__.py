@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.errors import DemoError
 from train import commands
 from train.classify import ensemble, import_backbone
@@ -22,6 +23,7 @@ from train.recipes import RECIPES
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": commands.evaluate,
+    "thresholds": commands.thresholds,
     "publish": commands.publish,
     "lr-find": commands.find_lr,
     "compare": commands.compare,
@@ -101,6 +103,11 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     evaluate.add_argument("name", help="name in the manifest")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     evaluate.add_argument("--curve", type=Path, help="PNG of precision over recall to write, of a detector")
+
+    chosen = subparsers.add_parser("thresholds", help="what each score threshold of a detector gives on validation")
+    counting = [name for name, kind in DETECTORS.items() if kind.weight and kind.counts]
+    chosen.add_argument("detector", choices=counting, help="as on the page")
+    chosen.add_argument("--data", type=Path, required=True, help="folder of its recipe")
 
     publish = subparsers.add_parser("publish", help="measures a run's network and puts it into weights/")
     publish.add_argument("recipe", choices=RECIPES)

@@ -9,9 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.errors import WeightsError
 from cvdemo.weights import entry_of, load_manifest
 from train.classify import ensemble
+from train.detect.place_recipe import PlaceRecipe
+from train.detect.thresholds import tables
 from train.engine import compare_runs as comparison
 from train.engine import distributed, lr_finder
 from train.engine.checkpoint import BEST, LAST, has_checkpoint, load, load_last
@@ -179,6 +182,18 @@ def evaluate(args: argparse.Namespace) -> None:
     else:
         for key, value in result.items():
             print(f"{key}: {value}")
+
+
+def thresholds(args: argparse.Namespace) -> None:
+    """Prints what each score threshold of a detector gives on the validation pictures of its recipe.
+
+    Raises:
+        SystemExit: no recipe makes its weight.
+    """
+    recipe = recipe_of(DETECTORS[args.detector].weight or args.detector)
+    if not isinstance(recipe, PlaceRecipe):
+        raise SystemExit(f"{args.detector}: {recipe.name} has no validation pictures with boxes")
+    print(tables(args.detector, recipe.data.read(args.data, "validation")))
 
 
 def publish(args: argparse.Namespace) -> None:

@@ -52,6 +52,7 @@ class DetectorKind:
         max_upscale: of the picture on its finest level, unless another enlargement is given.
         score_threshold: boxes of lower score are hidden, unless another threshold is given.
         nms_iou: overlap allowed between boxes of a class, unless another is given.
+        agnostic_nms_iou: overlap allowed between boxes of different classes, unless another is given; 1: any.
         counts: whether each object is one box, so that their number means something.
         nested_share: a box of which more than this share lies in a better one of its class is a part of it; 1: never.
         names_places: whether it says what a place is, so that of several names for a place the best is kept.
@@ -64,6 +65,7 @@ class DetectorKind:
     max_upscale: float
     score_threshold: float
     nms_iou: float
+    agnostic_nms_iou: float = 1.0
     counts: bool = True
     nested_share: float = 1.0
     names_places: bool = False
@@ -113,6 +115,7 @@ def _places(
     max_upscale: float,
     score_threshold: float,
     nms_iou: float,
+    agnostic_nms_iou: float = 1.0,
     floor: float = SCORE_FLOOR,
 ) -> DetectorKind:
     """The line of a network of places."""
@@ -122,6 +125,7 @@ def _places(
         max_upscale=max_upscale,
         score_threshold=score_threshold,
         nms_iou=nms_iou,
+        agnostic_nms_iou=agnostic_nms_iou,
         weight=weight,
     )
 

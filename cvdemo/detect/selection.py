@@ -3,7 +3,8 @@
 A scan keeps every candidate above a low floor; `select` chooses among them at once and as often as a slider moves. What
 suits a detector stands in its line of `cvdemo.detect.detector.DETECTORS`. A classifier slid over a picture names places
 and does not count: of nested boxes the best is kept, and so is the best of several names for a place. A detector that
-was trained with boxes keeps both: a face may lie inside another's box, a rider on a horse.
+was trained with boxes keeps both: a face may lie inside another's box, a rider on a horse. But two boxes of different
+classes that are nearly one and the same are two names for one thing, of which the better one is kept.
 
 Measured by eye on six pictures: a cheetah, a lion, an espresso and a helmet are boxed once each by `imagenet`.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cvdemo.config import setting
 from cvdemo.detect.candidates import SCORE_FLOOR, Scan, ScanConfig
@@ -45,6 +47,15 @@ class DetectConfig(ScanConfig):
         help="Intersection over union (IoU) of boxes of a class; above it the better one is kept, 1 shows all. "
         "Each detector has its own default.",
     )
+    agnostic_nms_iou: float | None = setting(
+        None,
+        "Overlap allowed between classes",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.01,
+        help="Class-agnostic suppression: boxes of different classes that overlap by more (IoU) are one thing, and its "
+        "best name is kept; 1 shows all. Each detector has its own default.",
+    )
     suppression: str = setting(
         HARD,
         "Boxes that overlap",
@@ -73,6 +84,11 @@ class DetectConfig(ScanConfig):
     def most_overlap(self) -> float:
         """`nms_iou`, or the detector's own."""
         return self.kind.nms_iou if self.nms_iou is None else self.nms_iou
+
+    @property
+    def most_overlap_of_classes(self) -> float:
+        """`agnostic_nms_iou`, or the detector's own."""
+        return self.kind.agnostic_nms_iou if self.agnostic_nms_iou is None else self.agnostic_nms_iou
 
 
 @dataclass(frozen=True)
@@ -119,23 +135,36 @@ def select(scan: Scan, config: DetectConfig, only: Collection[int] = ()) -> Dete
     wanted = np.isin(scan.classes, list(only)) if only else np.ones(len(scan.classes), bool)
     if config.suppression == HARD:  # it depends only on better boxes, so that the threshold may come first
         wanted &= scan.scores >= config.least_score
+    xyxy, scores, classes = _kept(scan, config, wanted)
+    high = scores >= config.least_score
+    return Detections(
+        xyxy=xyxy[high],
+        scores=scores[high],
+        labels=[scan.labels[c] for c in classes[high]],
+        classes=classes[high],
+        size_wh=scan.size_wh,
+        windows=scan.windows,
+        elapsed_ms=scan.elapsed_ms,
+        complete=scan.complete,
+    )
+
+
+def all_kept(scan: Scan, config: DetectConfig) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Boxes, scores and classes that pass non-maximum suppression, whatever their score, best first."""
+    return _kept(scan, config, np.ones(len(scan.classes), bool))
+
+
+def _kept(scan: Scan, config: DetectConfig, wanted: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, IntArray]:
+    """As `all_kept`, among the wanted candidates."""
     shows_windows = config.kind.classifies_windows and not config.fit_boxes
     xyxy = (scan.windows_xyxy if shows_windows else scan.fitted_xyxy)[wanted]
     xyxy, scores, classes = _suppressed(xyxy, scan.scores[wanted], scan.classes[wanted], config)
     kept = np.arange(len(scores))
     if config.one_name and config.kind.names_places:
         kept = nms(xyxy, scores, *_overlaps(config))
-    kept = kept[scores[kept] >= config.least_score]
-    return Detections(
-        xyxy=xyxy[kept],
-        scores=scores[kept],
-        labels=[scan.labels[c] for c in classes[kept]],
-        classes=classes[kept],
-        size_wh=scan.size_wh,
-        windows=scan.windows,
-        elapsed_ms=scan.elapsed_ms,
-        complete=scan.complete,
-    )
+    if config.most_overlap_of_classes < 1:
+        kept = kept[hard_nms(xyxy[kept], scores[kept], np.zeros(len(kept), np.int64), config.most_overlap_of_classes)]
+    return xyxy[kept], scores[kept], classes[kept]
 
 
 def _suppressed(

@@ -82,6 +82,18 @@ def test_only_the_classifier_takes_a_part_for_its_whole_and_one_name_for_a_place
     assert select(scan, DetectConfig(detector="imagenet", one_name=False)).labels == ["person", "horse"]
 
 
+@pytest.mark.parametrize("suppression", SUPPRESSIONS)
+def test_one_thing_with_two_names_keeps_the_better_one(suppression: str) -> None:
+    """A dog that is a sheep too, and a rider on a horse, who are two."""
+    boxes = np.array([[0, 0, 100, 100], [2, 0, 101, 98], [200, 0, 260, 90], [200, 30, 300, 130]], np.float32)
+    scan = Scan((300, 130), ["dog", "sheep", "person", "horse"], (), boxes, boxes,
+                np.array([0.83, 0.41, 0.9, 0.8], np.float32), np.arange(4), 4, 1.0, True)  # fmt: skip
+    config = DetectConfig(detector="objects", suppression=suppression, score_threshold=0.4, agnostic_nms_iou=0.8)
+    assert select(scan, config).labels == ["person", "dog", "horse"]
+    assert select(scan, replace(config, agnostic_nms_iou=1.0)).labels == ["person", "dog", "horse", "sheep"]
+    assert select(scan, config, only=[1]).labels == ["sheep"]  # the dog is not looked at
+
+
 def test_each_detector_hides_below_its_own_threshold_unless_told() -> None:
     scan = crowd()
     for name, kind in DETECTORS.items():

@@ -11,10 +11,9 @@ import torch
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import DETECTORS, FACE_FLOOR
 from cvdemo.detect.place_detector import PlaceDetector
-from cvdemo.detect.selection import DetectConfig
+from cvdemo.detect.selection import DetectConfig, all_kept
 from cvdemo.images import Preprocessing
 from cvdemo.nets.place_net import PlaceNet
-from cvdemo.ops.boxes import class_wise_nms
 from train.data.read_pictures import Pictures, each_read, read_rgb
 from train.detect.annotations import Annotated, Truth
 from train.detect.average_precision import Found, precision_recall
@@ -55,8 +54,7 @@ class FaceFinder:
 
 def candidates_kept(scan: Scan, config: DetectConfig) -> Found:
     """All boxes of a scan after suppression, whatever their score: the page shows those above its threshold."""
-    kept = class_wise_nms(scan.fitted_xyxy, scan.scores, scan.classes, config.most_overlap)
-    return Found(scan.fitted_xyxy[kept], scan.scores[kept], scan.classes[kept])
+    return Found(*all_kept(scan, config))
 
 
 def face_finder(

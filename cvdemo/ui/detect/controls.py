@@ -16,7 +16,7 @@ from cvdemo.ui.wiring.guard import guarded
 
 SLIDERS = ("score_threshold", "nms_iou")  # each detector has its own defaults
 OF_WINDOWS = ("fit_boxes", "one_name", "pyramid_factor", "crop_by_crop")  # hidden where no windows are classified
-LIVE = (*SLIDERS, "suppression", "fit_boxes", "one_name")  # act on the kept candidates
+LIVE = (*SLIDERS, "agnostic_nms_iou", "suppression", "fit_boxes", "one_name")  # act on the kept candidates
 SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyramid_factor", "crop_by_crop")
 WHAT_YOU_SEE = {
     "objects": "A box round each person, animal, vehicle, bottle, piece of furniture: 20 classes, each thing counted.",
@@ -33,7 +33,7 @@ def own_values(detector: str) -> dict[str, float]:
     """The detector's own values of what it has its own for, by the names of the controls."""
     config = DetectConfig(detector=detector)
     own = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
-    return own | {"max_upscale": config.kind.max_upscale}
+    return own | {"agnostic_nms_iou": config.most_overlap_of_classes, "max_upscale": config.kind.max_upscale}
 
 
 def shown_for(detector: str, name: str) -> Any:

@@ -33,7 +33,6 @@ NOTE = (
     "cells are found by networks that were trained with boxes: at every place of a grid they tell the class and the "
     "distances to the four edges of the box ([Tian et al. 2019](https://arxiv.org/abs/1904.01355))."
 )
-ENDPOINT_FIELDS = (*SLIDERS, "one_name", "fit_boxes")
 
 
 def detect_endpoint(
@@ -44,11 +43,12 @@ def detect_endpoint(
     nms_iou: float | None = DetectConfig.nms_iou,
     one_name: bool = DetectConfig.one_name,
     fit_boxes: bool = DetectConfig.fit_boxes,
+    agnostic_nms_iou: float | None = DetectConfig.agnostic_nms_iou,
 ) -> tuple[str, dict[str, Any]]:
     """The picture with its boxes (PNG, longer side 1280 px at most), and the boxes in pixels of the picture sent.
 
-    Without `score_threshold` or `nms_iou` the detector's own is taken. `one_name` and `fit_boxes` say something to
-    `imagenet` alone, which classifies windows.
+    Without `score_threshold`, `nms_iou` or `agnostic_nms_iou` the detector's own is taken. `one_name` and `fit_boxes`
+    say something to `imagenet` alone, which classifies windows.
     """
     config = DetectConfig(
         detector=detector,
@@ -56,6 +56,7 @@ def detect_endpoint(
         nms_iou=nms_iou,
         one_name=one_name,
         fit_boxes=fit_boxes,
+        agnostic_nms_iou=agnostic_nms_iou,
     )
     picture = load_picture(image)
     request = DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)
@@ -85,7 +86,7 @@ def build(run: Run) -> dict[str, Component]:
     choice.sets({name: parts[name] for name in own_values(DetectConfig.detector)}, batch, camera, video)
     method_note(NOTE)
     interface = [parts["image"], choice.detector, *(open_number(name) for name in SLIDERS)]
-    interface += [parts[name] for name in ENDPOINT_FIELDS[len(SLIDERS) :]]
+    interface += [parts["one_name"], parts["fit_boxes"], open_number("agnostic_nms_iou")]
     endpoint("detect", given(run, detect_endpoint), interface, [parts["result"], gr.JSON(visible=False)])
     return settings
 

@@ -18,7 +18,7 @@ from cvdemo.ui.detect.results import Look
 from tests.ui.detect.test_batch import scan_of
 from tests.ui.stand_in import StandIn
 
-CONTROLS = [0.6, 0.3, "hard", True, True]  # of LIVE; a cat of 90 % and a dog of 50 % are there
+CONTROLS = [0.6, 0.3, 1.0, "hard", True, True]  # of LIVE; a cat of 90 % and a dog of 50 % are there
 FILM = MotionFilm(b"film", 40)
 
 
