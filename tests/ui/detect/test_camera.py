@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.demo import Step
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import select
 from cvdemo.errors import WeightsError
@@ -27,7 +29,9 @@ from tests.ui.browser_steps import open_page
 from tests.ui.detect.test_batch import scan_of
 from tests.ui.page_server import serve
 
-LEAST_RATE = 0.5  # frames a second in the test, beside any other work; 7 to 9 were measured beside some
+LEAST_RATE = 0.5  # frames a second in the test, beside any other work; the target, 5 on two quiet cores, is for people
+MEASURED_S = 3.0
+CASCADE, NETWORK = "Haar", "Faces"  # titles begin so; the cascade needs no weights
 BUTTON = "#detect-camera button[aria-label='capture photo']"
 STATUS = "#detect-live-status"
 
@@ -132,8 +136,8 @@ def test_no_other_job_takes_values_by_the_route_of_streams(server: str) -> None:
 
 @pytest.fixture(scope="module")
 def camera_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A page on which a camera ends after eight seconds."""
-    with serve(tmp_path_factory.mktemp("camera"), CVDEMO_LIVE_S="8") as server:
+    """A page on which a camera ends after ten seconds."""
+    with serve(tmp_path_factory.mktemp("camera"), CVDEMO_LIVE_S="10") as server:
         yield server.url
 
 
@@ -156,12 +160,13 @@ def open_camera(page: Page) -> None:
     page.get_by_role("tab", name="Camera").click()
 
 
-def start_camera(page: Page) -> None:
-    """Opens the way for the camera with OpenCV's cascade, which needs no weights, and sets it going."""
+def start_camera(page: Page, title: str = CASCADE) -> None:
+    """Opens the way for the camera with a detector of faces, and sets it going."""
     open_camera(page)
     page.locator("#DetectConfig-detector input").click()
-    page.get_by_role("option", name="Haar").click()
-    expect(page.locator("#detect-live-score_threshold input[type=number]")).to_have_value("0.3")
+    page.get_by_role("option", name=title, exact=title == NETWORK).click()
+    own = DETECTORS["face" if title == NETWORK else "haar"].score_threshold
+    expect(page.locator("#detect-live-score_threshold input[type=number]")).to_have_value(f"{own:g}")
     page.locator("#detect-camera [title='grant webcam access'] button").click()
     page.locator(BUTTON).click()
     expect(page.locator(STATUS)).to_contain_text("a frame")
@@ -181,10 +186,11 @@ def frames_in(page: Page, seconds: float) -> int:
 
 
 def test_boxes_lie_on_the_moving_picture(browser: Browser, camera_page: str) -> None:
+    """The rate is printed: `pytest -s`."""
     for page in open_page(browser, camera_page, 1280, 900, photograph_as_camera()):
-        start_camera(page)
-        rate = frames_in(page, 3) / 3
-        print(f"{rate:.1f} frames a second")
+        start_camera(page, NETWORK)
+        rate = frames_in(page, MEASURED_S) / MEASURED_S
+        print(f"face, live: {rate:.1f} frames a second; load {os.getloadavg()[0]:.1f}")
         assert rate >= LEAST_RATE
         expect(page.locator(STATUS)).to_contain_text("1 face.")
         expect(page.locator(STATUS)).to_contain_text("frames a second")
