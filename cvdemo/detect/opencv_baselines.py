@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from cvdemo.detect.candidates import Scan, ScanConfig, ScanStep, of_size
 from cvdemo.images import ImageArray
@@ -87,7 +88,7 @@ def _haar_side(level: Level) -> int:
     return round(HAAR_WINDOW_PX * level.scale)
 
 
-def _haar_hits(cascade: cv2.CascadeClassifier, grey: ImageArray, level: Level) -> Hits:
+def _haar_hits(cascade: cv2.CascadeClassifier, grey: MatLike, level: Level) -> Hits:
     """What windows of one size give, ungrouped."""
     side, most = _haar_side(level), round(HAAR_WINDOW_PX * level.scale * HAAR_SCALE) - 1
     found, _, votes = cascade.detectMultiScale3(
@@ -119,7 +120,7 @@ class HogPeople:
             )
 
 
-def _hog_hits(hog: cv2.HOGDescriptor, bgr: ImageArray, level: Level) -> Hits:
+def _hog_hits(hog: cv2.HOGDescriptor, bgr: MatLike, level: Level) -> Hits:
     """What windows of one size give, ungrouped."""
     size_wh = (round(bgr.shape[1] / level.scale), round(bgr.shape[0] / level.scale))
     smaller = cv2.resize(bgr, size_wh, interpolation=cv2.INTER_LINEAR_EXACT)  # as OpenCV shrinks it itself

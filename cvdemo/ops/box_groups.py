@@ -36,7 +36,7 @@ def grouped(hits: Hits, more_than: int) -> Hits:
     if not len(hits.values):
         return hits
     labels = _groups(hits.xywh)
-    sizes = np.bincount(labels)
+    sizes = np.bincount(labels).astype(np.int64)
     sums = np.stack([np.bincount(labels, hits.xywh[:, side]) for side in range(4)], axis=1)
     best = np.full(len(sizes), -np.inf, np.float32)
     np.maximum.at(best, labels, hits.values)
