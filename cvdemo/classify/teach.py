@@ -26,11 +26,12 @@ from cvdemo.classify.taught_head import (
 )
 from cvdemo.demo import Request, Step, seconds_left
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray
+from cvdemo.images import ImageArray, resize_to_fit
 from cvdemo.limits import TEACH_PICTURES, TEACH_PICTURES_PER_CLASS
 from cvdemo.runtime import Deadline
 
 LEAST_PICTURES = 2  # of a class: with one, nothing of the class is left when it is left out
+KEPT_SIDE_PX = 640  # the network looks at 224 px of 256 on the shorter side
 SURE = 0.5  # a picture that gets less for its own class is doubtful
 
 
@@ -127,6 +128,11 @@ class Taught:
             "verdicts": verdicts,
             "elapsed_ms": round(self.elapsed_ms, 1),
         }
+
+
+def reduced(image: ImageArray) -> ImageArray:
+    """A picture as it waits for the others, so that a hundred take little memory: `KEPT_SIDE_PX` at most."""
+    return resize_to_fit(image, KEPT_SIDE_PX)
 
 
 def check_classes(labels: Sequence[str], counts: Sequence[int]) -> None:

@@ -21,8 +21,9 @@ from cvdemo.errors import WeightsError
 from cvdemo.example_pictures import example_picture
 from cvdemo.limits import LIVE_SIDE_PX
 from cvdemo.ui import detect_camera
-from cvdemo.ui.detect_camera import Rate, bytes_of_frame, frame_of, frame_on_page
+from cvdemo.ui.detect_camera import frame_of, frame_on_page
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, checked
+from cvdemo.ui.wiring.live_camera import Rate, bytes_of_frame
 from tests.ui.browser_steps import open_page
 from tests.ui.page_server import serve
 from tests.ui.test_detect_batch import scan_of
