@@ -81,6 +81,13 @@ class Verdict:
         """Whether the picture looks like another class, or hardly more like its own than like the others."""
         return not self.right or self.probability < SURE
 
+    @property
+    def in_words(self) -> str:
+        """The picture's class, and what it looks like."""
+        if self.right:
+            return f"{self.label} ({self.probability:.0%})"
+        return f"{self.label}? It looks like {self.answer} ({self.answer_probability:.0%})"
+
 
 @dataclass(frozen=True)
 class Taught:
@@ -102,6 +109,11 @@ class Taught:
     def right(self) -> int:
         """How many pictures are named rightly when they are left out."""
         return sum(verdict.right for verdict in self.verdicts)
+
+    @property
+    def in_words(self) -> str:
+        """How good the head is."""
+        return f"Right for {self.right} of {len(self.verdicts)} pictures when each is left out in turn"
 
     @property
     def doubtful(self) -> tuple[Verdict, ...]:

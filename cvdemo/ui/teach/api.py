@@ -30,8 +30,8 @@ def teach_endpoint(run: Run, classes: Any, files: list[str] | None) -> tuple[str
     """A head for classes of one's own, from a few pictures of each: a .safetensors file, and how good it is as JSON.
 
     `classes` says how many of the `files` belong to each class, in their order: {"cup": 5, "keyboard": 6} means that
-    the first five show cups. In the report, `right` of `left_out` pictures are named rightly by a head taught without them,
-    and `verdicts` has each of them, numbered from 0 within its class.
+    the first five show cups. In the report, `right` of `left_out` pictures are named rightly by a head taught without
+    them, and `verdicts` has each of them, numbered from 0 within its class.
     """
     counts = _counts(classes)
     paths = list(files or ())

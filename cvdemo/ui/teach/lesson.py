@@ -24,8 +24,8 @@ from cvdemo.ui.wiring.controls import given, light, method_note, named, save_dow
 from cvdemo.ui.wiring.parts import Part, wire
 
 GUIDE = (
-    f"**1.** Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or hold the thing "
-    f"to the camera, which takes {TEACH_BURST} pictures at one press. Five of each are a good start. "
+    f"**1.** Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or use the "
+    f"camera, which takes {TEACH_BURST} at one press. Five of each are a good start. "
     "**2.** Press **Teach**. **3.** Show it something new."
 )
 NOTE = (
@@ -121,7 +121,7 @@ def _saying(line: str) -> tuple[Any, ...]:
 def _taught(step: Step[Taught], pictures: Pictures, clock: Deadline) -> tuple[Any, ...]:
     taught = step.result
     assert taught is not None  # the caller has seen to it
-    doubtful = [(pictures.path_of(verdict), doubt_in_words(verdict)) for verdict in taught.doubtful]
+    doubtful = [(pictures.path_of(verdict), verdict.in_words) for verdict in taught.doubtful]
     lines = [report(taught, clock.elapsed_ms / 1000, step.complete), *(f"- {line}" for line in pictures.refused)]
     gallery = gr.update(value=doubtful, visible=bool(doubtful))
     return "\n".join(lines), gallery, _file_of(taught.head, step), taught.head, secrets.token_hex(4)
@@ -130,8 +130,7 @@ def _taught(step: Step[Taught], pictures: Pictures, clock: Deadline) -> tuple[An
 def report(taught: Taught, seconds: float, complete: bool = True) -> str:
     """How good the head is, in words, as Markdown."""
     names = [f"{label} ({count})" for label, count in zip(taught.head.labels, taught.counts, strict=True)]
-    said = f"**Right for {taught.right} of {len(taught.verdicts)} pictures** when each is left out in turn."
-    lines = [said, f"Taught {', '.join(names[:-1])} and {names[-1]} in {seconds:.1f} s."]
+    lines = [f"**{taught.in_words}.**", f"Taught {', '.join(names[:-1])} and {names[-1]} in {seconds:.1f} s."]
     if taught.doubtful:
         lines.append(
             "The pictures below look like another class, or hardly like their own: are they where they belong?"
@@ -139,13 +138,6 @@ def report(taught: Taught, seconds: float, complete: bool = True) -> str:
     if not complete:
         lines.append("Time ran out: not all pictures were looked at and left out.")
     return " ".join(lines)
-
-
-def doubt_in_words(verdict: Verdict) -> str:
-    """Under a doubtful picture: its class, and what it looks like."""
-    if verdict.right:
-        return f"{verdict.label}: only {verdict.probability:.0%}"
-    return f"{verdict.label}? Looks like {verdict.answer} ({verdict.answer_probability:.0%})"
 
 
 def _file_of(head: TaughtHead, step: Step[Taught] | None = None) -> dict[str, Any]:
