@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from cvdemo.classify.taught_head import features_of
-from cvdemo.classify.teach import TeachRequest, reduced, run_teach
-from cvdemo.images import ImageArray, read_image
+from cvdemo.classify.teach import TeachRequest, read_reduced, run_teach
+from cvdemo.images import ImageArray
 
 CLASSES = 5
 SMALL_HW, LARGE_HW = (480, 640), (3024, 4032)
@@ -59,7 +59,7 @@ def lesson(pictures: list[ImageArray]) -> tuple[float, float]:
 def row(title: str, size_hw: tuple[int, int], count: int) -> str:
     """A line of the table."""
     files, pictures = [jpeg(size_hw, seed) for seed in range(count)], list[ImageArray]()
-    read = milliseconds(lambda: pictures.extend(reduced(read_image(file)) for file in files))
+    read = milliseconds(lambda: pictures.extend(read_reduced(file) for file in files))
     features, regression = lesson(pictures)
     return f"| {count} {title} | {read:.0f} | {features:.0f} | {regression:.0f} | {read + features + regression:.0f} |"
 
@@ -71,8 +71,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--large", action="store_true", help="photographs of 12 megapixels too")
     args = parser.parse_args(argv)
     load = os.getloadavg()[0]
-    features_of(read_image(jpeg(SMALL_HW, 0)))  # loads the network
-    lesson([reduced(read_image(jpeg(SMALL_HW, seed))) for seed in range(2 * CLASSES)])  # and the regression
+    features_of(read_reduced(jpeg(SMALL_HW, 0)))  # loads the network
+    lesson([read_reduced(jpeg(SMALL_HW, seed)) for seed in range(2 * CLASSES)])  # and the regression
     print(HEADINGS)
     print(row("of 640 x 480 px", SMALL_HW, args.pictures))
     if args.large:

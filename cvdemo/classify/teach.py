@@ -26,7 +26,7 @@ from cvdemo.classify.taught_head import (
 )
 from cvdemo.demo import Request, Step, seconds_left
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, resize_to_fit
+from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import TEACH_PICTURES, TEACH_PICTURES_PER_CLASS
 from cvdemo.runtime import Deadline
 
@@ -142,9 +142,13 @@ class Taught:
         }
 
 
-def reduced(image: ImageArray) -> ImageArray:
-    """A picture as it waits for the others, so that a hundred take little memory: `KEPT_SIDE_PX` at most."""
-    return resize_to_fit(image, KEPT_SIDE_PX)
+def read_reduced(data: bytes) -> ImageArray:
+    """A picture file as it waits for the others: `KEPT_SIDE_PX` at most, so that a hundred take little memory and time.
+
+    Raises:
+        InputError: it cannot be read; see `cvdemo.images.read_image`.
+    """
+    return resize_to_fit(read_image(data, enough_px=KEPT_SIDE_PX), KEPT_SIDE_PX)
 
 
 def check_classes(labels: Sequence[str], counts: Sequence[int]) -> None:

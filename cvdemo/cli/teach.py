@@ -9,14 +9,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cvdemo.classify.taught_head import SUFFIX, TaughtHead, load_head, save_head
-from cvdemo.classify.teach import Taught, TeachRequest, check_classes, reduced
+from cvdemo.classify.teach import KEPT_SIDE_PX, Taught, TeachRequest, check_classes
 from cvdemo.cli.console import FAILED, say, tell
 from cvdemo.cli.output import write_files
 from cvdemo.cli.sources import Source, find_pictures, is_dir, read_picture
 from cvdemo.cli.targets import check_targets
 from cvdemo.demos import run
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, is_system
+from cvdemo.images import ImageArray, is_system, resize_to_fit
 from cvdemo.limits import HEAD_BYTES
 
 
@@ -74,7 +74,7 @@ def _read(label: str, sources: list[Source]) -> Class:
     read = Class(label, [], [])
     for source in sources:
         try:
-            picture = reduced(read_picture(source.path))
+            picture = resize_to_fit(read_picture(source.path, enough_px=KEPT_SIDE_PX), KEPT_SIDE_PX)
         except InputError as error:
             say(f"{label}/{source.label}: {error}")
         else:

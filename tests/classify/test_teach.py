@@ -1,10 +1,12 @@
 """A lesson: what is learnt, which pictures are doubtful, the steps, the deadline, and every lesson that is none."""
 
+import io
 import pickle
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvdemo.classify import teach
 from cvdemo.classify.taught_head import load_head, save_head
@@ -15,7 +17,7 @@ from cvdemo.classify.teach import (
     Verdict,
     check_classes,
     in_turns,
-    reduced,
+    read_reduced,
 )
 from cvdemo.demo import Step, last_step, result_of
 from cvdemo.demos import run
@@ -150,4 +152,6 @@ def test_pictures_that_all_look_the_same_are_told() -> None:
 
 
 def test_a_large_picture_waits_reduced() -> None:
-    assert reduced(np.zeros((1000, 2000, 3), np.uint8)).shape == (320, 640, 3)
+    data = io.BytesIO()
+    Image.fromarray(np.zeros((1000, 2000, 3), np.uint8)).save(data, format="JPEG")
+    assert read_reduced(data.getvalue()).shape == (320, 640, 3)

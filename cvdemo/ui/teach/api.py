@@ -7,10 +7,9 @@ import gradio as gr
 
 from cvdemo.classify.classifier import Prediction
 from cvdemo.classify.taught_head import SUFFIX, load_head, save_head
-from cvdemo.classify.teach import ClassifyTaughtRequest, Taught, TeachRequest, check_classes, reduced
+from cvdemo.classify.teach import ClassifyTaughtRequest, Taught, TeachRequest, check_classes, read_reduced
 from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.errors import InputError
-from cvdemo.images import read_image
 from cvdemo.limits import TEACH_S
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import (
@@ -38,7 +37,7 @@ def teach_endpoint(run: Run, classes: Any, files: list[str] | None) -> tuple[str
     if len(paths) != sum(counts.values()):
         raise InputError(f"classes speak of {sum(counts.values())} pictures, and files are {len(paths)}.")
     check_classes(list(counts), list(counts.values()))
-    pictures = iter([reduced(read_image(read_upload(path))) for path in paths])
+    pictures = iter([read_reduced(read_upload(path)) for path in paths])
     request = TeachRequest(
         labels=tuple(counts),
         pictures=tuple(tuple(next(pictures) for _ in range(count)) for count in counts.values()),

@@ -10,10 +10,10 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.classify.taught_head import LEAST_CLASSES, SUFFIX, TaughtHead, load_head, save_head
-from cvdemo.classify.teach import Taught, TeachRequest, Verdict, check_classes, reduced
+from cvdemo.classify.teach import Taught, TeachRequest, Verdict, check_classes, read_reduced
 from cvdemo.demo import Run, Step
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, read_image
+from cvdemo.images import ImageArray
 from cvdemo.limits import STATE_S, TEACH_BURST, TEACH_CLASSES, TEACH_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.uploads import read_upload
@@ -65,7 +65,7 @@ class Pictures:
 
     def _read_one(self, k: int, path: str) -> None:
         try:
-            picture = reduced(read_image(read_upload(path)))
+            picture = read_reduced(read_upload(path))
         except InputError as error:
             self.refused.append(f"{Path(path).name}: {error}")
         else:
