@@ -25,7 +25,9 @@ SEED = 0
 
 def features_in(folder: Path, most: int) -> tuple[Floats, Classes]:
     """The features of at most so many pictures of each class, drawn at random, and their classes."""
-    rng, features, classes = np.random.default_rng(SEED), [], []
+    rng = np.random.default_rng(SEED)
+    features: list[npt.NDArray[np.float32]] = []
+    classes: list[int] = []
     for k, place in enumerate(sorted(path for path in folder.iterdir() if path.is_dir())):
         files = sorted(path for path in place.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
         for index in rng.permutation(len(files))[:most]:

@@ -70,7 +70,7 @@ class Span:
     mean: Floats
 
     @classmethod
-    def of(cls, features: npt.NDArray[np.floating]) -> Span:
+    def of(cls, features: npt.NDArray[np.float32] | Floats) -> Span:
         """The span of (n, d) features; r is n - 1 at most."""
         full = np.asarray(features, np.float64)
         mean = full.mean(axis=0)
