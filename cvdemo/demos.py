@@ -13,6 +13,7 @@ from cvdemo.classify.run import (
     run_explain,
     run_fool,
 )
+from cvdemo.classify.teach import ClassifyTaughtRequest, TeachRequest, run_classify_taught, run_teach
 from cvdemo.demo import Request, Run, Step
 from cvdemo.detect.run import (
     DetectRequest,
@@ -42,6 +43,8 @@ RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
     ExplainRequest: run_explain,
     FoolRequest: run_fool,
+    TeachRequest: run_teach,
+    ClassifyTaughtRequest: run_classify_taught,
     SampleRequest: run_sample,
     PicksRequest: run_picks,
     InterpolateRequest: run_interpolate,

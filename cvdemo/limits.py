@@ -125,6 +125,7 @@ DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "size of 
 
 _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
+TEACH_S = _limit("TEACH_S", 30.0, "seconds", "for teaching; 100 pictures take 3 to 6 s")
 DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop takes longest")
 DETECT_BATCH_S = _limit("DETECT_BATCH_S", 180.0, "seconds", "for detections on several pictures; 30 take 5 to 20 s")
 MOTION_S = _limit("MOTION_S", 30.0, "seconds", "for the film of the windows in motion; it takes 2 to 5 s")
@@ -157,6 +158,18 @@ RAY_STARTING_S = _limit(
     "RAY_STARTING_S", 120.0, "seconds", "until the first replica of a demo has started; it imports PyTorch"
 )
 RAY_WAITING = _limit("RAY_WAITING", 20, "jobs", "that wait for each replica on Ray Serve")
+
+_group = "Teaching"
+TEACH_CLASSES = _limit("TEACH_CLASSES", 10, "classes", "of one head; so many fit on the page below one another")
+TEACH_PICTURES_PER_CLASS = _limit(
+    "TEACH_PICTURES_PER_CLASS", 50, "pictures", "of one class; more than 20 seldom change the answers"
+)
+TEACH_PICTURES = _limit(
+    "TEACH_PICTURES", 100, "pictures", "of all classes together; each is left out once, which takes up to 20 ms a time"
+)
+TEACH_LABEL_LENGTH = _limit("TEACH_LABEL_LENGTH", 40, "characters", "in the name of a class, which stands beside bars")
+TEACH_BURST = _limit("TEACH_BURST", 8, "pictures", "that the camera takes at one press, in about three seconds")
+HEAD_BYTES = _limit("HEAD_BYTES", MB, "bytes", "size of the file of a taught head; ten classes take 0.05 MB")
 
 _group = "Results"
 DETECT_CANDIDATES = _limit(

@@ -125,6 +125,11 @@ class Prediction:
     probabilities: list[float]
     classes: list[int]
 
+    @property
+    def by_label(self) -> dict[str, float]:
+        """The probabilities by class name, best first."""
+        return dict(zip(self.labels, self.probabilities, strict=True))
+
 
 def load_network(name: str, weights_dir: Path | None = None) -> nn.Module:
     """The network of weight `name` in eval mode, on the CPU, its parameters without gradients.

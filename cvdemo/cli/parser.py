@@ -11,6 +11,7 @@ from cvdemo.cli.output import SUFFIXES
 from cvdemo.cli.sample import add_sample_options
 from cvdemo.cli.sources import STDIO
 from cvdemo.cli.targets import either
+from cvdemo.cli.teach import add_teach_options
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.sample.generate import SampleConfig, generators_or_default
@@ -20,7 +21,8 @@ C = TypeVar("C", bound=Config)
 DEVICE_HELP = "auto, cpu or cuda (default: auto)"
 PRESET_HELP = "settings to start from (default: %(default)s); options given take precedence"
 FORMAT_HELP = "of pictures in a folder or on standard output (default: png); a single file has it from its ending"
-SAMPLE = "sample"
+SAMPLE, TEACH = "sample", "teach"
+HEAD_HELP = "name the picture by a head of `teach`, in its own classes, instead of a network's"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -33,6 +35,8 @@ def make_parser() -> argparse.ArgumentParser:
         sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(verb))
         if name == "stylize":
             sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
+        if name == "classify":
+            sub.add_argument("--head", metavar="FILE", help=HEAD_HELP)
         if verb.presets:
             names = list(verb.presets)
             kind = one_of(names)
@@ -47,12 +51,16 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(sub, pictures=True)
     _add_settings(sub, SampleConfig, types={"generator": one_of(generators_or_default())})
     _add_settings(sub, WalkConfig, "of a film")
+    teach = "teach a network classes of your own, from a few pictures of each"
+    sub = verbs.add_parser(TEACH, help=teach, description=f"{teach[0].upper()}{teach[1:]}.")
+    add_teach_options(sub)
+    _add_common(sub, pictures=False)
     return parser
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """The parsed arguments; the verb may be written with any capitals, as its choices may."""
-    named = [argv[0].lower(), *argv[1:]] if argv and argv[0].lower() in {*PICTURE_VERBS, SAMPLE} else list(argv)
+    named = [argv[0].lower(), *argv[1:]] if argv and argv[0].lower() in {*PICTURE_VERBS, SAMPLE, TEACH} else list(argv)
     return parser.parse_args(named)
 
 

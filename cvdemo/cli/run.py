@@ -17,10 +17,11 @@ from tqdm import tqdm
 from cvdemo import limits
 from cvdemo.cli.console import FAILED, printable, say, tell, tell_bytes
 from cvdemo.cli.output import encoded, json_bytes, write_files
-from cvdemo.cli.parser import config_from, make_parser, parse
+from cvdemo.cli.parser import TEACH, config_from, make_parser, parse
 from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
 from cvdemo.cli.targets import check_targets, targets_for
+from cvdemo.cli.teach import run_teach_folder
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb, Report, Result, Work
 from cvdemo.cli.video import is_video, run_video
 from cvdemo.config import Config
@@ -53,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Callable[[], int]:
     """What a command line asks for, ready to run; `ValueError` where a setting is out of range."""
+    if args.verb == TEACH:
+        return partial(run_teach_folder, args)
     if args.verb not in PICTURE_VERBS:
         return partial(run_sample, config_from(args, SampleConfig()), config_from(args, WalkConfig()), args)
     verb = PICTURE_VERBS[args.verb]

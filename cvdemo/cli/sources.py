@@ -132,7 +132,7 @@ def _nothing_in(source: str, found: Found) -> str:
     )
 
 
-def read_picture(path: Path | None, *, keep_alpha: bool = False) -> ImageArray:
+def read_picture(path: Path | None, *, keep_alpha: bool = False, enough_px: int | None = None) -> ImageArray:
     """`read_image` of a file, or of standard input for None.
 
     Raises:
@@ -148,7 +148,7 @@ def read_picture(path: Path | None, *, keep_alpha: bool = False) -> ImageArray:
         raise InputError(f"The file cannot be read: {error.strerror or error}.") from error
     if len(data) > FILE_BYTES:
         raise InputError(f"The file is larger than {FILE_BYTES >> 20} MB.")
-    return read_image(data, keep_alpha=keep_alpha)
+    return read_image(data, keep_alpha=keep_alpha, enough_px=enough_px)
 
 
 def _content(path: Path) -> bytes:

@@ -13,9 +13,11 @@ from typing import Any
 
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
 from cvdemo.classify.run import ClassifyRequest
+from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.cli.output import SUFFIXES, json_bytes
 from cvdemo.cli.sources import STDIO, read_picture
-from cvdemo.config import Config
+from cvdemo.cli.teach import read_head
+from cvdemo.config import Config, settings_of
 from cvdemo.demo import Request, Step
 from cvdemo.demos import run
 from cvdemo.detect.detector import load_detector
@@ -29,7 +31,7 @@ from cvdemo.dream.presets import PRESETS as DREAMS
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.nets.backbone import load_backbone
+from cvdemo.nets.backbone import load_backbone, load_trunk
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.presets import PRESETS as STYLES
 from cvdemo.style.run import StyleRequest, Stylized
@@ -108,9 +110,24 @@ def by_steps(request_for: Callable[[ImageArray], Request], present: Callable[[An
 
 
 def prepare_classify(config: ClassifyConfig, args: argparse.Namespace) -> Work:
-    """Top five of each picture."""
+    """Top five of each picture, by a network or by the head of `--head`."""
+    if args.head is not None:
+        return _by_head(args)
     load_classifier(config.model, args.device)
     return by_steps(lambda image: ClassifyRequest(image=image, config=config, device=args.device), _classes)
+
+
+def _by_head(args: argparse.Namespace) -> Work:
+    """Top five of each picture by a taught head.
+
+    Raises:
+        InputError: a setting of the networks is given too, or the head cannot be used.
+    """
+    for name in sorted(settings_of(ClassifyConfig).keys() & vars(args).keys()):
+        raise InputError(f"--{name.replace('_', '-')} changes nothing with --head: please leave it out.")
+    head = read_head(args.head)
+    load_trunk(args.device)
+    return by_steps(lambda image: ClassifyTaughtRequest(image=image, head=head, device=args.device), _classes)
 
 
 def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:

@@ -1,4 +1,7 @@
-"""The Classify tab: a choice of networks, top five with probabilities, ten crops; `cvdemo.ui.explain` says why."""
+"""The Classify tab: a choice of networks, top five with probabilities, ten crops; `cvdemo.ui.explain` says why.
+
+Its second way, `cvdemo.ui.teach`, teaches classes of the visitor's own.
+"""
 
 import time
 from typing import Any
@@ -15,6 +18,7 @@ from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ui.explain import ANSWER_FIELDS, WITHOUT_ANSWER, build_fool, build_heat_map, values_for
+from cvdemo.ui.teach.lesson import build_teach
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
@@ -45,11 +49,8 @@ EXAMPLES = ("cheetah", "lion", "chelsea", "coffee", "rocket")
 def classify_endpoint(run: Run, image: str | None, model: str = "imagenet", ten_crop: bool = False) -> dict[str, float]:
     """The five most probable classes of a picture, with their probabilities."""
     config = ClassifyConfig(model=model, ten_crop=ten_crop)
-    return _confidences(result_of(run(ClassifyRequest(image=load_picture(image), config=config))))
-
-
-def _confidences(prediction: Prediction) -> dict[str, float]:
-    return dict(zip(prediction.labels, prediction.probabilities, strict=True))
+    prediction: Prediction = result_of(run(ClassifyRequest(image=load_picture(image), config=config)))
+    return prediction.by_label
 
 
 def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, method: str) -> tuple[Any, ...]:
@@ -59,7 +60,7 @@ def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, met
     request = ClassifyRequest(image=load_picture(path), config=config, explain=explain, time_limit_s=EXPLAIN_S)
     prediction: ExplainedPrediction = result_of(run(request))
     values = values_for(prediction)
-    return _confidences(prediction), took((time.monotonic() - started) * 1000), *values
+    return prediction.by_label, took((time.monotonic() - started) * 1000), *values
 
 
 def _about(model: str) -> str:
@@ -83,6 +84,16 @@ def _model_control() -> gr.Dropdown:
 
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
+    with gr.Tabs(elem_id="classify-ways", overflow_behavior="wrap"):
+        with gr.Tab("Name what it shows", id="name"):
+            settings = build_naming(run)
+        with gr.Tab("Teach your own classes", id="teach"):
+            build_teach(run)
+    return settings
+
+
+def build_naming(run: Run) -> dict[str, Component]:
+    """Draws the way to name a picture by one of the networks; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="classify-image")

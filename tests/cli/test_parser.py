@@ -38,10 +38,11 @@ def test_help_tells_every_setting(name: str, capsys: pytest.CaptureFixture[str])
         assert described.label.split()[0] in text
 
 
-def test_the_six_verbs() -> None:
+def test_the_six_verbs_and_the_one_that_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         make_parser().parse_args(["--help"])
     assert set(PICTURE_VERBS) | {"sample"} == {"classify", "detect", "dream", "stylize", "sample", "upscale"}
+    assert "teach a network classes of your own" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_setting_may_be_left_to_the_detector() -> None:

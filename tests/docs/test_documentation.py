@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cvdemo.classify.taught_head import load_head
 from cvdemo.cli.parser import make_parser, parse
 from cvdemo.cli.run import main
 from tests.docs.code_blocks import BLOCK, PAGES, ROOT, block_with, blocks
@@ -52,8 +53,18 @@ def test_python_blocks_compile() -> None:
 
 def test_the_example_of_the_library_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    exec(compile(block_with("python", "cvdemo.demos"), "use-from-programs.md", "exec"), {})
+    exec(compile(block_with("python", "ClassifyRequest"), "use-from-programs.md", "exec"), {})
     assert "cat" in capsys.readouterr().out
+
+
+def test_the_example_of_a_lesson_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block_with("python", "TeachRequest"), "teach.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] == "ink_wash"
+    assert len(load_head((tmp_path / "head.safetensors").read_bytes()).labels) == 3
 
 
 def test_the_first_command_of_the_tutorial_prints_what_is_shown(

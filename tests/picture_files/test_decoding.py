@@ -237,6 +237,28 @@ def test_resizing_in_bands_is_resizing_at_once() -> None:
     assert np.abs(resize_to_fit(image, 300).astype(int) - np.asarray(at_once)).max() <= 1
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_large_jpeg_is_decoded_smaller_where_that_is_enough(chelsea: ImageArray, turned: bool) -> None:
+    large = Image.fromarray(chelsea).resize((4 * 451, 4 * 300), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    data = encoded(large, "JPEG", quality=95, exif=exif)
+    whole, smaller = read_image(data), read_image(data, enough_px=280)
+    assert min(smaller.shape[:2]) == 300 and (smaller.shape[0] > smaller.shape[1]) == turned
+    expected = resize_to_fit(whole, max(smaller.shape))
+    assert np.abs(smaller.astype(int) - expected).mean() < 2
+    assert read_image(data, enough_px=1000).shape == whole.shape
+    assert read_image(encoded(large), enough_px=280).shape == (1200, 1804, 3)  # a PNG has no smaller self
+
+
+def test_a_jpeg_cut_off_is_told_so_where_a_smaller_one_is_enough(chelsea: ImageArray) -> None:
+    large = Image.fromarray(chelsea).resize((4 * 451, 4 * 300), Image.Resampling.BICUBIC)
+    data = encoded(large, "JPEG", quality=95)
+    with pytest.raises(InputError, match="is cut off in the middle"):
+        read_image(data[: len(data) // 2], enough_px=280)
+    assert read_image(data[:-2], enough_px=280).shape == (1200, 1804, 3)
+
+
 def test_suffixes_are_those_of_cameras_and_phones() -> None:
     assert {".jfif", ".jpe", ".dib", ".heic", ".heif", ".tif", ".webp"} <= PICTURE_SUFFIXES
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in PICTURE_SUFFIXES)

@@ -30,7 +30,8 @@ export const handle_file = (path) => new Blob([readFileSync(path)]);
 """
 LIMIT_S = 120
 
-PYTHON = block_with("python", "gradio_client")
+PYTHON = block_with("python", "/dream")
+TEACHING = block_with("python", "/teach")
 JAVASCRIPT = block_with("js", "@gradio/client")
 CURL = block_with("sh", "/gradio_api")
 
@@ -71,6 +72,16 @@ def test_the_python_program_runs(running: Server, folder: Path) -> None:
     classified, *previews = output([sys.executable, "-c", at(running.url, PYTHON)], folder).strip().splitlines()[1:]
     assert "cat" in classified
     assert len(previews) > 2 and previews[0].endswith(".jpeg") and previews[-1].endswith(".png")
+
+
+def test_the_program_of_a_lesson_runs(running: Server, folder: Path) -> None:
+    pictures = {"cup": ("stained_glass", (11, 12)), "key": ("ink_wash", (11, 12, 13))}
+    for name, (kind, seeds) in pictures.items():
+        for number, seed in enumerate(seeds, 1):
+            shutil.copy(example_picture(f"taught/{kind}_{seed}"), folder / f"{name}{number}.jpg")
+    shutil.copy(example_picture("taught/ink_wash_16"), folder / "new.jpg")
+    *_, report, answer = output([sys.executable, "-c", at(running.url, TEACHING)], folder).strip().splitlines()
+    assert report == "5 of 5" and "'label': 'keyboard'" in answer
 
 
 def test_the_curl_program_runs_in_bash(running: Server, folder: Path) -> None:

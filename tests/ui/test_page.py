@@ -27,6 +27,8 @@ ENDPOINTS = {
     "/classify": ["image", "model", "ten_crop"],
     "/explain": ["image", "model", "method", "class_name"],
     "/fool": ["image", "model", "class_name"],
+    "/teach": ["classes", "files"],
+    "/classify_taught": ["image", "head"],
     "/detect": ["image", "detector", "score_threshold", "nms_iou"],
     "/dream": ["image", "preset", "octaves", "octave_scale", "steps", "step_size", "layer", "seed"],
     "/stylize": ["content", "style", "content_weight", "style_weight", "tv_weight", "size", "seed"],

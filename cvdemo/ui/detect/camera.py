@@ -6,15 +6,13 @@ its own, so that cameras wait in the same line as pictures do.
 """
 
 import base64
-import binascii
 import io
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.data_classes import Base64ImageData, ImageData
+from gradio.data_classes import Base64ImageData
 from PIL import Image
 
 from cvdemo.demo import Run, result_of
@@ -26,40 +24,16 @@ from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import LIVE_AT_ONCE, LIVE_FRAME_S, LIVE_MEGAPIXELS, LIVE_S, LIVE_SIDE_PX
 from cvdemo.ui.detect.controls import Choice, sliders
 from cvdemo.ui.detect.results import headline
-from cvdemo.ui.serving.field_values import FRAME_PREFIX, wrong
+from cvdemo.ui.serving.field_values import FRAME_PREFIX
 from cvdemo.ui.wiring.controls import given
-from cvdemo.ui.wiring.guard import guarded
+from cvdemo.ui.wiring.live_camera import Rate, camera_field, stream
 
 NOTE = (
     f"Press the camera, allow it, and press Record. Every frame is searched on the server and kept nowhere. It ends "
     f"after {LIVE_S:g} seconds; Record begins anew. {LIVE_AT_ONCE} visitors' cameras run at once, others wait."
 )
-FRAME_EVERY_S = 0.08  # between frames that the browser offers; most are dropped while one is searched
 FRAME_QUALITY = 80  # of the JPEG that goes back
-RATE_OF = 8  # last frames whose number a second is told
-GONE_S = 3.0  # without a frame, after which a camera counts as begun anew
-ASKED_WH = (640, 480)  # of the camera; small frames arrive sooner
 CUT = "; not all of the frame was searched: time ran out, and small things may be missing"
-NOT_A_FRAME = "The camera's frame cannot be read."
-
-
-@dataclass(frozen=True)
-class Rate:
-    """When the last frames were answered, by the monotonic clock."""
-
-    answered_at: tuple[float, ...] = ()
-
-    def after(self, now: float) -> "Rate":
-        """With one more frame; a camera that was off begins anew."""
-        before = self.answered_at if self.answered_at and now - self.answered_at[-1] < GONE_S else ()
-        return Rate((*before, now)[-RATE_OF:])
-
-    def in_words(self) -> str:
-        """Frames a second, once there are two."""
-        if len(self.answered_at) < 2:
-            return ""
-        seconds = self.answered_at[-1] - self.answered_at[0]
-        return f"{(len(self.answered_at) - 1) / max(seconds, 1e-3):.1f} frames a second"
 
 
 def frame_on_page(
@@ -90,16 +64,6 @@ def _searched(run: Run, frame: bytes, detector: str, score: float, overlap: floa
     return picture, found.detections
 
 
-def bytes_of_frame(payload: ImageData | None) -> bytes | None:
-    """What the camera's field gives the handler: the JPEG of the frame."""
-    if payload is None or payload.url is None:
-        return None
-    try:
-        return base64.b64decode(payload.url.removeprefix(FRAME_PREFIX), validate=True)
-    except binascii.Error as error:
-        raise wrong(NOT_A_FRAME) from error
-
-
 def frame_of(picture: ImageArray | None) -> Base64ImageData | None:
     """What the camera's field shows: the picture within the answer, so that no frame becomes a file."""
     if picture is None:
@@ -113,41 +77,12 @@ def build_camera(run: Run, choice: Choice) -> dict[str, Component]:
     """Draws the way for the camera; returns its pair of sliders."""
     with gr.Row():
         with gr.Column(min_width=300, scale=2):
-            camera = _camera_field()
+            camera = camera_field("detect-camera")
+            setattr(camera, "postprocess", frame_of)  # noqa: B010  # a subclass would make gradio write a .pyi here
             status = gr.Markdown(NOTE, elem_id="detect-live-status", elem_classes="status")
         with gr.Column(min_width=280):
             pair = sliders("detect-live")
     rate = gr.State(Rate())
-    stream = camera.stream(
-        guarded(given(run, frame_on_page)),
-        [camera, choice.detector, *pair.values(), rate],
-        [camera, status, rate],
-        time_limit=int(LIVE_S),
-        stream_every=FRAME_EVERY_S,
-        concurrency_id="live",
-        concurrency_limit=LIVE_AT_ONCE,
-        api_visibility="private",
-        show_progress="hidden",
-    )
-    stream.then(None, None, None, js="() => window.cvdemo.cameraEnded()", api_visibility="private")
+    inputs, outputs = [camera, choice.detector, *pair.values(), rate], [camera, status, rate]
+    stream(camera, given(run, frame_on_page), inputs, outputs)
     return pair
-
-
-def _camera_field() -> gr.Image:
-    """The camera, whose frames reach the handler as bytes and come back within the answer."""
-    width, height = ASKED_WH
-    camera = gr.Image(
-        label="Your camera",
-        sources=["webcam"],
-        streaming=True,
-        type="filepath",
-        height=420,
-        buttons=[],
-        webcam_options=gr.WebcamOptions(
-            mirror=True, constraints={"video": {"width": {"ideal": width}, "height": {"ideal": height}}}
-        ),
-        elem_id="detect-camera",
-    )
-    setattr(camera, "preprocess", bytes_of_frame)  # noqa: B010  # a subclass would make gradio write a .pyi here
-    setattr(camera, "postprocess", frame_of)  # noqa: B010
-    return camera

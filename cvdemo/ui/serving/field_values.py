@@ -36,7 +36,7 @@ def checked(blocks: Sequence[Any], values: Sequence[Any]) -> list[Any]:
         raise wrong(f"The call needs {len(blocks)} values, got {len(values)}.")
     pairs = list(zip(blocks, values[: len(blocks)], strict=True))
     for block, value in pairs:
-        if not block.stateful and not isinstance(block, gr.Image | gr.File | gr.UploadButton):
+        if not block.stateful and not isinstance(block, gr.Image | gr.File | gr.UploadButton | gr.Gallery):
             _refuse_floods(block, value)
             refuse_files(value)
     return [value if block.stateful else _checked(block, value) for block, value in pairs]
@@ -49,6 +49,8 @@ def _checked(block: Component, value: Any) -> Any:
         return None if value is None else {"path": uploaded_path(value), "meta": _FILE}
     if isinstance(block, gr.File | gr.UploadButton) and value is not None:
         return _files(block, value)
+    if isinstance(block, gr.Gallery) and value is not None:
+        return _gallery(block, value)
     for kind, check in CHECKS.items():
         if isinstance(block, kind):
             check(block, value)
@@ -65,12 +67,30 @@ def _frame(value: Any) -> str:
     return url
 
 
-def _files(block: Component, value: Any) -> list[dict[str, Any]]:
-    """The uploads of a field of several files: nothing but their paths and names."""
+def _files(block: gr.File | gr.UploadButton, value: Any) -> list[dict[str, Any]] | dict[str, Any]:
+    """The uploads of a field of files, or the one of a field of a single file: nothing but their paths and names."""
+    if block.file_count == "single":
+        return _file(value)
+    return [_file(item) for item in _few(block, value if isinstance(value, list) else [value])]
+
+
+def _gallery(block: Component, value: Any) -> list[dict[str, Any]]:
+    """The pictures of a gallery that its visitor has filled: uploads, without captions."""
     items = value if isinstance(value, list) else [value]
+    pictures = [item.get("image") if isinstance(item, Mapping) else item for item in _few(block, items)]
+    return [{"image": _file(picture), "caption": None} for picture in pictures]
+
+
+def _few(block: Component, items: list[Any]) -> list[Any]:
+    """The items, of which a field takes no flood."""
     if len(items) > FIELD_ITEMS:
         raise wrong(f"{label_of(block)} takes {FIELD_ITEMS} files at most, got {len(items)}.")
-    return [{"path": uploaded_path(item), "orig_name": _file_name(item), "meta": _FILE} for item in items]
+    return items
+
+
+def _file(item: Any) -> dict[str, Any]:
+    """An upload: nothing but its path and name."""
+    return {"path": uploaded_path(item), "orig_name": _file_name(item), "meta": _FILE}
 
 
 def _file_name(item: Any) -> str | None:

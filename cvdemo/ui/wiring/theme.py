@@ -42,10 +42,11 @@ CSS = """
 :is(#style-styles, #style-pictures) > .gallery { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); }
 :is(#style-styles, #style-pictures) .gallery-item * { width: 100%; height: auto; max-height: none; }
 :is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
-#detect-camera video, #detect-camera .wrap > img { width: 100%; height: 100%; object-fit: contain; }
+.live-camera video, .live-camera .wrap > img { width: 100%; height: 100%; object-fit: contain; }
 #detect-examples > .gallery { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); }
 #detect-examples .gallery-item * { width: 100%; height: auto; max-height: none; }
 #detect-examples .gallery-item img { aspect-ratio: 4 / 3; object-fit: cover; }
+.teach-class .grid-wrap { padding-top: 0; }
 #DetectConfig-detector input { text-overflow: ellipsis; }
 @media (max-width: 640px) {
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
@@ -60,14 +61,20 @@ CSS = """
 # Gradio confines the CSS above to the inside of the page's padding, so what lies outside of it is set from the head.
 _HEAD_CSS = """
 @media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }
-[data-camera="going"] #detect-camera button[aria-label="capture photo"] > * { display: none; }
-[data-camera="going"] #detect-camera button[aria-label="capture photo"]::after { content: "Stop"; }
+.live-camera[data-going] button[aria-label="capture photo"] > * { display: none; }
+.live-camera[data-going] button[aria-label="capture photo"]::after { content: "Stop"; }
+#burst {
+  position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; padding: 8px; cursor: pointer;
+  border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif; text-align: center;
+}
+#burst video { display: block; width: min(80vw, 320px); border-radius: 4px; transform: scaleX(-1); }
+#burst p { margin: 6px 0 0; }
 #refused {
   position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; max-width: min(90vw, 480px);
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
 }
 """
-_SCRIPTS = ("parts.js", "refused.js", "camera.js")
+_SCRIPTS = ("parts.js", "refused.js", "camera.js", "burst.js", "uploads.js")
 HEAD = "".join(
     [
         f"<style>{_HEAD_CSS}</style>",

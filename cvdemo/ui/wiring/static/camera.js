@@ -12,20 +12,23 @@
     });
   };
 
-  /* Whether the visitor's last press of the button set the camera going: the page says "Stop" on it meanwhile. */
-  const BUTTON = "#detect-camera button[aria-label='capture photo']";
-  let going = false;
-  function setGoing(now) {
-    going = now;
-    document.documentElement.dataset.camera = now ? "going" : "still";
+  /* Which cameras the visitor's last press of their button set going: the page says "Stop" on it meanwhile. */
+  const BUTTON = "button[aria-label='capture photo']";
+  const going = new Set();
+  function setGoing(camera, now) {
+    if (now) going.add(camera);
+    else going.delete(camera);
+    document.getElementById(camera)?.toggleAttribute("data-going", now);
+    document.documentElement.dataset.camera = going.size ? "going" : "still";
   }
   document.addEventListener("click", (event) => {
-    if (event.isTrusted && event.target.closest?.(BUTTON)) setGoing(!going);
+    const camera = event.target.closest?.(`.live-camera ${BUTTON}`)?.closest(".live-camera").id;
+    if (event.isTrusted && camera) setGoing(camera, !going.has(camera));
   }, true);
 
   /* The stream has ended on the server: without this the next frame would begin another. */
-  window.cvdemo.cameraEnded = () => {
-    if (going) document.querySelector(BUTTON)?.click();
-    setGoing(false);
+  window.cvdemo.cameraEnded = (camera) => {
+    if (going.has(camera)) document.querySelector(`#${camera} ${BUTTON}`)?.click();
+    setGoing(camera, false);
   };
 })();

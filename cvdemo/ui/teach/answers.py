@@ -1,0 +1,48 @@
+"""What a taught head says of new pictures: of one, and live of the camera's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.classify.classifier import Prediction
+from cvdemo.classify.taught_head import TaughtHead
+from cvdemo.classify.teach import ClassifyTaughtRequest
+from cvdemo.demo import Run, result_of
+from cvdemo.ui.teach.camera import NOT_TAUGHT, build_camera
+from cvdemo.ui.teach.classes import EXAMPLE, TRIED_SEED, drawing
+from cvdemo.ui.wiring.controls import given, load_picture, picture_input
+from cvdemo.ui.wiring.parts import Part, wire
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The part that names a new picture."""
+
+    part: Part
+
+
+def answer_on_page(run: Run, path: str | None, mark: str, head: TaughtHead | None) -> tuple[Any, str]:
+    """The classes of a picture, and what is missing where there is no head; `mark` only says that it is another one."""
+    if head is None:
+        return None, NOT_TAUGHT
+    prediction: Prediction = result_of(run(ClassifyTaughtRequest(image=load_picture(path), head=head)))
+    return prediction.by_label, ""
+
+
+def build_answers(run: Run, head: gr.State, mark: gr.Textbox) -> Answers:
+    """Draws the fields for a new picture and for the camera; both answer by the head of the session."""
+    with gr.Tabs(elem_id="teach-tries"):
+        with gr.Tab("A new picture", id="picture"):
+            picture = picture_input("Something new", height=220, elem_id="teach-try-image")
+            label = gr.Label(num_top_classes=5, label="It is", elem_id="teach-answer")
+            status = gr.Markdown(elem_id="teach-try-status", elem_classes="status")
+            samples = [[drawing(kind, TRIED_SEED)] for kind in EXAMPLE.values()]
+            gr.Examples(samples, [picture], label="Drawings that were not taught", elem_id="teach-tried")
+        with gr.Tab("Live", id="live"):
+            build_camera(run, head)
+    inputs: list[Component] = [picture, mark, head]
+    part = Part(name="teach-try", inputs=inputs, needs=[picture], outputs=[label, status])
+    wire(part, given(run, answer_on_page), watch={picture: 0, mark: 0})
+    return Answers(part)

@@ -1,0 +1,149 @@
+"""The classes of a lesson: for each a name and a gallery, filled by files, by the camera, or by the example."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.components.gallery import GalleryData, GalleryImage
+
+from cvdemo.classify.taught_head import LEAST_CLASSES
+from cvdemo.errors import InputError
+from cvdemo.example_pictures import example_picture
+from cvdemo.images import PICTURE_SUFFIXES
+from cvdemo.limits import TEACH_BURST, TEACH_CLASSES, TEACH_LABEL_LENGTH
+from cvdemo.ui.wiring.controls import light, save_download
+
+EXAMPLE = {"stained glass": "stained_glass", "waves": "woodcut_waves", "ink": "ink_wash"}  # names and kinds of drawings
+TAUGHT_SEEDS, TRIED_SEED = range(11, 16), 16  # see `examples/make_taught.py`
+TOO_FEW = "Please add a few pictures to two classes at least."
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The fields of all classes, those that are not shown yet among them.
+
+    Attributes:
+        groups: that hold a class each. names, galleries: one a class.
+        shown: how many are shown. more: the button that shows one more.
+    """
+
+    groups: list[gr.Group]
+    names: list[gr.Textbox]
+    galleries: list[gr.Gallery]
+    shown: gr.State
+    more: gr.Button
+
+    @property
+    def inputs(self) -> list[Component]:
+        """What `chosen` takes, in order."""
+        return [*self.names, *self.galleries]
+
+
+def chosen(values: Sequence[Any]) -> list[tuple[str, list[str]]]:
+    """Name and paths of the pictures of each class that has any; `values` are those of `Classes.inputs`.
+
+    Raises:
+        InputError: fewer than two classes have pictures.
+    """
+    pairs = zip(values[:TEACH_CLASSES], values[TEACH_CLASSES:], strict=True)
+    found = [((name or "").strip(), list(paths)) for name, paths in pairs if paths]
+    if len(found) < LEAST_CLASSES:
+        raise InputError(TOO_FEW)
+    return found
+
+
+def paths_of(payload: GalleryData | None) -> list[str]:
+    """What a gallery gives the handler: the paths of its pictures, undecoded."""
+    items = [] if payload is None else payload.root
+    return [str(item.image.path) for item in items if isinstance(item, GalleryImage)]
+
+
+def build_classes() -> Classes:
+    """Draws the classes, of which two are shown, with the buttons that add one, fill an example, and empty all."""
+    parts = [_build_class(number) for number in range(1, TEACH_CLASSES + 1)]
+    groups, names, galleries = (list(column) for column in zip(*parts, strict=True))
+    with gr.Row():
+        more = gr.Button("Add a class", size="sm", min_width=120, elem_id="teach-more")
+        example = gr.Button("Try it with drawings", size="sm", min_width=120, elem_id="teach-example")
+        anew = gr.Button("Start anew", size="sm", min_width=120, elem_id="teach-anew")
+    shown = gr.State(LEAST_CLASSES)
+    outputs = [shown, more, *groups]
+    light([more.click], _show_one_more, [shown], outputs)
+    light([example.click], _fill_example, [], [*outputs, *names, *galleries])
+    light([anew.click], _empty_all, [], [*outputs, *names, *galleries])
+    return Classes(groups, names, galleries, shown, more)
+
+
+def _build_class(number: int) -> tuple[gr.Group, gr.Textbox, gr.Gallery]:
+    """Name, camera and pictures of one class, counted from 1."""
+    pictures = f"teach-pictures-{number}"
+    with gr.Group(
+        visible=number <= LEAST_CLASSES, elem_id=f"teach-class-{number}", elem_classes="teach-class"
+    ) as group:
+        with gr.Row(equal_height=True):
+            name = gr.Textbox(
+                _usual_name(number),
+                label="Name of the class",
+                show_label=False,
+                placeholder="Name of the class",
+                max_length=TEACH_LABEL_LENGTH,
+                min_width=120,
+                elem_id=f"teach-name-{number}",
+            )
+            burst = gr.Button("Use the camera", size="sm", scale=0, min_width=130, elem_id=f"teach-burst-{number}")
+        gallery = gr.Gallery(
+            label=f"Pictures of class {number}",
+            show_label=False,
+            file_types=sorted(PICTURE_SUFFIXES),
+            sources=["upload", "clipboard"],
+            interactive=True,
+            columns=6,
+            height=150,
+            object_fit="cover",
+            allow_preview=False,
+            buttons=[],
+            elem_id=pictures,
+        )
+    setattr(gallery, "preprocess", paths_of)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
+    script = f"() => window.cvdemo.burst('{pictures}', {TEACH_BURST})"
+    burst.click(None, None, None, js=script, api_visibility="private")
+    return group, name, gallery
+
+
+def _usual_name(number: int) -> str:
+    return f"Class {number}"
+
+
+def _showing(count: int) -> list[Any]:
+    """Values of `shown`, the button for more, and the groups."""
+    more = gr.update(interactive=count < TEACH_CLASSES)
+    return [count, more, *(gr.update(visible=number < count) for number in range(TEACH_CLASSES))]
+
+
+def _show_one_more(shown: int) -> list[Any]:
+    return _showing(min(shown + 1, TEACH_CLASSES))
+
+
+def _fill_example() -> list[Any]:
+    """Names and copies of the drawings, where the page serves files from; the other classes are emptied."""
+    rest = range(len(EXAMPLE) + 1, TEACH_CLASSES + 1)
+    names = [*EXAMPLE, *(_usual_name(number) for number in rest)]
+    pictures = [[_copy(drawing(kind, seed)) for seed in TAUGHT_SEEDS] for kind in EXAMPLE.values()]
+    return [*_showing(len(EXAMPLE)), *names, *pictures, *([] for _ in rest)]
+
+
+def drawing(kind: str, seed: int) -> str:
+    """The path of one of the drawings of the example."""
+    return example_picture(f"taught/{kind}_{seed}")
+
+
+def _copy(path: str) -> str:
+    return str(save_download(Path(path).name, Path(path).read_bytes()))
+
+
+def _empty_all() -> list[Any]:
+    names = [_usual_name(number) for number in range(1, TEACH_CLASSES + 1)]
+    return [*_showing(LEAST_CLASSES), *names, *([] for _ in names)]

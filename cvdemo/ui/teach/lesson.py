@@ -1,0 +1,211 @@
+"""Teach: from the pictures of the classes to a head, how good it is, and which pictures are doubtful."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.classify.taught_head import LEAST_CLASSES, SUFFIX, TaughtHead, load_head, save_head
+from cvdemo.classify.teach import Taught, TeachRequest, Verdict, check_classes, read_reduced
+from cvdemo.demo import Run, Step
+from cvdemo.errors import InputError
+from cvdemo.images import ImageArray
+from cvdemo.limits import STATE_S, TEACH_BURST, TEACH_CLASSES, TEACH_S
+from cvdemo.runtime import Deadline
+from cvdemo.ui.serving.uploads import read_upload
+from cvdemo.ui.teach.answers import Answers, build_answers
+from cvdemo.ui.teach.api import build_endpoints
+from cvdemo.ui.teach.classes import Classes, build_classes, chosen
+from cvdemo.ui.wiring.controls import given, light, method_note, named, save_download
+from cvdemo.ui.wiring.parts import Part, wire
+
+GUIDE = (
+    f"**1.** Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or use the "
+    f"camera, which takes {TEACH_BURST} at one press. Five of each are a good start. "
+    "**2.** Press **Teach**. **3.** Show it something new."
+)
+NOTE = (
+    "The network has learnt from a million photographs what tells things apart: 1,280 numbers for each picture. They "
+    "stay as they are; only a logistic regression on them is new, which takes milliseconds "
+    "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Each picture is then judged by a regression that has "
+    "not seen it. Pictures and head stay in your session; nothing of it is stored."
+)
+NO_PICTURES = gr.update(value=[], visible=False)
+NO_FILE = gr.update(value=None, interactive=False)
+
+
+@dataclass
+class Pictures:
+    """The pictures of the classes as they are read.
+
+    Attributes:
+        labels: of the classes. paths, pictures: of each class those that can be read.
+        refused: a sentence on each other one.
+    """
+
+    labels: list[str]
+    paths: list[list[str]]
+    pictures: list[list[ImageArray]]
+    refused: list[str] = field(default_factory=list)
+
+    def read(self, classes: Sequence[tuple[str, list[str]]], clock: Deadline) -> Iterator[int]:
+        """Reads picture after picture; yields how many are done."""
+        done = 0
+        for k, (_, paths) in enumerate(classes):
+            for path in paths:
+                if clock.expired:
+                    raise InputError(f"The time of {clock.seconds:g} s was over after {done} pictures were read.")
+                self._read_one(k, path)
+                done += 1
+                yield done
+
+    def _read_one(self, k: int, path: str) -> None:
+        try:
+            picture = read_reduced(read_upload(path))
+        except InputError as error:
+            self.refused.append(f"{Path(path).name}: {error}")
+        else:
+            self.paths[k].append(path)
+            self.pictures[k].append(picture)
+
+    @property
+    def request(self) -> TeachRequest:
+        """Raises `InputError` where too few of a class could be read."""
+        check_classes(self.labels, [len(pictures) for pictures in self.pictures])
+        return TeachRequest(labels=tuple(self.labels), pictures=tuple(tuple(of) for of in self.pictures))
+
+    def path_of(self, verdict: Verdict) -> str:
+        return self.paths[self.labels.index(verdict.label)][verdict.index]
+
+
+def teach_on_page(run: Run, *values: Any) -> Iterator[tuple[Any, ...]]:
+    """Status, doubtful pictures, file of the head, the head, and a mark of its own; until the last only the status."""
+    classes = chosen(values)
+    labels, counts = [label for label, _ in classes], [len(paths) for _, paths in classes]
+    check_classes(labels, counts)
+    clock, pictures = Deadline(TEACH_S), Pictures(labels, [[] for _ in labels], [[] for _ in labels])
+    for done in pictures.read(classes, clock):
+        yield _saying(f"Reading picture {done} of {sum(counts)}")
+    request = pictures.request
+    for step in run(request_in_time(request, clock)):
+        if step.result is None:
+            yield _saying(progress(step))
+        else:
+            yield _taught(step, pictures, clock)
+
+
+def request_in_time(request: TeachRequest, clock: Deadline) -> TeachRequest:
+    """The request with the time that the clock leaves."""
+    left = None if clock.seconds is None else max(0.1, clock.seconds - clock.elapsed_ms / 1000)
+    return TeachRequest(labels=request.labels, pictures=request.pictures, time_limit_s=left, device=request.device)
+
+
+def progress(step: Step[Taught]) -> str:
+    """One line on how far a lesson is."""
+    if step.position is not None:
+        return ""  # it waits; the page says so
+    looked_at = step.total // 2
+    if step.done <= looked_at:
+        return f"Looking at picture {step.done} of {looked_at}"
+    return f"Leaving out picture {step.done - looked_at} of {looked_at}"
+
+
+def _saying(line: str) -> tuple[Any, ...]:
+    return line, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+
+
+def _taught(step: Step[Taught], pictures: Pictures, clock: Deadline) -> tuple[Any, ...]:
+    taught = step.result
+    assert taught is not None  # the caller has seen to it
+    doubtful = [(pictures.path_of(verdict), verdict.in_words) for verdict in taught.doubtful]
+    lines = [report(taught, clock.elapsed_ms / 1000, step.complete), *(f"- {line}" for line in pictures.refused)]
+    gallery = gr.update(value=doubtful, visible=bool(doubtful))
+    return "\n".join(lines), gallery, _file_of(taught.head, step), taught.head, secrets.token_hex(4)
+
+
+def report(taught: Taught, seconds: float, complete: bool = True) -> str:
+    """How good the head is, in words, as Markdown."""
+    names = [f"{label} ({count})" for label, count in zip(taught.head.labels, taught.counts, strict=True)]
+    lines = [f"**{taught.in_words}.**", f"Taught {', '.join(names[:-1])} and {names[-1]} in {seconds:.1f} s."]
+    if taught.doubtful:
+        lines.append(
+            "The pictures below look like another class, or hardly like their own: are they where they belong?"
+        )
+    if not complete:
+        lines.append("Time ran out: not all pictures were looked at and left out.")
+    return " ".join(lines)
+
+
+def _file_of(head: TaughtHead, step: Step[Taught] | None = None) -> dict[str, Any]:
+    """The download button's new file."""
+    name = f"head{SUFFIX}" if step is None else named("head", SUFFIX[1:], step)
+    return gr.update(value=str(save_download(name, save_head(head))), interactive=True)
+
+
+def load_on_page(path: str | None) -> tuple[Any, ...]:
+    """What `teach_on_page` gives at last, for a head from a file."""
+    if path is None:
+        raise InputError("Please choose a head first.")
+    head = load_head(read_upload(path, "head"))
+    line = f"**Loaded a head for {', '.join(head.labels[:-1])} and {head.labels[-1]}.** Show it something."
+    return line, NO_PICTURES, _file_of(head), head, secrets.token_hex(4)
+
+
+def build_teach(run: Run) -> None:
+    """Draws the part, whose work `run` does."""
+    gr.Markdown(GUIDE, elem_id="teach-guide")
+    head, mark = gr.State(time_to_live=STATE_S), gr.Textbox(visible="hidden", elem_id="teach-mark")
+    with gr.Row():
+        with gr.Column(min_width=320, scale=3):
+            classes = build_classes()
+        with gr.Column(min_width=320, scale=2):
+            with gr.Row():
+                start = gr.Button("Teach", variant="primary", elem_id="teach-run")
+                cancel = gr.Button("Cancel", elem_id="teach-cancel", min_width=80, scale=0)
+            status = gr.Markdown(elem_id="teach-status", elem_classes="status")
+            doubtful = _doubtful_gallery()
+            answers = build_answers(run, head, mark)
+            with gr.Row(elem_classes="tight"):
+                download = gr.DownloadButton(
+                    "Download the head", size="sm", interactive=False, elem_id="teach-download"
+                )
+                load = gr.UploadButton("Load a head", size="sm", file_types=[SUFFIX], elem_id="teach-load")
+    method_note(NOTE)
+    outputs: list[Component] = [status, doubtful, download, head, mark]
+    _wire(run, classes, outputs, answers, start, cancel)
+    light([load.upload], load_on_page, [load], outputs)
+    build_endpoints(run)
+
+
+def _doubtful_gallery() -> gr.Gallery:
+    return gr.Gallery(
+        label="Doubtful pictures",
+        visible=False,
+        columns=3,
+        height="auto",
+        object_fit="contain",
+        interactive=False,
+        buttons=[],
+        elem_id="teach-doubtful",
+    )
+
+
+def _wire(
+    run: Run, classes: Classes, outputs: list[Component], answers: Answers, start: gr.Button, cancel: gr.Button
+) -> None:
+    """The run; a change of any picture or name takes its results away."""
+    status, doubtful, download, *_ = outputs
+    part = Part(
+        name="teach",
+        inputs=classes.inputs,
+        outputs=outputs,
+        empty={doubtful: NO_PICTURES, download: NO_FILE},
+        status=status,
+        children=[answers.part],
+    )
+    edited = [*(gallery.change for gallery in classes.galleries), *(name.input for name in classes.names)]
+    wire(part, given(run, teach_on_page), run=[start.click], clears=edited, cancel=cancel)

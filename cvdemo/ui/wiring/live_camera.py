@@ -1,0 +1,95 @@
+"""A camera whose frames are worked on one after the other: the field, what its frames are, and how fast they come.
+
+The browser sends small JPEG frames through gradio's streaming. One of a visitor is worked on at a time, one is on its
+way, and of those that wait the newest replaces the others, so that nothing stale piles up. `static/camera.js` is the
+browser's side of it.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.data_classes import ImageData
+
+from cvdemo.limits import LIVE_AT_ONCE, LIVE_S
+from cvdemo.ui.serving.field_values import FRAME_PREFIX, wrong
+from cvdemo.ui.wiring.guard import guarded
+
+FRAME_EVERY_S = 0.08  # between frames that the browser offers; most are dropped while one is worked on
+RATE_OF = 8  # last frames whose number a second is told
+GONE_S = 3.0  # without a frame, after which a camera counts as begun anew
+ASKED_WH = (640, 480)  # of the camera; small frames arrive sooner
+NOT_A_FRAME = "The camera's frame cannot be read."
+
+
+@dataclass(frozen=True)
+class Rate:
+    """When the last frames were answered, by the monotonic clock."""
+
+    answered_at: tuple[float, ...] = ()
+
+    def after(self, now: float) -> "Rate":
+        """With one more frame; a camera that was off begins anew."""
+        before = self.answered_at if self.answered_at and now - self.answered_at[-1] < GONE_S else ()
+        return Rate((*before, now)[-RATE_OF:])
+
+    def in_words(self) -> str:
+        """Frames a second, once there are two."""
+        if len(self.answered_at) < 2:
+            return ""
+        seconds = self.answered_at[-1] - self.answered_at[0]
+        return f"{(len(self.answered_at) - 1) / max(seconds, 1e-3):.1f} frames a second"
+
+
+def bytes_of_frame(payload: ImageData | None) -> bytes | None:
+    """What the camera's field gives the handler: the JPEG of the frame."""
+    if payload is None or payload.url is None:
+        return None
+    try:
+        return base64.b64decode(payload.url.removeprefix(FRAME_PREFIX), validate=True)
+    except binascii.Error as error:
+        raise wrong(NOT_A_FRAME) from error
+
+
+def camera_field(elem_id: str, **overrides: Any) -> gr.Image:
+    """The camera, whose frames reach the handler as bytes."""
+    width, height = ASKED_WH
+    options: dict[str, Any] = {"label": "Your camera", "height": 420} | overrides
+    camera = gr.Image(
+        sources=["webcam"],
+        streaming=True,
+        type="filepath",
+        buttons=[],
+        webcam_options=gr.WebcamOptions(
+            mirror=True, constraints={"video": {"width": {"ideal": width}, "height": {"ideal": height}}}
+        ),
+        elem_id=elem_id,
+        elem_classes="live-camera",
+        **options,
+    )
+    setattr(camera, "preprocess", bytes_of_frame)  # noqa: B010  # a subclass would make gradio write a .pyi here
+    return camera
+
+
+def stream(
+    camera: gr.Image, function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]
+) -> None:
+    """Wires a handler that works on each frame. A handler that raised would end the stream, and begin it again."""
+    frames = camera.stream(
+        guarded(function),
+        list(inputs),
+        list(outputs),
+        time_limit=int(LIVE_S),
+        stream_every=FRAME_EVERY_S,
+        concurrency_id="live",
+        concurrency_limit=LIVE_AT_ONCE,
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    ended = f"() => window.cvdemo.cameraEnded({json.dumps(camera.elem_id)})"
+    frames.then(None, None, None, js=ended, api_visibility="private")
