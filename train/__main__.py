@@ -12,6 +12,7 @@ import torch
 from cvdemo.errors import DemoError
 from train import commands
 from train.classify import ensemble, import_backbone
+from train.classify.members import ClassifierMaker
 from train.data import show_augment
 from train.engine.checkpoint import BEST
 from train.engine.config_options import add_config_options
@@ -110,16 +111,25 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     publish.add_argument("--weights-dir", type=Path, help="write there instead of weights/")
     publish.add_argument("--baseline", action="store_true", help="to compare with: the page does not offer it")
 
-    joint = subparsers.add_parser("ensemble", help="averages classifiers; prints members, mean and ensemble")
-    ensemble.add_options(joint)
+    joint = subparsers.add_parser("ensemble", help="several classifiers as one; prints members, mean and ensemble")
+    ensembles = joint.add_subparsers(dest="recipe", metavar="RECIPE", required=True)
+    for recipe in RECIPES.values():
+        if isinstance(recipe, ClassifierMaker):
+            of_recipe = ensembles.add_parser(recipe.name, help="its data and test split; takes its options for --train")
+            ensemble.add_options(of_recipe, recipe)
+            _add_measured(of_recipe)
 
     remake = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
     refresh.add_options(remake)
     _add_training(remake)
 
-    for command in (evaluate, publish, joint):
-        command.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")
-        _add_place(command)
+    for command in (evaluate, publish):
+        _add_measured(command)
+
+
+def _add_measured(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")
+    _add_place(parser)
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

@@ -243,7 +243,7 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def run_ensemble(args: argparse.Namespace) -> None:
-    """Averages several classifiers and prints members, mean and ensemble."""
+    """Joins the answers of several classifiers and prints members, mean and ensemble."""
     device = pick_device(args.device)
     training = Context(data=args.data, device=device, amp=amp_is_fast(device), resize=args.resize, cache=args.out)
     print(ensemble.run(args, RECIPES, training, _measuring(args)))

@@ -101,7 +101,7 @@ def _named_matrix(
     for i, name in enumerate(class_names):
         centre = _CELL_PX * i + _CELL_PX // 2
         draw.text((left - 8, top + centre), name, "black", font, anchor="rm")
-        _upright_text(picture, name, (left + centre, top - 8), font)
+        upright_text(picture, name, (left + centre, top - 8), font)
         for j, share in enumerate(shares[i]):
             if share >= 0.0005:
                 colour = "white" if i == j and share > 0.5 else "black"
@@ -112,7 +112,7 @@ def _named_matrix(
     return picture
 
 
-def _upright_text(picture: Image.Image, text: str, foot_xy: tuple[int, int], font: Any) -> None:
+def upright_text(picture: Image.Image, text: str, foot_xy: tuple[int, int], font: Any) -> None:
     """Text that runs upwards from `foot_xy`."""
     width, height = int(font.getlength(text)) + 2, 20
     line = Image.new("RGB", (width, height), "white")

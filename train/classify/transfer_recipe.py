@@ -202,6 +202,16 @@ class TransferRecipe:
             raise ValueError("accuracy needs the test pictures: give --data")
         return self.data.examples(context.data, "test")
 
+    def validation(self, context: Context, settings: Mapping[str, Mapping[str, Any]]) -> TransferPictures:
+        """The validation split, which every run holds out, whatever its settings.
+
+        Raises:
+            ValueError: no data.
+        """
+        if context.data is None:
+            raise ValueError("the validation pictures are those of --data: give it")
+        return self.data.examples(context.data, "validation", *self._trained(context))
+
     def _measured(
         self, network: nn.Module, input_px: int, test: TransferPictures, context: Context
     ) -> tuple[dict[str, Any], Tensor]:
