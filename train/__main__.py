@@ -11,7 +11,7 @@ import torch
 
 from cvdemo.errors import DemoError
 from train import commands
-from train.classify import ensemble, import_backbone
+from train.classify import compare_balance, ensemble, import_backbone
 from train.classify.members import ClassifierMaker
 from train.data import show_augment
 from train.engine.checkpoint import BEST
@@ -30,7 +30,11 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "refresh": commands.refresh,
 }
 _FOR_PEOPLE = (OSError, FloatingPointError, ValueError, DemoError)
-_OWN_OPTIONS = {"import-backbone": import_backbone.main, "show-augment": show_augment.main}
+_OWN_OPTIONS = {
+    "import-backbone": import_backbone.main,
+    "show-augment": show_augment.main,
+    "compare-balance": compare_balance.main,
+}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tools(subparsers)
     subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
+    subparsers.add_parser("compare-balance", help="unbalanced classes: left alone, weighed, balanced by SMOTE")
     return parser
 
 

@@ -36,6 +36,8 @@ from train.engine.writing import write_whole
 from train.publishing.publish import publish_ensemble
 from train.publishing.recipe import Context, Recipe
 
+FIGURES = "ensemble.json"  # in the folder of --train: what --json prints
+
 
 @dataclass(frozen=True)
 class EnsembleScores:
@@ -77,7 +79,7 @@ def add_options(parser: argparse.ArgumentParser, recipe: Recipe) -> None:
     parser.add_argument(
         "--train", type=int, default=0, metavar="N", help="train N members first, with seeds from --seed on"
     )
-    parser.add_argument("--out", type=Path, help="folder for the runs of --train")
+    parser.add_argument("--out", type=Path, help=f"folder for the runs of --train, and for {FIGURES}")
     parser.add_argument("--publish", default="", metavar="NAME", help="enter the ensemble into the manifest")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     add_config_options(parser, recipe.config)
@@ -104,7 +106,10 @@ def run(args: argparse.Namespace, recipes: dict[str, Recipe], training: Context,
         _write_correlation(comparison, args.correlation)
     if args.publish:
         publish_scores(args.publish, members, scores, recipe, WEIGHTS_DIR)
-    return _as_json(scores, comparison) if args.json else _as_text(scores, comparison)
+    figures = _as_json(scores, comparison)
+    if args.train:
+        write_whole(args.out / FIGURES, figures.encode())
+    return figures if args.json else _as_text(scores, comparison)
 
 
 def _checked_recipe(args: argparse.Namespace, recipes: dict[str, Recipe]) -> Recipe:

@@ -1,4 +1,4 @@
-"""What a classifier is worth: rank-1 and rank-5 accuracy, loss, confusion matrix, and its drawing."""
+"""What a classifier is worth: rank-1 and rank-5 accuracy, loss, recall by class, confusion matrix and its drawing."""
 
 from __future__ import annotations
 
@@ -56,6 +56,27 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> npt.NDArray[np.int64]:
     cells = torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes**2)
     counts: npt.NDArray[np.int64] = cells.view(classes, classes).numpy()
     return counts
+
+
+def recalls(logits: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
+    """(K,): the share of each class's pictures that are answered rightly; NaN for a class without pictures."""
+    counts = confusion_matrix(logits, labels)
+    pictures = counts.sum(axis=1)
+    shares: npt.NDArray[np.float64] = np.where(pictures > 0, counts.diagonal() / np.maximum(pictures, 1), np.nan)
+    return shares
+
+
+def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
+    """The mean recall of the classes in per cent: each counts the same, however few pictures it has."""
+    return 100 * float(np.nanmean(recalls(logits, labels)))
+
+
+def measure_balanced(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """`balanced_accuracy`, and as "loss" the mean over classes of their mean cross-entropy."""
+    losses = F.cross_entropy(logits.double(), labels, reduction="none")
+    sums, counts = labels.bincount(losses), labels.bincount()
+    loss = (sums[counts > 0] / counts[counts > 0]).mean().item()
+    return {"balanced_accuracy": balanced_accuracy(logits, labels), "loss": loss}
 
 
 def draw_confusion(counts: npt.NDArray[np.int64], class_names: Sequence[str]) -> Image.Image:

@@ -22,6 +22,7 @@ from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of, load_labels
+from train.classify.balance import samples_of
 from train.classify.classifier_recipe import publish_classifier
 from train.classify.features import (
     FeatureConfig,
@@ -131,7 +132,9 @@ class TransferRecipe:
         """Refuses classes and settings before any picture is read."""
         train = self.data.read(data, "train")
         check_classes(train.class_names, str(data))
-        with_steps(config, len(train.files))
+        with_steps(
+            config, samples_of(config.balance, train.labels) if isinstance(config, FeatureConfig) else len(train.files)
+        )
         for split in ("validation", "test"):
             try:
                 other = self.data.read(data, split).class_names

@@ -136,6 +136,7 @@ def test_the_command_prints_members_mean_and_ensemble(recipe: ClassifierRecipe, 
     assert [Path(member).name for member in printed["members"]] == ["seed_5", "seed_6"] and printed["n"] == 40
     assert printed["mean"] == pytest.approx(sum(printed["members"].values()) / 2)
     assert printed["method"] == "mean" and "comparison" not in printed
+    assert json.loads((tmp_path / "runs" / ensemble.FIGURES).read_text()) == printed
     lines = run(recipe, tmp_path, members=list(printed["members"])).splitlines()
     assert [line.split()[0] for line in lines][2:] == ["mean", "ensemble"]
     lines = run(recipe, tmp_path, members=list(printed["members"]), method="vote").splitlines()
