@@ -13,7 +13,7 @@ from cvdemo.errors import DemoError
 from train import commands
 from train.classify import compare_balance, ensemble, import_backbone
 from train.classify.members import ClassifierMaker
-from train.data import show_augment
+from train.data import show_augment, show_whitening
 from train.engine.checkpoint import BEST
 from train.engine.config_options import add_config_options
 from train.engine.writing import sentence
@@ -33,6 +33,7 @@ _FOR_PEOPLE = (OSError, FloatingPointError, ValueError, DemoError)
 _OWN_OPTIONS = {
     "import-backbone": import_backbone.main,
     "show-augment": show_augment.main,
+    "show-whitening": show_whitening.main,
     "compare-balance": compare_balance.main,
 }
 
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tools(subparsers)
     subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
+    subparsers.add_parser("show-whitening", help="a contact sheet of whitened pictures and their principal components")
     subparsers.add_parser("compare-balance", help="unbalanced classes: left alone, weighed, balanced by SMOTE")
     return parser
 
