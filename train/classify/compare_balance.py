@@ -211,8 +211,8 @@ def as_lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"{way:8s} {found['rare']:14.2f} {found['others']:16.2f} {spread:>19s}"
 
 
-def main(argv: list[str]) -> None:
-    """Prints the recalls of the three ways."""
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(prog="python -m train compare-balance", description=__doc__)
     parser.add_argument("recipe", choices=list(_feature_recipes()), help="whose data are used")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data")
@@ -220,7 +220,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--rare", nargs="+", default=[], metavar="CLASS", help="default: the first half of the classes")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     add_config_options(parser, BalanceConfig)
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str]) -> None:
+    """Prints the recalls of the three ways."""
+    args = make_parser().parse_args(argv)
     config = config_from(args, BalanceConfig)
     make_folder(args.out)
     result = compare_balance(_feature_recipes()[args.recipe], args.data, args.out, args.rare, config)

@@ -115,13 +115,18 @@ def sheet_of(pictures: Pictures, training: Pictures, eps: float) -> Pictures:
     return contact_sheet(columns_of(pictures, training, eps), drawn, shares.tolist())
 
 
-def main(argv: list[str]) -> None:
-    """Writes the sheet."""
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(prog="python -m train show-whitening", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of pictures or of class folders")
     parser.add_argument("--out", type=Path, default=Path("whitening.png"), help="the PNG to write")
     add_config_options(parser, WhiteningConfig)
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str]) -> None:
+    """Writes the sheet."""
+    args = make_parser().parse_args(argv)
     config = config_from(args, WhiteningConfig)
     files, _ = chosen_files(args.data, config.pictures)
     to_fit, _ = chosen_files(args.data, min(config.fit, len(picture_files(args.data))))
