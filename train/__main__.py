@@ -27,6 +27,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "lr-find": commands.find_lr,
     "compare": commands.compare,
     "ensemble": commands.run_ensemble,
+    "compare-balance": commands.compare_balance,
     "refresh": commands.refresh,
 }
 _FOR_PEOPLE = (OSError, FloatingPointError, ValueError, DemoError)
@@ -34,7 +35,6 @@ _OWN_OPTIONS = {
     "import-backbone": import_backbone.main,
     "show-augment": show_augment.main,
     "show-whitening": show_whitening.main,
-    "compare-balance": compare_balance.main,
 }
 
 
@@ -79,7 +79,6 @@ def make_parser() -> argparse.ArgumentParser:
     subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
     subparsers.add_parser("show-whitening", help="a contact sheet of whitened pictures and their principal components")
-    subparsers.add_parser("compare-balance", help="unbalanced classes: left alone, weighed, balanced by SMOTE")
     return parser
 
 
@@ -169,6 +168,9 @@ def _add_tools(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         sweep.add_argument("--device", default="auto", help="cpu, cuda or auto")
         _add_resize(sweep)
         add_config_options(sweep, recipe.config)
+
+    balance = subparsers.add_parser("compare-balance", help="rare classes: left alone, weighed, balanced by SMOTE")
+    compare_balance.add_options(balance, RECIPES)
 
     compare = subparsers.add_parser("compare", help="several runs side by side")
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs")

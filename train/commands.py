@@ -11,6 +11,7 @@ from typing import Any
 
 from cvdemo.errors import WeightsError
 from cvdemo.weights import entry_of, load_manifest
+from train.classify import compare_balance as unbalanced
 from train.classify import ensemble
 from train.engine import compare_runs as comparison
 from train.engine import distributed, lr_finder
@@ -247,3 +248,8 @@ def run_ensemble(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
     training = Context(data=args.data, device=device, amp=amp_is_fast(device), resize=args.resize, cache=args.out)
     print(ensemble.run(args, RECIPES, training, _measuring(args)))
+
+
+def compare_balance(args: argparse.Namespace) -> None:
+    """Makes classes rare and prints their recall for each way to balance them."""
+    print(unbalanced.run(args, RECIPES))

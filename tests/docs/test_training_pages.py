@@ -11,12 +11,11 @@ from PIL import Image
 
 from tests.docs.code_blocks import BLOCK, ROOT, block_with
 from train.__main__ import main, make_parser
-from train.classify import compare_balance
 from train.classify.combine import METHODS
 from train.data import show_whitening
 
 PAGES = ("ensembles.md", "unbalanced-and-whitened.md")
-OWN_PARSERS = {"compare-balance": compare_balance.make_parser, "show-whitening": show_whitening.make_parser}
+OWN_PARSERS = {"show-whitening": show_whitening.make_parser}
 
 
 def commands() -> Iterator[list[str]]:

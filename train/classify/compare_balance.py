@@ -29,7 +29,7 @@ from train.engine.config_options import add_config_options, config_from
 from train.engine.device import amp_is_fast, pick_device
 from train.engine.loop import seeded
 from train.engine.writing import make_folder
-from train.recipes import RECIPES
+from train.publishing.recipe import Recipe
 
 WAYS: tuple[Balance, ...] = get_args(Balance)
 Shares = npt.NDArray[np.float64]
@@ -211,25 +211,22 @@ def as_lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"{way:8s} {found['rare']:14.2f} {found['others']:16.2f} {spread:>19s}"
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(prog="python -m train compare-balance", description=__doc__)
-    parser.add_argument("recipe", choices=list(_feature_recipes()), help="whose data are used")
+def add_options(parser: argparse.ArgumentParser, recipes: Mapping[str, Recipe]) -> None:
+    """The options of `python -m train compare-balance`."""
+    parser.add_argument("recipe", choices=list(_feature_recipes(recipes)), help="whose data are used")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data")
     parser.add_argument("--out", type=Path, required=True, help="folder for the features")
     parser.add_argument("--rare", nargs="+", default=[], metavar="CLASS", help="default: the first half of the classes")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     add_config_options(parser, BalanceConfig)
-    return parser
 
 
-def main(argv: list[str]) -> None:
-    """Prints the recalls of the three ways."""
-    args = make_parser().parse_args(argv)
+def run(args: argparse.Namespace, recipes: Mapping[str, Recipe]) -> str:
+    """The recalls of the three ways, to be printed."""
     config = config_from(args, BalanceConfig)
     make_folder(args.out)
-    result = compare_balance(_feature_recipes()[args.recipe], args.data, args.out, args.rare, config)
-    print(json.dumps(result) if args.json else "\n".join(as_lines(result)))
+    result = compare_balance(_feature_recipes(recipes)[args.recipe], args.data, args.out, args.rare, config)
+    return json.dumps(result) if args.json else "\n".join(as_lines(result))
 
 
 def compare_balance(
@@ -253,10 +250,10 @@ def compare_balance(
     }
 
 
-def _feature_recipes() -> dict[str, TransferRecipe]:
+def _feature_recipes(recipes: Mapping[str, Recipe]) -> dict[str, TransferRecipe]:
     """Those whose networks are a regression on features."""
     return {
         name: recipe
-        for name, recipe in RECIPES.items()
+        for name, recipe in recipes.items()
         if isinstance(recipe, TransferRecipe) and issubclass(recipe.config, FeatureConfig)
     }

@@ -1,7 +1,9 @@
 """SMOTE: what it makes and what it leaves alone; weights; and that both help a regression on unbalanced features."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +11,9 @@ from torch import Tensor
 from train.classify.balance import balanced, samples_of, smote
 from train.classify.features import FeatureConfig, Features, FeatureTask
 from train.classify.measures import recalls
+from train.data.read_pictures import Listing
 from train.engine.loop import seeded
+from train.recipes import cats_dogs_features
 
 CPU = torch.device("cpu")
 
@@ -134,3 +138,14 @@ def test_an_epoch_with_smote_is_longer() -> None:
         FeatureTask(replace(config, balance=way), data, data, CPU, False).config.steps for way in ("none", "smote")
     ]
     assert steps == [8, 12]
+
+
+def test_the_recorded_steps_of_a_run_with_smote_are_accepted() -> None:
+    """`refresh` gives a run its steps too; they are checked before any picture is read."""
+    listing = Listing([Path("a.png")] * 80, np.repeat([0, 1], [60, 20]), ["cat", "dog"])
+    data = replace(cats_dogs_features.CATS_DOGS, read=lambda data, split: listing)
+    recipe = replace(cats_dogs_features.RECIPE, data=data)
+    config = recipe.config(balance="smote", epochs=2, batch_size=20, steps=12)
+    recipe._refuse_early(config, Path())
+    with pytest.raises(ValueError, match="2 epochs are 8 steps"):
+        recipe._refuse_early(replace(config, balance="none"), Path())
