@@ -58,6 +58,7 @@ class Members:
     """Networks that are asked together, each by its name or the folder of its run.
 
     Attributes:
+        recipe: whose data they are asked about.
         networks, classes: by member; classes are in the order of its outputs.
         settings: of the run that made a member; None where they were not recorded.
         runs: folders of those that are runs.
