@@ -12,8 +12,9 @@ import torch
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.errors import DemoError
 from train import commands
-from train.classify import ensemble, import_backbone
-from train.data import show_augment
+from train.classify import compare_balance, ensemble, import_backbone
+from train.classify.members import ClassifierMaker
+from train.data import show_augment, show_whitening
 from train.engine.checkpoint import BEST
 from train.engine.config_options import add_config_options
 from train.engine.writing import sentence
@@ -28,10 +29,15 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "lr-find": commands.find_lr,
     "compare": commands.compare,
     "ensemble": commands.run_ensemble,
+    "compare-balance": commands.compare_balance,
     "refresh": commands.refresh,
 }
 _FOR_PEOPLE = (OSError, FloatingPointError, ValueError, DemoError)
-_OWN_OPTIONS = {"import-backbone": import_backbone.main, "show-augment": show_augment.main}
+_OWN_OPTIONS = {
+    "import-backbone": import_backbone.main,
+    "show-augment": show_augment.main,
+    "show-whitening": show_whitening.main,
+}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -54,16 +60,17 @@ def _dispatch(words: list[str]) -> None:
     if words and words[0] in _OWN_OPTIONS:
         _OWN_OPTIONS[words[0]](words[1:])
         return
-    args = _parser().parse_args(words)
+    args = make_parser().parse_args(words)
     if args.list:
         print(commands.list_recipes())
     elif args.command is None:
-        _parser().error(f"give a recipe, {', '.join([*_COMMANDS, *_OWN_OPTIONS])}; or --list")
+        make_parser().error(f"give a recipe, {', '.join([*_COMMANDS, *_OWN_OPTIONS])}; or --list")
     else:
         _COMMANDS.get(args.command, commands.train)(args)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of every recipe and of the commands that have none of their own."""
     parser = argparse.ArgumentParser(prog="python -m train", description="Makes and measures every weight of the page.")
     parser.add_argument("--list", action="store_true", help="recipes with data set, goal and last recorded result")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -73,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tools(subparsers)
     subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
+    subparsers.add_parser("show-whitening", help="a contact sheet of whitened pictures and their principal components")
     return parser
 
 
@@ -117,16 +125,25 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     publish.add_argument("--weights-dir", type=Path, help="write there instead of weights/")
     publish.add_argument("--baseline", action="store_true", help="to compare with: the page does not offer it")
 
-    joint = subparsers.add_parser("ensemble", help="averages classifiers; prints members, mean and ensemble")
-    ensemble.add_options(joint)
+    joint = subparsers.add_parser("ensemble", help="several classifiers as one; prints members, mean and ensemble")
+    ensembles = joint.add_subparsers(dest="recipe", metavar="RECIPE", required=True)
+    for recipe in RECIPES.values():
+        if isinstance(recipe, ClassifierMaker):
+            of_recipe = ensembles.add_parser(recipe.name, help="its data and test split; takes its options for --train")
+            ensemble.add_options(of_recipe, recipe)
+            _add_measured(of_recipe)
 
     remake = subparsers.add_parser("refresh", help="makes a trained weight of the manifest again, by every run it took")
     refresh.add_options(remake)
     _add_training(remake)
 
-    for command in (evaluate, publish, joint):
-        command.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")
-        _add_place(command)
+    for command in (evaluate, publish):
+        _add_measured(command)
+
+
+def _add_measured(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to measure on")
+    _add_place(parser)
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +175,9 @@ def _add_tools(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         sweep.add_argument("--device", default="auto", help="cpu, cuda or auto")
         _add_resize(sweep)
         add_config_options(sweep, recipe.config)
+
+    balance = subparsers.add_parser("compare-balance", help="rare classes: left alone, weighed, balanced by SMOTE")
+    compare_balance.add_options(balance, RECIPES)
 
     compare = subparsers.add_parser("compare", help="several runs side by side")
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs")

@@ -12,6 +12,7 @@ from typing import Any
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.errors import WeightsError
 from cvdemo.weights import entry_of, load_manifest
+from train.classify import compare_balance as unbalanced
 from train.classify import ensemble
 from train.detect.place_recipe import PlaceRecipe
 from train.detect.thresholds import tables
@@ -258,7 +259,12 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def run_ensemble(args: argparse.Namespace) -> None:
-    """Averages several classifiers and prints members, mean and ensemble."""
+    """Joins the answers of several classifiers and prints members, mean and ensemble."""
     device = pick_device(args.device)
     training = Context(data=args.data, device=device, amp=amp_is_fast(device), resize=args.resize, cache=args.out)
     print(ensemble.run(args, RECIPES, training, _measuring(args)))
+
+
+def compare_balance(args: argparse.Namespace) -> None:
+    """Makes classes rare and prints their recall for each way to balance them."""
+    print(unbalanced.run(args, RECIPES))

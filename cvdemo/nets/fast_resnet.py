@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvdemo.ops.whitening import whitening_matrix
+
 PATCH_PX = 2
 WHITE_CHANNELS = 2 * 3 * PATCH_PX**2  # each whitened patch component and its negative
 
@@ -43,8 +45,7 @@ class FastResNet(nn.Module):
         patches = F.unfold(pictures, PATCH_PX).transpose(1, 2).flatten(0, 1)  # (patches, 12)
         if len(patches) < WHITE_CHANNELS:
             raise ValueError(f"need {WHITE_CHANNELS} patches or more, got {len(patches)}")
-        values, vectors = torch.linalg.eigh(torch.cov(patches.T))
-        filters = (vectors / (values + eps).sqrt()).T.reshape(-1, 3, PATCH_PX, PATCH_PX)
+        filters = whitening_matrix(torch.cov(patches.T), "pca", eps).view(-1, 3, PATCH_PX, PATCH_PX)
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
 
     def maps(self, pixels: Tensor) -> Tensor:

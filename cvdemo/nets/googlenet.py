@@ -6,8 +6,13 @@ C. Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, figure 2b, with 
 "same" padding throughout, where the figure of the former has valid downsampling.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
+
+from cvdemo.nets.patch_whitening import PatchWhitening
+from cvdemo.ops.whitening import WhiteningKind
 
 
 class ConvNorm(nn.Sequential):
@@ -48,12 +53,16 @@ class MiniGoogLeNet(nn.Module):
     Args:
         num_classes: K.
         dropout: before the classifier, [0, 1).
+        whitening: "pca" or "zca" for a first layer that whitens 3x3 patches; it is fitted, not trained.
     """
 
-    def __init__(self, num_classes: int = 10, dropout: float = 0.5) -> None:
+    def __init__(
+        self, num_classes: int = 10, dropout: float = 0.5, whitening: Literal["none"] | WhiteningKind = "none"
+    ) -> None:
         super().__init__()
+        self.whiten = None if whitening == "none" else PatchWhitening(whitening)
         self.features = nn.Sequential(
-            ConvNorm(3, 96, 3),
+            ConvNorm(3 if self.whiten is None else self.whiten.out_channels, 96, 3),
             _two_branches(96, 32, 32),
             _two_branches(64, 32, 48),
             _halve(80, 80),  # 16 px
@@ -70,7 +79,7 @@ class MiniGoogLeNet(nn.Module):
 
     def maps(self, pixels: Tensor) -> Tensor:
         """(B, 336, 8, 8): the last module's activations."""
-        maps: Tensor = self.features(pixels)
+        maps: Tensor = self.features(pixels if self.whiten is None else self.whiten(pixels))
         return maps
 
     def logits(self, maps: Tensor) -> Tensor:

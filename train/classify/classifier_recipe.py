@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,19 @@ class ClassifierRecipe:
             ValueError: no data.
         """
         return self.source.pictures("test", context)
+
+    def validation(self, context: Context, settings: Mapping[str, Mapping[str, Any]]) -> LabelledPictures:
+        """The validation pictures of several runs, by their settings: of each class the last ones, as many as all have.
+
+        Raises:
+            ValueError: a run held none out.
+        """
+        if trained_on_all := [name for name, of_run in settings.items() if not of_run["validation"]]:
+            raise ValueError(f"{', '.join(trained_on_all)} held no validation pictures out (--validation 0)")
+        fewest = min(of_run["validation"] for of_run in settings.values())
+        full = self.source.pictures("train", context)
+        _, held_out = self._parts(full.labels, full.class_names, replace(self.config(), validation=fewest))
+        return full.take(held_out)
 
     def classes(self, context: Context) -> list[str]:
         """The classes of the training split."""

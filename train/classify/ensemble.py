@@ -1,54 +1,42 @@
-"""Several classifiers of one data set, averaged: `python -m train ensemble`.
+"""Several classifiers of one data set that answer together: `python -m train ensemble`.
 
-The mean of the probabilities of networks that err differently is right more often than most of them (L. Hansen and
-P. Salamon, "Neural Network Ensembles", IEEE TPAMI 1990). Members are weights of the
-manifest or folders of runs; `--train N` makes the runs first, which differ by their seed alone.
+Networks that err differently are right together more often than most of them are alone (L. Hansen and P. Salamon,
+"Neural Network Ensembles", IEEE TPAMI 1990). Members are weights of the manifest or folders of runs; `--train N` makes
+the runs first, which differ by their seed alone. `train.classify.combine` has the rules that make one answer of theirs.
+
+What is learnt or chosen, weights of members and regressions on their logits, comes from validation pictures, which no
+member was trained on. The test split is opened after that, once.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
-import torch
-from torch import Tensor, nn
-
-from cvdemo.weights import WEIGHTS_DIR, load_labels, load_manifest
+from cvdemo.weights import WEIGHTS_DIR, load_manifest
+from train.classify.combine import FITTED, METHODS, Method
+from train.classify.compare_members import Comparison, Rules, accuracy, as_lines, compare, matrix_of, rules_for
+from train.classify.draw_correlation import draw_correlation, short_names
 from train.classify.measures import measure
-from train.data.datasets import READINGS, SealedSplit
-from train.engine.checkpoint import BEST, LAST, has_checkpoint, load
-from train.engine.class_names import columns_in_order, order_of
-from train.engine.loop import Trainer
+from train.classify.members import (
+    Answers,
+    Members,
+    answers_on_test,
+    answers_on_validation,
+    load_members,
+    train_members,
+)
+from train.classify.members import measured_members as measured_members
+from train.engine.config_options import add_config_options, config_from
+from train.engine.writing import write_whole
 from train.publishing.publish import publish_ensemble
-from train.publishing.recipe import Context, Recipe, command_of
+from train.publishing.recipe import Context, Recipe
 
-
-@runtime_checkable
-class ClassifierMaker(Recipe, Protocol):
-    """A recipe whose networks can answer together: their outputs on one test split, matched by the names of classes."""
-
-    def test(self, context: Context) -> Any:
-        """The test split, with `class_names`."""
-
-    def split(self, test: Any) -> str:
-        """What `test` returned in words, for a card."""
-
-    def classes(self, context: Context) -> list[str]:
-        """The classes of the training split, in the order of the outputs."""
-
-    def load_run(self, checkpoint: Path) -> nn.Module:
-        """The averaged network in a checkpoint, for `predict`."""
-
-    def load_weight(self, name: str) -> nn.Module:
-        """Likewise a published weight."""
-
-    def predict(self, network: nn.Module, test: Any, context: Context) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of a network on that split, and labels (N,)."""
+FIGURES = "ensemble.json"  # in the folder of --train: what --json prints
 
 
 @dataclass(frozen=True)
@@ -56,8 +44,8 @@ class EnsembleScores:
     """Rank-1 accuracies in per cent on one test split.
 
     Attributes:
-        members: of each network by name. mean: of these. ensemble: of the averaged probabilities.
-        ensemble_rank5: likewise. n: pictures. split: what they are, in words.
+        members: of each network by name. mean: of these. ensemble: of their joint answer.
+        ensemble_rank5: likewise. n: pictures. split: what they are, in words. method: how the answers were joined.
     """
 
     members: dict[str, float]
@@ -66,118 +54,107 @@ class EnsembleScores:
     ensemble_rank5: float
     n: int
     split: str = ""
+    method: Method = "mean"
 
 
-def average_probabilities(logits: Sequence[Tensor]) -> Tensor:
-    """The mean of the members' probabilities as logits, (N, K), from theirs, each (N, K).
-
-    Raises:
-        ValueError: no members, or of different shapes.
-    """
-    if not logits or any(member.shape != logits[0].shape for member in logits):
-        raise ValueError(f"need logits of one shape, got {[tuple(member.shape) for member in logits]}")
-    return torch.stack([member.softmax(dim=1) for member in logits]).mean(dim=0).log()
-
-
-def score(logits: dict[str, Tensor], labels: Tensor, split: str = "") -> EnsembleScores:
-    """Each member's rank-1, their mean, and the ensemble's, on a split in words."""
-    members = {name: measure(member, labels)["rank1"] for name, member in logits.items()}
-    joint = measure(average_probabilities(list(logits.values())), labels)
+def score(answers: Answers, rules: Rules, method: Method = "mean") -> EnsembleScores:
+    """Each member's rank-1, their mean, and the ensemble's."""
+    members = {
+        name: measure(logits, answers.labels)["rank1"]
+        for name, logits in zip(answers.names, answers.logits, strict=True)
+    }
+    joint = accuracy(rules.combiners[method](answers.logits), answers.labels)
     mean = sum(members.values()) / len(members)
-    return EnsembleScores(members, mean, joint["rank1"], joint["rank5"], len(labels), split)
+    return EnsembleScores(members, mean, joint["rank1"], joint["rank5"], len(answers.labels), answers.split, method)
 
 
-def train_members(recipe: Recipe, config: Any, count: int, out: Path, context: Context) -> list[Path]:
-    """Runs the recipe `count` times with seeds from `config.seed` on; finished runs are kept, others go on.
-
-    Returns:
-        The folders of the runs, `out/seed_N`.
-
-    Raises:
-        SystemExit: a run was told to stop.
-    """
-    folders = []
-    for seed in range(config.seed, config.seed + count):
-        folder = out / f"seed_{seed}"
-        task = recipe.build(replace(config, seed=seed), context)
-        task.command = command_of(recipe.name, task.config, resize=context.resize)
-        if not Trainer(task, task.config, folder, resume=has_checkpoint(folder)).run():
-            raise SystemExit(f"stopped while training {folder}; the same command goes on")
-        folders.append(folder)
-    return folders
-
-
-def measured_members(members: Sequence[str], recipe: Recipe, context: Context) -> tuple[dict[str, Tensor], Tensor, str]:
-    """Logits (N, K) of every member and labels (N,) on the test split, which is read once for all of them.
-
-    Classes are matched by name; the split is told in words too.
-
-    Args:
-        members: weights of the manifest, or folders of runs; that their test split was read goes into their records.
-
-    Raises:
-        ValueError: the recipe makes no classifier, a member is neither a weight nor a run, or has other classes.
-    """
-    if not isinstance(recipe, ClassifierMaker):
-        raise ValueError(f"{recipe.name} makes no classifier")
-    networks, runs, known = {}, [], load_manifest()
-    classes: dict[str, list[str]] = {}
-    for member in members:
-        if member in known:
-            networks[member], classes[member] = recipe.load_weight(member), load_labels(member)
-            continue
-        runs.append(Path(member))
-        if not has_checkpoint(runs[-1]):
-            raise ValueError(f"{member!r} is neither a run's folder nor a weight; there are {', '.join(known)}")
-        checkpoint = runs[-1] / (BEST if (runs[-1] / BEST).exists() else LAST)
-        networks[member] = recipe.load_run(checkpoint)
-        classes[member] = load(checkpoint).get("class_names") or recipe.classes(context)  # earlier ones hold none
-    sealed = SealedSplit(partial(recipe.test, context), *(run / READINGS for run in runs))
-    test = sealed.read(f"an ensemble of {', '.join(members)}")
-    for member in members:
-        order_of(classes[member], member, test.class_names)  # refused before minutes of measuring
-    logits: dict[str, Tensor] = {}
-    for member, network in networks.items():
-        found, labels = recipe.predict(network.to(context.device), test, context)
-        logits[member] = columns_in_order(found, classes[member], member, test.class_names)
-    return logits, labels, recipe.split(test)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `python -m train ensemble`, but for those every command has."""
-    parser.add_argument("recipe", help="the recipe whose data and test split are used")
+def add_options(parser: argparse.ArgumentParser, recipe: Recipe) -> None:
+    """The options of `python -m train ensemble RECIPE`, but for those every command has; settings are for --train."""
     parser.add_argument("members", nargs="*", help="weights of the manifest, or folders of runs")
-    parser.add_argument("--train", type=int, default=0, metavar="N", help="train N members first, seeds 0 to N - 1")
-    parser.add_argument("--out", type=Path, help="folder for the runs of --train")
+    parser.add_argument("--method", choices=METHODS, default="mean", help="how the answers are joined; default mean")
+    parser.add_argument(
+        "--compare", action="store_true", help="show every method, the members' correlation, and each one left out"
+    )
+    parser.add_argument("--correlation", type=Path, metavar="PNG", help="draw the correlation; with --compare")
+    parser.add_argument(
+        "--train", type=int, default=0, metavar="N", help="train N members first, with seeds from --seed on"
+    )
+    parser.add_argument("--out", type=Path, help=f"folder for the runs of --train, and for {FIGURES}")
     parser.add_argument("--publish", default="", metavar="NAME", help="enter the ensemble into the manifest")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    add_config_options(parser, recipe.config)
 
 
 def run(args: argparse.Namespace, recipes: dict[str, Recipe], training: Context, measuring: Context) -> str:
-    """Trains what is asked for, measures, publishes if asked; returns what to print.
+    """Trains what is asked for, fits, measures, publishes if asked; returns what to print.
 
     Raises:
-        ValueError: fewer than two members, or nothing to train into.
+        ValueError: fewer than two members, nothing to train into, or a method that cannot be had.
     """
+    recipe = _checked_recipe(args, recipes)
+    members = _members_of(args, recipe, training)
+    found = load_members(members, recipe, measuring)
+    methods = METHODS if args.compare else (args.method,)
+    held_out, why_not = _held_out(found, methods, measuring)
+    rules = rules_for(methods, held_out, why_not)
+    if args.method in rules.missing:
+        raise ValueError(f"--method {args.method} cannot be had: {rules.missing[args.method]}")
+    test = answers_on_test(found, measuring, held_out.class_names if held_out else ())
+    scores = score(test, rules, args.method)
+    comparison = compare(rules, test, held_out) if args.compare else None
+    if args.correlation:
+        _write_correlation(comparison, args.correlation)
+    if args.publish:
+        publish_scores(args.publish, members, scores, recipe, WEIGHTS_DIR)
+    figures = _as_json(scores, comparison)
+    if args.train:
+        write_whole(args.out / FIGURES, figures.encode())
+    return figures if args.json else _as_text(scores, comparison)
+
+
+def _checked_recipe(args: argparse.Namespace, recipes: dict[str, Recipe]) -> Recipe:
     if args.recipe not in recipes:
         raise ValueError(f"no recipe {args.recipe!r}; there are {', '.join(recipes)}")
     if args.train and args.publish:
         raise ValueError("only weights of the manifest can be published together: train, publish, then ensemble")
-    recipe = recipes[args.recipe]
-    members = list(args.members)
+    if args.publish and args.method != "mean":
+        raise ValueError(f"the page averages: an ensemble by {args.method} cannot be published, one by mean can")
+    if args.correlation and not args.compare:
+        raise ValueError("--correlation draws a part of --compare: give both")
+    return recipes[args.recipe]
+
+
+def _members_of(args: argparse.Namespace, recipe: Recipe, training: Context) -> list[str]:
+    """The names given, and the folders of the runs that are trained first."""
+    members, config = list(args.members), config_from(args, recipe.config)
     if args.train:
         if args.out is None:
             raise ValueError("--train needs --out, the folder for the runs")
-        folders = train_members(recipe, recipe.config(), args.train, args.out, training)
-        members += [str(folder) for folder in folders]
+        members += [str(folder) for folder in train_members(recipe, config, args.train, args.out, training)]
+    elif config != recipe.config():
+        raise ValueError("settings are those of the runs of --train, and none is trained")
     if len(members) < 2:
         raise ValueError(f"an ensemble needs two members or more, got {members}")
     if len(set(members)) < len(members):
         raise ValueError(f"an ensemble takes each member once, got {members}")
-    scores = score(*measured_members(members, recipe, measuring))
-    if args.publish:
-        publish_scores(args.publish, members, scores, recipe, WEIGHTS_DIR)
-    return json.dumps(vars(scores)) if args.json else _as_lines(scores)
+    return members
+
+
+def _held_out(members: Members, methods: Sequence[Method], context: Context) -> tuple[Answers | None, str]:
+    """The answers to the validation pictures, where a method learns from them; else None, and why."""
+    if not set(methods) & set(FITTED):
+        return None, "nothing is learnt"
+    try:
+        return answers_on_validation(members, context), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _write_correlation(comparison: Comparison | None, target: Path) -> None:
+    assert comparison is not None
+    view, stream = comparison.validation or comparison.test, io.BytesIO()
+    draw_correlation(matrix_of(view), short_names(list(view.members))).save(stream, "PNG")
+    write_whole(target, stream.getvalue())
 
 
 def publish_scores(name: str, members: list[str], scores: EnsembleScores, recipe: Recipe, weights_dir: Path) -> None:
@@ -204,7 +181,12 @@ def publish_scores(name: str, members: list[str], scores: EnsembleScores, recipe
     publish_ensemble(name, members, metric, weights_dir)
 
 
-def _as_lines(scores: EnsembleScores) -> str:
+def _as_json(scores: EnsembleScores, comparison: Comparison | None) -> str:
+    return json.dumps(asdict(scores) | ({"comparison": comparison.as_json()} if comparison else {}))
+
+
+def _as_text(scores: EnsembleScores, comparison: Comparison | None) -> str:
     lines = [f"{name:32s} {rank1:6.2f} %" for name, rank1 in scores.members.items()]
-    lines += [f"{'mean':32s} {scores.mean:6.2f} %", f"{'ensemble':32s} {scores.ensemble:6.2f} %  (n = {scores.n})"]
-    return "\n".join(lines)
+    joint = "ensemble" if scores.method == "mean" else f"ensemble by {scores.method}"
+    lines += [f"{'mean':32s} {scores.mean:6.2f} %", f"{joint:32s} {scores.ensemble:6.2f} %  (n = {scores.n})"]
+    return "\n".join([*lines, *(["", *as_lines(comparison)] if comparison else [])])

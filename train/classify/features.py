@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -35,14 +36,15 @@ from cvdemo.images import Preprocessing, center_crop, normalise
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of
-from train.classify.measures import measure
+from train.classify.balance import Balance, balanced, samples_of
+from train.classify.measures import measure, measure_balanced
 from train.classify.transfer_data import TransferPictures, read_picture
 from train.data.hdf5 import Hdf5Dataset, Hdf5Writer, opened
 from train.data.packing import made_from
 from train.data.read_pictures import Listing, Pictures, each_read, fingerprint
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
-from train.engine.loop import LoopConfig, Task, epoch_indices, with_steps
+from train.engine.loop import LoopConfig, Task, epoch_indices, seeded, with_steps
 from train.engine.progress import Progress
 from train.engine.schedules import lr_factor
 from train.engine.writing import can_write_in, write_whole
@@ -76,6 +78,11 @@ class FeatureConfig(LoopConfig):
     )
     label_smoothing: float = setting(
         0.0, help="share of each target that is spread over all classes", minimum=0, below=1
+    )
+    balance: Balance = setting(
+        "none",
+        help="for classes with few pictures: weights in the loss, or synthetic features in training (SMOTE)",
+        choices=get_args(Balance),
     )
 
 
@@ -317,11 +324,15 @@ class FeatureTask(Task):
     def __init__(
         self, config: FeatureConfig, data: Features, validation: Features, device: torch.device, amp: bool
     ) -> None:
-        self.config: FeatureConfig = with_steps(config, len(data.labels))
+        self.config: FeatureConfig = with_steps(config, samples_of(config.balance, data.labels.numpy()))
         self.device, self.amp = device, amp
         self.data, self.validation = data, validation
         self.class_names = data.class_names
-        plain = data.values[:, 0].float()
+        self.values, self.labels, weights = balanced(
+            config.balance, data.values, data.labels, len(data.class_names), seeded("smote", config.seed, 0)
+        )
+        self.class_weights = weights.to(device)
+        plain = self.values[:, 0].float()
         heads = SoftmaxHeads(len(config.l2), len(data.class_names), plain.mean(dim=0), plain.std(dim=0))
         self.heads = heads.to(device)
         self.l2 = torch.tensor(config.l2, device=device)
@@ -334,14 +345,14 @@ class FeatureTask(Task):
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of pictures, each in one of its views."""
         config = self.config
-        indices = shard(epoch_indices(step, config.batch_size, len(self.data.labels), config.seed))
-        views = shard(torch.randint(self.data.values.shape[1], (config.batch_size,), generator=generator))
-        labels = self.data.labels[indices].to(self.device)
+        indices = shard(epoch_indices(step, config.batch_size, len(self.labels), config.seed))
+        views = shard(torch.randint(self.values.shape[1], (config.batch_size,), generator=generator))
+        labels = self.labels[indices].to(self.device)
         with autocast(self.device, self.amp):
-            logits = self.heads(self.data.values[indices, views].to(self.device).float()).float()
-        loss = F.cross_entropy(
-            logits.flatten(0, 1), labels.repeat(len(logits)), label_smoothing=config.label_smoothing
-        ) * len(logits)
+            logits = self.heads(self.values[indices, views].to(self.device).float()).float()
+        every, smoothing = labels.repeat(len(logits)), config.label_smoothing
+        losses = F.cross_entropy(logits.flatten(0, 1), every, reduction="none", label_smoothing=smoothing)
+        loss = (losses * self.class_weights[every]).mean() * len(logits)
         penalty = (self.l2 * self.heads.weight.square().sum(dim=(1, 2))).sum() / 2
         self.optimizers["heads"].zero_grad(set_to_none=True)
         self.backward(loss + penalty)
@@ -355,18 +366,16 @@ class FeatureTask(Task):
         scores = self.scores(network)
         best = _lowest_loss(scores)
         chosen = scores[best]
-        return {
-            "rank1": chosen["rank1"],
-            "rank5": chosen["rank5"],
-            "validation_loss": chosen["loss"],
-            "l2": self.config.l2[best],
-        }
+        chosen["validation_loss"] = chosen.pop("loss")
+        return chosen | {"l2": self.config.l2[best]}
 
     @torch.inference_mode()
     def scores(self, heads: SoftmaxHeads) -> list[dict[str, float]]:
-        """`measure` on the validation set of each classifier."""
-        logits = heads(self.validation.values[:, 0].to(self.device).float()).cpu()
-        return [measure(of_one, self.validation.labels) for of_one in logits]
+        """`measure` on the validation set of each classifier; where classes are balanced, each counts the same."""
+        logits, labels = heads(self.validation.values[:, 0].to(self.device).float()).cpu(), self.validation.labels
+        if self.config.balance == "none":
+            return [measure(of_one, labels) for of_one in logits]
+        return [measure(of_one, labels) | measure_balanced(of_one, labels) for of_one in logits]
 
 
 def _lowest_loss(scores: Sequence[dict[str, float]]) -> int:

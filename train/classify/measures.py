@@ -1,4 +1,4 @@
-"""What a classifier is worth: rank-1 and rank-5 accuracy, loss, confusion matrix, and its drawing."""
+"""What a classifier is worth: rank-1 and rank-5 accuracy, loss, recall by class, confusion matrix and its drawing."""
 
 from __future__ import annotations
 
@@ -58,6 +58,27 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> npt.NDArray[np.int64]:
     return counts
 
 
+def recalls(logits: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
+    """(K,): the share of each class's pictures that are answered rightly; NaN for a class without pictures."""
+    counts = confusion_matrix(logits, labels)
+    pictures = counts.sum(axis=1)
+    shares: npt.NDArray[np.float64] = np.where(pictures > 0, counts.diagonal() / np.maximum(pictures, 1), np.nan)
+    return shares
+
+
+def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
+    """The mean recall of the classes in per cent: each counts the same, however few pictures it has."""
+    return 100 * float(np.nanmean(recalls(logits, labels)))
+
+
+def measure_balanced(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """`balanced_accuracy`, and as "loss" the mean over classes of their mean cross-entropy."""
+    losses = F.cross_entropy(logits.double(), labels, reduction="none")
+    sums, counts = labels.bincount(losses), labels.bincount()
+    loss = (sums[counts > 0] / counts[counts > 0]).mean().item()
+    return {"balanced_accuracy": balanced_accuracy(logits, labels), "loss": loss}
+
+
 def draw_confusion(counts: npt.NDArray[np.int64], class_names: Sequence[str]) -> Image.Image:
     """The matrix as a picture: each row in shares of its class, blue where right and orange where wrong.
 
@@ -101,7 +122,7 @@ def _named_matrix(
     for i, name in enumerate(class_names):
         centre = _CELL_PX * i + _CELL_PX // 2
         draw.text((left - 8, top + centre), name, "black", font, anchor="rm")
-        _upright_text(picture, name, (left + centre, top - 8), font)
+        upright_text(picture, name, (left + centre, top - 8), font)
         for j, share in enumerate(shares[i]):
             if share >= 0.0005:
                 colour = "white" if i == j and share > 0.5 else "black"
@@ -112,7 +133,7 @@ def _named_matrix(
     return picture
 
 
-def _upright_text(picture: Image.Image, text: str, foot_xy: tuple[int, int], font: Any) -> None:
+def upright_text(picture: Image.Image, text: str, foot_xy: tuple[int, int], font: Any) -> None:
     """Text that runs upwards from `foot_xy`."""
     width, height = int(font.getlength(text)) + 2, 20
     line = Image.new("RGB", (width, height), "white")

@@ -22,6 +22,7 @@ from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of, load_labels
+from train.classify.balance import samples_of
 from train.classify.classifier_recipe import publish_classifier
 from train.classify.features import (
     FeatureConfig,
@@ -131,7 +132,9 @@ class TransferRecipe:
         """Refuses classes and settings before any picture is read."""
         train = self.data.read(data, "train")
         check_classes(train.class_names, str(data))
-        with_steps(config, len(train.files))
+        with_steps(
+            config, samples_of(config.balance, train.labels) if isinstance(config, FeatureConfig) else len(train.files)
+        )
         for split in ("validation", "test"):
             try:
                 other = self.data.read(data, split).class_names
@@ -201,6 +204,16 @@ class TransferRecipe:
         if context.data is None:
             raise ValueError("accuracy needs the test pictures: give --data")
         return self.data.examples(context.data, "test")
+
+    def validation(self, context: Context, settings: Mapping[str, Mapping[str, Any]]) -> TransferPictures:
+        """The validation split, which every run holds out, whatever its settings.
+
+        Raises:
+            ValueError: no data.
+        """
+        if context.data is None:
+            raise ValueError("the validation pictures are those of --data: give it")
+        return self.data.examples(context.data, "validation", *self._trained(context))
 
     def _measured(
         self, network: nn.Module, input_px: int, test: TransferPictures, context: Context

@@ -104,7 +104,7 @@ def contact_sheet(
     pen = ImageDraw.Draw(sheet)
     for row, name in enumerate(names):
         middle = _MARGIN + _TITLE_HEIGHT + row * (_CELL + _CAPTION_HEIGHT) + _CELL // 2
-        pen.text((_MARGIN, middle), _shortened(pen, name), _INK, _font(_NAME), anchor="lm")
+        pen.text((_MARGIN, middle), _shortened(pen, name), _INK, font_of(_NAME), anchor="lm")
     for index, column in enumerate(columns):
         _draw_column(sheet, _MARGIN + _NAME_WIDTH + index * (_CELL + _GAP), column, pictures, seed)
     return np.asarray(sheet)
@@ -112,8 +112,8 @@ def contact_sheet(
 
 def _draw_column(sheet: Image.Image, left: int, column: Column, pictures: Pictures, seed: int) -> None:
     pen = ImageDraw.Draw(sheet)
-    pen.text((left, _MARGIN), column.title, _INK, _font(_NAME))
-    pen.text((left, _MARGIN + 21), column.strength, _FAINT, _font(_SMALL))
+    pen.text((left, _MARGIN), column.title, _INK, font_of(_NAME))
+    pen.text((left, _MARGIN + 21), column.strength, _FAINT, font_of(_SMALL))
     shown, shares = augmented(pictures, column.config, seed)
     for row, (picture, share) in enumerate(zip(shown, shares, strict=True)):
         top = _MARGIN + _TITLE_HEIGHT + row * (_CELL + _CAPTION_HEIGHT)
@@ -121,7 +121,7 @@ def _draw_column(sheet: Image.Image, left: int, column: Column, pictures: Pictur
         sheet.paste(Image.fromarray(picture).resize((_CELL, _CELL), kernel), (left, top))
         if column.config.mixup_alpha or column.config.cutmix_alpha:
             text = f"{share:.0%} + {1 - share:.0%}"
-            pen.text((left, top + _CELL + 2), text, _FAINT, _font(_SMALL))
+            pen.text((left, top + _CELL + 2), text, _FAINT, font_of(_SMALL))
 
 
 def augmented(pictures: Pictures, config: AugmentConfig, seed: int) -> tuple[Pictures, list[float]]:
@@ -136,19 +136,19 @@ def augmented(pictures: Pictures, config: AugmentConfig, seed: int) -> tuple[Pic
 
 def _shortened(pen: ImageDraw.ImageDraw, name: str) -> str:
     width = _NAME_WIDTH - _GAP
-    if pen.textlength(name, _font(_NAME)) <= width:
+    if pen.textlength(name, font_of(_NAME)) <= width:
         return name
-    while pen.textlength(name + "…", _font(_NAME)) > width:
+    while pen.textlength(name + "…", font_of(_NAME)) > width:
         name = name[:-1]
     return name + "…"
 
 
 @lru_cache
-def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font_of(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size_px)
 
 
-def _chosen(folder: Path, count: int) -> tuple[list[Path], list[str]]:
+def chosen_files(folder: Path, count: int) -> tuple[list[Path], list[str]]:
     """`count` files spread evenly, and their names: files of the folder itself, else of its class folders."""
     below = picture_files(folder)
     files = [path for path in below if path.parent == folder] or below
@@ -176,7 +176,7 @@ def main(argv: list[str]) -> None:
     values = {field.name: getattr(args, field.name) for field in dataclasses.fields(AugmentConfig)}
     given: Any = config_of(values, options)
     config = given if given != AugmentConfig(edge=given.edge) else replace(showcase(args.size), edge=given.edge)
-    files, names = _chosen(args.data, args.pictures)
+    files, names = chosen_files(args.data, args.pictures)
     pictures = np.stack(list(each_read(files, lambda path: read_resized(path, args.size))))
     stream = io.BytesIO()
     Image.fromarray(contact_sheet(pictures, config, args.seed, names)).save(stream, "PNG")

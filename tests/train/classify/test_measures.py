@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from train.classify.measures import confusion_matrix, draw_confusion, measure, timed_result
+from train.classify.measures import (
+    balanced_accuracy,
+    confusion_matrix,
+    draw_confusion,
+    measure,
+    measure_balanced,
+    recalls,
+    timed_result,
+)
 
 LABELS = torch.tensor([0, 1, 2, 0])
 LOGITS = torch.tensor([[3.0, 1, 0], [2, 1, 0], [0, 0.5, 2], [0, 1, 5]])  # right, second, right, third
@@ -54,3 +62,19 @@ def test_many_classes_are_drawn_without_names() -> None:
 def test_a_class_without_a_name_is_refused() -> None:
     with pytest.raises(ValueError, match="one name for each class"):
         draw_confusion(np.eye(3, dtype=np.int64), ["cat", "dog"])
+
+
+def test_recall_by_class_and_their_mean() -> None:
+    logits = torch.eye(3)[torch.tensor([0, 1, 1, 0, 0, 1])]
+    labels = torch.tensor([0, 0, 0, 0, 1, 1])  # two of four, one of two, none of the third class
+    assert recalls(logits, labels)[:2].tolist() == [0.5, 0.5] and np.isnan(recalls(logits, labels)[2])
+    uneven = torch.tensor([0, 0, 0, 0, 0, 1])
+    assert recalls(logits, uneven)[:2].tolist() == [0.6, 1] and balanced_accuracy(logits, uneven) == pytest.approx(80)
+
+
+def test_the_balanced_loss_counts_classes_alike() -> None:
+    logits = torch.tensor([[2.0, 0], [2, 0], [2, 0], [2, 0]])
+    right, wrong = np.log(1 + np.exp(-2)), np.log(1 + np.exp(2))
+    measured = measure_balanced(logits, torch.tensor([0, 0, 0, 1]))
+    assert measured["loss"] == pytest.approx((right + wrong) / 2)
+    assert measured["balanced_accuracy"] == 50
