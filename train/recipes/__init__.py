@@ -18,6 +18,7 @@ from train.recipes import (
     srcnn_935,
     srcnn_fast,
     tiny_imagenet,
+    tiny_imagenet_deepergooglenet,
     tiny_imagenet_features,
     tiny_imagenet_finetune,
 )
@@ -31,6 +32,7 @@ _RECIPES = (
     tiny_imagenet_features.RECIPE,
     tiny_imagenet_finetune.RECIPE,
     tiny_imagenet.RECIPE,
+    tiny_imagenet_deepergooglenet.RECIPE,
     srcnn.RECIPE,
     srcnn_915.RECIPE,
     srcnn_935.RECIPE,
