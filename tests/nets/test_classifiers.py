@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from cvdemo.nets.alexnet import AlexNet
 from cvdemo.nets.build import CLASSIFIERS, TITLES, build_network
 from cvdemo.nets.fast_resnet import FastResNet
 from cvdemo.nets.googlenet import DeeperGoogLeNet, MiniGoogLeNet
@@ -13,6 +14,7 @@ from cvdemo.nets.preact_resnet import PreActBlock, PreActResNet
 
 CASES: dict[str, tuple[dict[str, Any], tuple[int, int], tuple[int, int]]] = {  # arguments; (C, px); (C', px') of maps
     "efficientnet_lite": ({}, (3, 64), (1280, 2)),
+    "alexnet": ({"widths": [8, 8, 8, 8, 12]}, (3, 227), (12, 13)),
     "fast_resnet": ({"widths": [16, 24, 24], "depth": 2}, (3, 32), (24, 3)),
     "mini_googlenet": ({}, (3, 32), (336, 8)),
     "deeper_googlenet": ({}, (3, 64), (832, 8)),
@@ -37,7 +39,7 @@ def test_every_network_has_a_title_and_a_case() -> None:
     assert set(CLASSIFIERS) == set(TITLES) == set(CASES)
 
 
-@pytest.mark.parametrize("spec", [{"name": "alexnet"}, {}])
+@pytest.mark.parametrize("spec", [{"name": "vgg"}, {}])
 def test_an_unknown_network_is_refused(spec: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"network must be one of \['efficientnet_lite'"):
         build_network(spec)
@@ -54,6 +56,8 @@ def test_a_base_is_no_argument() -> None:
         (MiniGoogLeNet(10), 1.65),
         (DeeperGoogLeNet(200), 3.6),
         (PreActResNet(1000), 11.7),  # ResNet-18 with 1,000 classes has 11.69 million
+        (AlexNet(2), 3.67),
+        (AlexNet(1000, dense=(4096, 4096)), 61.1),  # "one weird trick", as torchvision has it: 61.10 million
         (LeNet5(10, channels=(6, 16), dropout=0), 0.0617),  # LeCun 1998: 60 thousand with fewer connections
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else "",
@@ -78,6 +82,15 @@ def test_depths_and_widths_go_together() -> None:
 def test_a_stem_of_stride_two_halves_the_maps() -> None:
     network = PreActResNet(depths=(1, 1), widths=(4, 8), stem_stride=2).eval()
     assert network.maps(torch.zeros(1, 3, 64, 64)).shape == (1, 8, 16, 16)
+
+
+def test_alexnet_takes_smaller_pictures_while_it_learns() -> None:
+    network = AlexNet(2, widths=(4, 4, 4, 4, 4), dense=(4, 4))
+    assert network(torch.randn(2, 3, 128, 128)).shape == (2, 2)
+    with pytest.raises(RuntimeError):
+        network.eval()(torch.randn(2, 3, 128, 128))
+    with pytest.raises(ValueError, match="need five widths and two dense layers"):
+        AlexNet(2, widths=(4, 4))
 
 
 def test_whitening_gives_patches_of_unit_covariance() -> None:

@@ -3,6 +3,7 @@
 from train.publishing.recipe import Recipe
 from train.recipes import (
     bccd_detector,
+    cats_dogs_alexnet,
     cats_dogs_features,
     cats_dogs_finetune,
     cifar10,
@@ -27,6 +28,7 @@ _RECIPES = (
     lenet.RECIPE,
     cifar10.RECIPE,
     minigooglenet.RECIPE,
+    cats_dogs_alexnet.RECIPE,
     cats_dogs_features.RECIPE,
     cats_dogs_finetune.RECIPE,
     tiny_imagenet_features.RECIPE,
