@@ -10,7 +10,7 @@ from cvdemo.nets.build import CLASSIFIERS, TITLES, build_network
 from cvdemo.nets.fast_resnet import FastResNet
 from cvdemo.nets.googlenet import DeeperGoogLeNet, MiniGoogLeNet
 from cvdemo.nets.lenet import LeNet5
-from cvdemo.nets.preact_resnet import PreActBlock, PreActResNet
+from cvdemo.nets.preact_resnet import PreActBlock, PreActBottleneck, PreActResNet
 
 CASES: dict[str, tuple[dict[str, Any], tuple[int, int], tuple[int, int]]] = {  # arguments; (C, px); (C', px') of maps
     "efficientnet_lite": ({}, (3, 64), (1280, 2)),
@@ -58,6 +58,8 @@ def test_a_base_is_no_argument() -> None:
         (PreActResNet(1000), 11.7),  # ResNet-18 with 1,000 classes has 11.69 million
         (AlexNet(2), 3.67),
         (AlexNet(1000, dense=(4096, 4096)), 61.1),  # "one weird trick", as torchvision has it: 61.10 million
+        # ResNet-164 of the paper has 1.70 million: a stem of 16 channels in place of 64
+        (PreActResNet(10, (18, 18, 18), (64, 128, 256), bottleneck=True), 1.70),
         (LeNet5(10, channels=(6, 16), dropout=0), 0.0617),  # LeCun 1998: 60 thousand with fewer connections
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else "",
@@ -66,12 +68,22 @@ def test_the_numbers_of_parameters(network: torch.nn.Module, millions: float) ->
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.02)
 
 
-def test_a_block_without_a_residual_is_the_identity() -> None:
-    block = PreActBlock(4, 4).eval()
-    torch.nn.init.zeros_(block.conv2.weight)
+@pytest.mark.parametrize(("kind", "last"), [(PreActBlock, "conv2"), (PreActBottleneck, "conv3")])
+def test_a_block_without_a_residual_is_the_identity(kind: Any, last: str) -> None:
+    block = kind(4, 4).eval()
+    torch.nn.init.zeros_(getattr(block, last).weight)
     x = torch.randn(1, 4, 6, 6)
     assert torch.equal(block(x), x)
-    assert PreActBlock(4, 8, stride=2)(x).shape == (1, 8, 3, 3)
+    assert kind(4, 8, stride=2)(x).shape == (1, 8, 3, 3)
+
+
+def test_bottlenecks_have_their_3x3_convolution_on_a_quarter_of_the_channels() -> None:
+    network = PreActResNet(10, (2, 1), (16, 32), bottleneck=True)
+    kernels = [tuple(m.weight.shape) for m in network.modules() if isinstance(m, torch.nn.Conv2d)][1:4]
+    assert kernels == [(4, 16, 1, 1), (4, 4, 3, 3), (16, 4, 1, 1)]
+    assert network.eval().maps(torch.zeros(1, 3, 32, 32)).shape == (1, 32, 16, 16)
+    with pytest.raises(ValueError, match=r"multiples of 4, got \(16, 30\)"):
+        PreActResNet(10, (1, 1), (16, 30), bottleneck=True)
 
 
 def test_depths_and_widths_go_together() -> None:

@@ -124,10 +124,22 @@ def test_deeper_googlenet_trains_on_pictures_that_grow() -> None:
     assert sides == [32, 56]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [("step", [1.0, 1.0, 0.1, 0.01]), ("linear", [1.0, 0.75, 0.5, 0.25]), ("one-cycle", [1.0, 1.0, 0.75, 0.25])],
+)
+def test_the_deep_resnet_has_the_books_schedules(schedule: str, factors: list[float]) -> None:
+    recipe = RECIPES["cifar10-resnet"]
+    config = config_of(recipe.dry_run | {"epochs": 0, "steps": 4, "schedule": schedule}, recipe.config)
+    made = recipe.build(config, Context(data=None, device=CPU, amp=False))
+    assert [type(optimizer).__name__ for optimizer in made.optimizers.values()] == ["SGD"]
+    assert [made.lr_factor(step) for step in range(4)] == pytest.approx(factors, abs=1e-6)
+
+
 def test_every_recipe_of_the_table_is_there() -> None:
     asked = {"cifar10", "cifar10-minigooglenet", "lenet-fashion-mnist", "tiny-imagenet"}
     asked |= {"cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features"}
-    asked |= {"tiny-imagenet-deepergooglenet"}
+    asked |= {"tiny-imagenet-deepergooglenet", "cats-dogs-alexnet", "cifar10-resnet"}
     assert asked <= set(RECIPES)
 
 
