@@ -139,7 +139,7 @@ def test_the_deep_resnet_has_the_books_schedules(schedule: str, factors: list[fl
 def test_every_recipe_of_the_table_is_there() -> None:
     asked = {"cifar10", "cifar10-minigooglenet", "lenet-fashion-mnist", "tiny-imagenet"}
     asked |= {"cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features"}
-    asked |= {"tiny-imagenet-deepergooglenet", "cats-dogs-alexnet", "cifar10-resnet"}
+    asked |= {"tiny-imagenet-deepergooglenet", "cats-dogs-alexnet", "cifar10-resnet", "imagenette"}
     assert asked <= set(RECIPES)
 
 

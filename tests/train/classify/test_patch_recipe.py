@@ -19,7 +19,7 @@ from train.classify.transfer_data import TransferData
 from train.data.read_pictures import Listing
 from train.engine.loop import Trainer, seeded
 from train.publishing.recipe import Context, PublishOptions
-from train.recipes import RECIPES
+from train.recipes import RECIPES, imagenette
 
 CPU = torch.device("cpu")
 COUNTS = {"train": 24, "validation": 8, "test": 12}
@@ -143,3 +143,17 @@ def test_alexnet_learns_from_the_books_sizes() -> None:
     config = recipe.config()
     assert (config.stored_px, config.input_px, config.flip) == (256, 227, True)
     assert recipe.network(config)["name"] == "alexnet"
+
+
+def test_imagenette_is_read_by_class_names_and_split(tmp_path: Path) -> None:
+    for folder, count in (("train", 52), ("val", 3)):
+        for wnid in ("n01440764", "n03888257", "sofa"):
+            (tmp_path / "imagenette2-160" / folder / wnid).mkdir(parents=True)
+            for i in range(count):
+                (tmp_path / "imagenette2-160" / folder / wnid / f"{i:02d}.JPEG").write_bytes(b"")
+    sizes = {split: len(imagenette.read(tmp_path, split).files) for split in ("train", "validation", "test")}
+    assert sizes == {"train": 6, "validation": 150, "test": 9}
+    train, held_out = (imagenette.read(tmp_path, split) for split in ("train", "validation"))
+    assert train.class_names == ["tench", "parachute", "sofa"]
+    assert not set(train.files) & set(held_out.files) and held_out.files[0].name == "02.JPEG"
+    assert imagenette.read(tmp_path / "imagenette2-160", "test").files[0].parent.parent.name == "val"
