@@ -182,7 +182,7 @@ def _load_folded(name: str, device: str, weights_dir: Path | None) -> tuple[Any,
     if name == BACKBONE:
         return load_backbone(device, weights_dir).network, load_trunk(device, weights_dir)
     spec, state = entry_of(name, weights_dir).network, load_state_dict(name, weights_dir)
-    if spec.get("base") == BACKBONE and set(state) == HEAD_TENSORS:
+    if spec.get("base") == BACKBONE and set(state) == HEAD_TENSORS and "layer" not in spec:
         head = nn.Linear(HEAD_CHANNELS, len(state["classifier.bias"])).requires_grad_(False)
         head.load_state_dict({key.removeprefix("classifier."): tensor for key, tensor in state.items()})
         backbone = load_backbone(device, weights_dir).network

@@ -3,6 +3,7 @@
 from train.publishing.recipe import Recipe
 from train.recipes import (
     bccd_detector,
+    caltech101_features,
     cats_dogs_alexnet,
     cats_dogs_features,
     cats_dogs_finetune,
@@ -12,6 +13,7 @@ from train.recipes import (
     dcgan_cars,
     dcgan_fashion,
     face_detector,
+    flowers_features,
     imagenette,
     lenet,
     minigooglenet,
@@ -38,6 +40,8 @@ _RECIPES = (
     tiny_imagenet_finetune.RECIPE,
     tiny_imagenet.RECIPE,
     tiny_imagenet_deepergooglenet.RECIPE,
+    caltech101_features.RECIPE,
+    flowers_features.RECIPE,
     imagenette.RECIPE,
     srcnn.RECIPE,
     srcnn_915.RECIPE,

@@ -2,9 +2,20 @@
 
 The defaults are the recipe for a GPU: ResNet-18's layout without pooling in the stem, 200 epochs with CutMix and
 mixup; it has not been run. The network in the manifest, 57.86 % after 2.04 h on two CPU cores, has a block a stage,
-Muon, and pictures that grow: its card has the command. See docs/experiments. `--data DIR` holds `train` and `val`
-as in the official archive (`--download` fetches it); 5,000 training pictures choose the checkpoint, the official
-validation pictures are the test split, for the official test pictures have no public labels.
+Muon, and pictures that grow: its card has the command. See docs/experiments.
+
+Made for above 60 % on a CPU, with two blocks a stage and CutMix, and not run yet:
+
+    python -m train tiny-imagenet --depths 2 2 2 2 --widths 48 96 192 384 --stem-stride 2 --dropout 0 --epochs 45
+        --batch-size 500 --micro-batch 250 --optimizer muon --lr 0.12 --schedule linear --warmup-fraction 0
+        --first-px 32 --translate-px 4 --ema-decay 0 --clip-norm 0 --data DIR --out DIR
+
+One thread with bfloat16 in hardware trained 502 pictures a second at 32 px and 164 at 64 px, beside other work and
+without their augmentation: about 5 hours. The file takes 12.6 MB.
+
+`--data DIR` holds `train` and `val` as in the official archive (`--download` fetches it). 5,000 training pictures
+choose the checkpoint. The official validation pictures are the test split, for the official test pictures have no
+public labels.
 """
 
 from __future__ import annotations

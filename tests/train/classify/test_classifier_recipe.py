@@ -140,6 +140,7 @@ def test_every_recipe_of_the_table_is_there() -> None:
     asked = {"cifar10", "cifar10-minigooglenet", "lenet-fashion-mnist", "tiny-imagenet"}
     asked |= {"cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features"}
     asked |= {"tiny-imagenet-deepergooglenet", "cats-dogs-alexnet", "cifar10-resnet", "imagenette"}
+    asked |= {"caltech101-features", "flowers-features"}
     assert asked <= set(RECIPES)
 
 
