@@ -85,7 +85,7 @@ def test_an_earlier_layer_can_be_classified() -> None:
     pixels = torch.randn(2, 3, 64, 64)
     assert network.maps(pixels).shape == (2, 40, 8, 8) and network(pixels).shape == (2, 3)
     assert torch.equal(network.pooled(pixels), network.features(pixels, ["block4"])["block4"].mean(dim=(2, 3)))
-    with pytest.raises(ValueError, match="layer must be one of stem, block0, .*, got 'block99'"):
+    with pytest.raises(ValueError, match=r"layer must be one of stem, block0, .*, got 'block99'"):
         EfficientNetLite(layer="block99")
 
 
