@@ -135,7 +135,8 @@ class TransferRecipe:
         """Refuses classes and settings before any picture is read."""
         train = self.data.read(data, "train")
         check_classes(train.class_names, str(data))
-        with_steps(config, len(train.files))
+        if getattr(config, "classifier", "") != "svm":  # which takes all pictures at once
+            with_steps(config, len(train.files))
         for split in ("validation", "test"):
             try:
                 other = self.data.read(data, split).class_names

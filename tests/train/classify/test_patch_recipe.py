@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -16,6 +15,7 @@ from train.classify import patch_recipe
 from train.classify.patch_recipe import PatchRecipe
 from train.classify.patch_task import PatchConfig, PatchTask
 from train.classify.transfer_data import TransferData
+from train.data.hdf5 import opened
 from train.data.read_pictures import Listing
 from train.engine.loop import Trainer, seeded
 from train.publishing.recipe import Context, PublishOptions
@@ -83,7 +83,7 @@ def test_what_is_published_loads_and_measures_the_same(
     assert Trainer(made, made.config, tmp_path / "run").run()
     name = RECIPE.publish(config, tmp_path / "run", where, PublishOptions(weights_dir=weights))
     entry = load_manifest(weights)[name]
-    with h5py.File(data / "pictures_tiny-patches_40_train.h5") as file:
+    with opened(data / "pictures_tiny-patches_40_train.h5") as file:
         mean = [round(float(value), 4) for value in file.attrs["mean"]]
     assert entry.preprocessing == {
         "input_px": 32, "resize_px": 40, "mean": mean, "std": [1.0, 1.0, 1.0], "interpolation": "bicubic"

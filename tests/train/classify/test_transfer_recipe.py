@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from cvdemo.classify.classifier import load_classifier
+from cvdemo.classify.classifier import load_classifier, prepare
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from tests.helpers.untrained_weights import make_weights
 from train import __main__ as command_line
@@ -24,7 +24,7 @@ from train.classify.transfer_data import noise_pictures
 from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
 from train.data import datasets as sources
 from train.data.download import OFFICIAL
-from train.data.read_pictures import Listing
+from train.data.read_pictures import Listing, read_rgb
 from train.engine.checkpoint import load
 from train.engine.loop import LoopConfig, Trainer, seeded
 from train.publishing.recipe import Context, PublishOptions, Recipe
@@ -192,10 +192,10 @@ def test_a_support_vector_machine_on_an_earlier_block_is_published_and_loaded(ca
         "features_cats-dogs-features_64_block4_validation.h5",
     ]
     classifier = load_classifier(name, "cpu", weights)
-    reddish = torch.zeros(1, 3, 64, 64)
-    reddish[:, 0] = 0.8
+    pictures = recipe.test(context)
+    crops = torch.cat([prepare(read_rgb(path), classifier.preprocessing) for path in pictures.pictures])
     assert classifier.network.classifier.in_features == 40
-    assert classifier.labels[int(classifier.probabilities(reddish).argmax())] == "cat"
+    assert torch.equal(classifier.probabilities(crops).argmax(dim=1), pictures.labels)
 
 
 @pytest.mark.parametrize("recipe", [cats_dogs_features.RECIPE, cats_dogs_finetune.RECIPE], ids=lambda r: r.name)
