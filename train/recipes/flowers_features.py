@@ -21,6 +21,7 @@ from torchvision.datasets import Flowers102
 from train.classify.features import FeatureConfig
 from train.classify.transfer_data import TransferData
 from train.classify.transfer_recipe import TransferRecipe
+from train.data.picture_files import check_folder
 from train.data.read_pictures import Listing
 
 _IDS = {"train": "trnid", "validation": "valid", "test": "tstid"}  # in setid.mat; pictures count from 1
@@ -34,8 +35,10 @@ def read(data: Path, split: str) -> Listing:
     """The files of an official split.
 
     Raises:
+        NotADirectoryError: `data` is a file.
         FileNotFoundError: the files with labels and splits, or pictures of the split, are not there.
     """
+    check_folder(data)
     for name in ("imagelabels.mat", "setid.mat"):
         if not (data / name).is_file():
             raise FileNotFoundError(f"no {data / name}: DIR holds jpg, imagelabels.mat and setid.mat")

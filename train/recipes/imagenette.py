@@ -25,6 +25,7 @@ from train.classify.patch_recipe import PatchRecipe
 from train.classify.patch_task import PatchConfig
 from train.classify.transfer_data import TransferData
 from train.data.datasets import class_files, hold_out_last
+from train.data.picture_files import check_folder
 from train.data.read_pictures import Listing
 from train.engine.optimisers import OptimizerName
 from train.engine.schedules import ScheduleName
@@ -41,9 +42,9 @@ of the ten.
 
 def read(data: Path, split: str) -> Listing:
     """The files of a split: the last 50 of each class of train are validation, and val is the test."""
+    check_folder(data)
     root = next((data / name for name in _FOLDERS if (data / name).is_dir()), data)
-    found = class_files(root / ("val" if split == "test" else "train"))
-    files, labels, ids = found
+    files, labels, ids = class_files(root / ("val" if split == "test" else "train"))
     names = [_WORDS.get(wnid, (wnid,))[0] for wnid in ids]  # class folders of one's own keep their names
     if split == "test":
         return Listing(files, labels, names)

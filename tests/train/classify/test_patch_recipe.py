@@ -12,6 +12,7 @@ from PIL import Image
 from cvdemo.classify.classifier import load_network
 from cvdemo.weights import load_manifest, load_state_dict
 from train.classify import patch_recipe
+from train.classify.ensemble import ClassifierMaker, measured_members
 from train.classify.patch_recipe import PatchRecipe
 from train.classify.patch_task import PatchConfig, PatchTask
 from train.classify.transfer_data import TransferData
@@ -130,6 +131,15 @@ def test_settings_that_do_not_go_together_are_refused_before_pictures_are_packed
     with pytest.raises(ValueError, match="at least one batch of 64 pictures, got 24"):
         RECIPE.build(replace(TinyConfig(), batch_size=64), context(data))
     assert not list(data.glob("*.h5"))
+
+
+def test_patch_networks_can_join_an_ensemble(data: Path, tmp_path: Path) -> None:
+    made = RECIPE.build(TinyConfig(), context(data))
+    Trainer(made, made.config, tmp_path / "run").run()
+    assert isinstance(RECIPE, ClassifierMaker)
+    logits, labels, split = measured_members([str(tmp_path / "run")], RECIPE, context(data))
+    assert logits[str(tmp_path / "run")].shape == (12, 2) and labels.tolist() == [0, 1] * 6
+    assert split.startswith("12 pictures")
 
 
 def test_accuracy_needs_data() -> None:
