@@ -21,7 +21,7 @@ from train.data import augment
 from train.data.augment import AugmentConfig
 from train.data.datasets import class_weights
 from train.data.preprocess import Normalisation as Normalisation
-from train.data.splits import PictureSet
+from train.data.splits import LabelledPictures, PictureSet
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, seeded, with_steps
@@ -233,8 +233,9 @@ def predict(
 
 def _measured_batches(pictures: npt.NDArray[np.uint8] | PictureSet) -> Iterator[npt.NDArray[np.uint8]]:
     """The pictures in order, so many at a time as memory is meant for."""
-    read = pictures.__getitem__ if isinstance(pictures, np.ndarray) else pictures.read
-    height, width = read(np.arange(1)).shape[1:3]
+    if isinstance(pictures, np.ndarray):
+        pictures = LabelledPictures(pictures, np.zeros(len(pictures), np.int64))
+    height, width = pictures.read(np.arange(1)).shape[1:3]
     size = max(1, min(_MEASURE_BATCH, _MEASURE_PIXELS // (height * width)))
-    for start in range(0, len(pictures), size):
-        yield read(np.arange(start, min(start + size, len(pictures))))
+    for batch, _ in pictures.batches(size):
+        yield batch

@@ -3,7 +3,7 @@
 | station | here |
 |---|---|
 | the shorter side brought to one size, the central square kept, all written to one HDF5 file | `stored` |
-| batches out of that file, nothing held in memory | `Hdf5Dataset.read`, `Hdf5Dataset.batches` |
+| batches out of that file, nothing held in memory | `Hdf5Dataset.read` at random, `Hdf5Dataset.batches` in order |
 | mean subtraction: the mean of each channel over the training pictures is taken off | `mean_subtraction` |
 | while training: a random patch of each picture | `random_patches` |
 | while measuring: the central patch, or ten of them (oversampling) | `central_logits`, `ten_crop_logits` |

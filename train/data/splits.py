@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -37,6 +37,9 @@ class PictureSet(Protocol):
     def read(self, indices: Labels | None = None) -> npt.NDArray[Any]:
         """uint8 (n, H, W, C) of these indices, in this order; of all without."""
 
+    def batches(self, size: int) -> Iterator[tuple[npt.NDArray[Any], Labels]]:
+        """All pictures in order, (n, H, W, C), with their labels; the last batch may be smaller."""
+
 
 @dataclass(frozen=True)
 class LabelledPictures:
@@ -61,6 +64,11 @@ class LabelledPictures:
     def read(self, indices: Labels | None = None) -> npt.NDArray[np.uint8]:
         """The pictures at these indices, in this order; all of them without."""
         return self.pictures if indices is None else self.pictures[indices]
+
+    def batches(self, size: int) -> Iterator[tuple[npt.NDArray[np.uint8], Labels]]:
+        """All pictures in order with their labels; the last batch may be smaller."""
+        for start in range(0, len(self), size):
+            yield self.pictures[start : start + size], self.labels[start : start + size]
 
     def take(self, indices: Labels) -> LabelledPictures:
         """The pictures at these indices, in this order."""
