@@ -150,7 +150,7 @@ def _dry_run(recipe: Recipe, args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         task = recipe.build(config, context)
         Trainer(task, task.config, Path(folder)).run()
-    print(f"{recipe.name}: {config.steps} steps on generated data")
+    print(f"{recipe.name}: {task.config.steps} steps on generated data")
 
 
 def recipe_of(name: str) -> Recipe:

@@ -187,7 +187,7 @@ def _load_folded(name: str, device: str, weights_dir: Path | None) -> tuple[Any,
     if name == BACKBONE:
         return load_backbone(device, weights_dir).network, load_trunk(device, weights_dir)
     spec, state = entry_of(name, weights_dir).network, load_state_dict(name, weights_dir)
-    if spec.get("base") == BACKBONE and set(state) == HEAD_TENSORS:
+    if spec.get("base") == BACKBONE and set(state) == HEAD_TENSORS and "layer" not in spec:
         head = nn.Linear(HEAD_CHANNELS, len(state["classifier.bias"])).requires_grad_(False)
         head.load_state_dict({key.removeprefix("classifier."): tensor for key, tensor in state.items()})
         backbone = load_backbone(device, weights_dir).network
@@ -223,11 +223,13 @@ def prepare(image: ImageArray, preprocessing: Preprocessing, device: torch.devic
 
 
 def ten_crops(pixels: Tensor, side_px: int) -> Tensor:
-    """(1, C, H, W) -> (10, C, side_px, side_px): four corners and the centre of the central square, then mirrored.
+    """(B, C, H, W) -> (10 B, C, side_px, side_px): four corners and the centre of the central square, then mirrored.
+
+    Of several pictures the first crop of each comes first, then the second of each, and so on.
 
     The corners are those of the central square, as in the paper, which resizes and crops to a square first. Where the
     square leaves no room to move, as with networks trained on whole small pictures, the five are one and the same:
-    it and its mirror image are returned once, (2, C, side_px, side_px), whose mean is that of the ten.
+    it and its mirror image are returned once, (2 B, C, side_px, side_px), whose mean is that of the ten.
     """
     square = center_crop(pixels, min(pixels.shape[-2:]))
     far = square.shape[-1] - side_px

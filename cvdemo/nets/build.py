@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from cvdemo.nets.alexnet import AlexNet
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.nets.fast_resnet import FastResNet
 from cvdemo.nets.googlenet import DeeperGoogLeNet, MiniGoogLeNet
@@ -13,6 +14,7 @@ from cvdemo.nets.preact_resnet import PreActResNet
 
 CLASSIFIERS: dict[str, Callable[..., nn.Module]] = {
     "efficientnet_lite": EfficientNetLite,
+    "alexnet": AlexNet,
     "fast_resnet": FastResNet,
     "mini_googlenet": MiniGoogLeNet,
     "deeper_googlenet": DeeperGoogLeNet,
@@ -21,6 +23,7 @@ CLASSIFIERS: dict[str, Callable[..., nn.Module]] = {
 }
 TITLES = {
     "efficientnet_lite": "EfficientNet-Lite0",
+    "alexnet": "AlexNet",
     "fast_resnet": "FastResNet",
     "mini_googlenet": "MiniGoogLeNet",
     "deeper_googlenet": "DeeperGoogLeNet",

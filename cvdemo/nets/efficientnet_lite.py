@@ -48,6 +48,12 @@ LAYER_NAMES = ("stem", *(f"block{i}" for i in range(sum(stage.repeats for stage 
 TOTAL_STRIDE = 32
 
 
+def layer_channels() -> dict[str, int]:
+    """Channels of each layer's activations, by name."""
+    blocks = [stage.channels for stage in STAGES for _ in range(stage.repeats)]
+    return dict(zip(LAYER_NAMES, (STEM_CHANNELS, *blocks, HEAD_CHANNELS), strict=True))
+
+
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Zeros before and after one axis of `size` so that a convolution gives ceil(size / stride) outputs."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
@@ -107,10 +113,21 @@ class EfficientNetLite(nn.Module):
     Layers by name, for `features`: "stem" (stride 2), "block0" .. "block15" (strides 2, 4, 4, 8, 8, 16 x 6, 32 x 5)
     and "head" (1280 channels, stride 32). Block activations are the linear outputs of the projection; stem and head
     are taken after ReLU6.
+
+    Args:
+        num_classes: K.
+        dropout: before the classifier, [0, 1).
+        layer: whose activations, averaged over the picture, are classified; those behind it are then of no use.
+
+    Raises:
+        ValueError: there is no layer of that name.
     """
 
-    def __init__(self, num_classes: int = 1000, dropout: float = 0.2) -> None:
+    def __init__(self, num_classes: int = 1000, dropout: float = 0.2, layer: str = "head") -> None:
         super().__init__()
+        if layer not in LAYER_NAMES:
+            raise ValueError(f"layer must be one of {', '.join(LAYER_NAMES)}, got {layer!r}")
+        self.layer = layer
         self.stem = conv_bn(3, STEM_CHANNELS, 3, 2)
         blocks: list[nn.Module] = []
         channels = STEM_CHANNELS
@@ -122,7 +139,7 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.head = conv_bn(channels, HEAD_CHANNELS, 1)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(HEAD_CHANNELS, num_classes)
+        self.classifier = nn.Linear(layer_channels()[layer], num_classes)
 
     def features(self, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
         """Activations (B, C, h, w) of the named layers; the network runs no further than the last one asked for.
@@ -143,12 +160,12 @@ class EfficientNetLite(nn.Module):
         return found
 
     def pooled(self, x: Tensor) -> Tensor:
-        """(B, 1280): the head's activations averaged over the picture."""
+        """(B, C): the activations of `layer` averaged over the picture; 1280 of the head."""
         return self.maps(x).mean(dim=(2, 3))
 
     def maps(self, pixels: Tensor) -> Tensor:
-        """(B, 1280, h, w): the head's activations, at stride 32."""
-        return self.features(pixels, ["head"])["head"]
+        """(B, C, h, w): the activations of `layer`; of the head 1280, at stride 32."""
+        return self.features(pixels, [self.layer])[self.layer]
 
     def logits(self, maps: Tensor) -> Tensor:
         """(B, num_classes)."""

@@ -1,15 +1,19 @@
-"""A pre-activation residual network for 64-px pictures.
+"""Pre-activation residual networks for small pictures, of plain or bottleneck blocks.
 
 K. He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016: BatchNorm and ReLU stand before each
 convolution, so that the sum of shortcut and residual passes from block to block untouched (figure 4e). Where the shape
-changes the shortcut is a 1x1 convolution of the activated input (appendix). Departure: the stem is one 3x3 convolution
-without pooling, as 64 px leave nothing to throw away; the default depths and widths are the layout of ResNet-18.
+changes the shortcut is a 1x1 convolution of the activated input (appendix). A bottleneck block has a 3x3 convolution on
+a quarter of the channels between two of 1x1, so a network of many layers stays cheap; those of the paper for CIFAR-10
+have three stages of 64, 128 and 256 channels. Departure: the stem is one 3x3 convolution without pooling, as small
+pictures leave nothing to throw away; the default depths and widths are the layout of ResNet-18.
 """
 
 from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+BOTTLENECK = 4  # channels of a bottleneck block over those of its 3x3 convolution
 
 
 class PreActBlock(nn.Module):
@@ -31,6 +35,29 @@ class PreActBlock(nn.Module):
         return shortcut + residual
 
 
+class PreActBottleneck(nn.Module):
+    """As `PreActBlock`: 1x1 to a quarter of the channels, 3x3 there, and 1x1 back."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        inner = out_channels // BOTTLENECK
+        self.norm1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, inner, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, bias=False)
+        self.norm3 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, out_channels, 1, bias=False)
+        same = stride == 1 and in_channels == out_channels
+        self.project = None if same else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = F.relu(self.norm1(x))
+        shortcut: Tensor = x if self.project is None else self.project(active)
+        middle = F.relu(self.norm3(self.conv2(F.relu(self.norm2(self.conv1(active))))))
+        residual: Tensor = self.conv3(middle)
+        return shortcut + residual
+
+
 class PreActResNet(nn.Module):
     """(B, 3, H, W) normalised pixels -> (B, num_classes) logits; 11.3 M parameters at the defaults.
 
@@ -40,9 +67,10 @@ class PreActResNet(nn.Module):
         widths: channels of each stage.
         stem_stride: of the first convolution; 2 takes a quarter of the time.
         dropout: before the classifier, [0, 1).
+        bottleneck: blocks of three convolutions in place of two.
 
     Raises:
-        ValueError: `depths` and `widths` are not of one length.
+        ValueError: `depths` and `widths` are not of one length, or a width is no multiple of 4 with bottlenecks.
     """
 
     def __init__(
@@ -52,16 +80,20 @@ class PreActResNet(nn.Module):
         widths: Sequence[int] = (64, 128, 256, 512),
         stem_stride: int = 1,
         dropout: float = 0.0,
+        bottleneck: bool = False,
     ) -> None:
         super().__init__()
         if len(depths) != len(widths) or not depths:
             raise ValueError(f"need one width for each depth, got {depths=}, {widths=}")
+        if bottleneck and any(width % BOTTLENECK for width in widths):
+            raise ValueError(f"widths of bottlenecks must be multiples of {BOTTLENECK}, got {widths}")
+        block = PreActBottleneck if bottleneck else PreActBlock
         self.stem = nn.Conv2d(3, widths[0], 3, stem_stride, padding=1, bias=False)
         blocks: list[nn.Module] = []
         channels = widths[0]
         for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
             for i in range(depth):
-                blocks.append(PreActBlock(channels, width, 2 if stage > 0 and i == 0 else 1))
+                blocks.append(block(channels, width, 2 if stage > 0 and i == 0 else 1))
                 channels = width
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.BatchNorm2d(channels)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cvdemo.nets.efficientnet_lite import LAYER_NAMES, EfficientNetLite, SameConv2d, same_padding
+from cvdemo.nets.efficientnet_lite import LAYER_NAMES, EfficientNetLite, SameConv2d, layer_channels, same_padding
 from train.classify.import_backbone import convert, largest_difference, package_checkpoint, rename_key
 
 
@@ -78,3 +78,18 @@ def test_the_check_sees_a_network_that_is_wrong() -> None:
     with torch.no_grad():
         next(network.blocks[7].parameters()).mul_(1.01)
     assert largest_difference(original, network) > 1e-4
+
+
+def test_an_earlier_layer_can_be_classified() -> None:
+    network = EfficientNetLite(num_classes=3, layer="block4").eval()
+    pixels = torch.randn(2, 3, 64, 64)
+    assert network.maps(pixels).shape == (2, 40, 8, 8) and network(pixels).shape == (2, 3)
+    assert torch.equal(network.pooled(pixels), network.features(pixels, ["block4"])["block4"].mean(dim=(2, 3)))
+    with pytest.raises(ValueError, match=r"layer must be one of stem, block0, .*, got 'block99'"):
+        EfficientNetLite(layer="block99")
+
+
+@torch.inference_mode()
+def test_the_table_of_channels_is_true() -> None:
+    found = EfficientNetLite().eval().features(torch.zeros(1, 3, 32, 32), LAYER_NAMES)
+    assert {name: maps.shape[1] for name, maps in found.items()} == layer_channels()

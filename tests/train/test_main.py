@@ -153,11 +153,6 @@ def test_published_weights_record_what_was_measured(name: str) -> None:
     assert entry.command.startswith(f"python -m train {entry.recipe}")
 
 
-def test_the_second_network_of_tiny_imagenet_can_be_trained(capsys: pytest.CaptureFixture[str]) -> None:
-    command_line.main(["tiny-imagenet", "--network", "deeper_googlenet", "--dry-run", "--device", "cpu"])
-    assert "tiny-imagenet: 2 steps on generated data" in capsys.readouterr().out
-
-
 def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -15,17 +15,20 @@ from torch.optim import Optimizer
 
 from cvdemo.config import setting
 from cvdemo.images import to_batch
+from train.classify.losses import classification_loss
 from train.classify.measures import measure
 from train.data import augment
 from train.data.augment import AugmentConfig
-from train.data.datasets import LabelledPictures, class_weights
+from train.data.datasets import class_weights
+from train.data.preprocess import Normalisation as Normalisation
+from train.data.splits import LabelledPictures, PictureSet
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, epoch_indices, seeded, with_steps
 from train.engine.optimisers import OptimizerName
 from train.engine.schedules import ScheduleName, lr_factor
 
-_MEASURE_BATCH = 500
+_MEASURE_PIXELS, _MEASURE_BATCH = 500 * 64 * 64, 500  # at a time while measuring: bounds memory
 GROWTH_PX = 8  # sides of growing pictures are multiples of this: networks halve them three or four times
 
 
@@ -79,19 +82,6 @@ class ClassifierConfig(LoopConfig, AugmentConfig):
             raise ValueError(f"first_px must be a multiple of {GROWTH_PX}, got {self.first_px}")
 
 
-@dataclass(frozen=True)
-class Normalisation:
-    """Mean and standard deviation per channel, of pixels in [0, 1]."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """(N, C, H, W) in [0, 1] -> the same around 0 with deviation 1."""
-        mean, std = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
-        return (pixels - mean) / std
-
-
 def side_px(grown: float, first_px: int, full_px: int) -> int:
     """Side (px) of square pictures that grow in steps of 8 from `first_px` to `full_px`, which `grown` = 1 reaches.
 
@@ -109,7 +99,7 @@ def side_px(grown: float, first_px: int, full_px: int) -> int:
 
 
 class ClassifierTask(Task):
-    """Cross-entropy on augmented batches.
+    """Cross-entropy on augmented batches, binary or categorical by the number of classes.
 
     Args:
         config: hyper-parameters; its epochs become steps here.
@@ -129,8 +119,8 @@ class ClassifierTask(Task):
         config: ClassifierConfig,
         network: nn.Module,
         optimizers: dict[str, Optimizer],
-        data: LabelledPictures,
-        validation: LabelledPictures | None,
+        data: PictureSet,
+        validation: PictureSet | None,
         normalisation: Normalisation,
         device: torch.device,
         amp: bool,
@@ -156,7 +146,7 @@ class ClassifierTask(Task):
         """Augmented pixels (B, C, H, W) and soft targets (B, K) of this process's share of one step."""
         config = self.config
         indices = epoch_indices(step, config.batch_size, len(self.data), config.seed)
-        pixels = to_batch(self.data.pictures[indices.numpy()], self.device)
+        pixels = to_batch(self.pictures(step, indices.numpy(), generator), self.device)
         pixels = self.normalisation(augment.jitter_colours(pixels, config, generator))
         labels = torch.from_numpy(self.data.labels[indices.numpy()]).to(self.device)
         if config.alternate_flips:
@@ -164,12 +154,20 @@ class ClassifierTask(Task):
             pixels = augment.alternating_flip(pixels, self.mirrored_first[indices], epoch)
         pixels = augment.augment_batch(pixels, config, generator)
         pixels, targets = augment.mix_batch(pixels, labels, len(self.data.class_names), config, generator)
-        return shard(self._grown(pixels, step)), shard(targets)
+        return shard(self.grown(pixels, step)), shard(targets)
 
-    def _grown(self, pixels: Tensor, step: int) -> Tensor:
-        """The pictures at the side that they have at this step."""
+    def pictures(self, step: int, indices: npt.NDArray[np.int64], generator: torch.Generator) -> npt.NDArray[np.uint8]:
+        """The training pictures (B, H, W, C) of a step, before they are augmented."""
+        return self.data.read(indices)
+
+    def side_px(self, step: int, full_px: int) -> int:
+        """The side that pictures have at this step."""
+        return side_px(step / self.config.steps / self.config.grow_until, self.config.first_px, full_px)
+
+    def grown(self, pixels: Tensor, step: int) -> Tensor:
+        """Augmented pictures at the side that they have at this step."""
         full_px = pixels.shape[-1]
-        side = side_px(step / self.config.steps / self.config.grow_until, self.config.first_px, full_px)
+        side = self.side_px(step, full_px)
         if side == full_px:
             return pixels
         return F.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
@@ -186,8 +184,8 @@ class ClassifierTask(Task):
             with autocast(self.device, self.amp):
                 logits = self.network(x.contiguous(memory_format=torch.channels_last)).float()
             share = len(x) / len(pixels)
-            loss = share * F.cross_entropy(
-                logits, target, weight=self.class_weights, label_smoothing=self.config.label_smoothing
+            loss = share * classification_loss(
+                logits, target, label_smoothing=self.config.label_smoothing, class_weights=self.class_weights
             )
             self.backward(loss)
             loss_sum += loss.detach()
@@ -199,14 +197,18 @@ class ClassifierTask(Task):
         """Rank-1, rank-5 (per cent) and loss on the validation pictures."""
         if self.validation is None:
             raise ValueError("no validation pictures: the configuration has validation = 0")
-        logits = predict(network, self.validation.pictures, self.normalisation, self.device, self.amp)
+        logits = self.predicted(network, self.validation)
         return measure(logits, torch.from_numpy(self.validation.labels))
+
+    def predicted(self, network: nn.Module, pictures: PictureSet) -> Tensor:
+        """(N, K) logits of pictures as they are measured while training goes on."""
+        return predict(network, pictures, self.normalisation, self.device, self.amp)
 
 
 @torch.inference_mode()
 def predict(
     network: nn.Module,
-    pictures: npt.NDArray[np.uint8],
+    pictures: npt.NDArray[np.uint8] | PictureSet,
     normalisation: Normalisation,
     device: torch.device,
     amp: bool = False,
@@ -216,13 +218,24 @@ def predict(
     """(N, K) float32 logits of uint8 pictures (N, H, W, C), on the CPU.
 
     Args:
+        pictures: in memory, or read a batch at a time.
         views: maps normalised pixels (B, C, H, W) through the network its own way, for test-time augmentation.
     """
     network.eval()
     parts = []
-    for start in range(0, len(pictures), _MEASURE_BATCH):
-        pixels = normalisation(to_batch(pictures[start : start + _MEASURE_BATCH], device))
+    for batch in _measured_batches(pictures):
+        pixels = normalisation(to_batch(batch, device))
         with autocast(device, amp):
             logits = (views or network)(pixels.contiguous(memory_format=torch.channels_last))
         parts.append(logits.float().cpu())
     return torch.cat(parts)
+
+
+def _measured_batches(pictures: npt.NDArray[np.uint8] | PictureSet) -> Iterator[npt.NDArray[np.uint8]]:
+    """The pictures in order, so many at a time as memory is meant for."""
+    if isinstance(pictures, np.ndarray):
+        pictures = LabelledPictures(pictures, np.zeros(len(pictures), np.int64))
+    height, width = pictures.read(np.arange(1)).shape[1:3]
+    size = max(1, min(_MEASURE_BATCH, _MEASURE_PIXELS // (height * width)))
+    for batch, _ in pictures.batches(size):
+        yield batch

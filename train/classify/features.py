@@ -1,10 +1,10 @@
 """Transfer learning: features of the pretrained backbone, logistic regression on them, and what its recipes share.
 
-The backbone's 1280 pooled activations describe a picture well enough that a linear classifier on them tells classes
-apart that it was never trained on (J. Donahue et al., "DeCAF", ICML 2014; the book's ResNet-50 features reach 98.69 %
-on cats and dogs). They are computed once, as the page would feed the network, stored in HDF5 and read from there.
-Standardising is part of the regression and folded into the weights at the end: what is published is a classifier for
-the backbone and nothing else.
+The backbone's 1280 pooled activations, or those of an earlier block, describe a picture well enough that a linear
+classifier on them tells classes apart that it was never trained on (J. Donahue et al., "DeCAF", ICML 2014; the book's
+ResNet-50 features reach 98.69 % on cats and dogs). They are computed once, as the page would feed the network, stored
+in HDF5 and read from there. Standardising is part of the regression and folded into the weights at the end: what is
+published is a classifier for the backbone and nothing else.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import signal
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import FrameType
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from cvdemo.classify.classifier import load_network, prepare
 from cvdemo.config import setting
 from cvdemo.images import Preprocessing, center_crop, normalise
 from cvdemo.nets.backbone import BACKBONE
-from cvdemo.nets.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite, fold_batch_norm
+from cvdemo.nets.efficientnet_lite import LAYER_NAMES, EfficientNetLite, fold_batch_norm, layer_channels
 from cvdemo.weights import entry_of
 from train.classify.balance import Balance, balanced, samples_of
 from train.classify.measures import measure, measure_balanced
@@ -55,6 +55,9 @@ _SHARD = 1024  # pictures whose features are kept at a time while extraction goe
 _BATCH = 8  # pictures at a time: their activations stay in the cache; 5.4 ms a picture of 160 px, 6.6 ms by four
 
 
+ClassifierName = Literal["logistic", "svm"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeatureConfig(LoopConfig):
     """Hyper-parameters of the regression."""
@@ -63,6 +66,12 @@ class FeatureConfig(LoopConfig):
         224, help="to which the shorter side is brought; the central square is seen", unit="px", minimum=SMALLEST_PX
     )
     mirrored: bool = setting(True, help="train on features of mirror images too")
+    block: str = setting(
+        "head", help="layer of the backbone whose averaged activations are the features", choices=LAYER_NAMES
+    )
+    classifier: ClassifierName = setting(
+        "logistic", help="logistic regression, or a linear support vector machine", choices=get_args(ClassifierName)
+    )
     epochs: int = 20
     batch_size: int = 500
     evaluate_every: int = setting(1, help="0: no measures; else one after each epoch", minimum=0)
@@ -139,15 +148,15 @@ def outputs(
         yield torch.stack(found, dim=1).cpu()
 
 
-def pooled_by(network: EfficientNetLite, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Pixels -> (B, 1280) pooled in float32, by a copy of the network with folded norms."""
+def pooled_by(network: EfficientNetLite, device: torch.device, block: str = "head") -> Callable[[Tensor], Tensor]:
+    """Pixels -> (B, C) of a layer pooled in float32, 1280 of the head, by a copy of the network with folded norms."""
     folded = channels_last(fold_batch_norm(network).to(device))
-    return lambda pixels: folded.maps(pixels).float().mean(dim=(2, 3))
+    return lambda pixels: folded.features(pixels, [block])[block].float().mean(dim=(2, 3))
 
 
 def features_of(pictures: TransferPictures, config: FeatureConfig, device: torch.device, amp: bool) -> Iterator[Tensor]:
-    """Batches (B, V, 1280) float16 of the pictures' features."""
-    pooled = pooled_by(backbone(), device)
+    """Batches (B, V, C) float16 of the pictures' features; 1280 of the head."""
+    pooled = pooled_by(backbone(), device, config.block)
     at_size = preprocessing_at(config.input_px)
     for batch in outputs(
         pooled, each_read(pictures.pictures, read_picture), at_size, device, amp=amp, mirrored=config.mirrored
@@ -156,7 +165,7 @@ def features_of(pictures: TransferPictures, config: FeatureConfig, device: torch
 
 
 def extract(listing: Listing, target: Path, config: FeatureConfig, device: torch.device, amp: bool) -> Path:
-    """`target`, an HDF5 file of (V, 1280) float16 features; made anew unless it is of these files and settings.
+    """`target`, an HDF5 file of (V, C) float16 features; made anew unless it is of these files and settings.
 
     What is done is kept beside it, so that the same call goes on where an earlier one ended, by a kill or otherwise.
 
@@ -189,7 +198,7 @@ def _shard_folder(target: Path, mark: str) -> Path:
 def _extract_shards(
     listing: Listing, target: Path, config: FeatureConfig, device: torch.device, amp: bool, mark: str
 ) -> list[Path]:
-    """Files with `values` (n, V, 1280) float16 of `_SHARD` pictures each, and the `seconds` they took."""
+    """Files with `values` (n, V, C) float16 of `_SHARD` pictures each, and the `seconds` they took."""
     folder, count = _shard_folder(target, mark), len(listing.files)
     for other in target.parent.glob(f"{target.name}.*.parts"):
         if other != folder:  # of other pictures or settings
@@ -241,6 +250,8 @@ def mark_of(listing: Listing, config: FeatureConfig, amp: bool) -> str:
     settings: dict[str, object] = {"network": network, "input_px": config.input_px, "mirrored": config.mirrored}
     if not amp:  # unnamed in 16 bits, as in the files made before this was told apart
         settings["amp"] = False
+    if config.block != "head":  # likewise
+        settings["block"] = config.block
     return fingerprint(root, listing.files, labels=listing.labels.tolist(), **settings)
 
 
@@ -248,7 +259,7 @@ def write_features(shards: Iterable[Path], listing: Listing, target: Path, confi
     """Writes features and the listing's labels to `target`, with the seconds that extraction took."""
     attributes: dict[str, int | str] = {"input_px": config.input_px, "backbone": BACKBONE, "fingerprint": mark}
     seconds = 0.0
-    shape = (1 + config.mirrored, HEAD_CHANNELS)
+    shape = (1 + config.mirrored, layer_channels()[config.block])
     names = listing.class_names
     with Hdf5Writer(target, shape, np.float16, key="features", class_names=names, attributes=attributes) as writer:
         for shard in shards:
@@ -361,10 +372,10 @@ class FeatureTask(Task):
         return {"loss": loss.detach() / len(logits), "rank1": 100 * hits.max()}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
-        """Rank-1 and rank-5 (per cent), loss and L2 of the classifier with the lowest loss on the validation set."""
+        """Rank-1 and rank-5 (per cent), loss and L2 of the classifier that the validation set chooses."""
         assert isinstance(network, SoftmaxHeads)
         scores = self.scores(network)
-        best = _lowest_loss(scores)
+        best = self.best_of(scores)
         chosen = scores[best]
         chosen["validation_loss"] = chosen.pop("loss")
         return chosen | {"l2": self.config.l2[best]}
@@ -377,6 +388,6 @@ class FeatureTask(Task):
             return [measure(of_one, labels) for of_one in logits]
         return [measure(of_one, labels) | measure_balanced(of_one, labels) for of_one in logits]
 
-
-def _lowest_loss(scores: Sequence[dict[str, float]]) -> int:
-    return min(range(len(scores)), key=lambda index: scores[index]["loss"])
+    def best_of(self, scores: list[dict[str, float]]) -> int:
+        """Which classifier is chosen by its measures: the one with the lowest loss."""
+        return min(range(len(scores)), key=lambda index: scores[index]["loss"])

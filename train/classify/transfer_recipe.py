@@ -22,7 +22,7 @@ from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
 from cvdemo.weights import entry_of, load_labels
-from train.classify.balance import samples_of
+from train.classify.balance import Balance, samples_of
 from train.classify.classifier_recipe import publish_classifier
 from train.classify.features import (
     FeatureConfig,
@@ -40,6 +40,7 @@ from train.classify.features import (
 )
 from train.classify.finetune import FineTuneConfig, FineTuneTask
 from train.classify.measures import timed_result
+from train.classify.svm_task import SvmTask
 from train.classify.transfer_data import TransferData, TransferPictures, noise_pictures, read_picture, try_all_files
 from train.data.datasets import READINGS, LabelledPictures, SealedSplit
 from train.data.packing import made_from
@@ -57,6 +58,8 @@ from train.publishing.recipe import Context, PublishOptions, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, shorter side brought to {px} px, central square, bicubic, float32"
 TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which ten crops of this square come to"
+MARGINS = "It is a support vector machine: what the page shows as probability is the softmax of its margins."
+BLOCK = "head"  # the layer whose activations are classified unless a recipe says otherwise
 _DRY_RUN_PICTURES = 32
 
 TransferConfig = FeatureConfig | FineTuneConfig
@@ -124,7 +127,8 @@ class TransferRecipe:
             task = FineTuneTask(config, train, validation, context.device, context.amp)
         else:
             data, held_out = (self._features(config, context, split) for split in ("train", "validation"))
-            task = FeatureTask(config, data, held_out, context.device, context.amp)
+            kind = SvmTask if config.classifier == "svm" else FeatureTask
+            task = kind(config, data, held_out, context.device, context.amp)
         task.trained_on = {"train": len(task.data.labels), "validation": len(task.validation.labels)}
         return task
 
@@ -132,9 +136,9 @@ class TransferRecipe:
         """Refuses classes and settings before any picture is read."""
         train = self.data.read(data, "train")
         check_classes(train.class_names, str(data))
-        with_steps(
-            config, samples_of(config.balance, train.labels) if isinstance(config, FeatureConfig) else len(train.files)
-        )
+        if getattr(config, "classifier", "") != "svm":  # which takes all pictures at once
+            balance: Balance = config.balance if isinstance(config, FeatureConfig) else "none"
+            with_steps(config, samples_of(balance, train.labels))
         for split in ("validation", "test"):
             try:
                 other = self.data.read(data, split).class_names
@@ -163,7 +167,8 @@ class TransferRecipe:
     def _features_file(self, config: FeatureConfig, context: Context, split: str, mark: str = "") -> Path:
         """Beside the pictures, or in the context's cache where nothing can be written there; see `mark_of`."""
         assert context.data is not None
-        beside = context.data / f"features_{self.name}_{config.input_px}_{split}.h5"
+        layer = "" if config.block == BLOCK else f"{config.block}_"
+        beside = context.data / f"features_{self.name}_{config.input_px}_{layer}{split}.h5"
         if context.cache is None or can_write_in(beside.parent):
             return beside
         context.cache.mkdir(parents=True, exist_ok=True)
@@ -259,7 +264,9 @@ class TransferRecipe:
             heads = SoftmaxHeads(len(config["l2"]), classes, weights["mean"], weights["scale"])
             heads.load_state_dict(weights)
             weight, bias = heads.folded(_chosen(checkpoint, state["step"], config["l2"]))
-            return laid_over_backbone({"classifier.weight": weight, "classifier.bias": bias})
+            return laid_over_backbone(
+                {"classifier.weight": weight, "classifier.bias": bias}, config.get("block", BLOCK)
+            )
         network = EfficientNetLite(num_classes=classes)
         network.load_state_dict(weights)
         return network.eval()
@@ -280,15 +287,17 @@ class TransferRecipe:
         readings = sealed.readings
         names = state.get("class_names") or self.classes(context)
         test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
-        result, logits = self._measured(laid_over_backbone(stored), config.input_px, test, context)
+        block = config.block if isinstance(config, FeatureConfig) else BLOCK
+        result, logits = self._measured(laid_over_backbone(stored, block), config.input_px, test, context)
         result["split"] += "; " + checkpoint_words(state, path.name, readings)
         if isinstance(config, FeatureConfig):
             result["split"] += "; validation chose the strength of L2"
         preprocessing = {"input_px": config.input_px, "resize_px": config.input_px}
         about = self._about(names, state.get("trained_on", {}), len(test.labels), config.input_px)
-        notes = paragraphs(about.notes, changed_on_the_way(state))
+        margins = MARGINS if getattr(config, "classifier", "") == "svm" else ""
+        notes = paragraphs(about.notes, margins, changed_on_the_way(state))
         fields = {
-            "network": {"name": "efficientnet_lite", "num_classes": len(names), "base": BACKBONE},
+            "network": {"name": "efficientnet_lite", "num_classes": len(names), "base": BACKBONE, **layer_of(block)},
             "preprocessing": entry_of(BACKBONE).preprocessing | preprocessing,
             "recipe": self.name,
             "command": command_of(self.name, config),
@@ -340,9 +349,18 @@ def difference(network: EfficientNetLite, *, halved: bool) -> dict[str, Tensor]:
     return {key: tensor.half() if halved else tensor for key, tensor in kept.items()}
 
 
-def laid_over_backbone(stored: dict[str, Tensor]) -> EfficientNetLite:
-    """The network that the page makes of stored tensors: the backbone's where there is none."""
-    network = EfficientNetLite(num_classes=len(stored["classifier.bias"]))
+def layer_of(block: str) -> dict[str, str]:
+    """What a network's manifest entry says of the layer that is classified: nothing of the last one."""
+    return {} if block == BLOCK else {"layer": block}
+
+
+def laid_over_backbone(stored: dict[str, Tensor], block: str = BLOCK) -> EfficientNetLite:
+    """The network that the page makes of stored tensors: the backbone's where there is none.
+
+    Args:
+        block: the layer whose activations are classified.
+    """
+    network = EfficientNetLite(num_classes=len(stored["classifier.bias"]), layer=block)
     lent = {key: tensor for key, tensor in backbone().state_dict().items() if not key.startswith("classifier.")}
     network.load_state_dict(lent | stored)
     return network.eval()

@@ -19,7 +19,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from torchvision.datasets import CIFAR10, FashionMNIST
+from torchvision.datasets import CIFAR10, FashionMNIST, Flowers102, Imagenette
 
 from train.engine.writing import DISK, named
 
@@ -42,12 +42,19 @@ class OfficialFile:
     unpacks_to: str = ""
 
 
-# torchvision keeps the addresses and sums of the first two
+_IMAGENETTE_URL, _IMAGENETTE_MD5 = Imagenette._ARCHIVES["160px"]
+
+# torchvision keeps the addresses and sums of all but the last
 OFFICIAL: dict[str, tuple[OfficialFile, ...]] = {
     "cifar10": (OfficialFile(url=CIFAR10.url, md5=CIFAR10.tgz_md5, unpacks_to=CIFAR10.base_folder),),
     "fashion-mnist": tuple(
         OfficialFile(url=FashionMNIST.mirrors[0] + name, md5=md5) for name, md5 in FashionMNIST.resources
     ),
+    "flowers": tuple(
+        OfficialFile(url=Flowers102._download_url_prefix + name, md5=md5, unpacks_to="jpg" if kind == "image" else "")
+        for kind, (name, md5) in Flowers102._file_dict.items()
+    ),
+    "imagenette": (OfficialFile(url=_IMAGENETTE_URL, md5=_IMAGENETTE_MD5, unpacks_to="imagenette2-160"),),
     "tiny-imagenet": (
         OfficialFile(
             url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",

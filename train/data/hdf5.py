@@ -134,14 +134,14 @@ class Hdf5Dataset(Dataset[tuple[Any, int]]):
         Args:
             size: of a batch.
             block: samples read in one piece.
-            blocks: read before they are shuffled; `block * blocks` samples are in memory.
+            blocks: read before they are shuffled; `block * blocks` samples are in memory, in order `block` of them.
         """
         starts = torch.arange(0, len(self), block)
         if generator is not None:
             starts = starts[torch.randperm(len(starts), generator=generator)]
         left: npt.NDArray[np.int64] = np.empty(0, np.int64)
         held = self.read(left)
-        for group in torch.split(starts, blocks):
+        for group in torch.split(starts, 1 if generator is None else blocks):
             chosen = np.concatenate([np.arange(start, min(start + block, len(self))) for start in group.tolist()])
             samples = self.read(chosen)
             if generator is not None:

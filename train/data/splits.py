@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,25 @@ READINGS = "test_readings.jsonl"  # in a run's folder: what its test split was r
 Labels = npt.NDArray[np.int64]
 
 T = TypeVar("T")
+
+
+class PictureSet(Protocol):
+    """Pictures of one size with their classes, in memory (`LabelledPictures`) or in a file (`Hdf5Dataset`)."""
+
+    @property
+    def labels(self) -> Labels:
+        """(N,), indices into `class_names`."""
+
+    @property
+    def class_names(self) -> list[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Labels | None = None) -> npt.NDArray[Any]:
+        """uint8 (n, H, W, C) of these indices, in this order; of all without."""
+
+    def batches(self, size: int) -> Iterator[tuple[npt.NDArray[Any], Labels]]:
+        """All pictures in order, (n, H, W, C), with their labels; the last batch may be smaller."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +60,15 @@ class LabelledPictures:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def read(self, indices: Labels | None = None) -> npt.NDArray[np.uint8]:
+        """The pictures at these indices, in this order; all of them without."""
+        return self.pictures if indices is None else self.pictures[indices]
+
+    def batches(self, size: int) -> Iterator[tuple[npt.NDArray[np.uint8], Labels]]:
+        """All pictures in order with their labels; the last batch may be smaller."""
+        for start in range(0, len(self), size):
+            yield self.pictures[start : start + size], self.labels[start : start + size]
 
     def take(self, indices: Labels) -> LabelledPictures:
         """The pictures at these indices, in this order."""

@@ -1,16 +1,27 @@
-"""Tiny ImageNet from scratch: a pre-activation ResNet or DeeperGoogLeNet on 64-px pictures of 200 classes.
+"""Tiny ImageNet from scratch: a pre-activation ResNet on 64-px pictures of 200 classes.
 
 The defaults are the recipe for a GPU: ResNet-18's layout without pooling in the stem, 200 epochs with CutMix and
 mixup; it has not been run. The network in the manifest, 57.86 % after 2.04 h on two CPU cores, has a block a stage,
-Muon, and pictures that grow: its card has the command. See docs/experiments. `--data DIR` holds `train` and `val`
-as in the official archive (`--download` fetches it); 5,000 training pictures choose the checkpoint, the official
-validation pictures are the test split, for the official test pictures have no public labels.
+Muon, and pictures that grow: its card has the command. See docs/experiments.
+
+Made for above 60 % on a CPU, with two blocks a stage and CutMix, and not run yet:
+
+    python -m train tiny-imagenet --depths 2 2 2 2 --widths 48 96 192 384 --stem-stride 2 --dropout 0 --epochs 45
+        --batch-size 500 --micro-batch 250 --optimizer muon --lr 0.12 --schedule linear --warmup-fraction 0
+        --first-px 32 --translate-px 4 --ema-decay 0 --clip-norm 0 --data DIR --out DIR
+
+One thread with bfloat16 in hardware trained 502 pictures a second at 32 px and 164 at 64 px, beside other work and
+without their augmentation: about 5 hours. The file takes 12.6 MB.
+
+`--data DIR` holds `train` and `val` as in the official archive (`--download` fetches it). 5,000 training pictures
+choose the checkpoint. The official validation pictures are the test split, for the official test pictures have no
+public labels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from cvdemo.config import setting
 from train.classify.classifier_recipe import ClassifierRecipe, Source
@@ -18,8 +29,6 @@ from train.classify.classifier_task import ClassifierConfig, Normalisation
 from train.data.datasets import read_tiny_imagenet, tiny_imagenet_folder
 from train.engine.optimisers import OptimizerName
 from train.engine.schedules import ScheduleName
-
-NetworkName = Literal["preact_resnet", "deeper_googlenet"]
 
 TINY_IMAGENET = Source(
     name="Tiny ImageNet (200 classes of ImageNet at 64 px), copy of github.com/seshuad/IMagenet",
@@ -45,14 +54,9 @@ know ImageNet do better; this one shows what training from scratch gives.
 class TinyImageNetConfig(ClassifierConfig):
     """Hyper-parameters of the run on a GPU."""
 
-    network: NetworkName = setting("preact_resnet", help="which one is trained", choices=get_args(NetworkName))
-    widths: tuple[int, ...] = setting(
-        (64, 128, 256, 512), help="of preact_resnet: channels of each stage", minimum=1, min_count=1
-    )
-    depths: tuple[int, ...] = setting(
-        (2, 2, 2, 2), help="of preact_resnet: blocks of each stage", minimum=1, min_count=1
-    )
-    stem_stride: int = setting(1, help="of preact_resnet; 2: a quarter of the time", minimum=1)
+    widths: tuple[int, ...] = setting((64, 128, 256, 512), help="channels of each stage", minimum=1, min_count=1)
+    depths: tuple[int, ...] = setting((2, 2, 2, 2), help="blocks of each stage", minimum=1, min_count=1)
+    stem_stride: int = setting(1, help="of the first convolution; 2: a quarter of the time", minimum=1)
     dropout: float = setting(0.2, help="before the classifier", minimum=0, below=1)
     epochs: int = 200
     batch_size: int = 256
@@ -74,10 +78,10 @@ class TinyImageNetConfig(ClassifierConfig):
 
 def network(config: TinyImageNetConfig) -> dict[str, Any]:
     """The manifest's `network`."""
-    shared = {"name": config.network, "num_classes": 200, "dropout": config.dropout}
-    if config.network == "deeper_googlenet":
-        return shared
-    return shared | {
+    return {
+        "name": "preact_resnet",
+        "num_classes": 200,
+        "dropout": config.dropout,
         "widths": list(config.widths),
         "depths": list(config.depths),
         "stem_stride": config.stem_stride,

@@ -12,8 +12,11 @@ from PIL import Image
 
 from cvdemo.classify.classifier import load_network
 from cvdemo.nets.fast_resnet import FastResNet
+from cvdemo.nets.googlenet import DeeperGoogLeNet
 from cvdemo.weights import load_labels, load_manifest
 from train.classify import classifier_recipe
+from train.classify.classifier_recipe import ClassifierRecipe
+from train.engine.config_options import config_of
 from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions, command_of
 from train.recipes import RECIPES, cifar10
@@ -111,9 +114,33 @@ def fixture_recipe_file() -> Callable[[str], Path]:
     return find
 
 
+def test_deeper_googlenet_trains_on_pictures_that_grow() -> None:
+    recipe = RECIPES["tiny-imagenet-deepergooglenet"]
+    assert isinstance(recipe, ClassifierRecipe)
+    config = config_of(recipe.dry_run | {"epochs": 0, "steps": 4}, recipe.config)
+    made = recipe.build(config, Context(data=None, device=CPU, amp=False))
+    assert isinstance(made.network, DeeperGoogLeNet) and made.network.classifier.out_features == 200
+    sides = [made.batch(step, torch.Generator().manual_seed(0))[0].shape[-1] for step in (0, 3)]
+    assert sides == [32, 56]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [("step", [1.0, 1.0, 0.1, 0.01]), ("linear", [1.0, 0.75, 0.5, 0.25]), ("one-cycle", [1.0, 1.0, 0.75, 0.25])],
+)
+def test_the_deep_resnet_has_the_books_schedules(schedule: str, factors: list[float]) -> None:
+    recipe = RECIPES["cifar10-resnet"]
+    config = config_of(recipe.dry_run | {"epochs": 0, "steps": 4, "schedule": schedule}, recipe.config)
+    made = recipe.build(config, Context(data=None, device=CPU, amp=False))
+    assert [type(optimizer).__name__ for optimizer in made.optimizers.values()] == ["SGD"]
+    assert [made.lr_factor(step) for step in range(4)] == pytest.approx(factors, abs=1e-6)
+
+
 def test_every_recipe_of_the_table_is_there() -> None:
     asked = {"cifar10", "cifar10-minigooglenet", "lenet-fashion-mnist", "tiny-imagenet"}
     asked |= {"cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features"}
+    asked |= {"tiny-imagenet-deepergooglenet", "cats-dogs-alexnet", "cifar10-resnet", "imagenette"}
+    asked |= {"caltech101-features", "flowers-features"}
     assert asked <= set(RECIPES)
 
 

@@ -1,6 +1,7 @@
 """The classifier's task on made pictures: what a step is, what it learns, how its shares and micro-batches add up."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import torch
 from torch import nn
 
 from cvdemo.images import to_batch
+from train.classify import classifier_task
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation, predict, side_px
 from train.data.datasets import LabelledPictures
+from train.data.hdf5 import Hdf5Dataset, Hdf5Writer
 from train.engine.loop import seeded
 from train.engine.optimisers import optimizers_for
 
@@ -145,3 +148,21 @@ def test_predictions_come_in_order_whatever_the_batch(monkeypatch: pytest.Monkey
     monkeypatch.setattr("train.classify.classifier_task._MEASURE_BATCH", 4)
     assert torch.allclose(predict(made.network, data.pictures, HALF, CPU), at_once, atol=1e-5)
     assert at_once.shape == (21, 2)
+
+
+def test_large_pictures_are_measured_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(classifier_task, "_MEASURE_PIXELS", 3 * 8 * 8)
+    data, made = squares(20), task()
+    asked: list[int] = []
+
+    def views(pixels: torch.Tensor) -> torch.Tensor:
+        asked.append(len(pixels))
+        return made.network(pixels)
+
+    in_memory = predict(made.network, data, HALF, CPU, views=views)
+    assert asked == [3] * 6 + [2]
+    with Hdf5Writer(tmp_path / "squares.h5", (8, 8, 3)) as writer:
+        writer.add(data.pictures, data.labels)
+    stored = Hdf5Dataset(tmp_path / "squares.h5")
+    assert torch.equal(predict(made.network, stored, HALF, CPU), in_memory)
+    assert torch.equal(predict(made.network, data.pictures, HALF, CPU), in_memory)

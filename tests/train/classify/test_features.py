@@ -85,6 +85,18 @@ def test_features_are_those_of_the_page(listing: Listing, tmp_path: Path) -> Non
     assert seconds_of(tmp_path / "features.h5") > 0
 
 
+def test_features_of_an_earlier_block_are_its_averaged_activations(listing: Listing, tmp_path: Path) -> None:
+    config = replace(SMALL, block="block4", mirrored=False)
+    found = read_features(extract(listing, tmp_path / "features.h5", config, CPU, False))
+    at_size = preprocessing_at(32)
+    pixels = [normalise(prepare(read_rgb(file), at_size)[..., 4:36, :], at_size) for file in listing.files]
+    with torch.inference_mode():
+        maps = backbone().features(torch.cat(pixels), ["block4"])["block4"]
+    assert found.values.shape == (10, 1, 40)
+    torch.testing.assert_close(found.values[:, 0].float(), maps.mean(dim=(2, 3)), atol=2e-3, rtol=2e-3)
+    assert mark_of(listing, config, False) != mark_of(listing, replace(config, block="head"), False)
+
+
 def test_bf16_features_are_near(listing: Listing) -> None:
     pooled, at_size = pooled_by(backbone(), CPU), preprocessing_at(64)
     exact, rough = (

@@ -12,16 +12,19 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cvdemo.classify.classifier import load_classifier, prepare
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
+from tests.helpers.untrained_weights import make_weights
 from train import __main__ as command_line
 from train.classify import ensemble, transfer_data
 from train.classify.features import backbone
 from train.classify.finetune import FineTuneConfig, FineTuneTask, random_crop
+from train.classify.svm_task import SvmTask
 from train.classify.transfer_data import noise_pictures
 from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
 from train.data import datasets as sources
 from train.data.download import OFFICIAL
-from train.data.read_pictures import Listing
+from train.data.read_pictures import Listing, read_rgb
 from train.engine.checkpoint import load
 from train.engine.loop import LoopConfig, Trainer, seeded
 from train.publishing.recipe import Context, PublishOptions, Recipe
@@ -169,6 +172,30 @@ def test_from_pictures_to_a_published_file(
     stored = load_file(tmp_path / "weights" / entry.file)
     base = backbone().state_dict()
     assert all(key.startswith("classifier.") or not torch.equal(t.float(), base[key]) for key, t in stored.items())
+
+
+@pytest.mark.slow
+def test_a_support_vector_machine_on_an_earlier_block_is_published_and_loaded(cats_dogs: Path, tmp_path: Path) -> None:
+    recipe, context = cats_dogs_features.RECIPE, Context(data=cats_dogs, device=CPU, amp=False)
+    config = cats_dogs_features.CatsDogsConfig(input_px=64, block="block4", classifier="svm", l2=(1e-3, 1.0))
+    task = recipe.build(config, context)
+    assert isinstance(task, SvmTask)
+    Trainer(task, task.config, tmp_path / "run").run()
+    weights = make_weights(tmp_path / "weights")
+    name = recipe.publish(config, tmp_path / "run", context, PublishOptions(weights_dir=weights))
+    entry = load_manifest(weights)[name]
+    assert entry.network["layer"] == "block4" and entry.metric["value"]["rank1"] == 100
+    assert "--block block4 --classifier svm" in entry.command
+    assert "support vector machine" in (weights / f"{name}.md").read_text()
+    assert [path.name for path in sorted(cats_dogs.glob("*.h5"))] == [
+        "features_cats-dogs-features_64_block4_train.h5",
+        "features_cats-dogs-features_64_block4_validation.h5",
+    ]
+    classifier = load_classifier(name, "cpu", weights)
+    pictures = recipe.test(context)
+    crops = torch.cat([prepare(read_rgb(path), classifier.preprocessing) for path in pictures.pictures])
+    assert classifier.network.classifier.in_features == 40
+    assert torch.equal(classifier.probabilities(crops).argmax(dim=1), pictures.labels)
 
 
 @pytest.mark.parametrize("recipe", [cats_dogs_features.RECIPE, cats_dogs_finetune.RECIPE], ids=lambda r: r.name)

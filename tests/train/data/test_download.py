@@ -145,8 +145,9 @@ def test_members_that_climb_out_of_the_folder_are_refused(tmp_path: Path) -> Non
 
 
 def test_the_official_files_have_sums() -> None:
-    assert set(OFFICIAL) == {"cifar10", "fashion-mnist", "tiny-imagenet"}
+    assert set(OFFICIAL) == {"cifar10", "fashion-mnist", "flowers", "imagenette", "tiny-imagenet"}
     assert OFFICIAL["cifar10"][0].md5 == "c58f30108f718f92721af3b95e74349a"
     assert len(OFFICIAL["fashion-mnist"]) == 4
+    assert [file.unpacks_to for file in OFFICIAL["flowers"]] == ["jpg", "", ""]
     for file in (file for files in OFFICIAL.values() for file in files):
         assert len(file.md5) == 32 and file.url.startswith("http")

@@ -21,6 +21,8 @@ CLASSIFIERS: dict[str, dict[str, Any]] = {
     "cifar10": {"micro_batch": 4},
     "cifar10-minigooglenet": {"micro_batch": 4},
     "tiny-imagenet": {"micro_batch": 2, "mixup_alpha": 0.2, "cutmix_alpha": 1.0, "first_px": 32},
+    "cats-dogs-alexnet": {"micro_batch": 2},
+    "imagenette": {"micro_batch": 2},
     "cats-dogs-finetune": {"warmup_steps": 2},
 }
 
@@ -34,6 +36,8 @@ CLASSIFIERS: dict[str, dict[str, Any]] = {
         ("cifar10", True),
         ("cifar10-minigooglenet", False),
         ("tiny-imagenet", True),
+        ("cats-dogs-alexnet", True),
+        ("imagenette", False),
         ("cats-dogs-finetune", False),
     ],
 )

@@ -212,7 +212,21 @@ def test_data_that_are_no_folder_are_one_sentence(name: str, message: str, tmp_p
         dcgan(tmp_path / name, tmp_path / "run")
 
 
-@pytest.mark.parametrize("recipe", ["cats-dogs-features", "tiny-imagenet", "srcnn", "cifar10"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "cats-dogs-features",
+        "cats-dogs-alexnet",
+        "tiny-imagenet",
+        "tiny-imagenet-deepergooglenet",
+        "srcnn",
+        "cifar10",
+        "cifar10-resnet",
+        "imagenette",
+        "caltech101-features",
+        "flowers-features",
+    ],
+)
 def test_a_file_in_place_of_a_data_folder_is_one_sentence(recipe: str, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(

@@ -1,0 +1,53 @@
+"""The script behind the page on features: no picture on both sides, the right layer wins, and the table says so."""
+
+import numpy as np
+import pytest
+
+from scripts.feature_blocks import FEW, LAYERS, Subject, accuracy, chosen, digits, markdown, measured, splits
+
+LABELS = np.arange(80, dtype=np.int64) % 2
+
+
+def separable(seed: int, gap: float) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(len(LABELS), 4)).astype(np.float32)
+    return noise + gap * LABELS[:, None].astype(np.float32)
+
+
+def test_so_many_of_each_class_are_chosen_in_another_order_by_seed() -> None:
+    labels = np.array([0] * 30 + [1] * 5)
+    found = chosen(labels, 10)
+    assert np.bincount(labels[found]).tolist() == [10, 5] and len(set(found.tolist())) == 15
+    assert found.tolist() != chosen(labels, 10, seed=1).tolist()
+
+
+def test_training_and_test_share_nothing_and_hold_every_class() -> None:
+    train, test = splits(np.array([0] * 500 + [1] * 30))
+    assert not set(train) & set(test) and len(train) + len(test) == 530
+    assert len(test) == 200 + 15
+
+
+@pytest.mark.parametrize("classifier", ["logistic", "svm"])
+def test_features_that_part_the_classes_are_told_from_noise(classifier: str) -> None:
+    train, test = splits(LABELS)
+    assert accuracy(separable(0, 6.0), LABELS, train, test, classifier) == 100
+    assert accuracy(separable(0, 0.0), LABELS, train, test, classifier) < 80
+
+
+def test_the_best_layer_of_each_row_is_bold() -> None:
+    subject = Subject("things", False, [], LABELS)
+    found = {layer: separable(1, 6.0 if layer == "block7" else 0.0) for layer in LAYERS}
+    rows = measured(subject, found)
+    assert [(row["size"], row["train"]) for row in rows] == [
+        ("small", 2 * FEW), ("small", 2 * FEW), ("large", 40), ("large", 40)
+    ]  # fmt: skip
+    lines = markdown(rows).splitlines()
+    assert len(lines) == 6
+    for line in lines[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[:4] == ["things", "no", cells[2], "40"]
+        assert [cell for cell in cells if cell.startswith("**")] == [cells[5 + LAYERS.index("block7")]]
+
+
+def test_the_digits_are_pictures() -> None:
+    subject = digits()
+    assert subject.classes == 10 and np.asarray(subject.pictures).shape == (1797, 8, 8, 3)

@@ -1,0 +1,73 @@
+"""Tiny ImageNet from scratch with DeeperGoogLeNet: the book's inception network for 64-px pictures of 200 classes.
+
+C. Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, with BatchNorm. The book trains it in stages and lowers
+the rate by hand. Here Muon trains the convolutions and SGD the rest, the rates fall linearly, and pictures grow from
+32 to 64 px.
+
+The defaults are the recipe for a CPU, about 5 hours of one thread with bfloat16 in hardware: a step of 500 pictures
+took 1.8 s at 32 px and 6.8 s at 64 px, beside other work. The recipe for a GPU has whole pictures, CutMix and more
+epochs; it has not been run:
+
+    python -m train tiny-imagenet-deepergooglenet --epochs 100 --first-px 0 --micro-batch 500 --warmup-fraction 0.02
+        --translate-px 8 --cutmix-alpha 1.0 --dropout 0.4 --ema-decay 0.999 --data DIR --out DIR
+
+`--data DIR` and the splits are those of the recipe `tiny-imagenet`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cvdemo.config import setting
+from train.classify.classifier_recipe import ClassifierRecipe
+from train.classify.classifier_task import ClassifierConfig
+from train.engine.optimisers import OptimizerName
+from train.engine.schedules import ScheduleName
+from train.recipes.tiny_imagenet import TINY_IMAGENET
+
+_NOTES = """
+The book's own network for Tiny ImageNet, with a schedule of today. Names one of 200 things in a picture of 64 px,
+learned from 500 small pictures of each and nothing else.
+
+On a GPU train longer and on whole pictures, which has not been run: `--epochs 100 --first-px 0 --micro-batch 500
+--warmup-fraction 0.02 --translate-px 8 --cutmix-alpha 1.0 --dropout 0.4 --ema-decay 0.999`.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeeperGoogLeNetConfig(ClassifierConfig):
+    """Hyper-parameters of the run on a CPU."""
+
+    epochs: int = 24
+    batch_size: int = 500
+    micro_batch: int = 250
+    ema_decay: float = 0.0
+    optimizer: OptimizerName = "muon"
+    lr: float = 0.12
+    lr_rest: float = 0.1
+    weight_decay: float = 5e-4
+    schedule: ScheduleName = "linear"
+    label_smoothing: float = 0.1
+    flip: bool = True
+    translate_px: int = 4
+    mixup_alpha: float = 0.2
+    first_px: int = 32
+    dropout: float = setting(0.2, help="before the classifier", minimum=0, below=1)
+
+
+def network(config: DeeperGoogLeNetConfig) -> dict[str, Any]:
+    """The manifest's `network`."""
+    return {"name": "deeper_googlenet", "num_classes": 200, "dropout": config.dropout}
+
+
+RECIPE = ClassifierRecipe(
+    name="tiny-imagenet-deepergooglenet",
+    weight="tiny_imagenet_deepergooglenet",
+    source=TINY_IMAGENET,
+    config=DeeperGoogLeNetConfig,
+    network=network,
+    notes=_NOTES,
+    goal="50 % rank-1 on the official validation pictures on two cores, 56 % on a GPU",
+    dry_run={"batch_size": 4, "micro_batch": 4},
+)
