@@ -19,6 +19,7 @@ from train.engine.writing import sentence
 from train.publishing import refresh
 from train.publishing.recipe import Recipe
 from train.recipes import RECIPES
+from train.tools import summary
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": commands.evaluate,
@@ -29,7 +30,11 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "refresh": commands.refresh,
 }
 _FOR_PEOPLE = (OSError, FloatingPointError, ValueError, DemoError)
-_OWN_OPTIONS = {"import-backbone": import_backbone.main, "show-augment": show_augment.main}
+_OWN_OPTIONS = {
+    "import-backbone": import_backbone.main,
+    "show-augment": show_augment.main,
+    "summary": summary.main,
+}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -71,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tools(subparsers)
     subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
+    subparsers.add_parser("summary", help="layers of a weight's or recipe's network: shapes, cost, receptive field")
     return parser
 
 
