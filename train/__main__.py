@@ -19,7 +19,7 @@ from train.engine.writing import sentence
 from train.publishing import refresh
 from train.publishing.recipe import Recipe
 from train.recipes import RECIPES
-from train.tools import summary
+from train.tools import search, summary
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": commands.evaluate,
@@ -34,6 +34,7 @@ _OWN_OPTIONS = {
     "import-backbone": import_backbone.main,
     "show-augment": show_augment.main,
     "summary": summary.main,
+    "search": search.main,
 }
 
 
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
     subparsers.add_parser("summary", help="layers of a weight's or recipe's network: shapes, cost, receptive field")
+    subparsers.add_parser("search", help="random search over a recipe's settings, with successive halving")
     return parser
 
 

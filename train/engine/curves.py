@@ -25,12 +25,15 @@ _LEGEND_ROW = 18  # px
 _LOG_FROM = 8.0  # a positive quantity gets a logarithmic axis when its largest value is this many times its smallest
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-Style = Literal["line", "noisy", "dots", "pale"]
+Style = Literal["line", "noisy", "dots", "pale", "points"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Points in drawing order; "noisy" draws them pale under their moving average, "dots" marks each."""
+    """Points in drawing order; "noisy" draws them pale under their moving average, "dots" marks each.
+
+    "points" marks each and joins none, so that their order does not matter.
+    """
 
     name: str
     x: Sequence[float]
@@ -173,11 +176,12 @@ def _draw_curve(pen: ImageDraw.ImageDraw, curve: Curve, points: list[tuple[float
     if curve.style == "noisy" and len(points) > 8:
         pen.line(points, _pale(colour), _OVER, joint="curve")
         points = _moving_average(points)
-    if len(points) > 1:
+    if len(points) > 1 and curve.style != "points":
         pale = curve.style == "pale"
         pen.line(points, _pale(colour) if pale else colour, (1 if pale else 2) * _OVER, joint="curve")
-    radius = (3.2 if curve.style == "dots" else 2.0) * _OVER
-    for x, y in points if curve.style == "dots" and len(points) <= 60 else points[-1:]:
+    radius = (3.2 if curve.style in ("dots", "points") else 2.0) * _OVER
+    marked = curve.style == "points" or (curve.style == "dots" and len(points) <= 60)
+    for x, y in points if marked else points[-1:]:
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), colour)
 
 
@@ -195,7 +199,7 @@ def _legend(pen: ImageDraw.ImageDraw, curves: Sequence[Curve]) -> list[list[tupl
     rows: list[list[tuple[float, str, str]]] = [[]]
     x = 0.0
     for index, curve in enumerate(curves):
-        text = f"{curve.name}  {curve.y[-1]:.4g}" if curve.y else curve.name
+        text = f"{curve.name}  {curve.y[-1]:.4g}" if curve.y and curve.style != "points" else curve.name
         width = 42 * _OVER + pen.textlength(text, _font(12))
         if rows[-1] and x + width > (WIDTH - LEFT) * _OVER:
             rows.append([])
