@@ -8,9 +8,11 @@ from typing import Any
 from cvdemo.classify.run import (
     ClassifyRequest,
     ExplainRequest,
+    FeatureMapsRequest,
     FoolRequest,
     run_classify,
     run_explain,
+    run_feature_maps,
     run_fool,
 )
 from cvdemo.demo import Request, Run, Step
@@ -35,6 +37,7 @@ RUNS: Mapping[type[Request], Run] = {
     ClassifyRequest: run_classify,
     ExplainRequest: run_explain,
     FoolRequest: run_fool,
+    FeatureMapsRequest: run_feature_maps,
     SampleRequest: run_sample,
     PicksRequest: run_picks,
     InterpolateRequest: run_interpolate,
