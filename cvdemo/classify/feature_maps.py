@@ -165,10 +165,10 @@ def _shown(
     return FeatureMaps(to_image(crop), title, len(maps), tuple(found), class_index)
 
 
-def contact_sheet(tiles: Sequence[tuple[ImageArray, str]]) -> ImageArray:
-    """Pictures of one size side by side, four in a row, each with a line of words below it."""
+def contact_sheet(tiles: Sequence[tuple[ImageArray, str]], columns: int = COLUMNS) -> ImageArray:
+    """Pictures of one size side by side, `columns` in a row, each with a line of words below it."""
     height, width = tiles[0][0].shape[:2]
-    columns = min(COLUMNS, len(tiles))
+    columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     step = width + GAP_PX, height + CAPTION_PX + GAP_PX
     sheet = Image.new("RGB", (columns * step[0] + GAP_PX, rows * step[1] + GAP_PX), _PAPER)

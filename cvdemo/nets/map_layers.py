@@ -7,6 +7,7 @@ own is taken with it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -71,10 +72,16 @@ class _Reached(Exception):
 def activations(network: nn.Module, name: str, pixels: Tensor) -> Tensor:
     """The output (B, C, h, w) of module `name` for normalised pixels; gradients flow through it.
 
-    The network, which others may be using, gets no hook: a copy of its modules that shares all tensors does.
-
     Raises:
         ValueError: the network does not call that module.
+    """
+    return watch(network, name)(pixels)
+
+
+def watch(network: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
+    """`activations` of one module as a function of pixels, to be called many times, by one thread at a time.
+
+    The network, which others may be using, gets no hook: a copy of its modules that shares all tensors does.
     """
     twin = sharing_tensors(network)
     found: list[Tensor] = []
@@ -83,12 +90,15 @@ def activations(network: nn.Module, name: str, pixels: Tensor) -> Tensor:
         found.append(output)
         raise _Reached
 
+    def output_of(pixels: Tensor) -> Tensor:
+        with suppress(_Reached):
+            twin(pixels)
+        if not found:
+            raise ValueError(f"{type(network).__name__} does not call its module {name!r}")
+        return found.pop()
+
     twin.get_submodule(name).register_forward_hook(keep)
-    with suppress(_Reached):
-        twin(pixels)
-    if not found:
-        raise ValueError(f"{type(network).__name__} does not call its module {name!r}")
-    return found[0]
+    return output_of
 
 
 def sharing_tensors(network: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ from cvdemo.nets.efficientnet_lite import LAYER_NAMES, EfficientNetLite
 from cvdemo.nets.googlenet import MiniGoogLeNet
 from cvdemo.nets.layer_table import layer_table
 from cvdemo.nets.lenet import LeNet5
-from cvdemo.nets.map_layers import MapLayer, activations, map_layers, sharing_tensors
+from cvdemo.nets.map_layers import MapLayer, activations, map_layers, sharing_tensors, watch
 from cvdemo.nets.preact_resnet import PreActResNet
 
 
@@ -89,3 +89,10 @@ def test_a_module_that_is_not_called_is_told() -> None:
     network.add_module("spare", nn.Conv2d(1, 1, 1))
     with pytest.raises(ValueError, match="LeNet5 does not call its module 'spare'"):
         activations(network.eval(), "spare", torch.rand(1, 1, 28, 28))
+
+
+def test_a_watched_layer_may_be_asked_again() -> None:
+    network, pixels = MiniGoogLeNet().eval(), torch.rand(2, 1, 3, 32, 32)
+    outputs = watch(network, "features.1")
+    assert not torch.equal(outputs(pixels[0]), outputs(pixels[1]))
+    assert torch.equal(outputs(pixels[0]), activations(network, "features.1", pixels[0]))
