@@ -142,7 +142,7 @@ def _font(size_px: int) -> Font:
 
 def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
     curves = [_finite(curve) for curve in panel.curves]
-    x_axis = axis_of([x for curve in curves for x in curve.x], panel.log_x, 0.0)
+    x_axis = axis_of([*(x for curve in curves for x in curve.x), *panel.marks], panel.log_x, 0.0)
     y_axis = axis_of([y for curve in curves for y in curve.y], panel.log_y, 0.06)
     legend = _legend(pen, curves)
     x0, x1, y0 = left + LEFT, left + WIDTH - RIGHT, top + HEIGHT - BOTTOM
@@ -167,8 +167,9 @@ def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> 
         _draw_curve(
             pen, curve, [point(x, y) for x, y in zip(curve.x, curve.y, strict=True)], COLOURS[index % len(COLOURS)]
         )
-    for position, text in panel.marks.items():
-        _draw_mark(pen, point(position, y_axis.low)[0], y1, y0, text, right_half=x_axis.place(position) > 0.5)
+    for row, (position, text) in enumerate(panel.marks.items()):
+        right_half = x_axis.place(position) > 0.5
+        _draw_mark(pen, point(position, y_axis.low)[0], y1, y0, text, right_half=right_half, row=row)
     _draw_legend(pen, legend, x0, top + 40)
 
 
@@ -185,13 +186,21 @@ def _draw_curve(pen: ImageDraw.ImageDraw, curve: Curve, points: list[tuple[float
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), colour)
 
 
-def _draw_mark(pen: ImageDraw.ImageDraw, x: float, top: float, bottom: float, text: str, *, right_half: bool) -> None:
-    """A dashed vertical line; its text stands above the chart, towards the side where there is room."""
+def _draw_mark(
+    pen: ImageDraw.ImageDraw, x: float, top: float, bottom: float, text: str, *, right_half: bool, row: int = 0
+) -> None:
+    """A dashed vertical line; its text stands above the chart, towards the side where there is room.
+
+    That of a second mark, in row 1, stands below the first one's, beside its line.
+    """
     y = top * _OVER
     while y < bottom * _OVER:
         pen.line([(x, y), (x, min(y + 4 * _OVER, bottom * _OVER))], INK, _OVER)
         y += 8 * _OVER
-    pen.text((x, (top - 3) * _OVER), text, INK, _font(12), anchor="rb" if right_half else "lb")
+    beside = 4 * _OVER * (row > 0) * (-1 if right_half else 1)
+    height = (top - 3 + 15 * row) * _OVER
+    anchor = "rb" if right_half else "lb"
+    pen.text((x + beside, height), text, INK, _font(12), anchor=anchor, stroke_width=2 * _OVER, stroke_fill="white")
 
 
 def _legend(pen: ImageDraw.ImageDraw, curves: Sequence[Curve]) -> list[list[tuple[float, str, str]]]:
