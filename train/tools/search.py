@@ -91,7 +91,7 @@ def main(argv: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m train search", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m train search", description=__doc__, allow_abbrev=False)
     parser.add_argument("recipe", choices=RECIPES, metavar="RECIPE", help="takes the recipe's own options too")
     parser.add_argument("--data", type=Path, required=True, help="folder or HDF5 file to train on")
     parser.add_argument("--out", type=Path, required=True, help="folder of the search; the same one goes on")

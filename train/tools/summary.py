@@ -59,7 +59,7 @@ def main(argv: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m train summary", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m train summary", description=__doc__, allow_abbrev=False)
     parser.add_argument("name", nargs="?", default="", help="weight of the manifest, or recipe with its own options")
     parser.add_argument("--recipe", action="store_true", help="the recipe, where a weight has the same name")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
