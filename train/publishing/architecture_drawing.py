@@ -1,6 +1,7 @@
 """The picture of a network's architecture, as SVG: a column of blocks, with the shapes of what passes between them.
 
-Norms and activations stand in the block of the layer before them, equal blocks in a row are drawn once.
+Norms and activations stand in the block of the layer before them, equal blocks in a row are drawn once. Where a block
+does not read the one above it, all of them are numbered, and it says which it reads.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from cvdemo.nets.layer_table import Layer, LayerTable
+from cvdemo.nets.layer_table import INPUT, Layer, LayerTable
 
 COMPANIONS = {
     *("BatchNorm", "GroupNorm", "LayerNorm", "ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU"),
@@ -40,6 +41,7 @@ class Block:
         field: height and width (px) of the receptive field of its output; None: the whole input.
         colours: fill and border.
         repeats: how many equal ones follow one another.
+        reads: numbers, from 1, of the boxes that it reads, 0 for the input; empty: the one above it.
     """
 
     title: str
@@ -49,6 +51,7 @@ class Block:
     field: tuple[int, int] | None
     colours: tuple[str, str]
     repeats: int = 1
+    reads: tuple[int, ...] = ()
 
     @property
     def words(self) -> list[str]:
@@ -56,7 +59,8 @@ class Block:
         see = "sees the whole input" if self.field is None else f"receptive field {px_words(self.field)}"
         each = " each" if self.repeats > 1 and self.parameters else ""
         count = f"{self.parameters:,} parameters{each} · " if self.parameters else ""
-        return [*self.lines, count + see]
+        source = f" · reads {', '.join(f'box {n}' if n else 'the input' for n in self.reads)}" if self.reads else ""
+        return [*self.lines, count + see + source]
 
     @property
     def height_px(self) -> int:
@@ -68,8 +72,12 @@ def draw_architecture(table: LayerTable, title: str, subtitle: str) -> str:
     parts, y = list[str](), TOP_PX
     parts.append(_text(WIDTH / 2, y, f"input {shape_words(table.input_shape)}", anchor="middle", colour=_FAINT))
     y += 8
-    for block in blocks_of(table):
+    blocks = blocks_of(table)
+    numbered = any(block.reads for block in blocks)
+    for number, block in enumerate(blocks, start=1):
         y = _arrow(parts, y)
+        if numbered:
+            parts.append(_text(BOX_LEFT - 10, y + 20, str(number), anchor="end", colour=_FAINT))
         y = _box(parts, block, y)
         parts.append(_text(WIDTH / 2 + 12, y + 21, shape_words(block.shape), colour=_FAINT))
     y = _arrow(parts, y)
@@ -88,12 +96,18 @@ def draw_architecture(table: LayerTable, title: str, subtitle: str) -> str:
 def blocks_of(table: LayerTable) -> list[Block]:
     """The boxes from top to bottom, equal neighbours as one."""
     found: list[Block] = []
+    box_of = {INPUT: 0}  # of each layer
     for group in _groups(table.layers):
-        block = _block(group, table)
-        if found and replace(found[-1], repeats=1, field=None) == replace(block, field=None):
-            found[-1] = replace(block, repeats=found[-1].repeats + 1)
+        numbers = [table.layers.index(layer) for layer in group]
+        read = {source for layer in group for source in layer.reads} - set(numbers)
+        sources = tuple(sorted({box_of[source] for source in read}))
+        follows = sources == (len(found),)
+        block = replace(_block(group, table), reads=() if follows else sources)
+        if found and follows and replace(found[-1], repeats=1, field=None, reads=()) == replace(block, field=None):
+            found[-1] = replace(block, repeats=found[-1].repeats + 1, reads=found[-1].reads)
         else:
             found.append(block)
+        box_of |= dict.fromkeys(numbers, len(found))
     return found
 
 

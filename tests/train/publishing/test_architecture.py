@@ -84,6 +84,17 @@ def test_equal_blocks_are_drawn_once() -> None:
     assert "× 3" in words_of(draw_architecture(table_of(entry), "lite", ""))
 
 
+def test_a_box_says_what_it_reads_where_that_is_not_the_one_above() -> None:
+    blocks = blocks_of(table_of(load_manifest()["face_detector"]))
+    laterals = [block for block in blocks if block.title == "1×1 convolution" and not block.lines][:3]
+    assert [len(block.reads) for block in laterals] == [0, 1, 1]
+    for block in laterals[1:]:
+        assert blocks[block.reads[0] - 1].title == "InvertedResidual"
+    total = next(block for block in blocks if block.title == "Sum")
+    assert len(total.reads) == 2 and total.words[-1].endswith(f"reads box {total.reads[0]}, box {total.reads[1]}")
+    assert not any(block.reads for block in blocks_of(table_of(load_manifest()["efficientnet_lite0"])))
+
+
 def test_the_drawing_has_shapes_between_its_boxes(lenet: LayerTable) -> None:
     words = words_of(draw_architecture(lenet, "a <title>", "sub"))
     assert words[:3] == ["a <title>", "sub", "input 1 × 28 × 28"] and words[-1] == "output"
