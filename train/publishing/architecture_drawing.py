@@ -96,18 +96,19 @@ def draw_architecture(table: LayerTable, title: str, subtitle: str) -> str:
 def blocks_of(table: LayerTable) -> list[Block]:
     """The boxes from top to bottom, equal neighbours as one."""
     found: list[Block] = []
-    box_of = {INPUT: 0}  # of each layer
+    box_of, first = {INPUT: 0}, 0  # the box of each layer; the number of the group's first
     for group in _groups(table.layers):
-        numbers = [table.layers.index(layer) for layer in group]
+        numbers = range(first, first + len(group))
         read = {source for layer in group for source in layer.reads} - set(numbers)
         sources = tuple(sorted({box_of[source] for source in read}))
         follows = sources == (len(found),)
-        block = replace(_block(group, table), reads=() if follows else sources)
+        block = replace(_block(group, first, table), reads=() if follows else sources)
         if found and follows and replace(found[-1], repeats=1, field=None, reads=()) == replace(block, field=None):
             found[-1] = replace(block, repeats=found[-1].repeats + 1, reads=found[-1].reads)
         else:
             found.append(block)
         box_of |= dict.fromkeys(numbers, len(found))
+        first += len(group)
     return found
 
 
@@ -124,7 +125,7 @@ def _groups(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
         yield group
 
 
-def _block(group: Sequence[Layer], table: LayerTable) -> Block:
+def _block(group: Sequence[Layer], number: int, table: LayerTable) -> Block:
     main = [layer for layer in group if layer.kind not in COMPANIONS]
     last = group[-1]
     if len(main) <= 1:
@@ -135,7 +136,7 @@ def _block(group: Sequence[Layer], table: LayerTable) -> Block:
         colours = next((pair for word, pair in _COLOURS.items() if word in first.kind), _OTHER)
     else:
         title = table.block_kinds[group[0].block].lstrip("_")
-        lines = textwrap.wrap(_chains(main, table.layers.index(group[0])), _CHARACTERS)
+        lines = textwrap.wrap(_chains(main, number), _CHARACTERS)
         colours = _COLOURS["block"]
     count = sum(layer.parameters for layer in group)
     return Block(title, tuple(lines), last.shape, count, last.field.size_hw, colours)
