@@ -112,10 +112,8 @@ def convolution(field: Field, given: Arguments, output: Tensor) -> Field:
     weight = given["weight"]
     if weight.ndim != 4:
         raise ValueError(f"only convolutions over two axes have a receptive field here, got {tuple(weight.shape)}")
-    kernel, stride, padding, dilation = (
-        pair(tuple(weight.shape[2:])),
-        *(pair(given[name]) for name in ("stride", "padding", "dilation")),
-    )
+    kernel, stride = pair(tuple(weight.shape[2:])), pair(given["stride"])
+    padding, dilation = pair(given["padding"]), pair(given["dilation"])
     if given["transposed"]:
         return field.mapped(lambda i, span: span.finer(stride[i], (kernel[i] - 1) * dilation[i] // stride[i]))
     return field.mapped(lambda i, span: span.through(kernel[i], stride[i], padding[i], dilation[i]))

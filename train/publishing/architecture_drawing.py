@@ -144,14 +144,14 @@ def _block(group: Sequence[Layer], number: int, table: LayerTable) -> Block:
 
 def _chains(main: Sequence[Layer], first: int) -> str:
     """The layers of a block, branch by branch: "1×1 (64) | 1×1 (96) · 3×3 (128)"; a sum ends in "+ shortcut"."""
-    words, before = "", None
+    words, before = "", False
     for layer in main:
         if layer.kind in ("sum", "concatenation"):
             words += " + shortcut" if layer.kind == "sum" else ""
         else:
-            begins = max(layer.reads) < first and before is not None
-            words += (" | " if begins else " · " if before is not None else "") + _short(layer)
-        before = layer
+            begins = max(layer.reads) < first  # a branch of its own
+            words += (" | " if begins else " · ") * before + _short(layer)
+        before = True
     return words
 
 

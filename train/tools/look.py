@@ -139,7 +139,7 @@ def show_finds(look: Look, layer: MapLayer, channels: Sequence[int], files: Sequ
 
 
 def _sheet(look: Look, layer: MapLayer, finds: Sequence[Find], files: Sequence[Path]) -> ImageArray:
-    tiles = []
+    tiles = list[tuple[ImageArray, str]]()
     for find in finds:
         file = files[find.number]
         tiles += find_tiles(find, file, read_image(file), look.classifier, layer)
