@@ -108,7 +108,7 @@ def _card_files(name: str, entry: WeightEntry, notes: str) -> dict[str, bytes]:
     card = model_card(name, entry, notes)
     try:
         table = table_of(entry)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # torch's own where the input does not fit the network
         warnings.warn(f"the card of {name} shows no architecture: {error}", stacklevel=3)
         return {f"{name}.md": card.encode()}
     return {f"{name}.md": with_architecture(card, name, table).encode(), svg_file(name): svg_of(name, table)}
