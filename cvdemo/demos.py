@@ -8,9 +8,11 @@ from typing import Any
 from cvdemo.classify.run import (
     ClassifyRequest,
     ExplainRequest,
+    FeatureMapsRequest,
     FoolRequest,
     run_classify,
     run_explain,
+    run_feature_maps,
     run_fool,
 )
 from cvdemo.classify.teach import ClassifyTaughtRequest, TeachRequest, run_classify_taught, run_teach
@@ -45,6 +47,7 @@ RUNS: Mapping[type[Request], Run] = {
     FoolRequest: run_fool,
     TeachRequest: run_teach,
     ClassifyTaughtRequest: run_classify_taught,
+    FeatureMapsRequest: run_feature_maps,
     SampleRequest: run_sample,
     PicksRequest: run_picks,
     InterpolateRequest: run_interpolate,

@@ -16,6 +16,7 @@ from cvdemo import limits
 from cvdemo.classify.adversarial import FoolConfig
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.explain import ExplainConfig
+from cvdemo.classify.feature_maps import FeatureMapsConfig
 from cvdemo.cli.parser import make_parser
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.detect.selection import DetectConfig
@@ -32,6 +33,7 @@ CONFIGS: dict[str, type[Config]] = {
     "Classify": ClassifyConfig,
     "Explain": ExplainConfig,
     "Fool": FoolConfig,
+    "Feature maps": FeatureMapsConfig,
     "Detect": DetectConfig,
     "Dream": DreamConfig,
     "Style": StyleConfig,
@@ -43,6 +45,7 @@ SETTINGS_OF_ENDPOINT = {  # whose settings an endpoint takes under their own nam
     "/classify": ClassifyConfig,
     "/explain": ExplainConfig,
     "/fool": FoolConfig,
+    "/feature_maps": FeatureMapsConfig,
     "/detect": DetectConfig,
     "/dream": DreamConfig,
     "/stylize": StyleConfig,

@@ -1,6 +1,6 @@
 """Who may import whom, by package: app -> ui, cli -> backends -> demos -> nets -> ops -> core; train -> cvdemo.
 
-Inside train: recipes -> classify, sample, upscale -> publishing -> data -> engine.
+Inside train: tools -> recipes -> classify, sample, upscale -> publishing -> data -> engine.
 """
 
 import ast
@@ -30,6 +30,7 @@ TRAIN_LAYERS = (  # likewise; the command line stands above them all
     {"train.publishing"},
     {f"train.{demo}" for demo in TRAIN_DEMOS},
     {"train.recipes"},
+    {"train.tools"},
     {"train.commands", "train.__main__"},
 )
 TRAINING_LOOPS = {"train/engine/loop.py"}  # may have longer functions

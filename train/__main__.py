@@ -21,6 +21,7 @@ from train.engine.writing import sentence
 from train.publishing import refresh
 from train.publishing.recipe import Recipe
 from train.recipes import RECIPES
+from train.tools import look, search, summary
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": commands.evaluate,
@@ -37,6 +38,9 @@ _OWN_OPTIONS = {
     "import-backbone": import_backbone.main,
     "show-augment": show_augment.main,
     "show-whitening": show_whitening.main,
+    "summary": summary.main,
+    "look": look.main,
+    "search": search.main,
 }
 
 
@@ -81,6 +85,9 @@ def make_parser() -> argparse.ArgumentParser:
     subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
     subparsers.add_parser("show-whitening", help="a contact sheet of whitened pictures and their principal components")
+    subparsers.add_parser("summary", help="layers of a weight's or recipe's network: shapes, cost, receptive field")
+    subparsers.add_parser("look", help="into a classifier: filters, feature maps, what excites a channel")
+    subparsers.add_parser("search", help="random search over a recipe's settings, with successive halving")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One way to run what the Classify demo does, by its requests: the best classes, why, and what turns them."""
+"""One way to run what the Classify demo does, by its requests: the best classes, why, what turns them, what is seen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,6 +15,14 @@ from cvdemo.classify.classifier import (
     top_k,
 )
 from cvdemo.classify.explain import ExplainConfig, Explanation, GradCam, crop_of, explain_steps
+from cvdemo.classify.feature_maps import (
+    FeatureMaps,
+    FeatureMapsConfig,
+    chosen_layer,
+    deciding_channels,
+    layers_of,
+    strongest_channels,
+)
 from cvdemo.demo import Request, Step
 from cvdemo.images import ImageArray, center_crop
 from cvdemo.runtime import Deadline
@@ -63,6 +71,19 @@ class FoolRequest(Request):
 
     image: ImageArray
     config: FoolConfig = field(default_factory=FoolConfig)
+    class_index: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureMapsRequest(Request):
+    """What the layers of a network see in a picture, uint8 (H, W, 3) RGB.
+
+    Attributes:
+        class_index: as in `ExplainRequest`, where the channels that decide are asked for.
+    """
+
+    image: ImageArray
+    config: FeatureMapsConfig = field(default_factory=FeatureMapsConfig)
     class_index: int | None = None
 
 
@@ -118,6 +139,25 @@ def run_fool(request: FoolRequest) -> Iterator[Step[Fooled]]:
     classifier = load_classifier(request.config.model, request.device)
     target = _class_of(classifier, request.class_index, request.config.class_name)
     yield from fool_steps(request.image, classifier, request.config, target=target, deadline=deadline)
+
+
+def run_feature_maps(request: FeatureMapsRequest) -> Iterator[Step[FeatureMaps]]:
+    """The channels that are asked for, in one step.
+
+    Raises:
+        InputError: the network has no layer, or no class, of that name.
+        ValueError: or no class of that index.
+    """
+    config = request.config
+    classifier = load_classifier(config.model, request.device)
+    crop = crop_of(request.image, classifier)
+    if config.show == "answer":
+        index = _class_of(classifier, request.class_index, config.class_name)
+        found = deciding_channels(crop, classifier, index, config.channels)
+    else:
+        layer = chosen_layer(config.layer, layers_of(config.model))
+        found = strongest_channels(crop, classifier, layer, config.channels)
+    yield Step(done=1, total=1, result=found)
 
 
 def _class_of(classifier: Classifier, class_index: int | None, class_name: str) -> int | None:

@@ -18,6 +18,7 @@ from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ui.explain import ANSWER_FIELDS, WITHOUT_ANSWER, build_fool, build_heat_map, values_for
+from cvdemo.ui.explain_layers import build_layers
 from cvdemo.ui.teach.lesson import build_teach
 from cvdemo.ui.wiring.controls import (
     Tab,
@@ -108,7 +109,8 @@ def build_naming(run: Run) -> dict[str, Component]:
             status = gr.Markdown(elem_id="classify-status", elem_classes="status")
             parts, heat_map = build_heat_map(run, image, model)
     fooled, fool = build_fool(run, image, model)
-    parts |= fooled
+    seen, layers = build_layers(run, image, model, parts["explained"])
+    parts |= fooled | seen
     settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop, "method": parts["method"]}
     share_button("classify", settings)
     method_note(NOTE)
@@ -119,7 +121,7 @@ def build_naming(run: Run) -> dict[str, Component]:
         outputs=[label, status, *(parts[name] for name in ANSWER_FIELDS)],
         empty={parts[name]: value for name, value in WITHOUT_ANSWER.items()},
         status=status,
-        children=[heat_map, fool],
+        children=[heat_map, fool, layers],
     )
     wire(part, given(run, classify_on_page), run=[start.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
     endpoint("classify", given(run, classify_endpoint), [image, model, ten_crop], [label])

@@ -17,11 +17,12 @@ from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.images import ImageArray
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ops.heatmap import repeat_pixels
+from cvdemo.ui.explain_layers import LAYER_FIELDS
 from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took, warn_if_incomplete
 from cvdemo.ui.wiring.parts import Part, wire
 
 # What a new answer fills, in the order of `values_for`.
-ANSWER_FIELDS = ("overlay", "explained", "target", "report", "before", "changed", "difference")
+ANSWER_FIELDS = ("overlay", "explained", "target", "report", "before", "changed", "difference", *LAYER_FIELDS)
 _STOPPED = f"the limit of {EXPLAIN_S:g} s stopped the search for a smaller change"
 NEAREST = -1  # in the choice of classes to turn the answer into
 WITHOUT_ANSWER: dict[str, Any] = {  # what the choices of classes show while there is no answer
@@ -35,13 +36,14 @@ FOOL_NOTE = (
 
 
 def values_for(prediction: ExplainedPrediction) -> tuple[Any, ...]:
-    """What a new answer shows: its best class explained, its classes to choose from, and nothing fooled yet."""
+    """What a new answer shows: its best class explained, its classes to choose from, nothing fooled or looked into."""
     classes = list(zip(prediction.labels, prediction.classes, strict=True))
     return (
         prediction.explanation.picture(),
         gr.Radio(choices=classes, value=prediction.classes[0], visible=True),
         gr.Radio(choices=[("the nearest", NEAREST), *classes[1:]], value=NEAREST),
         *("", None, None, None),
+        *(None, ""),
     )
 
 

@@ -53,7 +53,7 @@ def test_the_page_asks_once_for_the_answer_and_why() -> None:
     assert overlay.shape == (320, 320, 3)
     assert explained.choices == [("lion", 291), ("cheetah", 293), ("dog", 235)] and explained.value == 291
     assert target.choices == [("the nearest", -1), ("cheetah", 293), ("dog", 235)]
-    assert rest == ["", None, None, None]
+    assert rest == ["", None, None, None, None, ""]
     assert len(explain.ANSWER_FIELDS) == 3 + len(rest)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from cvdemo.images import read_image
 from cvdemo.ui.wiring.controls import example_picture
@@ -102,6 +102,65 @@ def test_fooling_fits_a_phone(trial_phone: Page, trial: str) -> None:
     classify(trial_phone, trial, "clothes")
     fool(trial_phone)
     assert trial_phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def look(page: Page) -> Locator:
+    """Opens the part and asks for the channels; the picture that comes."""
+    page.locator("#layers button").first.click()
+    page.locator("#layers-run").click()
+    expect(page.locator("#layers-report")).to_contain_text("Done in")
+    sheet = page.locator("#layers-sheet img")
+    expect(sheet).to_be_visible()
+    return sheet
+
+
+def test_the_layers_are_those_of_the_chosen_network(trial_page: Page, trial: str) -> None:
+    classify(trial_page, trial, "cifar10_mini")
+    look(trial_page)
+    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest of features 5: 160 channels")
+    layer = trial_page.locator("#layers-layer input")
+    expect(layer).to_have_value(re.compile("^features 5"))
+    layer.click()
+    options = trial_page.locator("#layers-layer [role=option]")
+    expect(options).to_have_count(11)
+    options.nth(1).click()
+    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest of features 1: 64 channels")
+
+
+def test_the_channels_that_decide_follow_the_class_that_is_explained(trial_page: Page, trial: str) -> None:
+    classify(trial_page, trial, "cifar10")
+    answer = str(trial_page.locator("#classify-result h2").text_content())
+    trial_page.locator("#layers button").first.click()
+    trial_page.locator("#layers-show label").nth(1).click()
+    expect(trial_page.locator("#layers-layer")).to_be_hidden()
+    trial_page.locator("#layers-run").click()
+    expect(trial_page.locator("#layers-report")).to_contain_text(f"What decides for {answer}")
+    other = trial_page.locator("#classify-explain label").nth(1)
+    name = str(other.text_content()).strip()
+    other.click()
+    expect(trial_page.locator("#layers-report")).to_contain_text(f"What decides for {name}")
+
+
+def test_a_new_answer_clears_the_channels(trial_page: Page, trial: str) -> None:
+    classify(trial_page, trial, "cifar10")
+    look(trial_page)
+    trial_page.click("#classify-run")
+    expect(trial_page.locator("#layers-sheet img")).to_have_count(0)
+    expect(trial_page.locator("#layers-report")).not_to_contain_text("Done in")
+
+
+def test_the_channels_fit_a_phone(trial_phone: Page, trial: str) -> None:
+    classify(trial_phone, trial, "clothes")
+    look(trial_phone)
+    assert trial_phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("show", ["layer", "answer"])
+def test_the_endpoint_gives_a_sheet_of_channels(trial_client: Client, show: str) -> None:
+    picture, call = handle_file(example_picture("lion")), {"model": "cifar10", "show": show, "channels": 7}
+    sheet, numbers = trial_client.predict(image=picture, api_name="/feature_maps", **call)
+    assert read_image(sheet).shape == (2 * (160 + 30) + 8, 4 * 168 + 8, 3)
+    assert len(numbers["channels"]) == 7 and (numbers["class"] in THINGS) == (show == "answer")
 
 
 @pytest.mark.parametrize("model", ["cifar10", "clothes"])

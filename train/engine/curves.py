@@ -25,12 +25,15 @@ _LEGEND_ROW = 18  # px
 _LOG_FROM = 8.0  # a positive quantity gets a logarithmic axis when its largest value is this many times its smallest
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-Style = Literal["line", "noisy", "dots", "pale"]
+Style = Literal["line", "noisy", "dots", "pale", "points"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Points in drawing order; "noisy" draws them pale under their moving average, "dots" marks each."""
+    """Points in drawing order; "noisy" draws them pale under their moving average, "dots" marks each.
+
+    "points" marks each and joins none, so that their order does not matter.
+    """
 
     name: str
     x: Sequence[float]
@@ -139,7 +142,7 @@ def _font(size_px: int) -> Font:
 
 def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
     curves = [_finite(curve) for curve in panel.curves]
-    x_axis = axis_of([x for curve in curves for x in curve.x], panel.log_x, 0.0)
+    x_axis = axis_of([*(x for curve in curves for x in curve.x), *panel.marks], panel.log_x, 0.0)
     y_axis = axis_of([y for curve in curves for y in curve.y], panel.log_y, 0.06)
     legend = _legend(pen, curves)
     x0, x1, y0 = left + LEFT, left + WIDTH - RIGHT, top + HEIGHT - BOTTOM
@@ -164,8 +167,9 @@ def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> 
         _draw_curve(
             pen, curve, [point(x, y) for x, y in zip(curve.x, curve.y, strict=True)], COLOURS[index % len(COLOURS)]
         )
-    for position, text in panel.marks.items():
-        _draw_mark(pen, point(position, y_axis.low)[0], y1, y0, text, right_half=x_axis.place(position) > 0.5)
+    for row, (position, text) in enumerate(panel.marks.items()):
+        right_half = x_axis.place(position) > 0.5
+        _draw_mark(pen, point(position, y_axis.low)[0], y1, y0, text, right_half=right_half, row=row)
     _draw_legend(pen, legend, x0, top + 40)
 
 
@@ -173,21 +177,30 @@ def _draw_curve(pen: ImageDraw.ImageDraw, curve: Curve, points: list[tuple[float
     if curve.style == "noisy" and len(points) > 8:
         pen.line(points, _pale(colour), _OVER, joint="curve")
         points = _moving_average(points)
-    if len(points) > 1:
+    if len(points) > 1 and curve.style != "points":
         pale = curve.style == "pale"
         pen.line(points, _pale(colour) if pale else colour, (1 if pale else 2) * _OVER, joint="curve")
-    radius = (3.2 if curve.style == "dots" else 2.0) * _OVER
-    for x, y in points if curve.style == "dots" and len(points) <= 60 else points[-1:]:
+    radius = (3.2 if curve.style in ("dots", "points") else 2.0) * _OVER
+    marked = curve.style == "points" or (curve.style == "dots" and len(points) <= 60)
+    for x, y in points if marked else points[-1:]:
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), colour)
 
 
-def _draw_mark(pen: ImageDraw.ImageDraw, x: float, top: float, bottom: float, text: str, *, right_half: bool) -> None:
-    """A dashed vertical line; its text stands above the chart, towards the side where there is room."""
+def _draw_mark(
+    pen: ImageDraw.ImageDraw, x: float, top: float, bottom: float, text: str, *, right_half: bool, row: int = 0
+) -> None:
+    """A dashed vertical line; its text stands above the chart, towards the side where there is room.
+
+    That of a second mark, in row 1, stands below the first one's, beside its line.
+    """
     y = top * _OVER
     while y < bottom * _OVER:
         pen.line([(x, y), (x, min(y + 4 * _OVER, bottom * _OVER))], INK, _OVER)
         y += 8 * _OVER
-    pen.text((x, (top - 3) * _OVER), text, INK, _font(12), anchor="rb" if right_half else "lb")
+    beside = 4 * _OVER * (row > 0) * (-1 if right_half else 1)
+    height = (top - 3 + 15 * row) * _OVER
+    anchor = "rb" if right_half else "lb"
+    pen.text((x + beside, height), text, INK, _font(12), anchor=anchor, stroke_width=2 * _OVER, stroke_fill="white")
 
 
 def _legend(pen: ImageDraw.ImageDraw, curves: Sequence[Curve]) -> list[list[tuple[float, str, str]]]:
@@ -195,7 +208,7 @@ def _legend(pen: ImageDraw.ImageDraw, curves: Sequence[Curve]) -> list[list[tupl
     rows: list[list[tuple[float, str, str]]] = [[]]
     x = 0.0
     for index, curve in enumerate(curves):
-        text = f"{curve.name}  {curve.y[-1]:.4g}" if curve.y else curve.name
+        text = f"{curve.name}  {curve.y[-1]:.4g}" if curve.y and curve.style != "points" else curve.name
         width = 42 * _OVER + pen.textlength(text, _font(12))
         if rows[-1] and x + width > (WIDTH - LEFT) * _OVER:
             rows.append([])

@@ -193,7 +193,10 @@ class Trainer:
         config, finished = self.config, self.step == self.config.steps
         evaluation_due = _is_due(self.step, config.evaluate_every, finished)
         if evaluation_due or _is_due(self.step, config.log_every, finished):
-            values = _finite(distributed.average_values(logs), self.step)
+            values = distributed.average_values(logs)
+            if self.monitor is not None and not all(map(math.isfinite, values.values())):
+                self.monitor.diverged(self.step, self.seconds)
+            values = _finite(values, self.step)
             if self.monitor is not None:
                 lr = next(iter(self.task.optimizers.values())).param_groups[0]["lr"]
                 self.monitor.training(self.step, self.seconds, values, lr=lr)

@@ -4,6 +4,9 @@
 all three. A line has `step`, `seconds` and either the logs of one training step, their names prefixed with `train_`, or
 the values of one evaluation. A row of `metrics.csv` is an evaluation with the mean of the training lines since the one
 before.
+
+Curves and the last words of a run say when training diverged and when the gap to validation widened
+(`train.engine.turning_points`).
 """
 
 from __future__ import annotations
@@ -21,17 +24,17 @@ from typing import Any
 
 from train.engine.curves import Curve, Panel, Style, draw
 from train.engine.progress import Progress
+from train.engine.turning_points import DIVERGED, TRAIN, WIDENS, TurningPoint, turning_points
 from train.engine.writing import named, write_whole
 
 METRICS_FILE = "metrics.jsonl"
 TABLE_FILE = "metrics.csv"
 CURVES_FILE = "curves.png"
 RUN_FILE = "run.json"
-TRAIN = "train_"  # prefix of what is seen on training batches
 
 _PATIENCE = 3  # evaluations without a better one
 _WORSE = 0.01  # fraction of the best value
-_NOT_DRAWN = {"step", "epoch", "seconds", "gap", "gap_widens"}
+_NOT_DRAWN = {"step", "epoch", "seconds", "gap", WIDENS, DIVERGED}
 
 Record = dict[str, Any]
 
@@ -71,7 +74,7 @@ class Monitor:
 
     def describe(self, about: Mapping[str, Any]) -> None:
         """Writes what the run is, its configuration and hardware, to `run.json`."""
-        about = {**about, "metric": self.metric, "higher_is_better": self.higher_is_better}
+        about = {**about, "metric": self.metric, "higher_is_better": self.higher_is_better, "gap": list(self.gap)}
         _write_whole(self.out / RUN_FILE, json.dumps(about, indent=1) + "\n")
 
     def training(self, step: int, seconds: float, values: Mapping[str, float], *, lr: float | None = None) -> None:
@@ -99,6 +102,11 @@ class Monitor:
         self.warned = widens
         self.write_summaries()
 
+    def diverged(self, step: int, seconds: float) -> None:
+        """Records that a loss was no number, says so, and marks it in the curves; the run ends here."""
+        self._append(self._stamp(step, seconds) | {DIVERGED: True})
+        self.close()
+
     def write_summaries(self) -> None:
         """Rewrites table and curves, where there is something new to show."""
         if self.summarised == len(self.records):
@@ -107,14 +115,21 @@ class Monitor:
         rows = table(self.records)
         if rows:
             _write_whole(self.out / TABLE_FILE, as_csv(rows))
-        panels = curves(self.records, self.metric, self.higher_is_better)
+        panels = curves(self.records, self.metric, self.higher_is_better, self.turning_points)
         if panels:
             draw(panels, self.out / CURVES_FILE)
         if self.board is not None:
             self.board.flush()
 
+    @property
+    def turning_points(self) -> list[TurningPoint]:
+        """When the run turned for the worse, as far as it did."""
+        return _turning_points(self.records, self.gap, self.metric, self.higher_is_better)
+
     def close(self) -> None:
-        """Ends the progress bar's line, and brings the curves up to date."""
+        """Says when the run turned for the worse, ends the progress bar's line, brings the curves up to date."""
+        for point in self.turning_points:
+            self.progress.say(point.sentence)
         self.progress.close()
         self.write_summaries()
         if self.board is not None:
@@ -133,7 +148,7 @@ class Monitor:
             raise named(error, self.out / METRICS_FILE) from error
         if self.board is not None:
             for name, value in record.items():
-                if name not in ("step", "epoch", "gap_widens"):
+                if name not in ("step", "epoch", WIDENS, DIVERGED):
                     prefix = (
                         "train/" if name.startswith(TRAIN) else "run/" if name in ("seconds", "lr") else "validation/"
                     )
@@ -147,7 +162,13 @@ class Monitor:
             return {}
         higher = self.higher_is_better if validation == self.metric else False
         widens = gap_widens([row[training] for row in rows], [row[validation] for row in rows], higher_is_better=higher)
-        return {"gap": rows[-1][validation] - rows[-1][training], "gap_widens": widens}
+        return {"gap": rows[-1][validation] - rows[-1][training], WIDENS: widens}
+
+
+def _turning_points(
+    records: Sequence[Record], gap: tuple[str, str], metric: str, higher_is_better: bool
+) -> list[TurningPoint]:
+    return turning_points(records, gap, higher_is_better=higher_is_better and gap[1] == metric)
 
 
 def gap_widens(training: Sequence[float], validation: Sequence[float], *, higher_is_better: bool = False) -> bool:
@@ -229,14 +250,20 @@ def as_csv(rows: Sequence[Record]) -> str:
 
 def curves_of(run: Path, metric: str, higher_is_better: bool) -> bytes:
     """The curves of a run's folder as a PNG."""
+    records = read_records(run / METRICS_FILE)
+    about = json.loads((run / RUN_FILE).read_text()) if (run / RUN_FILE).exists() else {}
+    training, validation = about.get("gap", ("", ""))  # those of earlier versions hold none
+    points = _turning_points(records, (training, validation), metric, higher_is_better)
     with TemporaryDirectory() as folder:
         target = Path(folder) / "curves.png"
-        draw(curves(read_records(run / METRICS_FILE), metric, higher_is_better), target)
+        draw(curves(records, metric, higher_is_better, points), target)
         return target.read_bytes()
 
 
-def curves(records: Sequence[Record], metric: str, higher_is_better: bool) -> list[Panel]:
-    """One panel for each group of quantities that share a word: losses, ranks, logits, PSNRs.
+def curves(
+    records: Sequence[Record], metric: str, higher_is_better: bool, points: Sequence[TurningPoint] = ()
+) -> list[Panel]:
+    """One panel for each group of quantities that share a word: losses, ranks, logits, PSNRs; with turning points.
 
     Losses, and a metric that should fall, get a logarithmic axis where they span a factor of eight.
     """
@@ -251,6 +278,10 @@ def curves(records: Sequence[Record], metric: str, higher_is_better: bool) -> li
         lines = [_curve(records, name) for name in members]
         falls = title == "loss" or (metric in members and not higher_is_better)
         marks = _best_mark(records, metric, higher_is_better) if metric in members else {}
+        for point in points:
+            if point.quantity in members:
+                there = marks.get(float(point.step))
+                marks[float(point.step)] = f"{there}, {point.mark}" if there else point.mark
         panels.append(Panel(title=title, curves=lines, log_y=None if falls else False, marks=marks))
     return panels
 

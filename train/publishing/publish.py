@@ -22,6 +22,7 @@ from torch import Tensor
 
 from cvdemo.weights import WEIGHTS_DIR, WeightEntry, load_ensembles
 from train.engine.writing import PARTIAL, write_whole
+from train.publishing.architecture import svg_file, svg_of, table_of, with_architecture
 
 if TYPE_CHECKING:  # typing.Unpack is Python 3.11's
     from typing_extensions import NotRequired, Unpack
@@ -70,6 +71,9 @@ def publish(
 ) -> WeightEntry:
     """Writes `<name>.safetensors`, its manifest entry, which comes back, and `<name>.md`; other entries stay.
 
+    The card shows the architecture. Of a network that cannot be drawn it does not, with a warning: the weight is
+    published all the same, for its training may have taken hours.
+
     Args:
         name: letters, digits and underscores.
         state_dict: tensors of any dtype; stored as they are.
@@ -87,7 +91,7 @@ def publish(
     data = to_safetensors({key: tensor.detach().cpu().contiguous().clone() for key, tensor in state_dict.items()})
     digest = hashlib.sha256(data).hexdigest()
     entry = WeightEntry(file=f"{name}.safetensors", sha256=digest, bytes=len(data), **fields)
-    card = {f"{name}.md": model_card(name, entry, notes).encode(), **(files or {})}
+    card = {**_card_files(name, entry, notes), **(files or {})}
     with _locked(folder):
         manifest = _read_manifest(folder / MANIFEST)
         manifest["weights"] = dict(sorted({**manifest["weights"], name: asdict(entry)}.items()))
@@ -97,6 +101,17 @@ def publish(
             write_atomically(folder / file, content)
     _warn_of_ensembles(folder, name, digest)
     return entry
+
+
+def _card_files(name: str, entry: WeightEntry, notes: str) -> dict[str, bytes]:
+    """The card and the picture of the architecture, by file name."""
+    card = model_card(name, entry, notes)
+    try:
+        table = table_of(entry)
+    except (ValueError, RuntimeError) as error:  # torch's own where the input does not fit the network
+        warnings.warn(f"the card of {name} shows no architecture: {error}", stacklevel=3)
+        return {f"{name}.md": card.encode()}
+    return {f"{name}.md": with_architecture(card, name, table).encode(), svg_file(name): svg_of(name, table)}
 
 
 def _warn_of_ensembles(folder: Path, name: str, digest: str) -> None:

@@ -71,7 +71,8 @@ def test_damage_inside_the_records_is_not_passed_over(tmp_path: Path) -> None:
 def test_the_run_is_described(tmp_path: Path) -> None:
     Monitor(tmp_path, steps=1, metric="rank1").describe({"config": {"lr": 0.1}})
     about = json.loads((tmp_path / RUN_FILE).read_text())
-    assert about == {"config": {"lr": 0.1}, "metric": "rank1", "higher_is_better": True}
+    expected = {"config": {"lr": 0.1}, "metric": "rank1", "higher_is_better": True, "gap": ["train_loss", "loss"]}
+    assert about == expected
 
 
 def test_curves_are_a_picture_rewritten_at_each_evaluation(tmp_path: Path) -> None:

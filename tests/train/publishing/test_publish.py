@@ -14,8 +14,8 @@ from train.publishing.publish import publish
 
 FIELDS: dict[str, Any] = {
     "task": "test",
-    "network": {"name": "tiny", "width": 3},
-    "preprocessing": {"range": [0, 1]},
+    "network": {"name": "lenet5"},
+    "preprocessing": {"input_px": 28, "colour": "grey"},
     "labels": None,
     "recipe": "tiny",
     "command": "python -m train tiny",
@@ -41,6 +41,21 @@ def test_the_loader_reads_what_was_published(tmp_path: Path) -> None:
     assert torch.equal(load_state_dict("tiny", tmp_path)["w"], torch.full((2, 3), 2.5))
     card = (tmp_path / "tiny.md").read_text()
     assert entry.sha256 in card and "Fails on noise." in card and "error: 1.5" in card
+
+
+def test_the_card_shows_the_architecture(tmp_path: Path) -> None:
+    put(tmp_path, "tiny", notes="Fails on noise.")
+    card = (tmp_path / "tiny.md").read_text()
+    assert "| Architecture | 255,530 parameters; 5.95 M multiply-adds for an input of 1 × 28 × 28; " in card
+    assert card.rstrip().endswith("(tiny_architecture.svg)") and card.index("Fails on") < card.index(".svg")
+    assert (tmp_path / "tiny_architecture.svg").read_bytes().startswith(b"<svg ")
+
+
+def test_a_network_that_cannot_be_drawn_is_published_with_a_warning(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="the card of tiny shows no architecture: there is no network named 'odd'"):
+        put(tmp_path, "tiny", network={"name": "odd"})
+    assert "odd" in (tmp_path / "tiny.md").read_text() and load_manifest(tmp_path)["tiny"].network == {"name": "odd"}
+    assert not (tmp_path / "tiny_architecture.svg").exists()
 
 
 def test_other_entries_and_keys_stay(tmp_path: Path) -> None:

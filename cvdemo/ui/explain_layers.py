@@ -1,0 +1,135 @@
+"""What the layers see, a part of Explain: the maps of a layer's channels over the picture, and those that decide."""
+
+import time
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from cvdemo.classify.catalogue import class_names
+from cvdemo.classify.classifier import NETWORKS
+from cvdemo.classify.feature_maps import SHOW, FeatureMaps, FeatureMapsConfig, chosen_layer, layers_of
+from cvdemo.classify.run import FeatureMapsRequest
+from cvdemo.config import default_of
+from cvdemo.demo import Run, result_of
+from cvdemo.errors import DemoError
+from cvdemo.images import ImageArray
+from cvdemo.limits import EXPLAIN_S
+from cvdemo.ui.wiring.controls import endpoint, given, light, load_picture, picture_output, took
+from cvdemo.ui.wiring.parts import Part, wire
+
+LAYERS_NOTE = (
+    "A network looks for many things at once, each in a channel of its own. Red is where a channel found what it looks "
+    "for. Early layers find lines and colours, late ones parts of things."
+)
+LAYER_FIELDS = ("layers_sheet", "layers_said")  # what a new answer empties
+_EMPTY_LAYER = ""  # as a choice of layer: the middle one
+
+
+def feature_maps_endpoint(
+    run: Run,
+    image: str | None,
+    model: str = "imagenet",
+    show: str = "layer",
+    layer: str = "",
+    class_name: str = "",
+    channels: int = 15,
+) -> tuple[ImageArray, dict[str, Any]]:
+    """What the channels of a network see in a picture: a contact sheet as a PNG, and their numbers and values as JSON.
+
+    `show` is "layer", the strongest channels of `layer`, or "answer", those that add most to the logit of `class_name`
+    or take most from it. Empty, the layer is the middle one and the class the best.
+    """
+    config = FeatureMapsConfig(model=model, show=show, layer=layer, class_name=class_name, channels=channels)
+    request = FeatureMapsRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
+    found: FeatureMaps = result_of(run(request))
+    return found.picture(), as_dict(found, model)
+
+
+def as_dict(found: FeatureMaps, model: str) -> dict[str, Any]:
+    """The channels for the API."""
+    label = None if found.class_index is None else class_names(NETWORKS[model])[found.class_index]
+    channels = [{"channel": each.channel, "value": round(each.value, 4)} for each in found.maps]
+    return {"layer": found.layer, "class": label, "channels": channels}
+
+
+def report(found: FeatureMaps, model: str) -> str:
+    """One line on what the sheet shows, as Markdown."""
+    layer = found.layer.replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}")
+    if found.class_index is None:
+        return f"The strongest of {layer}. The number is the mean of the channel over the picture."
+    label = class_names(NETWORKS[model])[found.class_index]
+    return (
+        f"What decides for **{label}**, or against it: of {layer}. The number is what the channel adds to the score of "
+        "this class before softmax."
+    )
+
+
+def layers_on_page(
+    run: Run, path: str | None, model: str, show: str, layer: str, class_index: int | None
+) -> tuple[ImageArray, str]:
+    """The sheet and what it shows; of a layer or class that another network has, the usual one instead."""
+    started = time.monotonic()
+    known = {each.name for each in layers_of(model)}
+    config = FeatureMapsConfig(model=model, show=show, layer=layer if layer in known else _EMPTY_LAYER)
+    own = class_index is not None and 0 <= class_index < len(class_names(NETWORKS[model]))
+    request = FeatureMapsRequest(
+        image=load_picture(path), config=config, class_index=class_index if own else None, time_limit_s=EXPLAIN_S
+    )
+    found: FeatureMaps = result_of(run(request))
+    return found.picture(), f"{report(found, model)} {took((time.monotonic() - started) * 1000)}."
+
+
+def layer_choices(model: str) -> dict[str, Any]:
+    """The layers of a network, its middle one chosen; none where the manifest cannot be read, and using it says why."""
+    try:
+        layers = layers_of(model)
+    except DemoError:
+        return gr.update(choices=[("the middle one", _EMPTY_LAYER)], value=_EMPTY_LAYER)
+    choices = [(layer.title, layer.name) for layer in layers]
+    return gr.update(choices=choices, value=chosen_layer("", layers).name)
+
+
+def build_layers(
+    run: Run, image: gr.Image, model: gr.Dropdown, explained: Component
+) -> tuple[dict[str, Component], Part]:
+    """A choice of layer, or the answer, and the sheet of channels; on request."""
+    start_model = default_of(FeatureMapsConfig, "model")
+    with gr.Accordion("What the layers see", open=False, elem_id="layers"):
+        gr.Markdown(LAYERS_NOTE)
+        with gr.Row():
+            show = gr.Radio(
+                [(title, value) for value, title in SHOW.items()],
+                value=default_of(FeatureMapsConfig, "show"),
+                label="Show",
+                elem_id="layers-show",
+            )
+            start_layers = layer_choices(start_model)
+            layer = gr.Dropdown(
+                start_layers["choices"], value=start_layers["value"], label="Layer", elem_id="layers-layer"
+            )
+        with gr.Row():
+            start = gr.Button("Look", variant="primary", elem_id="layers-run", scale=0, min_width=160)
+            cancel = gr.Button("Cancel", elem_id="layers-cancel", min_width=80, scale=0)
+        said = gr.Markdown(elem_id="layers-report", elem_classes="status")
+        sheet = picture_output("Channels", elem_id="layers-sheet")
+    light([model.change], layer_choices, [model], [layer])
+    light([show.change], lambda chosen: gr.update(visible=chosen == "layer"), [show], [layer])
+    part = Part(
+        name="layers",
+        inputs=[image, model, show, layer, explained],
+        needs=[image],
+        outputs=[sheet, said],
+        status=said,
+    )
+    watch = {show: 0, layer: 0, explained: 0}
+    wire(part, given(run, layers_on_page), run=[start.click], watch=watch, cancel=cancel, automatic=False)
+    channels = gr.Number(default_of(FeatureMapsConfig, "channels"), precision=0, visible=False, label="Channels")
+    wanted, class_name = (gr.Textbox("", visible=False, label=label) for label in ("Layer's name", "Class name"))
+    endpoint(
+        "feature_maps",
+        given(run, feature_maps_endpoint),
+        [image, model, show, wanted, class_name, channels],
+        [sheet, gr.JSON(visible=False)],
+    )
+    return dict(zip(LAYER_FIELDS, (sheet, said), strict=True)), part
