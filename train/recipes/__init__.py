@@ -10,6 +10,7 @@ from train.recipes import (
     dcgan_cars,
     dcgan_fashion,
     face_detector,
+    instant_style,
     lenet,
     minigooglenet,
     objects_detector,
@@ -41,6 +42,7 @@ _RECIPES = (
     objects_detector.RECIPE,
     face_detector.RECIPE,
     bccd_detector.RECIPE,
+    instant_style.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 if len(RECIPES) < len(_RECIPES):
