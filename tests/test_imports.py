@@ -1,6 +1,6 @@
 """Who may import whom, by package: app -> ui, cli -> backends -> demos -> nets -> ops -> core; train -> cvdemo.
 
-Inside train: tools -> recipes -> classify, sample, upscale -> publishing -> data -> engine.
+Inside train: tools -> recipes -> classify, detect, style, sample, upscale -> publishing -> data -> engine.
 """
 
 import ast
@@ -23,7 +23,7 @@ LAYERS = (  # each may import itself and those below
     {"cvdemo.backends", "cvdemo.demos"},
     {"cvdemo.ui", "cvdemo.cli", "cvdemo.__main__"},
 )
-TRAIN_DEMOS = {"classify", "detect", "sample", "upscale"}
+TRAIN_DEMOS = {"classify", "detect", "style", "sample", "upscale"}
 TRAIN_LAYERS = (  # likewise; the command line stands above them all
     {"train.engine"},
     {"train.data"},

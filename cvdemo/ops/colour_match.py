@@ -29,23 +29,53 @@ def colour_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     return mean, covariance + RIDGE * torch.eye(3, device=pixels.device)
 
 
-def match_colours(pixels: Tensor, reference: Tensor) -> Tensor:
-    """(1, 3, H, W) in [0, 1], recoloured to the mean and covariance of `reference`, then clamped to [0, 1].
+@dataclass(frozen=True)
+class ColourMap:
+    """The linear map that brings a picture's colours to the mean and covariance of a reference's.
 
     Of all linear maps that reach those statistics it is the one that moves colours least.
+
+    Attributes:
+        matrix: (3, 3). offset: (3, 1), added after it.
+    """
+
+    matrix: Tensor
+    offset: Tensor
+
+    @classmethod
+    def between(cls, pixels: Tensor, reference: Tensor) -> "ColourMap":
+        """That from the colours of (1, 3, H, W) to those of `reference`.
+
+        Raises:
+            ValueError: either is not one RGB picture.
+        """
+        for given in (pixels, reference):
+            if given.ndim != 4 or given.shape[:2] != (1, 3):
+                raise ValueError(f"need (1, 3, H, W), got {tuple(given.shape)}")
+        mean, covariance = colour_statistics(pixels)
+        target_mean, target_covariance = colour_statistics(reference)
+        root, inverse_root = matrix_power(covariance, 0.5), matrix_power(covariance, -0.5)
+        matrix = inverse_root @ matrix_power(root @ target_covariance @ root, 0.5) @ inverse_root
+        return cls(matrix, target_mean - matrix @ mean)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """(1, 3, H, W) in [0, 1], recoloured, then clamped to [0, 1]."""
+        matched = self.matrix @ pixels[0].flatten(start_dim=1) + self.offset
+        return matched.view_as(pixels).clamp(0, 1)
+
+    def weakened(self, strength: float) -> "ColourMap":
+        """The share `strength` of the way from leaving colours alone (0) to this map (1)."""
+        same = torch.eye(3, device=self.matrix.device)
+        return ColourMap(same + strength * (self.matrix - same), strength * self.offset)
+
+
+def match_colours(pixels: Tensor, reference: Tensor) -> Tensor:
+    """(1, 3, H, W) in [0, 1], recoloured to the mean and covariance of `reference`, then clamped to [0, 1].
 
     Raises:
         ValueError: either is not one RGB picture.
     """
-    for given in (pixels, reference):
-        if given.ndim != 4 or given.shape[:2] != (1, 3):
-            raise ValueError(f"need (1, 3, H, W), got {tuple(given.shape)}")
-    mean, covariance = colour_statistics(pixels)
-    target_mean, target_covariance = colour_statistics(reference)
-    root, inverse_root = matrix_power(covariance, 0.5), matrix_power(covariance, -0.5)
-    transport = inverse_root @ matrix_power(root @ target_covariance @ root, 0.5) @ inverse_root
-    matched = transport @ (pixels[0].flatten(start_dim=1) - mean) + target_mean
-    return matched.view_as(pixels).clamp(0, 1)
+    return ColourMap.between(pixels, reference)(pixels)
 
 
 @dataclass(frozen=True)

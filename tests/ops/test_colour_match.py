@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from cvdemo.ops.colour_match import ColourReference, colour_loss, colour_statistics, match_colours, matrix_power
+from cvdemo.ops.colour_match import (
+    ColourMap,
+    ColourReference,
+    colour_loss,
+    colour_statistics,
+    match_colours,
+    matrix_power,
+)
 
 
 def picture(mean: float, spread: float) -> torch.Tensor:
@@ -61,3 +68,12 @@ def test_colour_loss_counts_a_hue_that_the_reference_lacks_above_one_that_it_has
     lighter, greener = grey + noise, grey + noise * torch.tensor([-1.0, 1.0, -1.0]).view(1, 3, 1, 1)
     target = ColourReference.of(grey)
     assert colour_loss(greener, target) > 10 * colour_loss(lighter, target)
+
+
+def test_a_colour_map_can_be_weakened_down_to_nothing() -> None:
+    pixels, reference = picture(0.55, 0.08), picture(0.45, 0.06).flip(1)
+    full = ColourMap.between(pixels, reference)
+    torch.testing.assert_close(full.weakened(1.0)(pixels), match_colours(pixels, reference))
+    torch.testing.assert_close(full.weakened(0.0)(pixels), pixels.clamp(0, 1))
+    half = (full(pixels) + pixels) / 2
+    torch.testing.assert_close(full.weakened(0.5)(pixels), half, atol=1e-5, rtol=0)

@@ -15,6 +15,7 @@ from train.recipes import (
     face_detector,
     flowers_features,
     imagenette,
+    instant_style,
     lenet,
     minigooglenet,
     objects_detector,
@@ -53,6 +54,7 @@ _RECIPES = (
     objects_detector.RECIPE,
     face_detector.RECIPE,
     bccd_detector.RECIPE,
+    instant_style.RECIPE,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 if len(RECIPES) < len(_RECIPES):

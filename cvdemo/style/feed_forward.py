@@ -1,0 +1,238 @@
+"""Instant style: any picture in the manner of any other in one pass of a small network, any size in bounded memory.
+
+`cvdemo.nets.style_net` says what the network is, `train.recipes.instant_style` how it learned. A style is prepared
+once, into a code and its colours, and then paints as many pictures as wanted, such as the frames of a film. A picture
+is painted in tiles with their surroundings, which gives what painting it whole gives, and only a tile's activations
+are in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cvdemo.config import Config, setting
+from cvdemo.errors import InputError, WeightsError, brief
+from cvdemo.images import ImageArray, resize, resize_to_fit, to_image, to_tensor
+from cvdemo.nets.backbone import FeatureNetwork, load_backbone
+from cvdemo.nets.style_net import STATISTICS_LAYERS, STRIDE, StyleNet, style_statistics
+from cvdemo.ops.colour_match import ColourMap, match_colours
+from cvdemo.ops.tiles import tiles, window
+from cvdemo.runtime import Deadline, load_once, resolve_device
+from cvdemo.style.scales import scale_sizes
+from cvdemo.weights import entry_of, load_state_dict
+
+INSTANT = "instant_style"  # its weight in the manifest
+STYLE_PX = 320  # longer side at which styles are described; the network learned on paintings of about this size
+TILE_PX = 512  # with its surroundings such a tile takes about 150 MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstantConfig(Config):
+    """How a picture is repainted in one pass."""
+
+    strength: float = setting(
+        1.0, "Strength", minimum=0, maximum=1, step=0.05, help="0 gives the picture back, 1 the whole style."
+    )
+    size: int = setting(512, "Size", unit="px, longer side", minimum=128, maximum=4096, step=32)
+    style_scale: float = setting(
+        1.0, "Stroke size", minimum=0.5, maximum=2, step=0.1, help="Size of the style picture beside yours."
+    )
+    keep_colours: bool = setting(
+        False, "Keep the picture's colours", help="Takes only the strokes of the style, not its colours."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Painter:
+    """The network that repaints and the one that describes styles, shared by everyone."""
+
+    network: StyleNet
+    features: FeatureNetwork
+
+    @property
+    def device(self) -> torch.device:
+        return self.features.device
+
+    @torch.inference_mode()
+    def code(self, pixels: Tensor) -> Tensor:
+        """What the network knows of the style of (1, 3, H, W): (1, code_dim)."""
+        found = self.features.features(pixels, STATISTICS_LAYERS)
+        return self.network.code(style_statistics(pixels, found))
+
+
+def make_style_net(spec: Mapping[str, Any]) -> StyleNet:
+    """The untrained network of a manifest entry, `{"name": "style_net", **constructor arguments}`.
+
+    Raises:
+        ValueError: there is no network of that name.
+    """
+    arguments = dict(spec)
+    if (name := arguments.pop("name", None)) != "style_net":
+        raise ValueError(f"network must be 'style_net', got {name!r}")
+    return StyleNet(**arguments)
+
+
+def read_style_net(name: str = INSTANT, weights_dir: Path | None = None) -> StyleNet:
+    """A network of the manifest by name: in eval mode, on the CPU, not shared.
+
+    Raises:
+        WeightsError: there is no such weight, it is no network for styles, or its file is missing or altered.
+    """
+    entry = entry_of(name, weights_dir)
+    if entry.network.get("name") != "style_net":
+        raise WeightsError(f"{brief(name)} is no network that repaints.")
+    network = make_style_net(entry.network)
+    network.load_state_dict(load_state_dict(name, weights_dir))
+    return network.eval()
+
+
+def load_painter(device: str | torch.device = "auto", weights_dir: Path | None = None) -> Painter:
+    """The networks, loaded on first use and shared.
+
+    Raises:
+        WeightsError: a file is missing or altered.
+    """
+    return _load_painter(str(resolve_device(device)), weights_dir)
+
+
+@load_once
+def _load_painter(device: str, weights_dir: Path | None) -> Painter:
+    network = read_style_net(INSTANT, weights_dir).requires_grad_(False).to(device)
+    return Painter(network.to(memory_format=torch.channels_last), load_backbone(device))
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedStyle:
+    """A style ready to paint any number of pictures.
+
+    Attributes:
+        pixels: of the style picture, (1, 3, h, w) in [0, 1]. code: of it, (1, code_dim).
+    """
+
+    painter: Painter
+    config: InstantConfig
+    pixels: Tensor
+    code: Tensor
+
+    @classmethod
+    def of(cls, style: ImageArray, config: InstantConfig, painter: Painter) -> PreparedStyle:
+        """That of a uint8 (H, W, 3) picture of any size.
+
+        Raises:
+            InputError: it is too narrow.
+        """
+        pixels = _described(style, round(STYLE_PX * config.style_scale), painter.device, "The style picture")
+        return cls(painter, config, pixels, painter.code(pixels))
+
+    @torch.inference_mode()
+    def colours(self, content: ImageArray) -> ColourMap:
+        """How a picture's colours are changed. Of a film: that of its first frame for all, so that none flickers."""
+        small = _described(content, STYLE_PX, self.painter.device)
+        return ColourMap.between(small, small if self.config.keep_colours else self.pixels).weakened(
+            self.config.strength
+        )
+
+    def code_for(self, content: ImageArray) -> Tensor:
+        """The code to paint a picture with: the style's, or between that and the picture's own."""
+        config, painter = self.config, self.painter
+        if config.strength == 1 and not config.keep_colours:
+            return self.code
+        small = _described(content, STYLE_PX, painter.device)
+        wanted = painter.code(match_colours(self.pixels, small)) if config.keep_colours else self.code
+        return wanted if config.strength == 1 else torch.lerp(painter.code(small), wanted, config.strength)
+
+    def paint(
+        self, content: ImageArray, colours: ColourMap | None = None, deadline: Deadline | None = None
+    ) -> ImageArray:
+        """The picture in this style, uint8 (H, W, 3) with `config.size` on its longer side.
+
+        Args:
+            content: uint8 (H, W, 3) of any size; smaller pictures are enlarged.
+            colours: None: made for this picture.
+            deadline: asked between tiles.
+
+        Raises:
+            InputError: the picture is too narrow, or nobody waits for it any more.
+        """
+        (size_hw,) = scale_sizes(content.shape[:2], self.config.size, 1)
+        source = _resized(content, size_hw)
+        colours = colours or self.colours(content)
+        return paint_tiles(source, self.painter, self.code_for(content), colours, deadline=deadline)
+
+
+def instant_style(
+    content: ImageArray,
+    style: ImageArray,
+    config: InstantConfig | None = None,
+    painter: Painter | None = None,
+    deadline: Deadline | None = None,
+) -> ImageArray:
+    """`content` in the manner of `style`, uint8 (H, W, 3) with `config.size` on its longer side.
+
+    Args:
+        content, style: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
+        painter: None: the one of the manifest.
+        deadline: asked between tiles.
+
+    Raises:
+        InputError: a picture is too narrow, or nobody waits for it any more.
+        WeightsError: the network's file is missing or altered.
+    """
+    prepared = PreparedStyle.of(style, config or InstantConfig(), painter or load_painter())
+    return prepared.paint(content, deadline=deadline)
+
+
+@torch.inference_mode()
+def paint_tiles(
+    source: ImageArray,
+    painter: Painter,
+    code: Tensor,
+    colours: ColourMap,
+    tile_px: int = TILE_PX,
+    deadline: Deadline | None = None,
+) -> ImageArray:
+    """A picture of any size repainted tile by tile, uint8 (H, W, 3) in and out.
+
+    Args:
+        code: (1, code_dim).
+        colours: what the picture's colours go through first.
+        tile_px: side of a tile without its surroundings; a multiple of `STRIDE`.
+
+    Raises:
+        ValueError: another `tile_px`.
+        InputError: nobody waits for it any more.
+    """
+    if tile_px < STRIDE or tile_px % STRIDE:
+        raise ValueError(f"need tile_px of a multiple of {STRIDE}, got {tile_px}")
+    height, width = source.shape[:2]
+    padded = np.pad(source, ((0, -height % STRIDE), (0, -width % STRIDE), (0, 0)), mode="symmetric")
+    painted = np.empty_like(padded)
+    for place in tiles(*padded.shape[:2], tile_px):
+        if deadline is not None and deadline.abandoned:
+            raise InputError("The picture was not painted, for nobody waits for it any more.")
+        near, (rows, columns) = window(padded, place, painter.network.halo_px)
+        pixels = colours(to_tensor(near, painter.device)).contiguous(memory_format=torch.channels_last)
+        painted[place] = to_image(painter.network(pixels, code))[rows, columns]
+    return np.ascontiguousarray(painted[:height, :width])
+
+
+def _resized(image: ImageArray, size_hw: tuple[int, int]) -> ImageArray:
+    """The picture at this size, uint8; very large ones are first shrunk in bands."""
+    smaller = resize_to_fit(image, max(size_hw))
+    if smaller.shape[:2] == size_hw:
+        return smaller
+    return np.array(Image.fromarray(smaller).resize(size_hw[::-1], Image.Resampling.BICUBIC))
+
+
+def _described(image: ImageArray, long_px: int, device: torch.device, what: str = "The picture") -> Tensor:
+    """(1, 3, h, w) with this longer side, for statistics."""
+    (size_hw,) = scale_sizes(image.shape[:2], long_px, 1, what)
+    return resize(to_tensor(resize_to_fit(image, 2 * long_px), device), size_hw)
