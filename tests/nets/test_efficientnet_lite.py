@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES, EfficientNetLite, SameConv2d, layer_channels, same_padding
-from train.classify.import_backbone import convert, largest_difference, package_checkpoint, rename_key
+from train.classify import import_backbone
+from train.classify.import_backbone import (
+    MAX_MOVED,
+    convert,
+    halved,
+    largest_difference,
+    moved_by_halving,
+    package_checkpoint,
+    rename_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +102,21 @@ def test_an_earlier_layer_can_be_classified() -> None:
 def test_the_table_of_channels_is_true() -> None:
     found = EfficientNetLite().eval().features(torch.zeros(1, 3, 32, 32), LAYER_NAMES)
     assert {name: maps.shape[1] for name, maps in found.items()} == layer_channels()
+
+
+def test_kernels_are_stored_in_half_the_space_and_move_no_logit_far() -> None:
+    original = torch.load(package_checkpoint(), map_location="cpu", weights_only=True)
+    network = convert(original)
+    stored = halved(network)
+    assert all(
+        tensor.dtype == (torch.float16 if tensor.ndim > 1 else network.state_dict()[key].dtype)
+        for key, tensor in stored.items()
+    )
+    assert 0 < moved_by_halving(network, stored) < MAX_MOVED
+
+
+def test_an_import_that_float16_would_harm_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_backbone, "publish", lambda *_, **__: pytest.fail("it was published"))
+    monkeypatch.setattr(import_backbone, "MAX_MOVED", 1e-6)
+    with pytest.raises(RuntimeError, match=r"float16 moves a logit by 0\.02"):
+        import_backbone.main([])

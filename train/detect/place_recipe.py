@@ -221,11 +221,14 @@ class PlaceRecipe:
 
 
 def difference(network: PlaceNet) -> dict[str, Tensor]:
-    """What of the network differs from the backbone; floats in float16."""
-    lent = lent_by(load_state_dict(BACKBONE), network)
-    mine = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
-    kept = {key: tensor for key, tensor in mine.items() if key not in lent or not torch.equal(tensor, lent[key])}
-    return {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in kept.items()}
+    """What of the network differs from the backbone in float16; floats in float16."""
+    lent = {key: _half(tensor) for key, tensor in lent_by(load_state_dict(BACKBONE), network).items()}
+    mine = {key: _half(tensor.cpu()) for key, tensor in network.state_dict().items()}
+    return {key: tensor for key, tensor in mine.items() if key not in lent or not torch.equal(tensor, lent[key])}
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
 
 
 def laid_over_backbone(stored: Mapping[str, Tensor], network: PlaceNet) -> PlaceNet:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.build import NOT_ARGUMENTS
 from cvdemo.nets.forward import forward_engine
-from cvdemo.nets.place_net import PlaceNet
+from cvdemo.nets.place_net import PlaceNet, lent_by
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
 from train.detect.annotations import Annotated
 from train.detect.place_recipe import (
@@ -100,6 +100,14 @@ def test_what_is_stored_makes_the_network_again() -> None:
     pixels = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.allclose(network(pixels), again(pixels), rtol=0.02, atol=0.02)  # float16
+
+
+def test_what_is_the_same_in_float16_is_not_stored() -> None:
+    """A run that began at the backbone in float32 stores its frozen blocks no second time."""
+    network = PlaceNet(2, (8, 16), last_block=6, width=8, depth=1)
+    lent = lent_by(load_state_dict(BACKBONE), network)
+    network.load_state_dict(network.state_dict() | {key: tensor * (1 + 1e-6) for key, tensor in lent.items()})
+    assert not [key for key, tensor in difference(network).items() if key.startswith("trunk.") and tensor.ndim > 1]
 
 
 def test_the_card_tells_what_the_run_was_given() -> None:
