@@ -79,10 +79,9 @@ def _by_number(held: Sequence[Outcome], metric: str, *, higher_is_better: bool) 
     choose = max if higher_is_better else min
     for outcome in finished:
         best.append(choose([*best[-1:], _value(outcome)]))
-    curves = [Curve(name="best so far", x=[outcome.number for outcome in finished], y=best)] if finished else []
-    return Panel(
-        title=f"{metric} by trial", x_label="trial", curves=[*curves, *_points(held, lambda o: float(o.number))]
-    )
+    line = [Curve(name="best so far", x=[outcome.number for outcome in finished], y=best)] if finished else []
+    points = _points(held, lambda outcome: float(outcome.number))
+    return Panel(title=f"{metric} by trial", x_label="trial", curves=[*points, *line])
 
 
 def _by_setting(held: Sequence[Outcome], each: Range, metric: str) -> Panel:
