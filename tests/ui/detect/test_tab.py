@@ -254,7 +254,7 @@ def test_a_batch_can_be_cancelled_and_what_was_searched_is_shown(page: Page, ser
     pictures = [str(shutil.copy(example_picture("animals"), tmp_path / f"{number}.jpg")) for number in range(20)]
     page.set_input_files("#detect-files input[type=file]", pictures)
     status = page.locator("#detect-batch-status")
-    expect(status).to_contain_text("Picture 2 of 20")
+    expect(status).to_contain_text(re.compile(r"Picture ([2-9]|1\d) of 20"))  # on free cores the second is short
     page.click("#detect-batch-cancel")
     expect(status).to_have_text("Cancelled; the pictures so far stay.")
     expect(page.locator("#detect-gallery .grid-container button").first).to_be_visible()
