@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cvdemo.classify.few_pictures import C, Classes, Floats, Span, fit, left_out
 
@@ -81,3 +82,20 @@ def test_pictures_that_are_one_and_the_same_tell_nothing_and_raise_nothing() -> 
     features[3] = 2.0  # without it the others are the same
     *_, last = left_out(Span.of(features), classes, 2)
     assert np.isfinite(last).all() and last.sum() == pytest.approx(1)
+
+
+def test_linear_algebra_works_in_one_thread_meanwhile_and_in_as_many_as_before_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    seen: list[list[int]] = []
+    whole = LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", lambda *given: (seen.append(threads()), whole(*given))[1])
+    features, classes = blobs([3, 3], 2.0)
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        fit(features, classes, 2)
+        assert threads() == before
+    assert len(seen) == 1 and set(seen[0]) == {1}

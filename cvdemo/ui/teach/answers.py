@@ -18,9 +18,14 @@ from cvdemo.ui.wiring.parts import Part, wire
 
 @dataclass(frozen=True)
 class Answers:
-    """The part that names a new picture."""
+    """The part that names a new picture.
+
+    Attributes:
+        tried: pictures of the example to try, which are shown with it.
+    """
 
     part: Part
+    tried: gr.Dataset
 
 
 def answer_on_page(run: Run, path: str | None, mark: str, head: TaughtHead | None) -> tuple[Any, str]:
@@ -39,10 +44,12 @@ def build_answers(run: Run, head: gr.State, mark: gr.Textbox) -> Answers:
             label = gr.Label(num_top_classes=5, label="It is", elem_id="teach-answer")
             status = gr.Markdown(elem_id="teach-try-status", elem_classes="status")
             samples = [[drawing(kind, TRIED_SEED)] for kind in EXAMPLE.values()]
-            gr.Examples(samples, [picture], label="Drawings that were not taught", elem_id="teach-tried")
+            examples = gr.Examples(
+                samples, [picture], label="Drawings that are not taught", elem_id="teach-tried", visible=False
+            )
         with gr.Tab("Live", id="live"):
             build_camera(run, head)
     inputs: list[Component] = [picture, mark, head]
     part = Part(name="teach-try", inputs=inputs, needs=[picture], outputs=[label, status])
     wire(part, given(run, answer_on_page), watch={picture: 0, mark: 0})
-    return Answers(part)
+    return Answers(part, examples.dataset)

@@ -27,14 +27,14 @@ class Classes:
 
     Attributes:
         groups: that hold a class each. names, galleries: one a class.
-        shown: how many are shown. more: the button that shows one more.
+        example, anew: the buttons that fill the example and that empty everything.
     """
 
     groups: list[gr.Group]
     names: list[gr.Textbox]
     galleries: list[gr.Gallery]
-    shown: gr.State
-    more: gr.Button
+    example: gr.Button
+    anew: gr.Button
 
     @property
     def inputs(self) -> list[Component]:
@@ -74,7 +74,7 @@ def build_classes() -> Classes:
     light([more.click], _show_one_more, [shown], outputs)
     light([example.click], _fill_example, [], [*outputs, *names, *galleries])
     light([anew.click], _empty_all, [], [*outputs, *names, *galleries])
-    return Classes(groups, names, galleries, shown, more)
+    return Classes(groups, names, galleries, example, anew)
 
 
 def _build_class(number: int) -> tuple[gr.Group, gr.Textbox, gr.Gallery]:
@@ -95,7 +95,7 @@ def _build_class(number: int) -> tuple[gr.Group, gr.Textbox, gr.Gallery]:
             )
             burst = gr.Button("Use the camera", size="sm", scale=0, min_width=130, elem_id=f"teach-burst-{number}")
         gallery = gr.Gallery(
-            label=f"Pictures of class {number}",
+            label="Pictures",
             show_label=False,
             file_types=sorted(PICTURE_SUFFIXES),
             sources=["upload", "clipboard"],

@@ -24,9 +24,10 @@ from cvdemo.ui.wiring.controls import given, light, method_note, named, save_dow
 from cvdemo.ui.wiring.parts import Part, wire
 
 GUIDE = (
-    f"**1.** Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or use the "
-    f"camera, which takes {TEACH_BURST} at one press. Five of each are a good start. "
-    "**2.** Press **Teach**. **3.** Show it something new."
+    f"1. Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or use the camera, "
+    f"which takes {TEACH_BURST} at one press. Five of each are a good start.\n"
+    "2. Press **Teach**.\n"
+    "3. Show it something new, as a picture or live."
 )
 NOTE = (
     "The network has learnt from a million photographs what tells things apart: 1,280 numbers for each picture. They "
@@ -130,7 +131,10 @@ def _taught(step: Step[Taught], pictures: Pictures, clock: Deadline) -> tuple[An
 def report(taught: Taught, seconds: float, complete: bool = True) -> str:
     """How good the head is, in words, as Markdown."""
     names = [f"{label} ({count})" for label, count in zip(taught.head.labels, taught.counts, strict=True)]
-    lines = [f"**{taught.in_words}.**", f"Taught {', '.join(names[:-1])} and {names[-1]} in {seconds:.1f} s."]
+    lines = [
+        f"**{taught.in_words}.**",
+        f"Taught {', '.join(names[:-1])} and {names[-1]} in {seconds:.1f}\N{NO-BREAK SPACE}s.",
+    ]
     if taught.doubtful:
         lines.append(
             "The pictures below look like another class, or hardly like their own: are they where they belong?"
@@ -178,6 +182,8 @@ def build_teach(run: Run) -> None:
     outputs: list[Component] = [status, doubtful, download, head, mark]
     _wire(run, classes, outputs, answers, start, cancel)
     light([load.upload], load_on_page, [load], outputs)
+    light([classes.example.click], lambda: gr.update(visible=True), [], [answers.tried])
+    light([classes.anew.click], lambda: gr.update(visible=False), [], [answers.tried])
     build_endpoints(run)
 
 

@@ -46,6 +46,7 @@ CSS = """
 #detect-examples > .gallery { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); }
 #detect-examples .gallery-item * { width: 100%; height: auto; max-height: none; }
 #detect-examples .gallery-item img { aspect-ratio: 4 / 3; object-fit: cover; }
+.teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }
 #DetectConfig-detector input { text-overflow: ellipsis; }
 @media (max-width: 640px) {
