@@ -94,6 +94,7 @@ def search(out: Path, *texts: str, trials: int = 9, halving: int = 0, **settings
     )
 
 
+@pytest.mark.slow
 def test_the_best_of_random_trials_comes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outcomes = run_search(search(tmp_path))
     assert [outcome.value for outcome in outcomes] == sorted(outcome.value or 0 for outcome in outcomes)
@@ -106,6 +107,7 @@ def test_the_best_of_random_trials_comes_first(tmp_path: Path, capsys: pytest.Ca
     assert "trial 9 of 9" in text and f"best: python -m train cifar10 --lr {best} --data DIR" in text
 
 
+@pytest.mark.slow
 def test_rates_are_drawn_evenly_over_their_logarithm(tmp_path: Path) -> None:
     outcomes = run_search(search(tmp_path, "lr=1e-4:1:log", trials=20, steps=1))
     below = sum(outcome.settings["lr"] < 1e-2 for outcome in outcomes)
@@ -127,6 +129,7 @@ def test_only_the_best_trial_keeps_its_checkpoints(tmp_path: Path) -> None:
     assert len(list((tmp_path / "trials").glob("*/metrics.jsonl"))) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("halving", [0, 3])
 def test_a_search_that_was_stopped_goes_on_to_the_same_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], halving: int
@@ -141,6 +144,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_end(
     assert run_search(search(tmp_path / "parts", trials=6, halving=halving)) == whole  # nothing is left to do
 
 
+@pytest.mark.slow
 def test_more_trials_may_follow(tmp_path: Path) -> None:
     few = run_search(search(tmp_path / "a", trials=3))
     more = run_search(search(tmp_path / "a", trials=6))
