@@ -154,11 +154,11 @@ class _Known:
     made_by: tuple[int, ...]
 
 
-class _Trace(TorchDispatchMode):
+class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives this class no types
     """Writes down each operation on what comes from the input; see `layer_table`."""
 
     def __init__(self, x: Tensor, network: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # likewise
         self.layers: list[Layer] = []
         self.calls: list[str] = []
         self._network = network

@@ -94,27 +94,14 @@ def build_layers(
     run: Run, image: gr.Image, model: gr.Dropdown, explained: Component
 ) -> tuple[dict[str, Component], Part]:
     """A choice of layer, or the answer, and the sheet of channels; on request."""
-    start_model = default_of(FeatureMapsConfig, "model")
     with gr.Accordion("What the layers see", open=False, elem_id="layers"):
         gr.Markdown(LAYERS_NOTE)
-        with gr.Row():
-            show = gr.Radio(
-                [(title, value) for value, title in SHOW.items()],
-                value=default_of(FeatureMapsConfig, "show"),
-                label="Show",
-                elem_id="layers-show",
-            )
-            start_layers = layer_choices(start_model)
-            layer = gr.Dropdown(
-                start_layers["choices"], value=start_layers["value"], label="Layer", elem_id="layers-layer"
-            )
+        show, layer = _choices(model)
         with gr.Row():
             start = gr.Button("Look", variant="primary", elem_id="layers-run", scale=0, min_width=160)
             cancel = gr.Button("Cancel", elem_id="layers-cancel", min_width=80, scale=0)
         said = gr.Markdown(elem_id="layers-report", elem_classes="status")
         sheet = picture_output("Channels", elem_id="layers-sheet")
-    light([model.change], layer_choices, [model], [layer])
-    light([show.change], lambda chosen: gr.update(visible=chosen == "layer"), [show], [layer])
     part = Part(
         name="layers",
         inputs=[image, model, show, layer, explained],
@@ -133,3 +120,19 @@ def build_layers(
         [sheet, gr.JSON(visible=False)],
     )
     return dict(zip(LAYER_FIELDS, (sheet, said), strict=True)), part
+
+
+def _choices(model: gr.Dropdown) -> tuple[gr.Radio, gr.Dropdown]:
+    """What is shown, and of which layer; the layers are those of the chosen network."""
+    with gr.Row():
+        show = gr.Radio(
+            [(title, value) for value, title in SHOW.items()],
+            value=default_of(FeatureMapsConfig, "show"),
+            label="Show",
+            elem_id="layers-show",
+        )
+        first = layer_choices(default_of(FeatureMapsConfig, "model"))
+        layer = gr.Dropdown(first["choices"], value=first["value"], label="Layer", elem_id="layers-layer")
+    light([model.change], layer_choices, [model], [layer])
+    light([show.change], lambda chosen: gr.update(visible=chosen == "layer"), [show], [layer])
+    return show, layer

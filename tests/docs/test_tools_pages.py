@@ -11,6 +11,7 @@ from train import __main__ as command_line
 from train.recipes import RECIPES
 from train.tools import search
 from train.tools.search import Search
+from train.tools.search_ranges import ranges_of
 
 LOOK = ROOT / "docs/how-to/look-into-a-network.md"
 SEARCH = ROOT / "docs/how-to/search-settings.md"
@@ -72,4 +73,4 @@ def test_every_range_of_the_table_can_be_searched() -> None:
     assert len(shown) == 6
     config = RECIPES["lenet-fashion-mnist"].config
     for text in shown:
-        assert search.ranges_of([text], config)[0].name == text.partition("=")[0]
+        assert ranges_of([text], config)[0].name == text.partition("=")[0]

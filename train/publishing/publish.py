@@ -71,9 +71,6 @@ def publish(
 ) -> WeightEntry:
     """Writes `<name>.safetensors`, its manifest entry, which comes back, and `<name>.md`; other entries stay.
 
-    The card shows the architecture. Of a network that cannot be drawn it does not, with a warning: the weight is
-    published all the same, for its training may have taken hours.
-
     Args:
         name: letters, digits and underscores.
         state_dict: tensors of any dtype; stored as they are.
@@ -104,7 +101,10 @@ def publish(
 
 
 def _card_files(name: str, entry: WeightEntry, notes: str) -> dict[str, bytes]:
-    """The card and the picture of the architecture, by file name."""
+    """The card and the picture of the architecture, by file name.
+
+    Of a network that cannot be drawn the card alone, with a warning: its training may have taken hours.
+    """
     card = model_card(name, entry, notes)
     try:
         table = table_of(entry)

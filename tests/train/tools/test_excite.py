@@ -57,7 +57,7 @@ def test_ascent_finds_the_colour_that_the_channel_looks_for(redness: Classifier,
     assert red.shape == (33, 33, 3) and red.dtype == np.uint8
     means = red.mean(axis=(0, 1))
     assert means[0] > 200 and means[1:].max() < 160
-    assert reached == pytest.approx(means[0] / 255, abs=0.02)
+    assert reached == pytest.approx(means[0] / 255, abs=0.05)  # places at the border count less
     blue, _ = by_ascent(redness, layer, 1, config)
     assert blue.mean(axis=(0, 1)).argmax() == 2
 
