@@ -30,6 +30,7 @@ from train.classify.members import (
     load_members,
     train_members,
 )
+from train.classify.members import ClassifierMaker as ClassifierMaker
 from train.classify.members import measured_members as measured_members
 from train.engine.config_options import add_config_options, config_from
 from train.engine.writing import write_whole

@@ -27,16 +27,6 @@ class ClassifierMaker(Recipe, Protocol):
     def test(self, context: Context) -> Any:
         """The test split, with `class_names` and `in_order`."""
 
-    def validation(self, context: Context, settings: Mapping[str, Mapping[str, Any]]) -> Any:
-        """Likewise the validation pictures that none of these members was trained on.
-
-        Args:
-            settings: of the members' runs, by member.
-
-        Raises:
-            ValueError: a member was trained on all pictures but those of the test split.
-        """
-
     def split(self, test: Any) -> str:
         """What `test` returned in words, for a card."""
 
@@ -51,6 +41,22 @@ class ClassifierMaker(Recipe, Protocol):
 
     def predict(self, network: nn.Module, test: Any, context: Context) -> tuple[Tensor, Tensor]:
         """Logits (N, K) of a network on such a split, and labels (N,)."""
+
+
+@runtime_checkable
+class HoldsOut(Protocol):
+    """A recipe that can tell which pictures its runs were not trained on."""
+
+    def validation(self, context: Context, settings: Mapping[str, Mapping[str, Any]]) -> Any:
+        """The validation pictures that none of these members was trained on, as `ClassifierMaker.test` gives those of
+        the test split.
+
+        Args:
+            settings: of the members' runs, by member.
+
+        Raises:
+            ValueError: a member was trained on all pictures but those of the test split.
+        """
 
 
 @dataclass
@@ -144,6 +150,8 @@ def answers_on_validation(members: Members, context: Context) -> Answers:
     settings = {name: settings for name, settings in members.settings.items() if settings is not None}
     if unknown := [name for name in members.settings if name not in settings]:
         raise ValueError(f"it was not recorded which pictures {', '.join(unknown)} was trained on")
+    if not isinstance(members.recipe, HoldsOut):
+        raise ValueError(f"{members.recipe.name} does not tell which pictures its runs hold out")
     return _answers(members, members.recipe.validation(context, settings), "validation pictures", context)
 
 

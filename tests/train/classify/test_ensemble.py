@@ -82,7 +82,7 @@ def context(tmp_path: Path) -> Context:
     return Context(data=tmp_path, device=CPU, amp=False)
 
 
-def options(recipe: ClassifierRecipe, **values: object) -> argparse.Namespace:
+def options(recipe: ClassifierRecipe, /, **values: object) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     ensemble.add_options(parser, recipe)
     return argparse.Namespace(**{"recipe": "squares", **vars(parser.parse_args([])), **values})
@@ -236,6 +236,15 @@ def test_a_member_that_has_seen_all_pictures_cannot_be_weighed(
     lines = run(recipe, tmp_path, members=members, compare=True).splitlines()
     assert any(line.startswith("weights ") and words in line for line in lines)
     assert "correlation of the probability of the right class, 40 test pictures" in lines
+
+
+def test_a_recipe_that_tells_no_validation_pictures_can_only_apply_fixed_rules(
+    recipe: ClassifierRecipe, three: list[str], tmp_path: Path
+) -> None:
+    silent = altered(recipe, validation=None)
+    with pytest.raises(ValueError, match="squares does not tell which pictures its runs hold out"):
+        run(silent, tmp_path, members=three, method="stacking")
+    assert run(silent, tmp_path, members=three, json=True)["n"] == 40
 
 
 def test_too_few_pictures_of_a_class_are_told(recipe: ClassifierRecipe, tmp_path: Path) -> None:
