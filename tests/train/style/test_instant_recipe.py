@@ -77,6 +77,7 @@ def test_what_is_published_loads_and_measures_the_same(
     assert again["untouched_content"] == 0 and again["n"] == HELD_OUT
 
 
+@pytest.mark.slow
 def test_float16_is_what_is_stored(data: Path, tmp_path: Path) -> None:
     context = Context(data=data, device=CPU, amp=False)
     Trainer(RECIPE.build(TINY, context), TINY, tmp_path / "run").run()
