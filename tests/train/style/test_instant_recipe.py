@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.style.feed_forward import read_style_net
+from cvdemo.style.feed_forward import make_style_net, read_style_net
 from cvdemo.weights import load_manifest
 from tests.helpers.painters import random_backbone
 from train.engine.loop import Trainer
@@ -89,7 +89,7 @@ def test_float16_is_what_is_stored(data: Path, tmp_path: Path) -> None:
 
 
 def test_losses_need_pictures() -> None:
-    network = instant_recipe.make_style_net(TINY.network)
+    network = make_style_net(TINY.network)
     with pytest.raises(ValueError, match="held-out pictures: give --data"):
         instant_recipe.measure_all(network, TINY, Context(data=None, device=CPU, amp=False))
 
