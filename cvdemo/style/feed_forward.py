@@ -106,7 +106,10 @@ def load_painter(device: str | torch.device = "auto", weights_dir: Path | None =
 @load_once
 def _load_painter(device: str, weights_dir: Path | None) -> Painter:
     network = read_style_net(INSTANT, weights_dir).requires_grad_(False).to(device)
-    return Painter(network.to(memory_format=torch.channels_last), load_backbone(device))
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return Painter(network, load_backbone(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +218,7 @@ def paint_tiles(
     height, width = source.shape[:2]
     padded = np.pad(source, ((0, -height % STRIDE), (0, -width % STRIDE), (0, 0)), mode="symmetric")
     painted = np.empty_like(padded)
-    for place in tiles(*padded.shape[:2], tile_px):
+    for place in tiles(padded.shape[0], padded.shape[1], tile_px):
         if deadline is not None and deadline.abandoned:
             raise InputError("The picture was not painted, for nobody waits for it any more.")
         near, (rows, columns) = window(padded, place, painter.network.halo_px)

@@ -92,6 +92,7 @@ def test_nothing_farther_away_than_the_halo_is_seen() -> None:
     network = loud_style_net(blocks=2)
     pixels = torch.rand(1, 3, 160, 160).requires_grad_()
     network(pixels, CODE)[0, :, 80, 80].sum().backward()
+    assert pixels.grad is not None
     (seen,) = (pixels.grad[0].abs().sum(dim=(0, 1)) > 0).nonzero(as_tuple=True)
     reach = max(80 - seen.min().item(), seen.max().item() - 80)
     assert reach <= network.halo_px < reach + 3 * STRIDE

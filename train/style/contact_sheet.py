@@ -20,12 +20,13 @@ Paint = Callable[[ImageArray, ImageArray], ImageArray]  # content, style -> the 
 
 def example_photographs(side_px: int) -> list[ImageArray]:
     """The project's example photographs as squares."""
-    return [read_resized(Path(example_picture(name)), side_px) for name in PHOTOGRAPH_NAMES]
+    return [np.array(read_resized(Path(example_picture(name)), side_px)) for name in PHOTOGRAPH_NAMES]
 
 
 def example_styles(side_px: int) -> list[ImageArray]:
     """The project's example styles as squares."""
-    return [read_resized(path, side_px) for path in sorted((data_folder("examples") / "styles").glob("*.jpg"))]
+    paths = sorted((data_folder("examples") / "styles").glob("*.jpg"))
+    return [np.array(read_resized(path, side_px)) for path in paths]
 
 
 def contact_sheet(contents: Sequence[ImageArray], styles: Sequence[ImageArray], paint: Paint) -> Image.Image:

@@ -146,7 +146,7 @@ class InstantTask(Task):
         """This process's contents in their styles' colours, styles, and 1 where a picture is its own style, else 0."""
         config = self.config
         draws = shard(torch.rand(config.batch_size, 2 * DRAWS + 1, generator=generator))
-        of_content, of_style, which = draws.split([DRAWS, DRAWS, 1], dim=1)
+        of_content, of_style, which = torch.split(draws, [DRAWS, DRAWS, 1], dim=1)
         own = (which[:, 0] < config.identity).to(self.device)
         content = self._batch(random_crops(self.photographs, of_content, config.crop_px, config.photograph_scale))
         style = self._batch(random_crops(self.paintings, of_style, config.crop_px, config.painting_scale))
@@ -161,7 +161,7 @@ class InstantTask(Task):
         """Statistics of the first crops of paintings, (N, STATISTICS_DIM)."""
         draws = torch.rand(_SCALED_BY, DRAWS, generator=torch.Generator().manual_seed(self.config.seed))
         found = []
-        for part in draws.split(_TOGETHER):
+        for part in torch.split(draws, _TOGETHER):
             crops = random_crops(self.paintings, part, self.config.crop_px, self.config.painting_scale)
             found.append(self._statistics(self._batch(crops)))
         return torch.cat(found)
@@ -181,7 +181,8 @@ class InstantTask(Task):
     def _painted(self, network: StyleNet, content: ImageArray, style: ImageArray) -> ImageArray:
         reference = to_batch(style[None], self.device)
         matched = in_colours_of(to_batch(content[None], self.device), reference)
-        return to_images(network(matched, network.code(self._statistics(reference))))[0]
+        painted: ImageArray = to_images(network(matched, network.code(self._statistics(reference))))[0]
+        return painted
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Losses of the held-out pairs in float32, and that of the contents left as they are but for their colours."""

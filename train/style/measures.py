@@ -55,7 +55,9 @@ def by_optimiser(features: FeatureNetwork, config: StyleConfig, steps: int = OPT
         return painted
 
     def paint(content: Tensor, style: Tensor, statistics: Tensor) -> Tensor:
-        return torch.cat([paint_one(*pair) for pair in zip(content.split(1), style.split(1), strict=True)])
+        return torch.cat(
+            [paint_one(*pair) for pair in zip(torch.split(content, 1), torch.split(style, 1), strict=True)]
+        )
 
     return paint
 

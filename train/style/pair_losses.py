@@ -63,7 +63,7 @@ class PairTargets:
         return cls(
             network.features(shifted(content, shift), [CONTENT_LAYER])[CONTENT_LAYER],
             {name: gram_matrix(found[name]) for name in STYLE_LAYERS},
-            [ColourReference.of(picture) for picture in style.split(1)],
+            [ColourReference.of(picture) for picture in torch.split(style, 1)],
             style_statistics(style, found),
             shift,
         )
@@ -89,5 +89,5 @@ class PairTargets:
 @torch.no_grad()
 def in_colours_of(content: Tensor, style: Tensor) -> Tensor:
     """Contents (B, 3, H, W), each recoloured to mean and covariance of its style."""
-    pairs = zip(content.split(1), style.split(1), strict=True)
+    pairs = zip(torch.split(content, 1), torch.split(style, 1), strict=True)
     return torch.cat([match_colours(picture, reference) for picture, reference in pairs])

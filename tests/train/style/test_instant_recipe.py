@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.style.feed_forward import read_style_net
+from cvdemo.style.feed_forward import make_style_net, read_style_net
 from cvdemo.weights import load_manifest
 from tests.helpers.painters import random_backbone
 from train.engine.loop import Trainer
@@ -77,6 +77,7 @@ def test_what_is_published_loads_and_measures_the_same(
     assert again["untouched_content"] == 0 and again["n"] == HELD_OUT
 
 
+@pytest.mark.slow
 def test_float16_is_what_is_stored(data: Path, tmp_path: Path) -> None:
     context = Context(data=data, device=CPU, amp=False)
     Trainer(RECIPE.build(TINY, context), TINY, tmp_path / "run").run()
@@ -88,7 +89,7 @@ def test_float16_is_what_is_stored(data: Path, tmp_path: Path) -> None:
 
 
 def test_losses_need_pictures() -> None:
-    network = instant_recipe.make_style_net(TINY.network)
+    network = make_style_net(TINY.network)
     with pytest.raises(ValueError, match="held-out pictures: give --data"):
         instant_recipe.measure_all(network, TINY, Context(data=None, device=CPU, amp=False))
 

@@ -24,7 +24,9 @@ def save(path: Path, colour: int) -> Path:
     return path
 
 
-def draw(which: float = 0.0, scale: float = 0.0, top: float = 0.0, left: float = 0.0, mirrored: float = 0.9):
+def draw(
+    which: float = 0.0, scale: float = 0.0, top: float = 0.0, left: float = 0.0, mirrored: float = 0.9
+) -> torch.Tensor:
     return torch.tensor([[which, scale, top, left, mirrored]])
 
 
