@@ -69,7 +69,8 @@ _HEAD_CSS = """
   border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif; text-align: center;
 }
 #burst video { display: block; width: min(80vw, 320px); border-radius: 4px; transform: scaleX(-1); }
-#burst p { margin: 6px 0 0; }
+#burst p { margin: 6px 0; }
+#burst button { width: 100%; min-height: 44px; border: 1px solid; border-radius: 4px; }
 #refused {
   position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; max-width: min(90vw, 480px);
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;

@@ -137,7 +137,7 @@ def test_the_camera_fills_a_class_at_one_press(page: Page) -> None:
     expect(page.locator("#burst")).to_have_count(0)
     page.click("#teach-burst-2")
     expect(page.locator("#burst")).to_contain_text(re.compile(r"Picture [2-7] of 8"))
-    page.click("#burst")
+    page.click("#burst button")
     expect(thumbnails(page, 2)).not_to_have_count(8)
 
 

@@ -6,16 +6,18 @@
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   let taking = false;
 
-  /* What the camera sees, beside the count; a press ends it. */
+  /* What the camera sees, the count, and a button that ends it. */
   function show(stream) {
     const view = document.createElement("div");
     view.id = "burst";
     view.setAttribute("role", "status");
     const video = Object.assign(document.createElement("video"), { srcObject: stream, muted: true, playsInline: true });
     const line = document.createElement("p");
-    view.append(video, line);
+    const stop = Object.assign(document.createElement("button"), { type: "button", textContent: "Stop" });
+    view.append(video, line, stop);
     document.body.append(view);
-    return { view, video, line };
+    stop.focus();
+    return { view, video, line, stop };
   }
 
   function picture(video, number) {
@@ -27,17 +29,17 @@
   }
 
   async function take(stream, count) {
-    const { view, video, line } = show(stream);
+    const { view, video, line, stop } = show(stream);
     const files = [];
     let ended = false;
-    view.addEventListener("click", () => (ended = true));
+    stop.addEventListener("click", () => (ended = true));
     try {
       line.textContent = "Hold it before the camera";
       await video.play();
       await wait(FIRST_MS);
       while (files.length < count && !ended) {
         files.push(await picture(video, `${Date.now()}`));
-        line.textContent = `Picture ${files.length} of ${count}: turn it a little. Press here to stop.`;
+        line.textContent = `Picture ${files.length} of ${count}: turn it a little.`;
         await wait(EVERY_MS);
       }
     } finally {
