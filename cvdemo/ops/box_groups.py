@@ -77,4 +77,5 @@ def _are_parts(xywh: IntArray, sizes: IntArray) -> npt.NDArray[np.bool_]:
     inside: npt.NDArray[np.bool_] = np.minimum(room_before, room_after).min(axis=2) >= 0
     np.fill_diagonal(inside, False)
     crowded = (sizes[None, :] > np.maximum(CROWD, sizes[:, None])) | (sizes[:, None] < CROWD)
-    return np.logical_and(inside, crowded).max(axis=1, initial=False).astype(np.bool_)
+    parts: npt.NDArray[np.bool_] = np.logical_and(inside, crowded).max(axis=1, initial=False)
+    return parts
