@@ -73,9 +73,9 @@ def _are_parts(xywh: IntArray, sizes: IntArray) -> npt.NDArray[np.bool_]:
     """Whether each box lies in that of a group of many more hits, with some room round it."""
     corners, room = _corners(xywh), np.rint(NEAR_SHARE * xywh[:, 2:]).astype(np.int64)
     outer = np.concatenate([corners[:, :2] - room, corners[:, 2:] + room], axis=1)
-    inside = (corners[:, None, :2] >= outer[None, :, :2]).all(axis=2)
-    inside &= (corners[:, None, 2:] <= outer[None, :, 2:]).all(axis=2)
+    room_before, room_after = corners[:, None, :2] - outer[None, :, :2], outer[None, :, 2:] - corners[:, None, 2:]
+    inside: npt.NDArray[np.bool_] = np.minimum(room_before, room_after).min(axis=2) >= 0
     np.fill_diagonal(inside, False)
     crowded = (sizes[None, :] > np.maximum(CROWD, sizes[:, None])) | (sizes[:, None] < CROWD)
-    parts: npt.NDArray[np.bool_] = (inside & crowded).any(axis=1)
+    parts: npt.NDArray[np.bool_] = np.logical_and(inside, crowded).max(axis=1, initial=False)
     return parts

@@ -13,7 +13,7 @@ import torch
 
 from bench import detect as bench
 from bench import detect_peers as peers
-from bench import detect_windows
+from bench import detect_rows, detect_windows
 from cvdemo.demo import Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.detector import DETECTORS
@@ -143,7 +143,7 @@ def test_crop_by_crop_is_held_against_the_whole(monkeypatch: pytest.MonkeyPatch)
     (row,) = bench.crop_row()
     assert row.values["difference"] == pytest.approx(1e-6, rel=0.1)
     assert row.values["windows"] == 7
-    one, other = (bench.detect(bench.smooth_noise((64, 48)), DetectConfig(detector="imagenet")) for _ in range(2))
+    one, other = (bench.detect(detect_rows.smooth_noise((64, 48)), DetectConfig(detector="imagenet")) for _ in range(2))
     with pytest.raises(ValueError, match="windows differ: 7 and 8"):
         bench.score_difference(one, DetectResult(replace(other.scan, windows=8), other.detections))
 

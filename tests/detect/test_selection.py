@@ -74,8 +74,8 @@ def test_the_kinds_of_suppression_differ_and_each_is_its_own() -> None:
 
 def test_only_the_classifier_takes_a_part_for_its_whole_and_one_name_for_a_place() -> None:
     """A face in another's box, and a rider on a horse."""
-    boxes = np.array([[0, 0, 100, 100], [10, 10, 40, 40], [0, 0, 100, 95]], np.float32)
-    scan = Scan((100, 100), ["person", "horse"], (), boxes, boxes, np.array([0.9, 0.8, 0.7], np.float32),
+    boxes = np.array([[0, 0, 100, 100], [10, 10, 40, 40], [0, 10, 120, 110]], np.float32)
+    scan = Scan((120, 110), ["person", "horse"], (), boxes, boxes, np.array([0.9, 0.8, 0.7], np.float32),
                 np.array([0, 0, 1]), 3, 1.0, True)  # fmt: skip
     assert select(scan, DetectConfig(detector="objects")).labels == ["person", "person", "horse"]
     assert select(scan, DetectConfig(detector="imagenet")).labels == ["person"]

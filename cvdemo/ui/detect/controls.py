@@ -104,7 +104,7 @@ def sliders(prefix: str = "DetectConfig") -> dict[str, Component]:
 
 
 def act_on_what_was_kept(
-    touched: Sequence[Component],
+    touched: Sequence[Any],
     show: Callable[..., Any],
     after: Callable[..., Any],
     *,

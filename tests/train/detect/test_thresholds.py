@@ -15,6 +15,7 @@ from tests.helpers.png_files import save_png
 from train import __main__ as command_line
 from train.detect import thresholds
 from train.detect.annotations import Annotated, truth_of
+from train.detect.face_measure import candidates_kept
 from train.detect.thresholds import answers_of, quality_at, tables
 from train.recipes import RECIPES, objects_detector
 
@@ -66,8 +67,8 @@ def picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Annotated:
 
 
 def test_the_tables_tell_every_threshold_and_overlap(picture: Annotated) -> None:
-    lines = tables("objects", [picture]).splitlines()
-    assert lines[0].startswith("objects, 1 pictures; the page's threshold is ")
+    lines = tables("haar", [picture]).splitlines()
+    assert lines[0].startswith("haar, 1 pictures; the page's threshold is ")
     assert (
         "| 0.40 | 0.667 | 1.000 | 0.8000 | 0.5000 |" in lines and "| 0.60 | 1.000 | 1.000 | 1.0000 | 0.0000 |" in lines
     )
@@ -88,3 +89,9 @@ def test_the_command_reads_the_validation_pictures(
     monkeypatch.setitem(RECIPES, recipe.name, replace(recipe, data=replace(recipe.data, read=read)))
     command_line.main(["thresholds", "objects", "--data", str(tmp_path)])
     assert asked == ["validation"] and capsys.readouterr().out.startswith("objects, 1 pictures")
+
+
+def test_average_precision_is_measured_class_by_class() -> None:
+    """The page keeps one name for a thing; the measure ranks each class by itself."""
+    config = DetectConfig(detector="objects", agnostic_nms_iou=0.8)
+    assert len(candidates_kept(scan([0.9, 0.8, 0.5]), config).scores) == 3
