@@ -90,11 +90,13 @@ def _taught(classes: list[Class], device: str) -> Taught:
         pictures=tuple(tuple(one.pictures) for one in classes),
         device=device,
     )
+    taught: Taught | None = None
     with tqdm(unit="step", disable=None, leave=False) as bar:
         for step in run(request):
             bar.total, bar.n = step.total, step.done
             bar.refresh()
-    taught: Taught = step.result
+            taught = step.result
+    assert taught is not None  # a demo's last step has a result
     return taught
 
 

@@ -82,7 +82,8 @@ def test_at_rest_it_holds_little_beyond_its_imports() -> None:
 
 
 def test_the_tabs_stand_in_order(page: Page) -> None:
-    expect(page.locator("#tabs button[role=tab]:visible")).to_have_text([tab.title for tab in TABS])
+    tabs = page.locator("#tabs button[role=tab]:visible:not(#classify-ways *)")  # those are ways within one
+    expect(tabs).to_have_text([tab.title for tab in TABS])
     assert [tab.slug for tab in TABS] == ["classify", "detect", "dream", "style", "sample", "upscale"]
 
 
@@ -93,7 +94,7 @@ def test_the_endpoints_are_the_public_interface(client: Client) -> None:
         parameters = [parameter["parameter_name"] for parameter in named[name]["parameters"]]
         assert parameters[: len(expected)] == expected, name
         required = [p["parameter_name"] for p in named[name]["parameters"] if not p["parameter_has_default"]]
-        assert set(required) <= {"image", "content", "style"}, name
+        assert set(required) <= {"image", "content", "style", "classes", "files", "head"}, name
 
 
 def test_the_page_asks_no_other_host_for_anything(page: Page, server: str) -> None:
