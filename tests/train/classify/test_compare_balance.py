@@ -53,7 +53,7 @@ def test_the_ways_differ_on_rare_classes() -> None:
     base = FeatureConfig(l2=(1e-3,))
     draws = [recalls_by_way(pools, [0], config, base, seed=0)]
     found = summed_up(draws, [0], ["a", "b"])
-    assert found["none"]["rare"] < 60 < found["weights"]["rare"] and found["smote"]["rare"] > 60
+    assert min(found["weights"]["rare"], found["smote"]["rare"]) > found["none"]["rare"] + 20
     assert found["none"]["others"] > 95
     for way in found.values():
         assert way["balanced_accuracy"] == pytest.approx((way["rare"] + way["others"]) / 2, abs=0.01)
