@@ -64,17 +64,16 @@ def _dispatch(words: list[str]) -> None:
     if words and words[0] in _OWN_OPTIONS:
         _OWN_OPTIONS[words[0]](words[1:])
         return
-    args = make_parser().parse_args(words)
+    args = _parser().parse_args(words)
     if args.list:
         print(commands.list_recipes())
     elif args.command is None:
-        make_parser().error(f"give a recipe, {', '.join([*_COMMANDS, *_OWN_OPTIONS])}; or --list")
+        _parser().error(f"give a recipe, {', '.join([*_COMMANDS, *_OWN_OPTIONS])}; or --list")
     else:
         _COMMANDS.get(args.command, commands.train)(args)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of every recipe and of the commands that have none of their own."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description="Makes and measures every weight of the page.")
     parser.add_argument("--list", action="store_true", help="recipes with data set, goal and last recorded result")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -45,7 +45,8 @@ class FastResNet(nn.Module):
         patches = F.unfold(pictures, PATCH_PX).transpose(1, 2).flatten(0, 1)  # (patches, 12)
         if len(patches) < WHITE_CHANNELS:
             raise ValueError(f"need {WHITE_CHANNELS} patches or more, got {len(patches)}")
-        filters = whitening_matrix(torch.cov(patches.T), "pca", eps).view(-1, 3, PATCH_PX, PATCH_PX)
+        matrix = whitening_matrix(torch.cov(patches.T), "pca", eps)
+        filters = matrix.flip(0).view(-1, 3, PATCH_PX, PATCH_PX)  # the least variance first, as in recorded runs
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
 
     def maps(self, pixels: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def patch_statistics(pictures: Tensor, patch_px: int) -> tuple[Tensor, Tensor]:
     """
     size = pictures.shape[1] * patch_px**2
     total, products, count = torch.zeros(size).double(), torch.zeros(size, size).double(), 0
-    for chunk in pictures.split(_CHUNK):
+    for chunk in torch.split(pictures, _CHUNK):
         patches = F.unfold(chunk, patch_px).transpose(1, 2).flatten(0, 1).double()  # (patches, D)
         total += patches.sum(dim=0)
         products += patches.T @ patches

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.docs.code_blocks import BLOCK, ROOT, block_with
-from train.__main__ import main, make_parser
+from train import __main__ as command_line
 from train.classify.combine import METHODS
 from train.data import show_whitening
 
@@ -35,7 +35,7 @@ def test_every_command_is_understood() -> None:
         if words[0] in OWN_PARSERS:
             OWN_PARSERS[words[0]]().parse_args(words[1:])
         else:
-            assert make_parser().parse_args(words).command == words[0]
+            assert command_line._parser().parse_args(words).command == words[0]
 
 
 def test_the_program_on_ensembles_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,6 +54,6 @@ def test_the_sheet_of_whitening_is_drawn(tmp_path: Path) -> None:
         Image.fromarray(picture).save(tmp_path / "pictures" / f"{index}.png")
     (words,) = [words for words in commands() if words[0] == "show-whitening"]
     given = {"DIR": str(tmp_path / "pictures"), "whitening.png": str(tmp_path / "whitening.png")}
-    main([*(given.get(word, word) for word in words), "--size", "8"])  # small: the sheet is what counts
+    command_line.main([*(given.get(word, word) for word in words), "--size", "8"])  # small: the sheet is what counts
     with Image.open(tmp_path / "whitening.png") as sheet:
         assert sheet.height > 6 * 120

@@ -113,3 +113,13 @@ def test_whitening_gives_patches_of_unit_covariance() -> None:
     assert torch.allclose(torch.cov(white), torch.eye(12), atol=0.05)
     with pytest.raises(ValueError, match="need 24 patches or more, got 4"):
         network.set_whitening(mixed[:1, :, :3, :3])
+
+
+def test_the_filters_of_whitening_come_from_the_least_variance_to_the_most() -> None:
+    """The order of the runs that the manifest records: another one would train another network."""
+    mixed = torch.nn.functional.avg_pool2d(torch.randn(64, 3, 17, 17), 2, 1)
+    network = FastResNet(4, (24, 24, 24), 2)
+    network.set_whitening(mixed)
+    lengths = network.whiten.weight[:12].flatten(1).norm(dim=1)  # one over the deviation of each component
+    assert lengths.diff().max() <= 1e-4
+    assert torch.equal(network.whiten.weight[12:], -network.whiten.weight[:12])

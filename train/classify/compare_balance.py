@@ -43,7 +43,8 @@ class BalanceConfig(Config):
     pictures: int = setting(1000, help="to train on, of each class that is not rare", minimum=1)
     repeats: int = setting(5, help="draws of the rare pictures, whose results are averaged", minimum=1)
     input_px: int = setting(224, help="side of the pictures", unit="px", minimum=SMALLEST_PX)
-    steps: int = setting(300, help="of each regression", minimum=1)
+    steps: int = setting(600, help="of each regression", minimum=1)
+    lr: float = setting(1e-2, help="learning rate of each regression: with the steps enough to converge", above=0)
     batch_size: int = setting(100, help="pictures a step", minimum=1)
     seed: int = setting(0, help="of draws and batches", minimum=0, maximum=SEED_MAX)
 
@@ -112,7 +113,7 @@ def recalls_by_way(
     )
     found = {}
     for way in WAYS:
-        length: dict[str, Any] = {"epochs": 0, "steps": config.steps, "batch_size": config.batch_size}
+        length: dict[str, Any] = {"epochs": 0, "steps": config.steps, "batch_size": config.batch_size, "lr": config.lr}
         settings = replace(base, balance=way, evaluate_every=0, seed=seed, **length)
         task = FeatureTask(settings, train, choice, torch.device("cpu"), False)
         for step in range(config.steps):
@@ -185,7 +186,7 @@ class WayResult:
 def summed_up(draws: Sequence[Mapping[Balance, Shares]], rare: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
     """JSON-ready results by way."""
     others = [label for label in range(len(names)) if label not in rare]
-    results = {}
+    results: dict[str, Any] = {}
     for way in WAYS:
         found = 100 * np.stack([draw[way] for draw in draws])  # (draws, K)
         recall = found.mean(axis=0)

@@ -145,7 +145,7 @@ def test_the_recorded_steps_of_a_run_with_smote_are_accepted() -> None:
     listing = Listing([Path("a.png")] * 80, np.repeat([0, 1], [60, 20]), ["cat", "dog"])
     data = replace(cats_dogs_features.CATS_DOGS, read=lambda data, split: listing)
     recipe = replace(cats_dogs_features.RECIPE, data=data)
-    config = recipe.config(balance="smote", epochs=2, batch_size=20, steps=12)
+    config = cats_dogs_features.CatsDogsConfig(balance="smote", epochs=2, batch_size=20, steps=12)
     recipe._refuse_early(config, Path())
     with pytest.raises(ValueError, match="2 epochs are 8 steps"):
         recipe._refuse_early(replace(config, balance="none"), Path())

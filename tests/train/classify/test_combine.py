@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from train.classify import combine
@@ -116,7 +117,7 @@ def test_blending_keeps_a_part_of_the_pictures_back() -> None:
     """Nothing is learnt from that part: the rule is as good where its answers are wiped out, and no good without the
     others."""
     logits, labels = blind_and_seeing(0)
-    _, kept_back = combine.train_test_split(
+    _, kept_back = train_test_split(
         np.arange(120), test_size=combine.KEPT_BACK, stratify=labels.numpy(), random_state=0
     )
     assert len(kept_back) == 40

@@ -49,11 +49,11 @@ def test_rare_classes_keep_two_at_least() -> None:
 
 def test_the_ways_differ_on_rare_classes() -> None:
     pools = Pools(*(Features(*crowd([200, 200], seed), ["a", "b"]) for seed in range(3)))
-    config = BalanceConfig(steps=80, batch_size=50)
-    base = FeatureConfig(lr=0.05, l2=(1e-3,))
-    draws = [recalls_by_way(pools, [0], config, base, seed) for seed in (0, 1)]
+    config = BalanceConfig(steps=40, batch_size=50, lr=0.1)
+    base = FeatureConfig(l2=(1e-3,))
+    draws = [recalls_by_way(pools, [0], config, base, seed=0)]
     found = summed_up(draws, [0], ["a", "b"])
-    assert found["none"]["rare"] < 60 < found["weights"]["rare"] and found["smote"]["rare"] > 60
+    assert min(found["weights"]["rare"], found["smote"]["rare"]) > found["none"]["rare"] + 20
     assert found["none"]["others"] > 95
     for way in found.values():
         assert way["balanced_accuracy"] == pytest.approx((way["rare"] + way["others"]) / 2, abs=0.01)

@@ -14,12 +14,12 @@ from PIL import Image
 from cvdemo.weights import load_ensembles, load_manifest
 from tests.train.publishing.test_publish import put
 from tests.train.tiny_tasks import altered
-from train.classify import classifier_recipe, compare_members, ensemble
+from train.classify import classifier_recipe, combine, compare_members, ensemble
 from train.classify.classifier_recipe import ClassifierRecipe, Source
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, Normalisation
 from train.classify.combine import METHODS
 from train.classify.compare_members import rules_for
-from train.classify.members import Answers, load_members
+from train.classify.members import Answers, answers_on_validation, load_members, train_members
 from train.data.datasets import READINGS, LabelledPictures
 from train.engine.checkpoint import LAST
 from train.engine.loop import Trainer
@@ -107,13 +107,13 @@ def test_members_that_err_differently_are_right_together() -> None:
 def test_it_trains_members_that_differ_by_seed_and_keeps_finished_runs(
     recipe: ClassifierRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folders = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
+    folders = train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
     assert [folder.name for folder in folders] == ["seed_0", "seed_1"]
     weights = [recipe.load_run(folder / LAST).state_dict()["conv1.weight"] for folder in folders]
     assert not torch.equal(*weights)
     steps: list[int] = []
     monkeypatch.setattr(ClassifierTask, "step", lambda self, step, generator: steps.append(step))
-    assert ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path)) == folders
+    assert train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path)) == folders
     assert steps == []
 
 
@@ -122,13 +122,13 @@ def test_a_stop_does_not_go_on_with_the_next_member(
 ) -> None:
     monkeypatch.setattr(Trainer, "run", lambda self: False)
     with pytest.raises(SystemExit, match="seed_0; the same command goes on"):
-        ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
+        train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
 
 
 def test_a_folder_with_other_settings_is_refused(recipe: ClassifierRecipe, tmp_path: Path) -> None:
-    ensemble.train_members(recipe, CONFIG, 1, tmp_path / "runs", context(tmp_path))
+    train_members(recipe, CONFIG, 1, tmp_path / "runs", context(tmp_path))
     with pytest.raises(ValueError, match=r"seed_0 holds another run .*'lr': \(0.003, 0.1\)"):
-        ensemble.train_members(recipe, replace(CONFIG, lr=0.1), 1, tmp_path / "runs", context(tmp_path))
+        train_members(recipe, replace(CONFIG, lr=0.1), 1, tmp_path / "runs", context(tmp_path))
 
 
 def test_the_command_prints_members_mean_and_ensemble(recipe: ClassifierRecipe, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_command_prints_members_mean_and_ensemble(recipe: ClassifierRecipe, 
 def fixture_three(recipe: ClassifierRecipe, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Folders of three runs."""
     out = tmp_path_factory.mktemp("runs")
-    return [str(folder) for folder in ensemble.train_members(recipe, CONFIG, 3, out, context(out))]
+    return [str(folder) for folder in train_members(recipe, CONFIG, 3, out, context(out))]
 
 
 def test_every_rule_is_compared(recipe: ClassifierRecipe, three: list[str], tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_what_is_learnt_comes_from_validation_before_the_test_split_is_opened(
     recipe: ClassifierRecipe, three: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened: list[str] = []
-    learn = compare_members.fit
+    learn = combine.fit
 
     def noted(method: Any, logits: torch.Tensor, labels: torch.Tensor) -> Any:
         happened.append(f"{method} from {len(labels)}")
@@ -225,7 +225,7 @@ def test_members_learn_together_from_the_pictures_that_none_has_seen(recipe: Cla
 def test_a_member_that_has_seen_all_pictures_cannot_be_weighed(
     recipe: ClassifierRecipe, three: list[str], tmp_path: Path
 ) -> None:
-    (greedy,) = ensemble.train_members(recipe, replace(CONFIG, validation=0), 1, tmp_path / "all", context(tmp_path))
+    (greedy,) = train_members(recipe, replace(CONFIG, validation=0), 1, tmp_path / "all", context(tmp_path))
     members = [str(greedy), *three[:2]]
     words = f"{greedy} held no validation pictures out"
     with pytest.raises(ValueError, match=f"--method weights cannot be had: {words}"):
@@ -248,7 +248,7 @@ def test_a_recipe_that_tells_no_validation_pictures_can_only_apply_fixed_rules(
 
 
 def test_too_few_pictures_of_a_class_are_told(recipe: ClassifierRecipe, tmp_path: Path) -> None:
-    runs = ensemble.train_members(recipe, replace(CONFIG, validation=4), 2, tmp_path / "few", context(tmp_path))
+    runs = train_members(recipe, replace(CONFIG, validation=4), 2, tmp_path / "few", context(tmp_path))
     found = run(recipe, tmp_path, members=[str(folder) for folder in runs], compare=True, json=True)["comparison"]
     assert list(found["missing"]) == ["stacking", "blending"] and "one class has 2" in found["missing"]["stacking"]
 
@@ -259,7 +259,7 @@ def test_a_weight_without_recorded_settings_cannot_be_weighed(
     found = load_members(three[:2], recipe, context(tmp_path))
     found.settings[three[0]] = None
     with pytest.raises(ValueError, match=r"not recorded which pictures .*seed_0 was trained on"):
-        ensemble.answers_on_validation(found, context(tmp_path))
+        answers_on_validation(found, context(tmp_path))
 
 
 def test_classes_of_the_test_split_in_another_order_are_matched(
@@ -284,7 +284,7 @@ def test_the_test_split_is_read_once_and_every_run_remembers_it(
         assert recipe.test is not None
         return recipe.test(where)
 
-    runs = ensemble.train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
+    runs = train_members(recipe, CONFIG, 2, tmp_path / "runs", context(tmp_path))
     members = [str(run) for run in runs]
     ensemble.measured_members(members, altered(recipe, test=counted), context(tmp_path))
     assert read == ["test"]
@@ -321,7 +321,7 @@ def test_only_published_members_are_published_together(recipe: ClassifierRecipe,
 
 
 def test_a_published_ensemble_stands_in_the_manifest(recipe: ClassifierRecipe, tmp_path: Path) -> None:
-    (run,) = ensemble.train_members(recipe, CONFIG, 1, tmp_path / "runs", context(tmp_path))
+    (run,) = train_members(recipe, CONFIG, 1, tmp_path / "runs", context(tmp_path))
     weights = tmp_path / "weights"
     for name in ("a", "b"):
         recipe.publish(CONFIG, run, context(tmp_path), PublishOptions(name=name, weights_dir=weights))
