@@ -33,5 +33,5 @@ def classification_loss(
     wanted = (1 - label_smoothing) * targets[:, 1] + label_smoothing / 2
     if class_weights is None:
         return F.binary_cross_entropy_with_logits(second, wanted)
-    first_weight, second_weight = class_weights
+    first_weight, second_weight = class_weights[0], class_weights[1]
     return first_weight * F.binary_cross_entropy_with_logits(second, wanted, pos_weight=second_weight / first_weight)

@@ -128,7 +128,7 @@ def ten_crop_logits(network: nn.Module, side_px: int) -> Views:
     """
 
     def logits(pixels: Tensor) -> Tensor:
-        crops = ten_crops(pixels, side_px).split(len(pixels))  # one crop of all pictures at a time
+        crops = torch.split(ten_crops(pixels, side_px), len(pixels))  # one crop of all pictures at a time
         each = [network(crop.contiguous(memory_format=torch.channels_last)).float().softmax(dim=1) for crop in crops]
         return torch.stack(each).mean(dim=0).log()
 

@@ -71,5 +71,5 @@ RECIPE = PatchRecipe(
     network=network,
     notes=_NOTES,
     goal="94.0 % with ten crops on the test split, as in the book",
-    dry_run={"batch_size": 4, "micro_batch": 4, "widths": (8, 8, 8, 8, 8)},
+    dry_run={"batch_size": 4, "micro_batch": 4, "widths": (16, 16, 16, 16, 16)},
 )
