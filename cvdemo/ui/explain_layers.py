@@ -54,14 +54,16 @@ def as_dict(found: FeatureMaps, model: str) -> dict[str, Any]:
 
 
 def report(found: FeatureMaps, model: str) -> str:
-    """One line on what the sheet shows, as Markdown."""
+    """What the sheet shows and what its numbers are, as Markdown."""
     layer = found.layer.replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}")
+    members = NETWORKS[model].members
+    whose = f" This is {members[0]}, the first network of the ensemble." if len(members) > 1 else ""
     if found.class_index is None:
-        return f"The strongest of {layer}. The number is the mean of the channel over the picture."
+        return f"The strongest of {layer}. The number is the mean of the channel over the picture.{whose}"
     label = class_names(NETWORKS[model])[found.class_index]
     return (
         f"What decides for **{label}**, or against it: of {layer}. The number is what the channel adds to the score of "
-        "this class before softmax."
+        f"this class before softmax.{whose}"
     )
 
 

@@ -70,6 +70,11 @@ def test_the_report_says_what_the_numbers_are() -> None:
     assert words.startswith("What decides for **Trouser**, or against it") and "before softmax" in words
 
 
+def test_of_an_ensemble_the_first_network_is_named() -> None:
+    assert "This is cifar10, the first network of the ensemble" in report(STRONGEST, "cifar10_ensemble")
+    assert "ensemble" not in report(STRONGEST, "cifar10")
+
+
 def test_layers_to_choose_from_are_those_of_the_network() -> None:
     choices = layer_choices("lenet_fashion_mnist")
     assert [name for _, name in choices["choices"]] == ["norm1", "norm2"] and choices["value"] == "norm2"

@@ -142,6 +142,7 @@ def test_a_card_without_a_file_is_refused(lenet: LayerTable) -> None:
         with_architecture("# tiny\n", "tiny", lenet)
 
 
+@pytest.mark.slow
 def test_every_card_is_refreshed(tmp_path: Path) -> None:
     for file in (WEIGHTS_DIR / "manifest.json", *WEIGHTS_DIR.glob("*.md")):
         shutil.copy(file, tmp_path)
@@ -152,6 +153,7 @@ def test_every_card_is_refreshed(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.md").read_text().count(svg_file(name)) == 1
 
 
+@pytest.mark.slow
 def test_the_shipped_cards_are_up_to_date() -> None:
     for name, entry in load_manifest().items():
         card, table = (WEIGHTS_DIR / f"{name}.md").read_text(), table_of(entry)
