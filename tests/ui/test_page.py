@@ -27,6 +27,7 @@ ENDPOINTS = {
     "/classify": ["image", "model", "ten_crop"],
     "/explain": ["image", "model", "method", "class_name"],
     "/fool": ["image", "model", "class_name"],
+    "/feature_maps": ["image", "model", "show", "layer", "class_name", "channels"],
     "/detect": ["image", "detector", "score_threshold", "nms_iou"],
     "/dream": ["image", "preset", "octaves", "octave_scale", "steps", "step_size", "layer", "seed"],
     "/stylize": ["content", "style", "content_weight", "style_weight", "tv_weight", "size", "seed"],
