@@ -8,7 +8,7 @@ from gradio.components import Component
 
 from cvdemo.classify.catalogue import class_names
 from cvdemo.classify.classifier import NETWORKS
-from cvdemo.classify.feature_maps import SHOW, FeatureMaps, FeatureMapsConfig, chosen_layer, layers_of
+from cvdemo.classify.feature_maps import SHOW, FeatureMaps, FeatureMapsConfig, layers_of
 from cvdemo.classify.run import FeatureMapsRequest
 from cvdemo.config import default_of
 from cvdemo.demo import Run, result_of
@@ -23,7 +23,7 @@ LAYERS_NOTE = (
     "for. Early layers find lines and colours, late ones parts of things."
 )
 LAYER_FIELDS = ("layers_sheet", "layers_said")  # what a new answer empties
-_EMPTY_LAYER = ""  # as a choice of layer: the middle one
+MIDDLE = ("The middle one", "")  # as a choice of layer
 
 
 def feature_maps_endpoint(
@@ -54,14 +54,16 @@ def as_dict(found: FeatureMaps, model: str) -> dict[str, Any]:
 
 
 def report(found: FeatureMaps, model: str) -> str:
-    """One line on what the sheet shows, as Markdown."""
+    """What the sheet shows and what its numbers are, as Markdown."""
     layer = found.layer.replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}")
+    members = NETWORKS[model].members
+    whose = f" This is {members[0]}, the first network of the ensemble." if len(members) > 1 else ""
     if found.class_index is None:
-        return f"The strongest of {layer}. The number is the mean of the channel over the picture."
+        return f"The strongest of {layer}. The number is the mean of the channel over the picture.{whose}"
     label = class_names(NETWORKS[model])[found.class_index]
     return (
         f"What decides for **{label}**, or against it: of {layer}. The number is what the channel adds to the score of "
-        "this class before softmax."
+        f"this class before softmax.{whose}"
     )
 
 
@@ -71,7 +73,7 @@ def layers_on_page(
     """The sheet and what it shows; of a layer or class that another network has, the usual one instead."""
     started = time.monotonic()
     known = {each.name for each in layers_of(model)}
-    config = FeatureMapsConfig(model=model, show=show, layer=layer if layer in known else _EMPTY_LAYER)
+    config = FeatureMapsConfig(model=model, show=show, layer=layer if layer in known else MIDDLE[1])
     own = class_index is not None and 0 <= class_index < len(class_names(NETWORKS[model]))
     request = FeatureMapsRequest(
         image=load_picture(path), config=config, class_index=class_index if own else None, time_limit_s=EXPLAIN_S
@@ -81,27 +83,27 @@ def layers_on_page(
 
 
 def layer_choices(model: str) -> dict[str, Any]:
-    """The layers of a network, its middle one chosen; none where the manifest cannot be read, and using it says why."""
+    """The layers of a network, the middle one chosen; it alone where the manifest cannot be read: using it says why."""
     try:
         layers = layers_of(model)
     except DemoError:
-        return gr.update(choices=[("the middle one", _EMPTY_LAYER)], value=_EMPTY_LAYER)
-    choices = [(layer.title, layer.name) for layer in layers]
-    return gr.update(choices=choices, value=chosen_layer("", layers).name)
+        return gr.update(choices=[MIDDLE], value=MIDDLE[1])
+    return gr.update(choices=[MIDDLE, *((layer.title, layer.name) for layer in layers)], value=MIDDLE[1])
 
 
 def build_layers(
     run: Run, image: gr.Image, model: gr.Dropdown, explained: Component
 ) -> tuple[dict[str, Component], Part]:
     """A choice of layer, or the answer, and the sheet of channels; on request."""
-    with gr.Accordion("What the layers see", open=False, elem_id="layers"):
+    with gr.Accordion("What the layers see", open=False, elem_id="layers") as accordion:
         gr.Markdown(LAYERS_NOTE)
-        show, layer = _choices(model)
+        show, layer = _choices()
         with gr.Row():
             start = gr.Button("Look", variant="primary", elem_id="layers-run", scale=0, min_width=160)
             cancel = gr.Button("Cancel", elem_id="layers-cancel", min_width=80, scale=0)
         said = gr.Markdown(elem_id="layers-report", elem_classes="status")
         sheet = picture_output("Channels", elem_id="layers-sheet")
+    light([accordion.expand, model.change], layer_choices, [model], [layer])  # not as the page starts: it takes time
     part = Part(
         name="layers",
         inputs=[image, model, show, layer, explained],
@@ -122,8 +124,8 @@ def build_layers(
     return dict(zip(LAYER_FIELDS, (sheet, said), strict=True)), part
 
 
-def _choices(model: gr.Dropdown) -> tuple[gr.Radio, gr.Dropdown]:
-    """What is shown, and of which layer; the layers are those of the chosen network."""
+def _choices() -> tuple[gr.Radio, gr.Dropdown]:
+    """What is shown, and of which layer."""
     with gr.Row():
         show = gr.Radio(
             [(title, value) for value, title in SHOW.items()],
@@ -131,8 +133,6 @@ def _choices(model: gr.Dropdown) -> tuple[gr.Radio, gr.Dropdown]:
             label="Show",
             elem_id="layers-show",
         )
-        first = layer_choices(default_of(FeatureMapsConfig, "model"))
-        layer = gr.Dropdown(first["choices"], value=first["value"], label="Layer", elem_id="layers-layer")
-    light([model.change], layer_choices, [model], [layer])
+        layer = gr.Dropdown([MIDDLE], value=MIDDLE[1], label="Layer", elem_id="layers-layer")
     light([show.change], lambda chosen: gr.update(visible=chosen == "layer"), [show], [layer])
     return show, layer

@@ -70,10 +70,15 @@ def test_the_report_says_what_the_numbers_are() -> None:
     assert words.startswith("What decides for **Trouser**, or against it") and "before softmax" in words
 
 
+def test_of_an_ensemble_the_first_network_is_named() -> None:
+    assert "This is cifar10, the first network of the ensemble" in report(STRONGEST, "cifar10_ensemble")
+    assert "ensemble" not in report(STRONGEST, "cifar10")
+
+
 def test_layers_to_choose_from_are_those_of_the_network() -> None:
     choices = layer_choices("lenet_fashion_mnist")
-    assert [name for _, name in choices["choices"]] == ["norm1", "norm2"] and choices["value"] == "norm2"
-    assert choices["choices"][0][0] == "conv1: 32 channels of 28 × 28"
+    assert [name for _, name in choices["choices"]] == ["", "norm1", "norm2"] and choices["value"] == ""
+    assert [title for title, _ in choices["choices"][:2]] == ["The middle one", "conv1: 32 channels of 28 × 28"]
 
 
 def test_without_a_manifest_the_page_has_one_choice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +86,7 @@ def test_without_a_manifest_the_page_has_one_choice(monkeypatch: pytest.MonkeyPa
         raise WeightsError("The manifest is missing.")
 
     monkeypatch.setattr(explain_layers, "layers_of", missing)
-    assert layer_choices("imagenet")["choices"] == [("the middle one", "")]
+    assert layer_choices("imagenet")["choices"] == [("The middle one", "")]
 
 
 def test_without_a_picture_it_is_asked_for() -> None:

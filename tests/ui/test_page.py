@@ -29,6 +29,7 @@ ENDPOINTS = {
     "/fool": ["image", "model", "class_name"],
     "/teach": ["classes", "files"],
     "/classify_taught": ["image", "head"],
+    "/feature_maps": ["image", "model", "show", "layer", "class_name", "channels"],
     "/detect": ["image", "detector", "score_threshold", "nms_iou"],
     "/dream": ["image", "preset", "octaves", "octave_scale", "steps", "step_size", "layer", "seed"],
     "/stylize": ["content", "style", "content_weight", "style_weight", "tv_weight", "size", "seed"],

@@ -19,7 +19,7 @@ COMPANIONS = {
 }
 WIDTH, BOX_LEFT, BOX_WIDTH = 640, 40, 560  # px
 LINE_PX, ARROW_PX, MARGIN_PX, TOP_PX = 18, 34, 12, 74
-_CHARACTERS = 82  # of a line in a box, at 12 px
+_CHARACTERS = 82  # of a line, at 12 px
 _COLOURS = {  # fill, border
     "convolution": ("#dbeafe", "#2563eb"),
     "pooling": ("#ffedd5", "#ea580c"),
@@ -69,28 +69,30 @@ class Block:
 
 def draw_architecture(table: LayerTable, title: str, subtitle: str) -> str:
     """The SVG of a network, 640 px wide."""
-    parts, y = list[str](), TOP_PX
+    head = textwrap.wrap(subtitle, _CHARACTERS) or [""]
+    parts, y = list[str](), TOP_PX + LINE_PX * (len(head) - 1)
     parts.append(_text(WIDTH / 2, y, f"input {shape_words(table.input_shape)}", anchor="middle", colour=_FAINT))
     y += 8
     blocks = blocks_of(table)
     numbered = any(block.reads for block in blocks)
     for number, block in enumerate(blocks, start=1):
-        y = _arrow(parts, y)
+        follows = not block.reads or number - 1 in block.reads
+        y = _arrow(parts, y) if follows else y + ARROW_PX
         if numbered:
             parts.append(_text(BOX_LEFT - 10, y + 20, str(number), anchor="end", colour=_FAINT))
         y = _box(parts, block, y)
         parts.append(_text(WIDTH / 2 + 12, y + 21, shape_words(block.shape), colour=_FAINT))
     y = _arrow(parts, y)
     parts.append(_text(WIDTH / 2, y + 14, "output", anchor="middle", colour=_FAINT))
-    head = [
+    opening = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 28}" width="{WIDTH}" height="{y + 28}"'
         ' font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif" role="img">',
         f"<title>{escape(title)}: {escape(subtitle)}</title>",
         f'<rect width="{WIDTH}" height="{y + 28}" fill="white"/>',
         _text(BOX_LEFT, 26, title, size_px=17, bold=True),
-        _text(BOX_LEFT, 47, subtitle, colour=_FAINT),
+        *(_text(BOX_LEFT, 47 + LINE_PX * i, line, colour=_FAINT) for i, line in enumerate(head)),
     ]
-    return "\n".join([*head, *parts, "</svg>"]) + "\n"
+    return "\n".join([*opening, *parts, "</svg>"]) + "\n"
 
 
 def blocks_of(table: LayerTable) -> list[Block]:

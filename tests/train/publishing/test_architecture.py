@@ -116,6 +116,20 @@ def test_boxes_do_not_overlap_and_words_stay_inside() -> None:
     assert max(len(text) for text in words_of(svg)) < 90
 
 
+def test_an_arrow_leads_only_to_a_box_that_reads() -> None:
+    table = table_of(load_manifest()["face_detector"])
+    svg, blocks = draw_architecture(table, "faces", ""), blocks_of(table)
+    read = [not block.reads or number in block.reads for number, block in enumerate(blocks)]
+    assert not all(read) and svg.count('fill="none"/>') == sum(read) + 1  # and the one to the output
+
+
+def test_long_totals_take_two_lines(lenet: LayerTable) -> None:
+    short, long = (draw_architecture(lenet, "lenet", words) for words in ("few words", "many words " * 10))
+    heights = [float(ElementTree.fromstring(svg).attrib["height"]) for svg in (short, long)]
+    assert heights[1] == heights[0] + 18
+    assert all(len(words) <= 82 for words in words_of(long))
+
+
 def test_a_card_gets_line_and_picture_once(lenet: LayerTable) -> None:
     once = with_architecture(CARD, "tiny", lenet)
     assert once.splitlines()[5] == f"| Architecture | {totals(lenet)} |"
@@ -128,6 +142,7 @@ def test_a_card_without_a_file_is_refused(lenet: LayerTable) -> None:
         with_architecture("# tiny\n", "tiny", lenet)
 
 
+@pytest.mark.slow
 def test_every_card_is_refreshed(tmp_path: Path) -> None:
     for file in (WEIGHTS_DIR / "manifest.json", *WEIGHTS_DIR.glob("*.md")):
         shutil.copy(file, tmp_path)
@@ -138,6 +153,7 @@ def test_every_card_is_refreshed(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.md").read_text().count(svg_file(name)) == 1
 
 
+@pytest.mark.slow
 def test_the_shipped_cards_are_up_to_date() -> None:
     for name, entry in load_manifest().items():
         card, table = (WEIGHTS_DIR / f"{name}.md").read_text(), table_of(entry)

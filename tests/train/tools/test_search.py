@@ -47,11 +47,13 @@ class ToyConfig(LoopConfig):
 class ToyTask(Task):
     """Its error falls from step to step; how far hangs on the rate, best at 0.01, and on the kind.
 
-    `stop_at`: the trial and step at which the process sends itself SIGTERM. Rates above 1 diverge.
+    `stop_at`: the trial and step at which the process sends itself SIGTERM, `crash_at`: at which it dies. Rates above 1
+    diverge.
     """
 
     product, metric, higher_is_better, device = "network", "error", False, CPU
     stop_at: tuple[int, int] | None = None
+    crash_at: tuple[int, int] | None = None
     built = 0
 
     def __init__(self, config: ToyConfig) -> None:
@@ -65,6 +67,8 @@ class ToyTask(Task):
         self.taken = step + 1
         if ToyTask.stop_at == (self.trial, step):
             os.kill(os.getpid(), signal.SIGTERM)
+        if ToyTask.crash_at == (self.trial, step):
+            raise RuntimeError("the machine went down")
         return {"loss": torch.tensor(math.nan if self.config.lr > 1 else 1.0)}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -75,6 +79,7 @@ class ToyTask(Task):
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ToyTask, "stop_at", None)
+    monkeypatch.setattr(ToyTask, "crash_at", None)
     monkeypatch.setattr(ToyTask, "built", 0)
     monkeypatch.setattr(monitor, "draw", lambda *curves: None)  # each trial's own curves, at every measure
     recipe: Any = replace(cifar10.RECIPE, config=ToyConfig)
@@ -142,6 +147,17 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_end(
     monkeypatch.setattr(ToyTask, "stop_at", None)
     assert run_search(search(tmp_path / "parts", trials=6, halving=halving)) == whole
     assert run_search(search(tmp_path / "parts", trials=6, halving=halving)) == whole  # nothing is left to do
+
+
+@pytest.mark.slow
+def test_a_search_that_died_in_a_trial_goes_on_to_the_same_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last checkpoint is older than its last measures, which are not told twice."""
+    whole = run_search(search(tmp_path / "whole", trials=3))
+    ToyTask.built = 0
+    monkeypatch.setattr(ToyTask, "crash_at", (1, 5))
+    with pytest.raises(RuntimeError, match="went down"):
+        run_search(search(tmp_path / "parts", trials=3))
+    assert run_search(search(tmp_path / "parts", trials=3)) == whole
 
 
 @pytest.mark.slow
