@@ -132,3 +132,10 @@ def test_wrong_sizes_are_refused() -> None:
         loud_style_net()(torch.rand(1, 3, 30, 32), CODE)
     with pytest.raises(ValueError, match=r"at least 1, got .*blocks=0"):
         StyleNet(blocks=0)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_kernels_begin_at_length_1(stride: int) -> None:
+    """Longer ones hardly turn: a run whose kernels began 27 times as long still copied its pictures at step 500."""
+    lengths = StyledConv(64, 32, code_dim=1, stride=stride).weight.flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(32), atol=0.15, rtol=0)
