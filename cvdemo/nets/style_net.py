@@ -30,6 +30,7 @@ _LEAK = 0.1
 _STATISTICS_LIMIT = 4.0  # deviations: a style unlike all paintings counts as the most unlike of them
 _SMALLEST_VARIANCE = 1e-6
 _DARKEST = 0.02  # where black and white stand on the unbounded scale that strokes are added on
+_FIRST_CHANGE = 0.3  # gain of what a block adds at first: five blocks then keep the size of their input
 _FIRST_GATE = 0.5  # how much of the picture's fine detail goes past the network at first
 
 
@@ -55,28 +56,40 @@ def style_statistics(pixels: Tensor, features: Mapping[str, Tensor]) -> Tensor:
 class StyledConv(nn.Module):
     """A convolution with reflected borders; the code sets gain and shift of each channel that comes out.
 
-    (B, c_in, H, W) and (B, code_dim) -> (B, c_out, H / stride, W / stride), for strides 1 and 2.
+    (B, c_in, H, W) and (B, code_dim) -> (B, c_out, H / stride, W / stride), for strides 1 and 2. The kernels are used
+    at length 1 (T. Salimans, D. Kingma, "Weight Normalization", NIPS 2016), and gains are `first_gain` times -1 to 3.
+    With neither, activations grew by ten from block to block after 500 steps of training.
     """
 
-    def __init__(self, c_in: int, c_out: int, code_dim: int, stride: int = 1) -> None:
+    def __init__(self, c_in: int, c_out: int, code_dim: int, stride: int = 1, first_gain: float = 1.0) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, 3 if stride == 1 else 4, stride, 1, padding_mode="reflect")
+        side = 3 if stride == 1 else 4
+        # About of length 1, at which a learning rate of 1e-3 turns a kernel by some degrees a step. Of deviation 1, it
+        # would turn by a thirtieth of that.
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, side, side) / (c_in * side**2) ** 0.5)
         self.modulation = nn.Linear(code_dim, 2 * c_out)
+        self.stride, self.first_gain = stride, first_gain
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        gain, shift = self.modulation(code)[:, :, None, None].chunk(2, dim=1)
-        return torch.addcmul(shift, self.conv(x), 1 + gain)
+        raised, shift = self.modulation(code)[:, :, None, None].chunk(2, dim=1)
+        gain = self.first_gain * (1 + 2 * torch.tanh(raised / 2))
+        return torch.addcmul(shift, self.convolved(x), gain)
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """Before gain and shift."""
+        length = torch.linalg.vector_norm(self.weight, dim=(1, 2, 3), keepdim=True)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.weight / length, stride=self.stride)
 
 
 class StyledBlock(nn.Module):
-    """Two convolutions beside a shortcut."""
+    """Two convolutions beside a shortcut, which at first carries most."""
 
     def __init__(self, channels: int, code_dim: int) -> None:
         super().__init__()
         self.first = StyledConv(channels, channels, code_dim)
-        self.second = StyledConv(channels, channels, code_dim)
+        self.second = StyledConv(channels, channels, code_dim, first_gain=_FIRST_CHANGE)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         changed: Tensor = self.second(F.leaky_relu(self.first(x, code), _LEAK), code)

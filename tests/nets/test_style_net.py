@@ -63,13 +63,29 @@ def test_the_encoder_takes_its_scale_from_paintings_and_cuts_off_what_is_far_fro
 def test_gain_and_shift_of_a_channel_come_from_the_code(stride: int) -> None:
     styled, x = StyledConv(3, 2, code_dim=1, stride=stride), torch.rand(1, 3, 8, 8)
     plain = styled(x, torch.ones(1, 1))
-    torch.testing.assert_close(plain, styled.conv(x))
+    torch.testing.assert_close(plain, styled.convolved(x))
     with torch.no_grad():
-        styled.modulation.weight.copy_(torch.tensor([[2.0], [0.0], [0.0], [0.5]]))
+        styled.modulation.weight.copy_(torch.tensor([[100.0], [0.0], [0.0], [0.5]]))
+        styled.weight *= 7  # its length does not count
     changed = styled(x, torch.ones(1, 1))
     assert changed.shape == (1, 2, 8 // stride, 8 // stride)
-    torch.testing.assert_close(changed[:, 0], 3 * plain[:, 0])
+    torch.testing.assert_close(changed[:, 0], 3 * plain[:, 0])  # the largest gain
     torch.testing.assert_close(changed[:, 1], plain[:, 1] + 0.5)
+
+
+@pytest.mark.parametrize("code", [0.0, 1000.0, -1000.0])
+def test_activations_stay_of_the_size_of_their_input_whatever_the_code(code: float) -> None:
+    """Without a bound a run diverged: each block multiplied the last one's activations by ten."""
+    torch.manual_seed(0)
+    network = StyleNet(width=20, blocks=8, code_dim=4, hidden=8)
+    for layer in network.modules():
+        if isinstance(layer, StyledConv):
+            layer.modulation.weight.data[: layer.modulation.out_features // 2].normal_()  # gains, not shifts
+    sizes = []
+    for block in network.blocks:
+        block.register_forward_hook(lambda module, given, out: sizes.append(out.square().mean().sqrt().item()))
+    network(torch.rand(1, 3, 32, 32), torch.full((1, 4), code))
+    assert min(sizes) > 0 and max(sizes) < 40 * sizes[0]
 
 
 def test_each_picture_of_a_batch_gets_its_own_style() -> None:
@@ -116,3 +132,10 @@ def test_wrong_sizes_are_refused() -> None:
         loud_style_net()(torch.rand(1, 3, 30, 32), CODE)
     with pytest.raises(ValueError, match=r"at least 1, got .*blocks=0"):
         StyleNet(blocks=0)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_kernels_begin_at_length_1(stride: int) -> None:
+    """Longer ones hardly turn: a run whose kernels began 27 times as long still copied its pictures at step 500."""
+    lengths = StyledConv(64, 32, code_dim=1, stride=stride).weight.flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(32), atol=0.15, rtol=0)

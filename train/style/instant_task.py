@@ -61,6 +61,9 @@ class InstantTrainingConfig(LoopConfig):
         5.0, help="of the mean absolute error of pictures that are their own style", minimum=0
     )
     lr: float = setting(1e-3, help="learning rate of AdamW, falling to 0 by a cosine", minimum=0)
+    lr_style: float = setting(
+        2e-4, help="the same of what makes codes, gains and shifts, each of which changes whole channels", minimum=0
+    )
     weight_decay: float = setting(1e-4, help="of AdamW", minimum=0)
     warmup_steps: int = setting(
         300, help="over which the learning rate rises first; a tenth of all at most", unit="steps", minimum=0
@@ -116,9 +119,17 @@ class InstantTask(Task):
         channels_last(self.network.to(self.device))
         self.network.style_encoder.standardise(self._scale_of_statistics())
         self.networks: dict[str, nn.Module] = {"network": self.network}
-        optimizer = torch.optim.AdamW(self.network.parameters(), config.lr, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(self._groups(), config.lr, weight_decay=config.weight_decay)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"network": optimizer}
         self._untouched: float | None = None  # the loss of held-out pictures that only got their style's colours
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The convolutions' parameters, and those of the linear layers with their own learning rate."""
+        linear = [layer for layer in self.network.modules() if isinstance(layer, nn.Linear)]
+        style = [parameter for layer in linear for parameter in layer.parameters()]
+        ids = {id(parameter) for parameter in style}
+        others = [parameter for parameter in self.network.parameters() if id(parameter) not in ids]
+        return [{"params": others}, {"params": style, "lr": self.config.lr_style}]
 
     def lr_factor(self, step: int) -> float:
         """Warm-up, of a tenth of the steps at most, then a cosine."""

@@ -83,7 +83,7 @@ def test_float16_is_what_is_stored(data: Path, tmp_path: Path) -> None:
     Trainer(RECIPE.build(TINY, context), TINY, tmp_path / "run").run()
     RECIPE.publish(TINY, tmp_path / "run", context, PublishOptions(name="other", weights_dir=tmp_path))
     network = read_style_net("other", tmp_path)
-    weight = network.blocks[0].first.conv.weight
+    weight = network.blocks[0].first.weight
     assert torch.equal(weight, weight.half().float())
     assert not torch.equal(network.style_encoder.mean, network.style_encoder.mean.half().float())
 

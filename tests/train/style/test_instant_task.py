@@ -125,3 +125,11 @@ def test_the_scale_of_statistics_is_that_of_paintings() -> None:
 def test_crops_off_the_grid_are_refused() -> None:
     with pytest.raises(ValueError, match="crop_px of a multiple of 4, got 50"):
         replace(TINY, crop_px=50)
+
+
+def test_codes_and_gains_have_a_learning_rate_of_their_own() -> None:
+    task = task_of(replace(TINY, lr_style=1e-5))
+    kernels, linear = task.optimizers["network"].param_groups
+    assert (kernels["lr"], linear["lr"]) == (3e-3, 1e-5)
+    assert {parameter.ndim for parameter in linear["params"]} == {1, 2}
+    assert len(kernels["params"]) + len(linear["params"]) == len(list(task.network.parameters()))
