@@ -43,11 +43,15 @@ class SvmTask(FeatureTask):
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Solves for one strength, on all views of all pictures."""
-        views = self.data.values.shape[1]
-        features = (self.data.values.flatten(0, 1).float() - self.heads.mean.cpu()) * self.heads.scale.cpu()
-        labels = self.data.labels.repeat_interleave(views)
-        strength = self.config.l2[step] * len(labels)
-        solver = LinearSVC(C=1 / strength, dual="auto", random_state=self.config.seed, max_iter=_MOST_ITERATIONS)
+        features = (self.values.flatten(0, 1).float() - self.heads.mean.cpu()) * self.heads.scale.cpu()
+        labels = self.labels.repeat_interleave(self.values.shape[1])
+        solver = LinearSVC(
+            C=1 / (self.config.l2[step] * len(labels)),
+            dual="auto",
+            class_weight=dict(enumerate(self.class_weights.tolist())),
+            random_state=self.config.seed,
+            max_iter=_MOST_ITERATIONS,
+        )
         solver.fit(features.numpy(), labels.numpy())
         weight, bias = rows_of(solver, len(self.data.class_names))
         with torch.no_grad():
@@ -57,7 +61,9 @@ class SvmTask(FeatureTask):
         return {"loss": loss, "rank1": 100 * (margins.argmax(dim=1) == labels).float().mean()}
 
     def best_of(self, scores: list[dict[str, float]]) -> int:
-        return max(range(len(scores)), key=lambda index: scores[index]["rank1"])
+        """The one that is right most often; where classes are balanced, by the mean over the classes."""
+        measure = "rank1" if self.config.balance == "none" else "balanced_accuracy"
+        return max(range(len(scores)), key=lambda index: scores[index][measure])
 
 
 def rows_of(solver: LinearSVC, classes: int) -> tuple[Tensor, Tensor]:

@@ -38,6 +38,21 @@ def test_the_heads_answer_as_the_solver_does() -> None:
     assert logs["rank1"] > 95 and logs["loss"] > 0
 
 
+def test_a_rare_class_is_balanced() -> None:
+    """Without weights or SMOTE, a machine with a strong penalty forgets a class of one picture in thirty."""
+    full = blobs(300, 0, views=1)
+    rare = torch.cat([(full.labels != 0).nonzero()[:, 0], (full.labels == 0).nonzero()[:4, 0]])
+    data = replace(full, values=full.values[rare], labels=full.labels[rare])
+    found = {}
+    for balance in ("none", "weights", "smote"):
+        task = SvmTask(replace(CONFIG, l2=(10.0,), balance=balance), data, full, CPU, False)
+        task.step(0, seeded("step", 0, 0))
+        assert task.evaluate(task.heads)["l2"] == 10.0
+        answers = task.heads(full.values[:, 0].float())[0].argmax(dim=1)
+        found[balance] = float((answers == 0)[full.labels == 0].float().mean())
+    assert found["none"] < 0.5 < min(found["weights"], found["smote"])
+
+
 def test_of_two_classes_the_rows_are_opposite_and_an_unseen_class_never_wins() -> None:
     features = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.1, 1.0], [1.0, 0.1]]).numpy()
     solver = LinearSVC().fit(features, [0, 2, 0, 2])
