@@ -56,12 +56,11 @@ class Prepared(nn.Module):
 
 
 @dataclass(frozen=True)
-class TestFiles:
-    """The files of a test split, which are packed at the size that a network wants once that is known."""
-
-    __test__ = False  # no class of tests
+class SplitFiles:
+    """The files of a split to measure on, which are packed at the size that a network wants once that is known."""
 
     listing: Listing
+    split: str = "test"
 
     @property
     def class_names(self) -> list[str]:
@@ -71,10 +70,10 @@ class TestFiles:
     def labels(self) -> Tensor:
         return torch.from_numpy(self.listing.labels)
 
-    def in_order(self, names: Sequence[str], whose: str) -> TestFiles:
+    def in_order(self, names: Sequence[str], whose: str) -> SplitFiles:
         """The same files with labels in the order of `names`; see `order_of`."""
         files, labels, found = self.listing
-        return TestFiles(Listing(files, order_of(names, whose, found)[labels], list(names)))
+        return SplitFiles(Listing(files, order_of(names, whose, found)[labels], list(names)), self.split)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,12 +179,12 @@ class PatchRecipe:
         assert context.data is not None
         return self.data.read(context.data, "train").class_names
 
-    def split(self, test: TestFiles) -> str:
+    def split(self, test: SplitFiles) -> str:
         """A test split in words, with its number of pictures."""
         what = "test pictures" if self.data.is_own(test.class_names) else self.data.test_split
         return split_words(test.listing.labels, test.class_names, what)
 
-    def test(self, context: Context) -> TestFiles:
+    def test(self, context: Context) -> SplitFiles:
         """The test split.
 
         Raises:
@@ -193,7 +192,20 @@ class PatchRecipe:
         """
         if context.data is None:
             raise ValueError("accuracy needs the test pictures: give --data")
-        return TestFiles(self.data.read(context.data, "test"))
+        return SplitFiles(self.data.read(context.data, "test"))
+
+    def validation(self, context: Context, settings: Mapping[str, Mapping[str, Any]]) -> SplitFiles:
+        """The validation split, which several runs held out, by their settings.
+
+        Raises:
+            ValueError: no data, or a run was trained on these pictures too.
+        """
+        if context.data is None:
+            raise ValueError("the validation pictures are those of --data: give it")
+        if trained_on_all := [name for name, of_run in settings.items() if not of_run["validation"]]:
+            raise ValueError(f"{', '.join(trained_on_all)} held no validation pictures out (--validation 0)")
+        names = self.classes(context)
+        return SplitFiles(self.data.listing(context.data, "validation", names, "the training split"), "validation")
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """The accuracy of a published weight on the test split, by one crop and by ten.
@@ -216,18 +228,18 @@ class PatchRecipe:
         network.load_state_dict(state["ema"])
         return Prepared(network.eval(), Preprocessing.from_manifest(preprocessing_of(config, state)))
 
-    def predict(self, network: nn.Module, test: TestFiles, context: Context) -> tuple[Tensor, Tensor]:
+    def predict(self, network: nn.Module, test: SplitFiles, context: Context) -> tuple[Tensor, Tensor]:
         """Logits (N, K) of what `load_run` or `load_weight` gave on the test split, and its labels (N,)."""
         return self._logits(network, test, context, ten_crop=False), test.labels
 
-    def _logits(self, network: nn.Module, test: TestFiles, context: Context, *, ten_crop: bool) -> Tensor:
+    def _logits(self, network: nn.Module, test: SplitFiles, context: Context, *, ten_crop: bool) -> Tensor:
         assert isinstance(network, Prepared)
         inner, how = network.network.to(context.device), network.preprocessing
-        pictures = self._packed(test.listing, "test", how.resize_px, context)
+        pictures = self._packed(test.listing, test.split, how.resize_px, context)
         views = (ten_crop_logits if ten_crop else central_logits)(inner, how.input_px)
         return predict(inner, pictures, Normalisation(how.mean, how.std), context.device, views=views)
 
-    def _measured(self, network: Prepared, test: TestFiles, context: Context) -> tuple[dict[str, Any], Tensor]:
+    def _measured(self, network: Prepared, test: SplitFiles, context: Context) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits of the central patches."""
         began = time.monotonic()
         logits = self._logits(network, test, context, ten_crop=False)

@@ -140,6 +140,12 @@ def test_patch_networks_can_join_an_ensemble(data: Path, tmp_path: Path) -> None
     logits, labels, split = measured_members([str(tmp_path / "run")], RECIPE, context(data))
     assert logits[str(tmp_path / "run")].shape == (12, 2) and labels.tolist() == [0, 1] * 6
     assert split.startswith("12 pictures")
+    held_out = RECIPE.validation(context(data), {"a": {"validation": 1}})
+    assert [path.parent.name for path in held_out.listing.files] == ["validation"] * 8
+    network = RECIPE.load_run(tmp_path / "run" / "best.pt")
+    assert RECIPE.predict(network, held_out, context(data))[0].shape == (8, 2)
+    with pytest.raises(ValueError, match="b held no validation pictures out"):
+        RECIPE.validation(context(data), {"a": {"validation": 1}, "b": {"validation": 0}})
 
 
 def test_accuracy_needs_data() -> None:
