@@ -77,13 +77,16 @@ class Choice:
         light([self.detector.input], own, [self.detector], components)
         light([self.detector.change], described, [self.detector, *components], [self.told, *components])
 
-    def shows(self, controls: Mapping[str, Component]) -> None:
-        """Wires it: of the controls by their names, those stay in sight that say something to the detector."""
+    def shows(self, controls: Mapping[str, Component], accordion: gr.Accordion) -> None:
+        """Wires it: of the controls by their names, those are in sight that say something to the detector.
+
+        Again when the accordion that holds them opens: what is told to a closed one is lost.
+        """
 
         def shown(detector: str) -> list[Any]:
             return [gr.update(visible=shown_for(detector, name)) for name in controls]
 
-        light([self.detector.change], shown, [self.detector], list(controls.values()))
+        light([self.detector.change, accordion.expand], shown, [self.detector], list(controls.values()))
 
 
 def detector_choice() -> Choice:

@@ -140,14 +140,14 @@ def build_picture(run: Run, choice: Choice) -> dict[str, Component]:
                 start = gr.Button("Detect", variant="primary", elem_id="detect-run")
                 cancel = gr.Button("Cancel", elem_id="detect-cancel", min_width=80, scale=0)
             examples = build_examples(image, choice)
-            with gr.Accordion("More settings", open=False, elem_id="detect-more"):
+            with gr.Accordion("More settings", open=False, elem_id="detect-more") as more:
                 controls = {name: _control(name) for name in LIVE[len(SLIDERS) :]}
                 gr.Markdown("For the next run:")
                 controls |= {name: _control(name) for name in SEARCH}
         with gr.Column(min_width=300, scale=2):
             parts = controls | _results()
     parts |= {"image": image, "detector": choice.detector}
-    choice.shows({name: parts[name] for name in OF_WINDOWS})
+    choice.shows({name: parts[name] for name in OF_WINDOWS}, more)
     examples.sets({name: parts[name] for name in own_values(DetectConfig.detector)})
     session = gr.State(time_to_live=STATE_S)
     motion = build_motion(run, session, [parts[name] for name in ("only", *LIVE)])
