@@ -40,7 +40,7 @@ def face_windows() -> WindowNet:
 
 @torch.inference_mode()
 def scores_of_all(net: WindowNet, picture: ImageArray, config: ScanConfig, crops_at_once: int = 0) -> Tensor:
-    """(N,) the score of every window of every level, coarse to fine; by crops, so many at once, or all windows for 0."""
+    """(N,) the score of every window of every level, coarse to fine; by so many crops at once, or all windows for 0."""
     pixels, found = to_tensor(picture), []
     for size_hw in level_sizes((picture.shape[0], picture.shape[1]), net, config):
         level = normalise(resize(pixels, size_hw), NUMBERS)
