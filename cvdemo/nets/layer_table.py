@@ -79,11 +79,12 @@ class LayerTable:
         return max(sizes) if sizes else None
 
 
-def layer_table(network: nn.Module, input_shape: Sequence[int]) -> LayerTable:
+def layer_table(network: nn.Module, input_shape: Sequence[int], *others: Sequence[int]) -> LayerTable:
     """The layers of a network for an input of that shape, without the batch; its weights are not read.
 
     Args:
-        network: takes one tensor; it is copied, and the copy is in eval mode.
+        network: it is copied, and the copy is in eval mode.
+        others: shapes of what it takes beside its input; receptive fields are those on the input.
 
     Raises:
         ValueError: it calls a function that has no rule in `cvdemo.nets.receptive_field`.
@@ -92,7 +93,7 @@ def layer_table(network: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     x = torch.zeros(1, *input_shape, device="meta")
     trace = _Trace(x, twin)
     with torch.no_grad(), _named_calls(twin, trace.calls), trace:
-        twin(x)
+        twin(x, *(torch.zeros(1, *shape, device="meta") for shape in others))
     blocks = dict.fromkeys(layer.block for layer in trace.layers)
     return LayerTable(
         layers=tuple(trace.layers),

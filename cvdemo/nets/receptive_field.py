@@ -171,7 +171,8 @@ def pixel_shuffle(field: Field, given: Arguments, output: Tensor) -> Field:
 
 def padding(field: Field, given: Arguments, output: Tensor) -> Field:
     """Values added before and after; the last axis comes first in the list."""
-    before = [given["pad"][i] if i < len(given["pad"]) else 0 for i in (2, 0)]
+    amounts = given["pad"] if "pad" in given else given["padding"]  # of constants, or of what is mirrored
+    before = [amounts[i] if i < len(amounts) else 0 for i in (2, 0)]
     return field.mapped(lambda i, span: span.moved(-before[i]))
 
 
@@ -193,9 +194,9 @@ def crop(field: Field, given: Arguments, output: Tensor) -> Field:
 
 _SAME = """
     native_batch_norm _native_batch_norm_legit_no_training relu relu_ hardtanh hardtanh_ leaky_relu leaky_relu_ gelu
-    tanh tanh_ sigmoid sigmoid_ silu silu_ hardswish hardswish_ elu elu_ _prelu_kernel exp log abs neg sqrt rsqrt pow
-    add add_ sub sub_ mul mul_ div div_ rsub cat clamp clamp_ clamp_min view _unsafe_view unsqueeze squeeze alias detach
-    clone _to_copy expand split split_with_sizes
+    tanh tanh_ sigmoid sigmoid_ logit silu silu_ hardswish hardswish_ elu elu_ _prelu_kernel exp log abs neg sqrt
+    rsqrt pow add add_ addcmul sub sub_ mul mul_ div div_ rsub cat clamp clamp_ clamp_min view _unsafe_view unsqueeze
+    squeeze alias detach clone _to_copy expand split split_with_sizes
 """
 _aten = torch.ops.aten
 RULES: dict[Any, Rule] = {

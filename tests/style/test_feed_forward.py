@@ -135,11 +135,17 @@ def test_nobody_waits(painter: Painter, noise: ImageArray, style: ImageArray) ->
         instant_style(noise, style, SMALL, painter, deadline)
 
 
-def write_weight(folder: Path, name: str, network: dict[str, object], state: dict[str, torch.Tensor]) -> None:
+def write_weight(
+    folder: Path,
+    name: str,
+    network: dict[str, object],
+    state: dict[str, torch.Tensor],
+    preprocessing: dict[str, object] | None = None,
+) -> None:
     metric = {"name": "loss", "value": {}, "protocol": "", "split": "", "n": 1, "command": ""}
     publish(
-        name, state, task="style", network=network, preprocessing={}, labels=None, recipe="r", command="c",
-        dataset="d", licence="l", seed=0, hardware="h", hours=0.0, metric=metric, weights_dir=folder,
+        name, state, task="style", network=network, preprocessing=preprocessing or {}, labels=None, recipe="r",
+        command="c", dataset="d", licence="l", seed=0, hardware="h", hours=0.0, metric=metric, weights_dir=folder,
     )  # fmt: skip
 
 
@@ -158,7 +164,7 @@ def test_a_weight_is_read_from_float16(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
-    write_weight(tmp_path, "lenet", {"name": "lenet5"}, {"a": torch.zeros(1)})
+    write_weight(tmp_path, "lenet", {"name": "lenet5"}, {"a": torch.zeros(1)}, {"input_px": 28, "colour": "grey"})
     with pytest.raises(WeightsError, match="'lenet' is no network that repaints"):
         read_style_net("lenet", tmp_path)
     with pytest.raises(ValueError, match="network must be 'style_net', got 'vgg'"):

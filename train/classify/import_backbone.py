@@ -137,6 +137,13 @@ def moved_by_halving(network: EfficientNetLite, stored: dict[str, Tensor]) -> fl
     return float((rounded.eval()(x) - network(x)).abs().max())
 
 
+def _refuse_what_differs(difference: float, moved: float) -> None:
+    if difference > MAX_DIFFERENCE:
+        raise RuntimeError(f"logits differ by {difference:.2e}, more than {MAX_DIFFERENCE:.0e}: not published")
+    if moved > MAX_MOVED:
+        raise RuntimeError(f"float16 moves a logit by {moved:.2f}, more than {MAX_MOVED}: not published")
+
+
 def main(argv: list[str]) -> None:
     """Imports, checks and publishes the backbone.
 
@@ -149,13 +156,9 @@ def main(argv: list[str]) -> None:
     source: Path = parser.parse_args(argv).source or package_checkpoint()
     original: dict[str, Tensor] = torch.load(source, map_location="cpu", weights_only=True)
     network = convert(original)
-    difference = largest_difference(original, network)
-    if difference > MAX_DIFFERENCE:
-        raise RuntimeError(f"logits differ by {difference:.2e}, more than {MAX_DIFFERENCE:.0e}: not published")
-    stored = halved(network)
+    difference, stored = largest_difference(original, network), halved(network)
     moved = moved_by_halving(network, stored)
-    if moved > MAX_MOVED:
-        raise RuntimeError(f"float16 moves a logit by {moved:.2f}, more than {MAX_MOVED}: not published")
+    _refuse_what_differs(difference, moved)
     publish(
         BACKBONE,
         stored,

@@ -14,6 +14,7 @@ from cvdemo.nets.build import CLASSIFIERS, NOT_ARGUMENTS, build_network
 from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.layer_table import LayerTable, layer_table
 from cvdemo.nets.place_net import PlaceNet
+from cvdemo.nets.style_net import StyleNet
 from cvdemo.upscale.network import make_network
 from cvdemo.weights import WEIGHTS_DIR, WeightEntry, load_manifest
 from train.engine.writing import write_whole
@@ -21,10 +22,12 @@ from train.publishing.architecture_drawing import draw_architecture, px_words, s
 
 ROW = "Architecture"  # of the card's table
 UPSCALE_PX = 64  # side of the picture whose multiply-adds are told of a network that takes any
+STYLE_PX = 512  # likewise of a network that repaints
 
 _BUILDERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "place_net": lambda spec: PlaceNet(**_arguments(spec)),
     "dcgan": lambda spec: Generator(**_arguments(spec)),
+    "style_net": lambda spec: StyleNet(**_arguments(spec)),
     "srcnn": make_network,
     "fast_srcnn": make_network,
     **dict.fromkeys(CLASSIFIERS, build_network),
@@ -47,7 +50,8 @@ def table_of(entry: WeightEntry) -> LayerTable:
         raise ValueError(f"there is no network named {name!r} to draw; {__name__} knows {', '.join(_BUILDERS)}")
     with torch.device("meta"):
         network = _BUILDERS[name](dict(entry.network))
-    return layer_table(network, _input_shape(entry))
+    others = ((entry.network["code_dim"],),) if name == "style_net" else ()
+    return layer_table(network, _input_shape(entry), *others)
 
 
 def _arguments(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +62,8 @@ def _input_shape(entry: WeightEntry) -> tuple[int, ...]:
     if entry.network["name"] == "dcgan":
         return (entry.network["latent_dim"],)
     side_px = entry.preprocessing.get("input_px")
+    if entry.network["name"] == "style_net":
+        return (3, STYLE_PX, STYLE_PX)
     if side_px is None:  # super-resolution of the luminance
         return (1, UPSCALE_PX, UPSCALE_PX)
     return (1 if entry.preprocessing.get("colour") == "grey" else 3, side_px, side_px)

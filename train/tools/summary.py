@@ -105,8 +105,8 @@ def networks_of(recipe: Recipe, config: LoopConfig) -> dict[str, LayerTable]:
     names = sorted(task.networks, key=lambda name: name != task.product)
     shapes = _input_shapes({name: task.networks[name] for name in names}, task)
     if task.product not in shapes:
-        shapes[task.product] = _picture_for(task.networks[task.product], config)
-    return {name: layer_table(task.networks[name], shapes[name]) for name in names if name in shapes}
+        shapes[task.product] = (_picture_for(task.networks[task.product], config),)
+    return {name: layer_table(task.networks[name], *shapes[name]) for name in names if name in shapes}
 
 
 def _picture_for(network: nn.Module, config: LoopConfig) -> tuple[int, int, int]:
@@ -120,14 +120,14 @@ class _AllSeen(Exception):
     """Every network has been called: nothing more of the step is needed."""
 
 
-def _input_shapes(networks: Mapping[str, nn.Module], task: Any) -> dict[str, tuple[int, ...]]:
-    """The shape of what each network is given in a training step, without the batch, where it is called as a whole."""
-    shapes: dict[str, tuple[int, ...]] = {}
+def _input_shapes(networks: Mapping[str, nn.Module], task: Any) -> dict[str, tuple[tuple[int, ...], ...]]:
+    """The shapes of what each network is given in a training step, without the batch, where it is called as a whole."""
+    shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
 
     def watch(name: str) -> Any:
         def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
             if inputs and isinstance(inputs[0], Tensor):
-                shapes.setdefault(name, tuple(inputs[0].shape[1:]))
+                shapes.setdefault(name, tuple(tuple(x.shape[1:]) for x in inputs if isinstance(x, Tensor)))
             if len(shapes) == len(networks):
                 raise _AllSeen
 
