@@ -48,7 +48,7 @@ class DetectedVideo:
 
     @property
     def in_words(self) -> str:
-        """ "3 people and 1 dog at once at most" without the last words; "nothing found" where there is nothing."""
+        """The most things of each class at once: "3 people, 1 dog"; "nothing found" where there is nothing."""
         return ", ".join(counted(count, label) for label, count in self.most_at_once.items()) or "nothing found"
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _frame(
 
 def _step(frames: int, video: Video, deadline: Deadline, drawn: ImageArray) -> Step[DetectedVideo]:
     total = max(frames, video.count)
-    shows = frames % max(1, round(PREVIEW_EVERY_S * video.fps)) == 1
+    shows = (frames - 1) % max(1, round(PREVIEW_EVERY_S * video.fps)) == 0
     left = seconds_left(deadline, frames, total)
     return Step(done=frames, total=total, seconds_left=left, preview=drawn if shows else None)
 

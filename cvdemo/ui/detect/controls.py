@@ -57,25 +57,31 @@ class Choice:
     detector: Any
     told: gr.Markdown
 
-    def sets(self, *groups: Mapping[str, Component]) -> None:
+    def sets(self, linked: Mapping[str, Component], *others: Mapping[str, Component]) -> None:
         """Wires it: another choice is described, and controls of these names get the detector's own values.
 
-        A link may have set the detector and the controls: those change only where they stand as at first.
+        Args:
+            linked: controls that a link or an example may have set beside the detector: when these choose the
+                detector, only those change that stand as at first.
         """
-        controls = [(name, control) for group in groups for name, control in group.items()]
+        controls = [(name, control) for group in (linked, *others) for name, control in group.items()]
         components = [control for _, control in controls]
 
         def own(detector: str) -> list[Any]:
             values = own_values(detector)
             return [values[name] for name, _ in controls]
 
-        first = own(DetectConfig.detector)
+        at_first = own(DetectConfig.detector)[: len(linked)]
 
         def described(detector: str, *values: float) -> list[Any]:
-            return [WHAT_YOU_SEE[detector], *(own(detector) if list(values) == first else [gr.skip()] * len(first))]
+            mine = own(detector)
+            kept = [value != first for value, first in zip(values, at_first, strict=True)]
+            mine[: len(kept)] = [gr.skip() if keeps else value for keeps, value in zip(kept, mine, strict=False)]
+            return [WHAT_YOU_SEE[detector], *mine]
 
         light([self.detector.input], own, [self.detector], components)
-        light([self.detector.change], described, [self.detector, *components], [self.told, *components])
+        set_by_link = list(linked.values())
+        light([self.detector.change], described, [self.detector, *set_by_link], [self.told, *components])
 
     def shows(self, controls: Mapping[str, Component], accordion: gr.Accordion) -> None:
         """Wires it: of the controls by their names, those are in sight that say something to the detector.

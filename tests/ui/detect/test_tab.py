@@ -82,6 +82,8 @@ def test_an_example_brings_its_detector(page: Page, server: str) -> None:
     expect(page.locator("#detect-told")).to_contain_text("the best of 1,000 classes")
     expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.35")
     expect(page.locator("#detect-status")).to_contain_text("espresso")
+    for way in ("batch", "live", "video"):
+        expect(page.locator(f"#detect-{way}-score_threshold input[type=number]")).to_have_value("0.35")
 
 
 def test_another_detector_brings_its_own_sliders_and_runs(tab: Page) -> None:
@@ -112,6 +114,8 @@ def test_a_link_with_a_detector_alone_takes_its_own_sliders(page: Page, server: 
     page.goto(f"{server}/?tab=detect&detector=people_hog&score_threshold=0.6")
     expect(page.locator("#detect-told")).to_contain_text("Standing people")
     expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.6")
+    for way in ("DetectConfig", "detect-batch", "detect-live", "detect-video"):
+        expect(page.locator(f"#{way}-nms_iou input[type=number]")).to_have_value("0.3")
 
 
 def test_sliders_act_at_once_without_another_scan(tab: Page) -> None:
