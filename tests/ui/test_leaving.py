@@ -128,8 +128,8 @@ JOBS: dict[str, Job] = {
         {"upscale-scale": 3, "UpscaleConfig-network": "9-5-5"},
     ),
     "detect": Job(
-        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True],
-        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True],
+        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True, 1.0],
+        lambda page: [page.picture, "imagenet", 0.35, 0.3, True, True, 1.0],
         1,
         "detect-result",
         {"DetectConfig-megapixels": 2.0},
