@@ -22,6 +22,7 @@ from cvdemo.ui.teach.api import build_endpoints
 from cvdemo.ui.teach.classes import Classes, build_classes, chosen
 from cvdemo.ui.wiring.controls import given, light, method_note, named, save_download
 from cvdemo.ui.wiring.parts import Part, wire
+from cvdemo.ui.wiring.plain_text import plain
 
 GUIDE = (
     f"1. Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or use the camera, "
@@ -123,14 +124,14 @@ def _taught(step: Step[Taught], pictures: Pictures, clock: Deadline) -> tuple[An
     taught = step.result
     assert taught is not None  # the caller has seen to it
     doubtful = [(pictures.path_of(verdict), verdict.in_words) for verdict in taught.doubtful]
-    lines = [report(taught, clock.elapsed_ms / 1000, step.complete), *(f"- {line}" for line in pictures.refused)]
+    lines = [report(taught, clock.elapsed_ms / 1000, step.complete), *(f"- {plain(line)}" for line in pictures.refused)]
     gallery = gr.update(value=doubtful, visible=bool(doubtful))
     return "\n".join(lines), gallery, _file_of(taught.head, step), taught.head, secrets.token_hex(4)
 
 
 def report(taught: Taught, seconds: float, complete: bool = True) -> str:
     """How good the head is, in words, as Markdown."""
-    names = [f"{label} ({count})" for label, count in zip(taught.head.labels, taught.counts, strict=True)]
+    names = [f"{plain(label)} ({count})" for label, count in zip(taught.head.labels, taught.counts, strict=True)]
     lines = [
         f"**{taught.in_words}.**",
         f"Taught {', '.join(names[:-1])} and {names[-1]} in {seconds:.1f}\N{NO-BREAK SPACE}s.",
@@ -155,7 +156,8 @@ def load_on_page(path: str | None) -> tuple[Any, ...]:
     if path is None:
         raise InputError("Please choose a head first.")
     head = load_head(read_upload(path, "head"))
-    line = f"**Loaded a head for {', '.join(head.labels[:-1])} and {head.labels[-1]}.** Show it something."
+    *names, last = map(plain, head.labels)
+    line = f"**Loaded a head for {', '.join(names)} and {last}.** Show it something."
     return line, NO_PICTURES, _file_of(head), head, secrets.token_hex(4)
 
 

@@ -85,7 +85,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_places_stay_right(folder
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     reds = [str(folder / "broken.png"), *paths(folder, "red", 3), str(folder / "blue_4.png")]
     *_, last = teach_on_page(demos.run, *fields(("red", reds), ("blue", paths(folder, "blue", 4))))
-    assert "\n- broken.png: The file" in last[STATUS] and "red (4)" in last[STATUS]
+    assert "\n- broken\\.png\\: The file" in last[STATUS] and "red (4)" in last[STATUS]
     assert last[DOUBTFUL]["value"][0][0] == reds[4]
 
 
@@ -118,6 +118,19 @@ def test_a_lesson_cut_short_says_so_and_its_file_too(folder: Path) -> None:
     *_, last = teach_on_page(cut, *values)
     assert last[STATUS].endswith("Time ran out: not all pictures were looked at and left out.")
     assert Path(last[FILE]["value"]).name == "head_incomplete.safetensors"
+
+
+def test_names_are_shown_letter_by_letter(folder: Path) -> None:
+    link, broken = "[blue](https://example.org)", folder / "_no_ *picture*.png"
+    broken.write_bytes(b"no picture")
+    values = fields(("*cup*", [*paths(folder, "red"), str(broken)]), (link, paths(folder, "blue")))
+    *_, last = teach_on_page(demos.run, *values)
+    shown = r"\*cup\*", r"\[blue\]\(https\:\/\/example\.org\)"
+    assert f"Taught {shown[0]} (5) and {shown[1]} (5)" in last[STATUS]
+    assert "\n- \\_no\\_ \\*picture\\*\\.png\\: The file" in last[STATUS]
+    assert last[HEAD].labels == ("*cup*", link)
+    loaded = load_on_page(last[FILE]["value"])
+    assert loaded[STATUS].startswith(f"**Loaded a head for {shown[0]} and {shown[1]}.**")
 
 
 def test_a_head_comes_back_from_a_file(folder: Path) -> None:

@@ -110,9 +110,11 @@ def test_the_results_stay_while_the_visitor_looks_elsewhere(page: Page) -> None:
 def test_a_picture_in_the_wrong_class_is_shown(page: Page) -> None:
     open_teach(page)
     fill_class(page, 1, "glass", [*drawings("stained_glass", 4), new("ink_wash")])
-    fill_class(page, 2, "ink", drawings("ink_wash"))
+    name = "*ink* [ink](//b.org) www.b.org $$x$$"
+    fill_class(page, 2, name, drawings("ink_wash"))
     page.click("#teach-run")
-    expect(page.locator("#teach-doubtful")).to_contain_text("glass? It looks like ink")
+    expect(page.locator("#teach-doubtful")).to_contain_text(f"glass? It looks like {name}")
+    expect(page.locator("#teach-status")).to_contain_text(f"Taught glass (5) and {name} (5)")
 
 
 def test_too_little_is_told_in_words(page: Page) -> None:
