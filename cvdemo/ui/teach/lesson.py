@@ -20,7 +20,7 @@ from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.teach.answers import Answers, build_answers
 from cvdemo.ui.teach.api import build_endpoints
 from cvdemo.ui.teach.classes import Classes, build_classes, chosen
-from cvdemo.ui.wiring.controls import given, light, method_note, named, save_download
+from cvdemo.ui.wiring.controls import given, light, method_note, named, save_download, warn_if_incomplete
 from cvdemo.ui.wiring.parts import Part, wire
 from cvdemo.ui.wiring.plain_text import plain
 
@@ -36,6 +36,7 @@ NOTE = (
     "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Each picture is then judged by a regression that has "
     "not seen it. Pictures and head stay in your session; nothing of it is stored."
 )
+TIME_RAN_OUT = "Time ran out: not all pictures were looked at and left out."
 NO_PICTURES = gr.update(value=[], visible=False)
 NO_FILE = gr.update(value=None, interactive=False)
 
@@ -125,6 +126,7 @@ def _taught(step: Step[Taught], pictures: Pictures, clock: Deadline) -> tuple[An
     assert taught is not None  # the caller has seen to it
     doubtful = [(pictures.path_of(verdict), verdict.in_words) for verdict in taught.doubtful]
     lines = [report(taught, clock.elapsed_ms / 1000, step.complete), *(f"- {plain(line)}" for line in pictures.refused)]
+    warn_if_incomplete(step, TIME_RAN_OUT)
     gallery = gr.update(value=doubtful, visible=bool(doubtful))
     return "\n".join(lines), gallery, _file_of(taught.head, step), taught.head, secrets.token_hex(4)
 
@@ -141,7 +143,7 @@ def report(taught: Taught, seconds: float, complete: bool = True) -> str:
             "The pictures below look like another class, or hardly like their own: are they where they belong?"
         )
     if not complete:
-        lines.append("Time ran out: not all pictures were looked at and left out.")
+        lines.append(TIME_RAN_OUT)
     return " ".join(lines)
 
 

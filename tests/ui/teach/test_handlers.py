@@ -20,12 +20,13 @@ from cvdemo.limits import TEACH_CLASSES
 from cvdemo.ui.serving.field_values import checked
 from cvdemo.ui.serving.uploads import NOT_UPLOADED
 from cvdemo.ui.teach import classes
-from cvdemo.ui.teach.answers import answer_on_page
+from cvdemo.ui.teach.answers import answer_on_page, build_answers
 from cvdemo.ui.teach.api import classify_taught_endpoint, teach_endpoint
 from cvdemo.ui.teach.camera import NOT_TAUGHT, frame_on_page
 from cvdemo.ui.teach.classes import TOO_FEW, chosen, paths_of
 from cvdemo.ui.teach.lesson import load_on_page, teach_on_page
-from cvdemo.ui.wiring.live_camera import Rate
+from cvdemo.ui.wiring.live_camera import Rate, camera_field
+from cvdemo.ui.wiring.theme import STATIC
 from tests.helpers.png_files import save_png
 from tests.helpers.taught import BLUE, RED, colour_head, shades, use_colours
 from tests.ui.camera_frames import jpeg_of
@@ -112,10 +113,12 @@ def test_nothing_is_read_where_there_are_too_many(folder: Path) -> None:
 def test_a_lesson_cut_short_says_so_and_its_file_too(folder: Path) -> None:
     def cut(request: TeachRequest) -> Iterator[Step[Taught]]:
         *_, last = demos.run(request)
-        yield replace(last, complete=False)
+        yield replace(last, result=replace(last.result, verdicts=last.result.verdicts[:1]), complete=False)
 
     values = fields(("red", paths(folder, "red")), ("blue", paths(folder, "blue")))
-    *_, last = teach_on_page(cut, *values)
+    with pytest.warns(UserWarning, match="Time ran out"):  # outside a page; on it the visitor sees it
+        *_, last = teach_on_page(cut, *values)
+    assert last[STATUS].startswith("**Only 1 of 10 pictures was left out: too few to say how good it is.** Taught red")
     assert last[STATUS].endswith("Time ran out: not all pictures were looked at and left out.")
     assert Path(last[FILE]["value"]).name == "head_incomplete.safetensors"
 
@@ -165,6 +168,19 @@ def test_a_frame_is_named_and_a_failure_ends_no_stream() -> None:
 
     assert frame_on_page(fails, frame, head, None)[:2] == (gr.skip(), "There is no weight named 'x'.")
     assert "not a picture" in frame_on_page(StandIn(), b"no picture", head, None)[1]
+
+
+def test_live_the_camera_is_that_of_the_burst_and_not_mirrored() -> None:
+    """A head that was taught on pictures as they are would see their mirror images."""
+    with gr.Blocks() as page:
+        build_answers(StandIn(), gr.State(), gr.Textbox())
+    picture, live = [block.webcam_options for block in page.blocks.values() if isinstance(block, gr.Image)]
+    assert picture == live
+    asked = live.constraints["video"]
+    assert live.mirror is False and asked.pop("facingMode") == {"ideal": "environment"}
+    assert 'facingMode: { ideal: "environment" }' in (STATIC / "burst.js").read_text(encoding="utf-8")
+    of_detect = camera_field("detect").webcam_options
+    assert of_detect.mirror is True and of_detect.constraints == {"video": asked}
 
 
 def test_the_endpoint_takes_the_files_of_each_class_in_order(folder: Path) -> None:

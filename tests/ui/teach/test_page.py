@@ -135,6 +135,7 @@ def test_the_camera_fills_a_class_at_one_press(page: Page) -> None:
     open_teach(page)
     page.click("#teach-burst-2")
     expect(page.locator("#burst")).to_contain_text(re.compile(r"Picture \d of 8"))
+    expect(page.locator("#burst video")).to_have_css("transform", "none")  # not mirrored, as its pictures are
     expect(thumbnails(page, 2)).to_have_count(8)
     expect(page.locator("#burst")).to_have_count(0)
     page.click("#teach-burst-2")
