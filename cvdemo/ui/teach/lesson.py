@@ -14,7 +14,7 @@ from cvdemo.classify.teach import Taught, TeachRequest, Verdict, check_classes, 
 from cvdemo.demo import Run, Step
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.limits import STATE_S, TEACH_BURST, TEACH_CLASSES, TEACH_S
+from cvdemo.limits import KEEP_FILES_S, STATE_S, TEACH_BURST, TEACH_CLASSES, TEACH_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.teach.answers import Answers, build_answers
@@ -30,11 +30,15 @@ GUIDE = (
     "2. Press **Teach**.\n"
     "3. Show it something new, as a picture or live."
 )
+KEPT = (
+    f"Pictures and head belong to your session. Their files are deleted after {KEEP_FILES_S / 60:g} minutes, as all "
+    "uploads and results are."
+)
 NOTE = (
     "The network has learnt from a million photographs what tells things apart: 1,280 numbers for each picture. They "
     "stay as they are; only a logistic regression on them is new, which takes milliseconds "
     "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Each picture is then judged by a regression that has "
-    "not seen it. Pictures and head stay in your session; nothing of it is stored."
+    "not seen it. " + KEPT
 )
 TIME_RAN_OUT = "Time ran out: not all pictures were looked at and left out."
 NO_PICTURES = gr.update(value=[], visible=False)

@@ -24,7 +24,7 @@ from cvdemo.ui.teach.answers import answer_on_page, build_answers
 from cvdemo.ui.teach.api import classify_taught_endpoint, teach_endpoint
 from cvdemo.ui.teach.camera import NOT_TAUGHT, frame_on_page
 from cvdemo.ui.teach.classes import TOO_FEW, chosen, paths_of
-from cvdemo.ui.teach.lesson import load_on_page, teach_on_page
+from cvdemo.ui.teach.lesson import KEPT, NOTE, load_on_page, teach_on_page
 from cvdemo.ui.wiring.live_camera import Rate, camera_field
 from cvdemo.ui.wiring.theme import STATIC
 from tests.helpers.png_files import save_png
@@ -181,6 +181,11 @@ def test_live_the_camera_is_that_of_the_burst_and_not_mirrored() -> None:
     assert 'facingMode: { ideal: "environment" }' in (STATIC / "burst.js").read_text(encoding="utf-8")
     of_detect = camera_field("detect").webcam_options
     assert of_detect.mirror is True and of_detect.constraints == {"video": asked}
+
+
+def test_page_and_documentation_say_the_same_of_what_is_kept() -> None:
+    documented = Path(__file__).parents[3] / "docs/how-to/teach.md"
+    assert KEPT in NOTE and KEPT in documented.read_text(encoding="utf-8")
 
 
 def test_the_endpoint_takes_the_files_of_each_class_in_order(folder: Path) -> None:
