@@ -131,6 +131,13 @@ class Taught:
         """The most doubtful first."""
         return tuple(sorted((v for v in self.verdicts if v.doubtful), key=lambda verdict: verdict.probability))
 
+    def with_labels(self, labels: Sequence[str]) -> "Taught":
+        """The same with other names for its classes. Raises `InputError` unless a head can have them."""
+        check_labels(tuple(labels))
+        names = dict(zip(self.head.labels, (label.strip() for label in labels), strict=True))
+        verdicts = tuple(replace(each, label=names[each.label], answer=names[each.answer]) for each in self.verdicts)
+        return replace(self, head=replace(self.head, labels=tuple(names.values())), verdicts=verdicts)
+
     def as_dict(self) -> dict[str, Any]:
         """For programs; pictures of a class are numbered from 0."""
         verdicts = [

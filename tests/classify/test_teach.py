@@ -81,6 +81,16 @@ def test_the_most_doubtful_comes_first_and_the_unsure_are_doubtful() -> None:
     assert taught.doubtful == (wrong, unsure) and unsure.in_words == "a (40%)"
 
 
+def test_classes_get_other_names_and_the_rest_stays() -> None:
+    taught = lesson(COLOURS)
+    renamed = taught.with_labels(["crimson", " lime ", "navy"])
+    assert renamed.head.labels == ("crimson", "lime", "navy") and renamed.head.weight is taught.head.weight
+    assert {each.label for each in renamed.verdicts} == set(renamed.head.labels) and renamed.right == taught.right
+    assert answer(renamed, shades(GREEN, 1, seed=9)[0]) == "lime"
+    with pytest.raises(InputError, match="A class has no name"):
+        taught.with_labels(["crimson", "", "navy"])
+
+
 def test_there_is_a_step_for_each_picture_looked_at_and_each_left_out() -> None:
     steps: list[Step[Taught]] = list(run(COLOURS))
     assert [step.done for step in steps] == list(range(1, 25)) and {step.total for step in steps} == {24}

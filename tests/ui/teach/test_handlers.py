@@ -25,6 +25,7 @@ from cvdemo.ui.teach.api import classify_taught_endpoint, teach_endpoint
 from cvdemo.ui.teach.camera import NOT_TAUGHT, frame_on_page
 from cvdemo.ui.teach.classes import TOO_FEW, chosen, paths_of
 from cvdemo.ui.teach.lesson import KEPT, NOTE, load_on_page, teach_on_page
+from cvdemo.ui.teach.taught_lesson import NOTHING, UNCHANGED, follow_fields
 from cvdemo.ui.wiring.live_camera import Rate, camera_field
 from cvdemo.ui.wiring.theme import STATIC
 from tests.helpers.png_files import save_png
@@ -32,7 +33,7 @@ from tests.helpers.taught import BLUE, RED, colour_head, shades, use_colours
 from tests.ui.camera_frames import jpeg_of
 from tests.ui.stand_in import StandIn
 
-STATUS, DOUBTFUL, FILE, HEAD, MARK = range(5)
+STATUS, DOUBTFUL, FILE, HEAD, MARK, LESSON = range(6)
 ANSWER = Prediction(["red", "blue"], [0.9, 0.1], [0, 1])
 
 
@@ -134,6 +135,37 @@ def test_names_are_shown_letter_by_letter(folder: Path) -> None:
     assert last[HEAD].labels == ("*cup*", link)
     loaded = load_on_page(last[FILE]["value"])
     assert loaded[STATUS].startswith(f"**Loaded a head for {shown[0]} and {shown[1]}.**")
+
+
+def test_a_class_that_is_renamed_keeps_what_was_taught(folder: Path) -> None:
+    wrong = [*paths(folder, "red", 4), str(folder / "blue_4.png")]
+    values = fields(("Class 1", []), ("red", wrong), ("blue", paths(folder, "blue", 4)))
+    *_, before = teach_on_page(demos.run, *values)
+    lesson, pictures = before[LESSON], values[TEACH_CLASSES:]
+    assert follow_fields(lesson, *values) == UNCHANGED
+    after = follow_fields(lesson, "none", " crimson ", "navy", *values[3:])
+    assert after[HEAD].labels == ("crimson", "navy") and after[HEAD].weight is before[HEAD].weight
+    assert load_head(Path(after[FILE]["value"]).read_bytes()).labels == ("crimson", "navy")
+    assert "Taught crimson (5) and navy (4)" in after[STATUS] and after[MARK] != before[MARK]
+    (path, caption), *_ = after[DOUBTFUL]["value"]
+    assert path == wrong[4] and caption.startswith("crimson? It looks like navy (")
+    again = follow_fields(after[LESSON], *values)
+    assert again[STATUS] == before[STATUS] and again[DOUBTFUL] == before[DOUBTFUL]
+    with pytest.raises(InputError, match="Two classes are named red"):
+        follow_fields(lesson, "none", "red", "red", *values[3:TEACH_CLASSES], *pictures)
+
+
+def test_of_other_pictures_nothing_is_shown_whatever_their_names(folder: Path) -> None:
+    values = fields(("red", paths(folder, "red")), ("blue", paths(folder, "blue")))
+    *_, last = teach_on_page(demos.run, *values)
+    fewer = fields(("crimson", paths(folder, "red", 4)), ("blue", paths(folder, "blue")))
+    assert follow_fields(last[LESSON], *fewer) == NOTHING and len(NOTHING) == len(last)
+
+
+def test_the_names_of_a_loaded_head_are_its_own(folder: Path) -> None:
+    (folder / "saved.safetensors").write_bytes(save_head(colour_head("red", "green")))
+    loaded = load_on_page(str(folder / "saved.safetensors"))
+    assert follow_fields(loaded[LESSON], *fields(("other", paths(folder, "red")))) == UNCHANGED
 
 
 def test_a_head_comes_back_from_a_file(folder: Path) -> None:

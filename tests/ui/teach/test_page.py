@@ -89,13 +89,18 @@ def test_the_example_is_there_at_one_click_and_a_change_takes_its_results_away(p
     expect(page.locator("#teach-status")).to_contain_text("Right for")
     page.locator("#teach-tried button").nth(1).click()
     expect(page.locator("#teach-answer h2")).to_have_text("waves")
+    name = page.locator("#teach-name-2 :is(input, textarea)")
+    name.fill("the sea")
+    name.press("Enter")
+    expect(page.locator("#teach-answer h2")).to_have_text("the sea")
+    expect(page.locator("#teach-status")).to_contain_text("the sea (5)")
     page.locator("#teach-pictures-1 .delete-button").first.click(force=True)
     expect(page.locator("#teach-status")).not_to_contain_text("Right for")
     expect(page.locator("#teach-try-status")).to_contain_text("Teach it first")
     expect(page.locator("#teach-download")).to_be_disabled()
     page.click("#teach-run")
     expect(page.locator("#teach-status")).to_contain_text("of 14 pictures")
-    expect(page.locator("#teach-answer h2")).to_have_text("waves")
+    expect(page.locator("#teach-answer h2")).to_have_text("the sea")
 
 
 def test_the_results_stay_while_the_visitor_looks_elsewhere(page: Page) -> None:
