@@ -102,14 +102,17 @@ def result_of(steps: Iterable[Step[R]]) -> R:
     return result
 
 
-def seconds_left(deadline: Deadline, done: float, total: float) -> float | None:
+def seconds_left(deadline: Deadline, done: float, total: float, began_ms: float = 0.0) -> float | None:
     """Expected until the end, where `done` of `total` units of work took as long as the deadline has run.
 
     No more than the deadline leaves; None before the first unit is done.
+
+    Args:
+        began_ms: by the deadline, when this work began; 0 is with it.
     """
     elapsed_s = deadline.elapsed_ms / 1000
     limit_s = None if deadline.seconds is None else max(0.0, deadline.seconds - elapsed_s)
     if done <= 0:
         return None
-    expected_s = elapsed_s * max(0.0, total - done) / done
+    expected_s = (elapsed_s - began_ms / 1000) * max(0.0, total - done) / done
     return expected_s if limit_s is None else min(expected_s, limit_s)

@@ -168,7 +168,7 @@ TEACH_PICTURES = _limit(
     "TEACH_PICTURES", 100, "pictures", "of all classes together; each is left out once, which takes up to 20 ms a time"
 )
 TEACH_LABEL_LENGTH = _limit("TEACH_LABEL_LENGTH", 40, "characters", "in the name of a class, which stands beside bars")
-TEACH_BURST = _limit("TEACH_BURST", 8, "pictures", "that the camera takes at one press, in about three seconds")
+TEACH_BURST = _limit("TEACH_BURST", 8, "pictures", "that the camera takes at one press, in about four seconds")
 HEAD_BYTES = _limit("HEAD_BYTES", MB, "bytes", "size of the file of a taught head; ten classes take 0.05 MB")
 
 _group = "Results"

@@ -111,14 +111,32 @@ class Taught:
         return sum(verdict.right for verdict in self.verdicts)
 
     @property
+    def judged(self) -> bool:
+        """Whether time was enough to leave out half of the pictures or more: fewer do not say how good the head is."""
+        return 2 * len(self.verdicts) >= sum(self.counts)
+
+    @property
     def in_words(self) -> str:
-        """How good the head is."""
-        return f"Right for {self.right} of {len(self.verdicts)} pictures when each is left out in turn"
+        """How good the head is, or that too few pictures were left out to say so."""
+        count, total = len(self.verdicts), sum(self.counts)
+        if count == total:
+            return f"Right for {self.right} of {count} pictures when each is left out in turn"
+        if self.judged:
+            return f"Right for {self.right} of the {count} pictures, of {total}, that were left out in turn"
+        were = "was" if count == 1 else "were"
+        return f"Only {count} of {total} pictures {were} left out: too few to say how good it is"
 
     @property
     def doubtful(self) -> tuple[Verdict, ...]:
         """The most doubtful first."""
         return tuple(sorted((v for v in self.verdicts if v.doubtful), key=lambda verdict: verdict.probability))
+
+    def with_labels(self, labels: Sequence[str]) -> "Taught":
+        """The same with other names for its classes. Raises `InputError` unless a head can have them."""
+        check_labels(tuple(labels))
+        names = dict(zip(self.head.labels, (label.strip() for label in labels), strict=True))
+        verdicts = tuple(replace(each, label=names[each.label], answer=names[each.answer]) for each in self.verdicts)
+        return replace(self, head=replace(self.head, labels=tuple(names.values())), verdicts=verdicts)
 
     def as_dict(self) -> dict[str, Any]:
         """For programs; pictures of a class are numbered from 0."""
@@ -218,13 +236,13 @@ def _taught(
     weight, bias = linear.weight.astype(np.float32), linear.bias.astype(np.float32)
     head = TaughtHead(weight, bias, names, *backbone_in_use())
     verdicts: list[Verdict] = []
+    began_ms = deadline.elapsed_ms  # to leave one out takes another time than to look at one
     for (k, index), shares in zip(seen, left_out(span, classes, len(labels)), strict=True):
         best = int(shares.argmax())
         verdicts.append(Verdict(names[k], index, names[best], float(shares[k]), float(shares[best])))
         ended = len(verdicts) == len(seen) or deadline.expired
-        step: Step[Taught] = Step(
-            done=len(verdicts), total=len(seen), seconds_left=seconds_left(deadline, len(verdicts), len(seen))
-        )
+        left_s = seconds_left(deadline, len(verdicts), len(seen), began_ms)
+        step: Step[Taught] = Step(done=len(verdicts), total=len(seen), seconds_left=left_s)
         if not ended:
             yield step
             continue

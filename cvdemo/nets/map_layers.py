@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cvdemo.nets.layer_table import Layer, LayerTable
 from cvdemo.nets.receptive_field import Field
 
+_ONE_OF = {"blocks": "block", "groups": "group", "features": "layer"}  # of what the networks number
 _NORMS = ("BatchNorm", "GroupNorm", "LayerNorm")
 
 
@@ -38,9 +39,11 @@ class MapLayer:
 
     @property
     def title(self) -> str:
-        """For people: "blocks 5: 40 channels of 28 × 28"."""
+        """For people: "block 5: 40 channels of 28 × 28"."""
         channels, height, width = self.shape
-        return f"{self.block.replace('.', ' ')}: {channels} channels of {height} × {width}"
+        outermost, *inner = self.block.split(".")
+        words = " ".join([_ONE_OF.get(outermost, outermost) if inner else outermost, *inner])
+        return f"{words}: {channels} channels of {height} × {width}"
 
 
 def map_layers(table: LayerTable) -> list[MapLayer]:

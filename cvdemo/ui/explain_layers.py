@@ -22,6 +22,7 @@ LAYERS_NOTE = (
     "A network looks for many things at once, each in a channel of its own. Red is where a channel found what it looks "
     "for. Early layers find lines and colours, late ones parts of things."
 )
+SCALED = "Each map is scaled by itself: the same red is not the same strength."
 LAYER_FIELDS = ("layers_sheet", "layers_said")  # what a new answer empties
 MIDDLE = ("The middle one", "")  # as a choice of layer
 
@@ -55,15 +56,18 @@ def as_dict(found: FeatureMaps, model: str) -> dict[str, Any]:
 
 def report(found: FeatureMaps, model: str) -> str:
     """What the sheet shows and what its numbers are, as Markdown."""
-    layer = found.layer.replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}")
+    layer, size = found.layer.replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}").split(": ")
     members = NETWORKS[model].members
     whose = f" This is {members[0]}, the first network of the ensemble." if len(members) > 1 else ""
     if found.class_index is None:
-        return f"The strongest of {layer}. The number is the mean of the channel over the picture.{whose}"
+        return (
+            f"The strongest channels of {layer} ({size}). The number is the mean of the positive part of the channel. "
+            f"{SCALED}{whose}"
+        )
     label = class_names(NETWORKS[model])[found.class_index]
     return (
-        f"What decides for **{label}**, or against it: of {layer}. The number is what the channel adds to the score of "
-        f"this class before softmax.{whose}"
+        f"The channels of {layer} ({size}) that decide for **{label}**, or against it. The number is what the channel "
+        f"adds to the score of this class before softmax. {SCALED}{whose}"
     )
 
 

@@ -1,9 +1,13 @@
 """The regression on a few pictures: known answers, the span against all features, leaving out against refits."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
 
 from cvdemo.classify.few_pictures import C, Classes, Floats, Span, fit, left_out
 
@@ -84,12 +88,14 @@ def test_pictures_that_are_one_and_the_same_tell_nothing_and_raise_nothing() -> 
     assert np.isfinite(last).all() and last.sum() == pytest.approx(1)
 
 
+def threads() -> list[int]:
+    """How many each library of linear algebra has at the moment."""
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
 def test_linear_algebra_works_in_one_thread_meanwhile_and_in_as_many_as_before_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def threads() -> list[int]:
-        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-
     seen: list[list[int]] = []
     whole = LogisticRegression.fit
     monkeypatch.setattr(LogisticRegression, "fit", lambda *given: (seen.append(threads()), whole(*given))[1])
@@ -99,3 +105,35 @@ def test_linear_algebra_works_in_one_thread_meanwhile_and_in_as_many_as_before_a
         fit(features, classes, 2)
         assert threads() == before
     assert len(seen) == 1 and set(seen[0]) == {1}
+
+
+def test_lessons_that_overlap_leave_the_threads_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+    first_is_in, second_is_in, first_has_left = Event(), Event(), Event()
+    whole = LogisticRegression.fit
+
+    def overlapping(*given: Any) -> Any:
+        if not first_is_in.is_set():
+            first_is_in.set()
+            second_is_in.wait(0.2)  # in vain where they take turns
+        else:
+            second_is_in.set()
+            assert first_has_left.wait(10)
+        seen.append(threads())
+        return whole(*given)
+
+    def lesson() -> None:
+        fit(*blobs([3, 3], 2.0), 2)
+        first_has_left.set()
+
+    monkeypatch.setattr(LogisticRegression, "fit", overlapping)
+    with threadpool_limits(2, user_api="blas"):
+        OpenBLASController.clear_controlling_thread(force=True)  # else no other thread may set a limit
+        with ThreadPoolExecutor(2) as pool:
+            jobs = [pool.submit(lesson)]
+            assert first_is_in.wait(10)
+            jobs.append(pool.submit(lesson))
+            for job in jobs:
+                job.result()
+        assert set(threads()) == {2}
+    assert seen == [[1] * len(seen[0])] * 2

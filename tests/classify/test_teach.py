@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from cvdemo.classify import teach
+from cvdemo.classify.few_pictures import left_out
 from cvdemo.classify.taught_head import load_head, save_head
 from cvdemo.classify.teach import (
     ClassifyTaughtRequest,
@@ -79,6 +81,16 @@ def test_the_most_doubtful_comes_first_and_the_unsure_are_doubtful() -> None:
     assert taught.doubtful == (wrong, unsure) and unsure.in_words == "a (40%)"
 
 
+def test_classes_get_other_names_and_the_rest_stays() -> None:
+    taught = lesson(COLOURS)
+    renamed = taught.with_labels(["crimson", " lime ", "navy"])
+    assert renamed.head.labels == ("crimson", "lime", "navy") and renamed.head.weight is taught.head.weight
+    assert {each.label for each in renamed.verdicts} == set(renamed.head.labels) and renamed.right == taught.right
+    assert answer(renamed, shades(GREEN, 1, seed=9)[0]) == "lime"
+    with pytest.raises(InputError, match="A class has no name"):
+        taught.with_labels(["crimson", "", "navy"])
+
+
 def test_there_is_a_step_for_each_picture_looked_at_and_each_left_out() -> None:
     steps: list[Step[Taught]] = list(run(COLOURS))
     assert [step.done for step in steps] == list(range(1, 25)) and {step.total for step in steps} == {24}
@@ -90,8 +102,17 @@ def test_pictures_are_looked_at_in_turns() -> None:
 
 
 def test_a_request_and_a_result_pickle() -> None:
-    taught = pickle.loads(pickle.dumps(lesson(pickle.loads(pickle.dumps(COLOURS)))))
-    np.testing.assert_array_equal(load_head(save_head(taught.head)).weight, taught.head.weight)
+    request = pickle.loads(pickle.dumps(COLOURS))
+    assert request.labels == COLOURS.labels
+    for sent, given in zip(request.pictures, COLOURS.pictures, strict=True):
+        np.testing.assert_array_equal(np.stack(sent), np.stack(given))
+    original = lesson(COLOURS)
+    taught = pickle.loads(pickle.dumps(original))
+    for head in (taught.head, load_head(save_head(taught.head))):
+        np.testing.assert_array_equal(head.weight, original.head.weight)
+        np.testing.assert_array_equal(head.bias, original.head.bias)
+        assert head.labels == original.head.labels
+    assert (taught.counts, taught.verdicts) == (original.counts, original.verdicts)
 
 
 def slow_features(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -115,6 +136,35 @@ def test_where_time_runs_out_the_head_is_of_the_pictures_so_far(monkeypatch: pyt
     assert taught is not None and not last.complete
     assert taught.counts == (3, 3, 2) and len(taught.verdicts) == 1
     assert answer(taught, shades(GREEN, 1, seed=7)[0]) == "green"
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (1, "Only 1 of 12 pictures was left out: too few to say how good it is"),
+        (5, "Only 5 of 12 pictures were left out: too few to say how good it is"),
+        (6, "Right for 6 of the 6 pictures, of 12, that were left out in turn"),
+        (12, "Right for 12 of 12 pictures when each is left out in turn"),
+    ],
+)
+def test_how_good_it_is_is_said_when_half_of_the_pictures_were_left_out(count: int, words: str) -> None:
+    taught = lesson(COLOURS)
+    assert replace(taught, verdicts=taught.verdicts[:count]).in_words == words
+
+
+def test_the_time_left_is_measured_for_looking_and_leaving_out_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = set_clock(monkeypatch)
+    slow_features(monkeypatch, clock)
+
+    def slowly(*given: Any) -> Any:
+        for shares in left_out(*given):
+            clock.passes(0.1)
+            yield shares
+
+    monkeypatch.setattr(teach, "left_out", slowly)
+    left = [step.seconds_left for step in run(COLOURS)]
+    assert left[:12] == pytest.approx([24 - looked_at for looked_at in range(1, 13)])
+    assert left[12:] == pytest.approx([0.1 * (12 - out) for out in range(1, 13)])
 
 
 def test_too_little_time_for_two_pictures_of_each_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

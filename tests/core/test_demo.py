@@ -44,6 +44,7 @@ def test_seconds_left_follow_the_speed_so_far_and_end_with_the_deadline() -> Non
     assert seconds_left(deadline, 1, 4) == pytest.approx(30, abs=1)
     assert seconds_left(deadline, 1, 100) == pytest.approx(90, abs=1)
     assert seconds_left(deadline, 4, 4) == 0
+    assert seconds_left(deadline, 1, 4, began_ms=8_000) == pytest.approx(6, abs=1)
 
 
 def test_a_request_that_no_demo_takes_is_refused() -> None:

@@ -23,7 +23,7 @@ def test_the_backbone_has_the_layers_that_dreams_know() -> None:
         network = EfficientNetLite()
     found = layers(network, 3, 224, 224)
     assert [layer.name.replace("blocks.", "block") for layer in found] == list(LAYER_NAMES)
-    assert found[3].shape == (24, 56, 56) and found[3].title == "blocks 2: 24 channels of 56 × 56"
+    assert found[3].shape == (24, 56, 56) and found[3].title == "block 2: 24 channels of 56 × 56"
 
 
 def test_a_norm_belongs_to_the_convolution_before_it() -> None:

@@ -117,14 +117,14 @@ def look(page: Page) -> Locator:
 def test_the_layers_are_those_of_the_chosen_network(trial_page: Page, trial: str) -> None:
     classify(trial_page, trial, "cifar10_mini")
     look(trial_page)
-    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest of features 5: 160 channels")
+    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest channels of layer 5 (160 channels")
     layer = trial_page.locator("#layers-layer input")
     expect(layer).to_have_value("The middle one")
     layer.click()
     options = trial_page.locator("#layers-layer [role=option]")
     expect(options).to_have_count(12)
     options.nth(2).click()
-    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest of features 1: 64 channels")
+    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest channels of layer 1 (64 channels")
 
 
 def test_the_channels_that_decide_follow_the_class_that_is_explained(trial_page: Page, trial: str) -> None:
@@ -134,11 +134,11 @@ def test_the_channels_that_decide_follow_the_class_that_is_explained(trial_page:
     trial_page.locator("#layers-show label").nth(1).click()
     expect(trial_page.locator("#layers-layer")).to_be_hidden()
     trial_page.locator("#layers-run").click()
-    expect(trial_page.locator("#layers-report")).to_contain_text(f"What decides for {answer}")
+    expect(trial_page.locator("#layers-report")).to_contain_text(f"that decide for {answer}")
     other = trial_page.locator("#classify-explain label").nth(1)
     name = str(other.text_content()).strip()
     other.click()
-    expect(trial_page.locator("#layers-report")).to_contain_text(f"What decides for {name}")
+    expect(trial_page.locator("#layers-report")).to_contain_text(f"that decide for {name}")
 
 
 def test_a_new_answer_clears_the_channels(trial_page: Page, trial: str) -> None:

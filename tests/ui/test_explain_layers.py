@@ -65,9 +65,15 @@ def test_the_page_looks_at_what_the_network_has(
 
 
 def test_the_report_says_what_the_numbers_are() -> None:
-    assert "mean of the channel over the picture" in report(STRONGEST, "lenet_fashion_mnist")
+    size, scaled = "9 channels of 4\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}4", "Each map is scaled by itself"
+    words = report(STRONGEST, "lenet_fashion_mnist")
+    assert words.startswith(f"The strongest channels of conv1 ({size}).")
+    assert "the mean of the positive part of the channel." in words and scaled in words
     words = report(DECIDING, "lenet_fashion_mnist")
-    assert words.startswith("What decides for **Trouser**, or against it") and "before softmax" in words
+    assert words.startswith(
+        f"The channels of the last convolution ({size}) that decide for **Trouser**, or against it."
+    )
+    assert "adds to the score of this class before softmax." in words and scaled in words
 
 
 def test_of_an_ensemble_the_first_network_is_named() -> None:

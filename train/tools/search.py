@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 JOURNAL, CHART, LOCK = "search.journal", "search.png", ".search.lock"
 HALVING = 3  # of so many trials one goes on at each rung
-_MISSING = "python -m train search needs Optuna, which is not installed: pip install 'cvdemo[search]'"
+_MISSING = "python -m train search needs Optuna, which is not installed: pip install '.[search]'"
 
 
 @dataclass(frozen=True, kw_only=True)

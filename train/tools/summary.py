@@ -18,7 +18,7 @@ from cvdemo.nets.layer_table import Layer, LayerTable, layer_table
 from cvdemo.weights import entry_of, load_manifest
 from train.classify.features import FeatureConfig
 from train.classify.finetune import FineTuneConfig
-from train.classify.transfer_recipe import TransferRecipe
+from train.classify.transfer_recipe import BLOCK, TransferRecipe
 from train.engine.config_options import add_config_options, config_from, config_of
 from train.engine.loop import LoopConfig, seeded
 from train.engine.writing import make_folder, write_whole
@@ -95,7 +95,8 @@ def networks_of(recipe: Recipe, config: LoopConfig) -> dict[str, LayerTable]:
     if isinstance(recipe, TransferRecipe):
         assert isinstance(config, FeatureConfig | FineTuneConfig)
         with torch.device("meta"):
-            network = EfficientNetLite(recipe.data.classes)
+            layer = config.block if isinstance(config, FeatureConfig) else BLOCK
+            network = EfficientNetLite(recipe.data.classes, layer=layer)
         return {"network": layer_table(network, (3, config.input_px, config.input_px))}
     loop = {field.name for field in fields(LoopConfig)}
     given, default = asdict(config), asdict(recipe.config())

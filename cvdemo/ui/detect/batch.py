@@ -33,6 +33,7 @@ from cvdemo.ui.detect.results import NO_FILE, box_table, class_choices, file_but
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import given, light, save_download
 from cvdemo.ui.wiring.parts import Part, wire
+from cvdemo.ui.wiring.plain_text import plain
 
 SIDE_PX = 960  # longer side of a picture in the gallery and the ZIP
 QUALITY = 88
@@ -80,7 +81,7 @@ def batch_on_page(
         for step in _search(run, path, config, clock, batch):
             if isinstance(step, Batch):
                 batch = step
-        done = f"Picture {number} of {len(paths)}: {Path(path).name}"
+        done = f"Picture {number} of {len(paths)}: {plain(Path(path).name)}"
         if number < len(paths) and not clock.expired:
             yield gr.skip(), done, *[gr.skip()] * (1 + len(FILES)), batch, gr.update(choices=_classes(batch))
         else:
@@ -169,7 +170,7 @@ def status(batch: Batch, found: Sequence[Detections]) -> str:
         lines.append(f"{counted(missing, 'picture')} not searched.")
     if in_part := sum(not picture.scan.complete for picture in batch.pictures):
         lines.append(f"{counted(in_part, 'picture')} searched only in part: time ran out.")
-    return "\n".join([" ".join(lines), *(f"- {sentence}" for sentence in batch.refused)])
+    return "\n".join([" ".join(lines), *(f"- {plain(sentence)}" for sentence in batch.refused)])
 
 
 def _classes(batch: Batch) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ from cvdemo.demo import Run, result_of
 from cvdemo.ui.teach.camera import NOT_TAUGHT, build_camera
 from cvdemo.ui.teach.classes import EXAMPLE, TRIED_SEED, drawing
 from cvdemo.ui.wiring.controls import given, load_picture, picture_input
+from cvdemo.ui.wiring.live_camera import webcam
 from cvdemo.ui.wiring.parts import Part, wire
 
 
@@ -40,7 +41,9 @@ def build_answers(run: Run, head: gr.State, mark: gr.Textbox) -> Answers:
     """Draws the fields for a new picture and for the camera; both answer by the head of the session."""
     with gr.Tabs(elem_id="teach-tries"):
         with gr.Tab("A new picture", id="picture"):
-            picture = picture_input("Something new", height=220, elem_id="teach-try-image")
+            picture = picture_input(
+                "Something new", height=220, webcam_options=webcam(of_things=True), elem_id="teach-try-image"
+            )
             label = gr.Label(num_top_classes=5, label="It is", elem_id="teach-answer")
             status = gr.Markdown(elem_id="teach-try-status", elem_classes="status")
             samples = [[drawing(kind, TRIED_SEED)] for kind in EXAMPLE.values()]

@@ -39,7 +39,7 @@ def frame_on_page(run: Run, frame: bytes | None, head: TaughtHead | None, rate: 
 
 def build_camera(run: Run, head: gr.State) -> None:
     """Draws the camera and what it sees."""
-    camera = camera_field("teach-camera", height=300)
+    camera = camera_field("teach-camera", of_things=True, height=300)
     label = gr.Label(num_top_classes=5, label="It sees", elem_id="teach-live")
     status = gr.Markdown(NOTE, elem_id="teach-live-status", elem_classes="status")
     rate = gr.State(Rate())

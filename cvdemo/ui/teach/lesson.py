@@ -1,6 +1,5 @@
-"""Teach: from the pictures of the classes to a head, how good it is, and which pictures are doubtful."""
+"""Teach: from the pictures of the classes to a head; what it came to is in `taught_lesson`."""
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,20 +7,34 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
-from cvdemo.classify.taught_head import LEAST_CLASSES, SUFFIX, TaughtHead, load_head, save_head
-from cvdemo.classify.teach import Taught, TeachRequest, Verdict, check_classes, read_reduced
+from cvdemo.classify.taught_head import LEAST_CLASSES, SUFFIX, load_head
+from cvdemo.classify.teach import Taught, TeachRequest, check_classes, read_reduced
 from cvdemo.demo import Run, Step
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.limits import STATE_S, TEACH_BURST, TEACH_CLASSES, TEACH_S
+from cvdemo.limits import KEEP_FILES_S, STATE_S, TEACH_BURST, TEACH_CLASSES, TEACH_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.teach.answers import Answers, build_answers
 from cvdemo.ui.teach.api import build_endpoints
 from cvdemo.ui.teach.classes import Classes, build_classes, chosen
-from cvdemo.ui.wiring.controls import given, light, method_note, named, save_download
+from cvdemo.ui.teach.taught_lesson import (
+    NO_FILE,
+    NO_PICTURES,
+    TIME_RAN_OUT,
+    UNCHANGED,
+    Lesson,
+    file_of,
+    follow_fields,
+    new_mark,
+    pictures_by_class,
+)
+from cvdemo.ui.wiring.controls import given, light, method_note, warn_if_incomplete
+from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.parts import Part, wire
+from cvdemo.ui.wiring.plain_text import plain
 
 GUIDE = (
     f"1. Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or use the camera, "
@@ -29,14 +42,16 @@ GUIDE = (
     "2. Press **Teach**.\n"
     "3. Show it something new, as a picture or live."
 )
+KEPT = (
+    f"Pictures and head belong to your session. Their files are deleted after {KEEP_FILES_S / 60:g} minutes, as all "
+    "uploads and results are."
+)
 NOTE = (
     "The network has learnt from a million photographs what tells things apart: 1,280 numbers for each picture. They "
     "stay as they are; only a logistic regression on them is new, which takes milliseconds "
     "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Each picture is then judged by a regression that has "
-    "not seen it. Pictures and head stay in your session; nothing of it is stored."
+    "not seen it. " + KEPT
 )
-NO_PICTURES = gr.update(value=[], visible=False)
-NO_FILE = gr.update(value=None, interactive=False)
 
 
 @dataclass
@@ -79,12 +94,9 @@ class Pictures:
         check_classes(self.labels, [len(pictures) for pictures in self.pictures])
         return TeachRequest(labels=tuple(self.labels), pictures=tuple(tuple(of) for of in self.pictures))
 
-    def path_of(self, verdict: Verdict) -> str:
-        return self.paths[self.labels.index(verdict.label)][verdict.index]
-
 
 def teach_on_page(run: Run, *values: Any) -> Iterator[tuple[Any, ...]]:
-    """Status, doubtful pictures, file of the head, the head, and a mark of its own; until the last only the status."""
+    """The status, at last all of `Lesson.outputs`."""
     classes = chosen(values)
     labels, counts = [label for label, _ in classes], [len(paths) for _, paths in classes]
     check_classes(labels, counts)
@@ -96,7 +108,7 @@ def teach_on_page(run: Run, *values: Any) -> Iterator[tuple[Any, ...]]:
         if step.result is None:
             yield _saying(progress(step))
         else:
-            yield _taught(step, pictures, clock)
+            yield _taught(step, values, pictures, clock).outputs()
 
 
 def request_in_time(request: TeachRequest, clock: Deadline) -> TeachRequest:
@@ -116,38 +128,18 @@ def progress(step: Step[Taught]) -> str:
 
 
 def _saying(line: str) -> tuple[Any, ...]:
-    return line, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    return line, *UNCHANGED[1:]
 
 
-def _taught(step: Step[Taught], pictures: Pictures, clock: Deadline) -> tuple[Any, ...]:
-    taught = step.result
-    assert taught is not None  # the caller has seen to it
-    doubtful = [(pictures.path_of(verdict), verdict.in_words) for verdict in taught.doubtful]
-    lines = [report(taught, clock.elapsed_ms / 1000, step.complete), *(f"- {line}" for line in pictures.refused)]
-    gallery = gr.update(value=doubtful, visible=bool(doubtful))
-    return "\n".join(lines), gallery, _file_of(taught.head, step), taught.head, secrets.token_hex(4)
-
-
-def report(taught: Taught, seconds: float, complete: bool = True) -> str:
-    """How good the head is, in words, as Markdown."""
-    names = [f"{label} ({count})" for label, count in zip(taught.head.labels, taught.counts, strict=True)]
-    lines = [
-        f"**{taught.in_words}.**",
-        f"Taught {', '.join(names[:-1])} and {names[-1]} in {seconds:.1f}\N{NO-BREAK SPACE}s.",
-    ]
-    if taught.doubtful:
-        lines.append(
-            "The pictures below look like another class, or hardly like their own: are they where they belong?"
-        )
-    if not complete:
-        lines.append("Time ran out: not all pictures were looked at and left out.")
-    return " ".join(lines)
-
-
-def _file_of(head: TaughtHead, step: Step[Taught] | None = None) -> dict[str, Any]:
-    """The download button's new file."""
-    name = f"head{SUFFIX}" if step is None else named("head", SUFFIX[1:], step)
-    return gr.update(value=str(save_download(name, save_head(head))), interactive=True)
+def _taught(step: Step[Taught], values: Sequence[Any], pictures: Pictures, clock: Deadline) -> Lesson:
+    warn_if_incomplete(step, TIME_RAN_OUT)
+    return Lesson(
+        last=step,
+        seconds=clock.elapsed_ms / 1000,
+        given=pictures_by_class(values),
+        paths=tuple(map(tuple, pictures.paths)),
+        refused=tuple(pictures.refused),
+    )
 
 
 def load_on_page(path: str | None) -> tuple[Any, ...]:
@@ -155,8 +147,9 @@ def load_on_page(path: str | None) -> tuple[Any, ...]:
     if path is None:
         raise InputError("Please choose a head first.")
     head = load_head(read_upload(path, "head"))
-    line = f"**Loaded a head for {', '.join(head.labels[:-1])} and {head.labels[-1]}.** Show it something."
-    return line, NO_PICTURES, _file_of(head), head, secrets.token_hex(4)
+    *names, last = map(plain, head.labels)
+    line = f"**Loaded a head for {', '.join(names)} and {last}.** Show it something."
+    return line, NO_PICTURES, file_of(head), head, new_mark(), None
 
 
 def build_teach(run: Run) -> None:
@@ -179,7 +172,7 @@ def build_teach(run: Run) -> None:
                 )
                 load = gr.UploadButton("Load a head", size="sm", file_types=[SUFFIX], elem_id="teach-load")
     method_note(NOTE)
-    outputs: list[Component] = [status, doubtful, download, head, mark]
+    outputs: list[Component] = [status, doubtful, download, head, mark, gr.State(time_to_live=STATE_S)]
     _wire(run, classes, outputs, answers, start, cancel)
     light([load.upload], load_on_page, [load], outputs)
     light([classes.example.click], lambda: gr.update(visible=True), [], [answers.tried])
@@ -203,7 +196,7 @@ def _doubtful_gallery() -> gr.Gallery:
 def _wire(
     run: Run, classes: Classes, outputs: list[Component], answers: Answers, start: gr.Button, cancel: gr.Button
 ) -> None:
-    """The run; a change of any picture or name takes its results away."""
+    """The run. A change of any picture takes its results away; another name of a class is only another name."""
     status, doubtful, download, *_ = outputs
     part = Part(
         name="teach",
@@ -213,5 +206,20 @@ def _wire(
         status=status,
         children=[answers.part],
     )
-    edited = [*(gallery.change for gallery in classes.galleries), *(name.input for name in classes.names)]
-    wire(part, given(run, teach_on_page), run=[start.click], clears=edited, cancel=cancel)
+    edited = [gallery.change for gallery in classes.galleries]
+    jobs = wire(part, given(run, teach_on_page), run=[start.click], clears=edited, cancel=cancel)
+    _follow_names(classes, outputs, jobs)
+
+
+def _follow_names(classes: Classes, outputs: list[Component], jobs: Sequence[Dependency]) -> None:
+    """Where a class gets another name, its head and answers do too; after a run, of which it may have changed."""
+    wiring: dict[str, Any] = {
+        "fn": guarded(follow_fields),
+        "inputs": [outputs[-1], *classes.inputs],
+        "outputs": outputs,
+        "api_visibility": "private",
+        "show_progress": "hidden",
+    }
+    left = [event for name in classes.names for event in (name.blur, name.submit)]
+    for event in (gr.on(left, trigger_mode="always_last", **wiring), *(job.success(**wiring) for job in jobs)):
+        event.success(**wiring)

@@ -56,18 +56,29 @@ def bytes_of_frame(payload: ImageData | None) -> bytes | None:
         raise wrong(NOT_A_FRAME) from error
 
 
-def camera_field(elem_id: str, **overrides: Any) -> gr.Image:
-    """The camera, whose frames reach the handler as bytes."""
+def webcam(of_things: bool = False) -> gr.WebcamOptions:
+    """Which camera a field asks for, and how its frames are.
+
+    Args:
+        of_things: the camera at the back of a phone, and frames as it sees them, as in a burst (`static/burst.js`).
+            Otherwise frames are mirrored, as who looks at themself expects.
+    """
     width, height = ASKED_WH
+    video: dict[str, Any] = {"width": {"ideal": width}, "height": {"ideal": height}}
+    if of_things:
+        video["facingMode"] = {"ideal": "environment"}
+    return gr.WebcamOptions(mirror=not of_things, constraints={"video": video})
+
+
+def camera_field(elem_id: str, *, of_things: bool = False, **overrides: Any) -> gr.Image:
+    """The camera, whose frames reach the handler as bytes; see `webcam`."""
     options: dict[str, Any] = {"label": "Your camera", "height": 420} | overrides
     camera = gr.Image(
         sources=["webcam"],
         streaming=True,
         type="filepath",
         buttons=[],
-        webcam_options=gr.WebcamOptions(
-            mirror=True, constraints={"video": {"width": {"ideal": width}, "height": {"ideal": height}}}
-        ),
+        webcam_options=webcam(of_things),
         elem_id=elem_id,
         elem_classes="live-camera",
         **options,

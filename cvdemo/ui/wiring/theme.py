@@ -68,7 +68,7 @@ _HEAD_CSS = """
   position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; padding: 8px; cursor: pointer;
   border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif; text-align: center;
 }
-#burst video { display: block; width: min(80vw, 320px); border-radius: 4px; transform: scaleX(-1); }
+#burst video { display: block; width: min(80vw, 320px); border-radius: 4px; }
 #burst p { margin: 6px 0; }
 #burst button { width: 100%; min-height: 44px; border: 1px solid; border-radius: 4px; }
 #refused {

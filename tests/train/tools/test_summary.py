@@ -49,6 +49,15 @@ def test_a_recipe_is_built_by_its_options(capsys: pytest.CaptureFixture[str]) ->
     assert [layer["output"][0] for layer in narrow["layers"] if "3×3" in layer["kind"]] == [16] * 9
 
 
+def test_a_classifier_on_an_earlier_block_is_that_of_the_block(capsys: pytest.CaptureFixture[str]) -> None:
+    usual = as_json(capsys, "flowers-features")["network"]
+    earlier = as_json(capsys, "flowers-features", "--block", "block10")["network"]
+    assert usual["layers"][-1]["parameters"] == (1280 + 1) * 102
+    assert earlier["layers"][-1]["parameters"] == (112 + 1) * 102
+    assert len(earlier["layers"]) < len(usual["layers"])
+    assert earlier["receptive_field_px"] == [339, 339]
+
+
 def test_of_one_name_the_weight_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command_line.main(["summary", "cifar10", "--widths", "16", "16", "16"])
@@ -80,7 +89,7 @@ def test_cards_take_no_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 @pytest.mark.parametrize("recipe", QUICK, ids=lambda recipe: recipe.name)
 def test_every_recipe_has_a_table(recipe: Any) -> None:
     tables = networks_of(recipe, recipe.config())
-    assert all(table.parameters and table.multiply_adds for table in tables.values())
+    assert tables and all(table.parameters and table.multiply_adds for table in tables.values())
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ def test_every_picture_is_a_request_and_the_status_goes_on(files: list[str]) -> 
     searches = Searches()
     outputs = list(batch_on_page(searches, files, "haar", 0.3, 0.3))
     assert [output[STATUS] for output in outputs[:-1]] == [
-        "Picture 1 of 4: broken.jpg", "Picture 2 of 4: cat.png", "Picture 3 of 4: cat.png",
+        r"Picture 1 of 4: broken\.jpg", r"Picture 2 of 4: cat\.png", r"Picture 3 of 4: cat\.png",
     ]  # fmt: skip
     assert all(output[GALLERY] == gr.skip() for output in outputs[:-1])
     assert [request.image.shape[1] for request in searches.requests] == [64, 65, 66]
@@ -85,7 +85,7 @@ def test_a_bad_picture_is_named_and_stops_nothing(files: list[str]) -> None:
     output = last(files)
     first, refused = output[STATUS].splitlines()
     assert first == "**3 cats, 3 dogs on 3 pictures.** Scored in 1.5 s."
-    assert refused.startswith("- broken.jpg: The file is not a picture that can be read")
+    assert refused.startswith(r"- broken\.jpg\: The file is not a picture that can be read")
     assert len(output[GALLERY]) == 3
 
 

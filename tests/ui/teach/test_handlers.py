@@ -20,18 +20,20 @@ from cvdemo.limits import TEACH_CLASSES
 from cvdemo.ui.serving.field_values import checked
 from cvdemo.ui.serving.uploads import NOT_UPLOADED
 from cvdemo.ui.teach import classes
-from cvdemo.ui.teach.answers import answer_on_page
+from cvdemo.ui.teach.answers import answer_on_page, build_answers
 from cvdemo.ui.teach.api import classify_taught_endpoint, teach_endpoint
 from cvdemo.ui.teach.camera import NOT_TAUGHT, frame_on_page
 from cvdemo.ui.teach.classes import TOO_FEW, chosen, paths_of
-from cvdemo.ui.teach.lesson import load_on_page, teach_on_page
-from cvdemo.ui.wiring.live_camera import Rate
+from cvdemo.ui.teach.lesson import KEPT, NOTE, load_on_page, teach_on_page
+from cvdemo.ui.teach.taught_lesson import NOTHING, UNCHANGED, follow_fields
+from cvdemo.ui.wiring.live_camera import Rate, camera_field
+from cvdemo.ui.wiring.theme import STATIC
 from tests.helpers.png_files import save_png
 from tests.helpers.taught import BLUE, RED, colour_head, shades, use_colours
 from tests.ui.camera_frames import jpeg_of
 from tests.ui.stand_in import StandIn
 
-STATUS, DOUBTFUL, FILE, HEAD, MARK = range(5)
+STATUS, DOUBTFUL, FILE, HEAD, MARK, LESSON = range(6)
 ANSWER = Prediction(["red", "blue"], [0.9, 0.1], [0, 1])
 
 
@@ -85,7 +87,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_places_stay_right(folder
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     reds = [str(folder / "broken.png"), *paths(folder, "red", 3), str(folder / "blue_4.png")]
     *_, last = teach_on_page(demos.run, *fields(("red", reds), ("blue", paths(folder, "blue", 4))))
-    assert "\n- broken.png: The file" in last[STATUS] and "red (4)" in last[STATUS]
+    assert "\n- broken\\.png\\: The file" in last[STATUS] and "red (4)" in last[STATUS]
     assert last[DOUBTFUL]["value"][0][0] == reds[4]
 
 
@@ -112,12 +114,58 @@ def test_nothing_is_read_where_there_are_too_many(folder: Path) -> None:
 def test_a_lesson_cut_short_says_so_and_its_file_too(folder: Path) -> None:
     def cut(request: TeachRequest) -> Iterator[Step[Taught]]:
         *_, last = demos.run(request)
-        yield replace(last, complete=False)
+        yield replace(last, result=replace(last.result, verdicts=last.result.verdicts[:1]), complete=False)
 
     values = fields(("red", paths(folder, "red")), ("blue", paths(folder, "blue")))
-    *_, last = teach_on_page(cut, *values)
+    with pytest.warns(UserWarning, match="Time ran out"):  # outside a page; on it the visitor sees it
+        *_, last = teach_on_page(cut, *values)
+    assert last[STATUS].startswith("**Only 1 of 10 pictures was left out: too few to say how good it is.** Taught red")
     assert last[STATUS].endswith("Time ran out: not all pictures were looked at and left out.")
     assert Path(last[FILE]["value"]).name == "head_incomplete.safetensors"
+
+
+def test_names_are_shown_letter_by_letter(folder: Path) -> None:
+    link, broken = "[blue](https://example.org)", folder / "_no_ *picture*.png"
+    broken.write_bytes(b"no picture")
+    values = fields(("*cup*", [*paths(folder, "red"), str(broken)]), (link, paths(folder, "blue")))
+    *_, last = teach_on_page(demos.run, *values)
+    shown = r"\*cup\*", r"\[blue\]\(https\:\/\/example\.org\)"
+    assert f"Taught {shown[0]} (5) and {shown[1]} (5)" in last[STATUS]
+    assert "\n- \\_no\\_ \\*picture\\*\\.png\\: The file" in last[STATUS]
+    assert last[HEAD].labels == ("*cup*", link)
+    loaded = load_on_page(last[FILE]["value"])
+    assert loaded[STATUS].startswith(f"**Loaded a head for {shown[0]} and {shown[1]}.**")
+
+
+def test_a_class_that_is_renamed_keeps_what_was_taught(folder: Path) -> None:
+    wrong = [*paths(folder, "red", 4), str(folder / "blue_4.png")]
+    values = fields(("Class 1", []), ("red", wrong), ("blue", paths(folder, "blue", 4)))
+    *_, before = teach_on_page(demos.run, *values)
+    lesson, pictures = before[LESSON], values[TEACH_CLASSES:]
+    assert follow_fields(lesson, *values) == UNCHANGED
+    after = follow_fields(lesson, "none", " crimson ", "navy", *values[3:])
+    assert after[HEAD].labels == ("crimson", "navy") and after[HEAD].weight is before[HEAD].weight
+    assert load_head(Path(after[FILE]["value"]).read_bytes()).labels == ("crimson", "navy")
+    assert "Taught crimson (5) and navy (4)" in after[STATUS] and after[MARK] != before[MARK]
+    (path, caption), *_ = after[DOUBTFUL]["value"]
+    assert path == wrong[4] and caption.startswith("crimson? It looks like navy (")
+    again = follow_fields(after[LESSON], *values)
+    assert again[STATUS] == before[STATUS] and again[DOUBTFUL] == before[DOUBTFUL]
+    with pytest.raises(InputError, match="Two classes are named red"):
+        follow_fields(lesson, "none", "red", "red", *values[3:TEACH_CLASSES], *pictures)
+
+
+def test_of_other_pictures_nothing_is_shown_whatever_their_names(folder: Path) -> None:
+    values = fields(("red", paths(folder, "red")), ("blue", paths(folder, "blue")))
+    *_, last = teach_on_page(demos.run, *values)
+    fewer = fields(("crimson", paths(folder, "red", 4)), ("blue", paths(folder, "blue")))
+    assert follow_fields(last[LESSON], *fewer) == NOTHING and len(NOTHING) == len(last)
+
+
+def test_the_names_of_a_loaded_head_are_its_own(folder: Path) -> None:
+    (folder / "saved.safetensors").write_bytes(save_head(colour_head("red", "green")))
+    loaded = load_on_page(str(folder / "saved.safetensors"))
+    assert follow_fields(loaded[LESSON], *fields(("other", paths(folder, "red")))) == UNCHANGED
 
 
 def test_a_head_comes_back_from_a_file(folder: Path) -> None:
@@ -152,6 +200,24 @@ def test_a_frame_is_named_and_a_failure_ends_no_stream() -> None:
 
     assert frame_on_page(fails, frame, head, None)[:2] == (gr.skip(), "There is no weight named 'x'.")
     assert "not a picture" in frame_on_page(StandIn(), b"no picture", head, None)[1]
+
+
+def test_live_the_camera_is_that_of_the_burst_and_not_mirrored() -> None:
+    """A head that was taught on pictures as they are would see their mirror images."""
+    with gr.Blocks() as page:
+        build_answers(StandIn(), gr.State(), gr.Textbox())
+    picture, live = [block.webcam_options for block in page.blocks.values() if isinstance(block, gr.Image)]
+    assert picture == live
+    asked = live.constraints["video"]
+    assert live.mirror is False and asked.pop("facingMode") == {"ideal": "environment"}
+    assert 'facingMode: { ideal: "environment" }' in (STATIC / "burst.js").read_text(encoding="utf-8")
+    of_detect = camera_field("detect").webcam_options
+    assert of_detect.mirror is True and of_detect.constraints == {"video": asked}
+
+
+def test_page_and_documentation_say_the_same_of_what_is_kept() -> None:
+    documented = Path(__file__).parents[3] / "docs/how-to/teach.md"
+    assert KEPT in NOTE and KEPT in documented.read_text(encoding="utf-8")
 
 
 def test_the_endpoint_takes_the_files_of_each_class_in_order(folder: Path) -> None:

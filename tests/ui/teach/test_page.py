@@ -16,6 +16,13 @@ KINDS = {"glass": "stained_glass", "sea": "woodcut_waves", "ink": "ink_wash"}
 CAMERA_BUTTON = "#teach-camera button[aria-label='capture photo']"
 
 
+STOP_AT_3 = """new MutationObserver((_, watching) => {
+    if (!document.querySelector("#burst p")?.textContent.startsWith("Picture 3 ")) return;
+    watching.disconnect();
+    document.querySelector("#burst button").click();
+}).observe(document.body, { childList: true, subtree: true })"""
+
+
 def drawings(kind: str, count: int = 5) -> list[str]:
     return [example_picture(f"taught/{kind}_{seed}") for seed in range(11, 11 + count)]
 
@@ -82,13 +89,18 @@ def test_the_example_is_there_at_one_click_and_a_change_takes_its_results_away(p
     expect(page.locator("#teach-status")).to_contain_text("Right for")
     page.locator("#teach-tried button").nth(1).click()
     expect(page.locator("#teach-answer h2")).to_have_text("waves")
+    name = page.locator("#teach-name-2 :is(input, textarea)")
+    name.fill("the sea")
+    name.press("Enter")
+    expect(page.locator("#teach-answer h2")).to_have_text("the sea")
+    expect(page.locator("#teach-status")).to_contain_text("the sea (5)")
     page.locator("#teach-pictures-1 .delete-button").first.click(force=True)
     expect(page.locator("#teach-status")).not_to_contain_text("Right for")
     expect(page.locator("#teach-try-status")).to_contain_text("Teach it first")
     expect(page.locator("#teach-download")).to_be_disabled()
     page.click("#teach-run")
     expect(page.locator("#teach-status")).to_contain_text("of 14 pictures")
-    expect(page.locator("#teach-answer h2")).to_have_text("waves")
+    expect(page.locator("#teach-answer h2")).to_have_text("the sea")
 
 
 def test_the_results_stay_while_the_visitor_looks_elsewhere(page: Page) -> None:
@@ -110,9 +122,11 @@ def test_the_results_stay_while_the_visitor_looks_elsewhere(page: Page) -> None:
 def test_a_picture_in_the_wrong_class_is_shown(page: Page) -> None:
     open_teach(page)
     fill_class(page, 1, "glass", [*drawings("stained_glass", 4), new("ink_wash")])
-    fill_class(page, 2, "ink", drawings("ink_wash"))
+    name = "*ink* [ink](//b.org) www.b.org $$x$$"
+    fill_class(page, 2, name, drawings("ink_wash"))
     page.click("#teach-run")
-    expect(page.locator("#teach-doubtful")).to_contain_text("glass? It looks like ink")
+    expect(page.locator("#teach-doubtful")).to_contain_text(f"glass? It looks like {name}")
+    expect(page.locator("#teach-status")).to_contain_text(f"Taught glass (5) and {name} (5)")
 
 
 def test_too_little_is_told_in_words(page: Page) -> None:
@@ -133,12 +147,14 @@ def test_the_camera_fills_a_class_at_one_press(page: Page) -> None:
     open_teach(page)
     page.click("#teach-burst-2")
     expect(page.locator("#burst")).to_contain_text(re.compile(r"Picture \d of 8"))
+    expect(page.locator("#burst video")).to_have_css("transform", "none")  # not mirrored, as its pictures are
     expect(thumbnails(page, 2)).to_have_count(8)
     expect(page.locator("#burst")).to_have_count(0)
+    page.evaluate(STOP_AT_3)
     page.click("#teach-burst-2")
-    expect(page.locator("#burst")).to_contain_text(re.compile(r"Picture [2-7] of 8"))
-    page.click("#burst button")
-    expect(thumbnails(page, 2)).not_to_have_count(8)
+    expect(page.locator("#burst")).to_have_count(1)
+    expect(page.locator("#burst")).to_have_count(0)
+    expect(thumbnails(page, 2)).to_have_count(8 + 3)
 
 
 def drawing_as_camera(kind: str) -> str:

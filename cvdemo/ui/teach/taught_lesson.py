@@ -1,0 +1,101 @@
+"""What a lesson came to: it is shown, stays in the session, and is shown anew when a class gets another name."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from cvdemo.classify.taught_head import SUFFIX, TaughtHead, save_head
+from cvdemo.classify.teach import Taught
+from cvdemo.demo import Step
+from cvdemo.limits import TEACH_CLASSES
+from cvdemo.ui.wiring.controls import named, save_download
+from cvdemo.ui.wiring.plain_text import plain
+
+TIME_RAN_OUT = "Time ran out: not all pictures were looked at and left out."
+NO_PICTURES = gr.update(value=[], visible=False)
+NO_FILE = gr.update(value=None, interactive=False)
+NOTHING = ("", NO_PICTURES, NO_FILE, None, "", None)  # as `Lesson.outputs`
+UNCHANGED = tuple(gr.skip() for _ in NOTHING)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A head with all that is told of it.
+
+    Attributes:
+        last: the step with the result. seconds: that everything took.
+        given: see `pictures_by_class`; its order is that of the head's classes.
+        paths: of each class the pictures that could be read. refused: a sentence on each other one.
+    """
+
+    last: Step[Taught]
+    seconds: float
+    given: dict[int, tuple[str, ...]]
+    paths: tuple[tuple[str, ...], ...]
+    refused: tuple[str, ...] = ()
+
+    @property
+    def taught(self) -> Taught:
+        assert self.last.result is not None  # it is the last step
+        return self.last.result
+
+    def with_labels(self, labels: Sequence[str]) -> "Lesson":
+        """The same with other names. Raises `InputError` unless a head can have them."""
+        return replace(self, last=replace(self.last, result=self.taught.with_labels(labels)))
+
+    def outputs(self) -> tuple[Any, ...]:
+        """Status, doubtful pictures, file of the head, the head, a mark of its own, and the lesson itself."""
+        head = self.taught.head
+        paths = dict(zip(head.labels, self.paths, strict=True))
+        doubtful = [(paths[each.label][each.index], each.in_words) for each in self.taught.doubtful]
+        gallery = gr.update(value=doubtful, visible=bool(doubtful))
+        lines = [self._report(), *(f"- {plain(line)}" for line in self.refused)]
+        return "\n".join(lines), gallery, file_of(head, self.last), head, new_mark(), self
+
+    def _report(self) -> str:
+        """How good the head is, in words, as Markdown."""
+        taught = self.taught
+        names = [f"{plain(label)} ({count})" for label, count in zip(taught.head.labels, taught.counts, strict=True)]
+        lines = [
+            f"**{taught.in_words}.**",
+            f"Taught {', '.join(names[:-1])} and {names[-1]} in {self.seconds:.1f}\N{NO-BREAK SPACE}s.",
+        ]
+        if taught.doubtful:
+            lines.append(
+                "The pictures below look like another class, or hardly like their own: are they where they belong?"
+            )
+        if not self.last.complete:
+            lines.append(TIME_RAN_OUT)
+        return " ".join(lines)
+
+
+def file_of(head: TaughtHead, step: Step[Taught] | None = None) -> dict[str, Any]:
+    """The download button's new file."""
+    name = f"head{SUFFIX}" if step is None else named("head", SUFFIX[1:], step)
+    return gr.update(value=str(save_download(name, save_head(head))), interactive=True)
+
+
+def new_mark() -> str:
+    """What tells the browser that the head is another one."""
+    return secrets.token_hex(4)
+
+
+def pictures_by_class(values: Sequence[Any]) -> dict[int, tuple[str, ...]]:
+    """Paths of the pictures of each class that has any, by its number on the page; `values`: of `Classes.inputs`."""
+    return {number: tuple(paths) for number, paths in enumerate(values[TEACH_CLASSES:]) if paths}
+
+
+def follow_fields(lesson: Lesson | None, *values: Any) -> tuple[Any, ...]:
+    """The outputs of the lesson as its classes are named now; none where they have other pictures by now.
+
+    It is asked again after its own answer: the pictures may have changed meanwhile, and with that what was shown went.
+    """
+    if lesson is None:
+        return UNCHANGED
+    if lesson.given != pictures_by_class(values):
+        return NOTHING
+    labels = tuple((values[number] or "").strip() for number in lesson.given)
+    return UNCHANGED if labels == lesson.taught.head.labels else lesson.with_labels(labels).outputs()
