@@ -164,8 +164,8 @@ def scene_view(
     """A part of a picture without faces, at any scale from 0.4 to 1.8; with a `centre` (px) what is around it.
 
     Args:
-        scale: at which the centre's surroundings were taken for a face. The view's differs by a third at most, since
-            what looks like a face at one size need not at another.
+        scale: at which the centre's surroundings were taken for a face. That of the view differs from it by about a
+            third at most, since what looks like a face at one size need not at another.
     """
     height, width = scene.shape[:2]
     if centre is None:
