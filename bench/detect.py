@@ -25,12 +25,12 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import onnxruntime
 import torch
 
 from bench.detect_peers import Peer, haar, ultra_light
 from bench.detect_rows import COMPARED_WH, Row, Timed, clocked, smooth_noise
 from bench.detect_windows import valid_row
+from bench.machine import cpu_name, versions
 from cvdemo.demo import result_of
 from cvdemo.detect.candidates import SCORE_FLOOR
 from cvdemo.detect.detector import DETECTORS
@@ -92,6 +92,7 @@ def face_rows(folder: Path, n: int, peer: Path | None = None) -> Iterator[Row]:
     }
     peers = [haar(), *([ultra_light(peer, PROCESS_THREADS)] if peer else [])]
     times: list[list[dict[str, float]]] = []
+    pictures = 0
     of_peer: dict[str, dict[str, float]] = {}
     for name, (every, target) in sets.items():
         items = spread(every, n)
@@ -108,9 +109,10 @@ def face_rows(folder: Path, n: int, peer: Path | None = None) -> Iterator[Row]:
             f"Haar {_two(others[0])}",
         )
         times.append([ours.mean_ms, *(timed.mean_ms for timed in theirs)])
+        pictures += len(items)
         of_peer[name] = others[-1]  # of Haar where there is no other peer
-    yield _time_row(times)
-    yield _peer_row(peer, of_peer, times)
+    yield _time_row(times, pictures, peer)
+    yield _peer_row(peer, of_peer, times, pictures)
 
 
 def _two(values: Mapping[str, float]) -> str:
@@ -122,21 +124,34 @@ def _means(times: Sequence[Sequence[dict[str, float]]], index: int) -> dict[str,
     return {name: statistics.fmean(row[index][name] for row in times) for name in ("ms", "cpu_ms")}
 
 
-def _time_row(times: Sequence[Sequence[dict[str, float]]]) -> Row:
-    """Milliseconds a picture, of this project and of Haar."""
-    mine, theirs = (_means(times, index) for index in (0, 1))
-    share = mine["ms"] / theirs["ms"]
+def _time_row(times: Sequence[Sequence[dict[str, float]]], pictures: int, peer: Path | None) -> Row:
+    """Milliseconds a picture, of this project, of Haar and of the peer where there is one."""
+    mine, haars = (_means(times, index) for index in (0, 1))
+    others, targets = {"haar": haars}, ["half of Haar's"]
+    if peer is not None:
+        others["peer"] = _means(times, 2)
+        targets.append("the peer's")
+    shares = {f"share_of_{name}": mine["ms"] / other["ms"] for name, other in others.items()}
+    names = {"haar": "Haar", "peer": "the peer"}
+    said = " and ".join(f"{shares[f'share_of_{name}']:.2f} of {names[name]}'s" for name in others)
     return Row(
         "faces: time a picture, mean of both sets",
-        {**mine, "haar": theirs, "share_of_haar": share},
-        f"{mine['ms']:.0f} ms, {share:.2f} of Haar's ({mine['cpu_ms']:.0f} ms of CPU)",
-        "at most half of Haar's",
-        f"Haar {theirs['ms']:.0f} ms ({theirs['cpu_ms']:.0f} ms of CPU)",
+        {**mine, **others, **shares, "n": pictures},
+        f"{_took(mine)}; {said}",
+        f"at most {' and at most '.join(targets)}",
+        ", ".join(f"{names[name]} {_took(other)}" for name, other in others.items()),
     )
 
 
+def _took(mean: Mapping[str, float]) -> str:
+    return f"{mean['ms']:.0f} ms ({mean['cpu_ms']:.0f} ms of CPU)"
+
+
 def _peer_row(
-    peer: Path | None, values: Mapping[str, dict[str, float]], times: Sequence[Sequence[dict[str, float]]]
+    peer: Path | None,
+    values: Mapping[str, dict[str, float]],
+    times: Sequence[Sequence[dict[str, float]]],
+    pictures: int,
 ) -> Row:
     """AP and time of the network in the Ultra-Light format, or that there was none."""
     what = "faces, a peer in the Ultra-Light format: AP (area) at IoU 0.3 / 0.5, time a picture"
@@ -144,8 +159,9 @@ def _peer_row(
         return Row(what, {}, "", "", "not run: no file")
     mean = _means(times, 2)
     said = "; ".join(f"{name} {_two(value)}" for name, value in values.items())
-    took = f"{mean['ms']:.0f} ms ({mean['cpu_ms']:.0f} ms of CPU)"
-    return Row(what, {**values, **mean, "file": peer.name}, "", "", f"{peer.name}: {said}; {took}")
+    return Row(
+        what, {**values, **mean, "file": peer.name, "n": pictures}, "", "", f"{peer.name}: {said}; {_took(mean)}"
+    )
 
 
 def scene_rows(folder: Path, n: int) -> Iterator[Row]:
@@ -177,7 +193,7 @@ def object_rows(folder: Path, n: int) -> Iterator[Row]:
         yield Row(
             "objects: time at {} x {} px".format(*TIMED_WH),
             {**mean, "n": len(usual)},
-            f"{mean['ms']:.0f} ms ({mean['cpu_ms']:.0f} ms of CPU)",
+            _took(mean),
             "at most 150 ms",
             "",
         )
@@ -218,7 +234,7 @@ def crop_row() -> Iterator[Row]:
     difference = score_difference(whole, crops)
     yield Row(
         "fully convolutional against crop by crop, {} x {} px".format(*COMPARED_WH),
-        {"ms": whole_ms, "crops_ms": crops_ms, "difference": difference, "windows": whole.scan.windows},
+        {"ms": whole_ms, "crops_ms": crops_ms, "difference": difference, "windows": whole.scan.windows, "n": 1},
         f"{crops_ms / whole_ms:.0f} times as fast: {whole_ms:.0f} ms, {whole.scan.windows} windows, scores within "
         f"{difference:.0e}",
         "at least 50 times",
@@ -244,9 +260,10 @@ def spread(items: Sequence[T], n: int) -> Sequence[T]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown."""
-    lines = ["| what | this project | target | beside it |", "|---|---|---|---|"]
-    return "\n".join([*lines, *(f"| {row.what} | {row.words} | {row.target} | {row.beside} |" for row in rows)])
+    """Markdown; n is the number of pictures."""
+    lines = ["| what | n | this project | target | beside it |", "|---|---:|---|---|---|"]
+    cells = ((row.what, f"{row.values.get('n', '')}", row.words, row.target, row.beside) for row in rows)
+    return "\n".join([*lines, *(f"| {' | '.join(each)} |" for each in cells)])
 
 
 def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
@@ -282,7 +299,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints the table, and under it what was measured on what."""
+    """Prints on what it was measured, and the table."""
     parser = make_parser()
     args = parser.parse_args(argv)
     if args.n < 0:
@@ -296,16 +313,17 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(str(error)) from error
     about = {
         "threads": args.threads,
+        "cpu": cpu_name(),
         "cpu_cores": os.cpu_count(),
         "load_before": round(load, 1),
-        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__, "opencv": cv2.__version__},
+        "versions": versions(),
     }
     if args.json:
         print(json.dumps({"rows": {row.what: dict(row.values) for row in rows}} | about))
         return
+    software = ", ".join(f"{name} {version}" for name, version in versions().items())
+    print(f"{cpu_name()}, {args.threads} threads of {os.cpu_count()}; load before {load:.1f}; {software}\n")
     print(table(rows))
-    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    print(f"\n{args.threads} threads of {os.cpu_count()}; load before {load:.1f}; {versions}")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def valid_row(size_wh: tuple[int, int] = COMPARED_WH) -> Iterator[Row]:
             "batches_ms": batches_ms,
             "difference": difference,
             "windows": len(whole),
+            "n": 1,
         },
         f"{crops_ms / whole_ms:.0f} times as fast: {whole_ms:.0f} ms, {len(whole)} windows, scores within "
         f"{difference:.0e}",

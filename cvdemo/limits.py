@@ -173,7 +173,10 @@ HEAD_BYTES = _limit("HEAD_BYTES", MB, "bytes", "size of the file of a taught hea
 
 _group = "Results"
 DETECT_CANDIDATES = _limit(
-    "DETECT_CANDIDATES", 1000, "windows", "of one pyramid level that are kept, best first; real pictures have fewer"
+    "DETECT_CANDIDATES",
+    1000,
+    "windows",
+    "of one pyramid level that are kept; of more, second boxes of an object go first",
 )
 DETECT_MEGAPIXELS = _limit(
     "DETECT_MEGAPIXELS",

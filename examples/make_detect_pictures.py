@@ -1,7 +1,8 @@
 """Makes the pictures with several objects of the Detect tab: `python examples/make_detect_pictures.py [FOLDER]`.
 
-No licensed photograph of a group or of a herd is at hand, so two pictures are put together from photographs that are,
-and one is drawn: a stained blood smear. Everything comes from seeded generators: the same machine gives the same bytes.
+No licensed photograph of a group or of a herd is at hand, so three pictures are put together from photographs that
+are, and one is drawn: a stained blood smear. Everything comes from seeded generators: the same machine gives the same
+bytes.
 """
 
 import sys
@@ -35,6 +36,15 @@ FACES = (  # side in px, left, top, angle in degrees, mirrored, grey, brightness
     (150, 590, 420, 0, True, True, 1.1),
     (110, 780, 430, -14, False, False, 1.0),
 )
+PHOTOGRAPHS = (  # name, side in px, left, top, mirrored
+    ("camera", 300, 30, 20, False),
+    ("astronaut", 360, 380, 20, False),
+    ("chelsea", 260, 60, 370, False),
+    ("astronaut", 150, 760, 60, False),
+    ("camera", 170, 750, 380, True),
+    ("chelsea", 160, 480, 430, False),
+)
+SHEET_WH = (940, 590)
 SMEAR_WH = (640, 480)
 RED_CELLS, PLATELETS = 34, 6
 WHITE_CELLS = ((0.30, 0.40, 56), (0.74, 0.62, 50))  # x and y as shares of the sides, radius in px
@@ -53,7 +63,7 @@ def animals() -> Image.Image:
 
 def faces() -> Image.Image:
     """One portrait eleven times: large and small, tilted, mirrored, grey, dark and light."""
-    sheet = Image.new("RGB", (940, 590), GROUND)
+    sheet = Image.new("RGB", SHEET_WH, GROUND)
     with Image.open(example_picture("astronaut")) as picture:
         head = picture.convert("RGB").crop(FACE_BOX)
     for side, left, top, angle, mirrored, grey, light in FACES:
@@ -63,6 +73,17 @@ def faces() -> Image.Image:
         shown = ImageOps.grayscale(shown).convert("RGB") if grey else shown
         mask = Image.new("L", shown.size, 255).rotate(angle, Image.Resampling.BICUBIC, expand=True)
         sheet.paste(shown.rotate(angle, Image.Resampling.BICUBIC, expand=True), (left, top), mask)
+    return sheet
+
+
+def people_and_cats() -> Image.Image:
+    """Two people and a cat, twice each, large and small."""
+    sheet = Image.new("RGB", SHEET_WH, GROUND)
+    for name, side, left, top, mirrored in PHOTOGRAPHS:
+        with Image.open(example_picture(name)) as picture:
+            size_wh = (side, round(side * picture.height / picture.width))
+            shown = picture.convert("RGB").resize(size_wh, Image.Resampling.LANCZOS)
+        sheet.paste(ImageOps.mirror(shown) if mirrored else shown, (left, top))
     return sheet
 
 
@@ -119,7 +140,12 @@ def _blend(pixels: Array, mask: Array, colour: tuple[int, int, int], strength: f
     pixels += share * (np.array(colour, np.float32) - pixels)
 
 
-PICTURES: dict[str, Callable[[], Image.Image]] = {"animals": animals, "faces": faces, "smear": smear}
+PICTURES: dict[str, Callable[[], Image.Image]] = {
+    "animals": animals,
+    "faces": faces,
+    "people_and_cats": people_and_cats,
+    "smear": smear,
+}
 
 
 def main(folder: Path = FOLDER) -> None:

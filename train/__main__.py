@@ -15,6 +15,7 @@ from train import commands
 from train.classify import compare_balance, ensemble, import_backbone
 from train.classify.members import ClassifierMaker
 from train.data import show_augment, show_whitening
+from train.detect.thresholds import STEPS
 from train.engine.checkpoint import BEST
 from train.engine.config_options import add_config_options
 from train.engine.writing import sentence
@@ -122,6 +123,9 @@ def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     counting = [name for name, kind in DETECTORS.items() if kind.weight and kind.counts]
     chosen.add_argument("detector", choices=counting, help="as on the page")
     chosen.add_argument("--data", type=Path, required=True, help="folder of its recipe")
+    chosen.add_argument("--step", type=float, choices=STEPS, default=0.05, help="between two thresholds, default 0.05")
+    words = "overlap that boxes of different classes may have; 1 switches that suppression off; default as on the page"
+    chosen.add_argument("--agnostic-nms-iou", type=float, metavar="IOU", help=words)
 
     publish = subparsers.add_parser("publish", help="measures a run's network and puts it into weights/")
     publish.add_argument("recipe", choices=RECIPES)

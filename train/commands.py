@@ -194,7 +194,7 @@ def thresholds(args: argparse.Namespace) -> None:
     recipe = recipe_of(DETECTORS[args.detector].weight or args.detector)
     if not isinstance(recipe, PlaceRecipe):
         raise SystemExit(f"{args.detector}: {recipe.name} has no validation pictures with boxes")
-    print(tables(args.detector, recipe.data.read(args.data, "validation")))
+    print(tables(args.detector, recipe.data.read(args.data, "validation"), args.step, args.agnostic_nms_iou))
 
 
 def publish(args: argparse.Namespace) -> None:

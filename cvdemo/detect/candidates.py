@@ -7,7 +7,7 @@ from cvdemo.config import Config, SettingError, setting
 from cvdemo.limits import DETECT_MEGAPIXELS
 from cvdemo.ops.boxes import FloatArray, IntArray
 
-SCORE_FLOOR = 0.05  # candidates below are forgotten; at most 20 classes can pass it in one window of a classifier
+SCORE_FLOOR = 0.05  # lower scores are forgotten, but for faces; 20 classes at most pass it in a window of a classifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class LevelScores:
 
 @dataclass(frozen=True)
 class Scan:
-    """Everything that was found above `SCORE_FLOOR`, before thresholds and suppression.
+    """Everything that was found, before thresholds and suppression; from which score on is up to the detector.
 
     Attributes:
         size_wh: of the picture, px; all boxes are in its pixels.

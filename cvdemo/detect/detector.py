@@ -30,7 +30,7 @@ from cvdemo.nets.window_net import lite_windows
 from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
-FACE_FLOOR = 0.001  # its scores are chances: of boxes at 0.05 one in twenty is a face, and below are faces still
+FACE_FLOOR = 0.001  # its scores are chances: at 0.05 one box in twenty is a face, so some faces score even lower
 DEFAULT_DETECTOR = "objects"  # of the page, the endpoint and the command line
 
 
@@ -42,7 +42,10 @@ class Detector(Protocol):
         """Names of the classes, by index."""
 
     def scan(self, image: ImageArray, config: ScanConfig, deadline: Deadline | None = None) -> Iterator[ScanStep]:
-        """Everything found above `cvdemo.detect.candidates.SCORE_FLOOR`, coarse to fine; each step holds all so far.
+        """Everything found that reaches the detector's own floor, coarse to fine; each step holds all so far.
+
+        The floor is `cvdemo.detect.candidates.SCORE_FLOOR`, lower for faces (`FACE_FLOOR`); OpenCV's detectors have
+        none.
 
         Args:
             image: uint8 (H, W, 3) RGB.

@@ -49,7 +49,7 @@ OCTAVE = 2.0  # between two sizes after which all that was found so far is told
 
 @dataclass(frozen=True)
 class Level:
-    """One size of window: how often the smallest one it is, and how many windows are scored."""
+    """One size of window: its side as a multiple of the smallest window's, and how many windows are scored."""
 
     scale: float
     windows: int

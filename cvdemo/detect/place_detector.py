@@ -40,6 +40,7 @@ from cvdemo.ops.place_boxes import (
     windows_at,
 )
 from cvdemo.ops.pyramid import resized, sparse_sizes
+from cvdemo.ops.suppression import CONSIDERED, best_of_many
 from cvdemo.runtime import Deadline
 
 WINDOW_CELLS = 8  # a place is shown as the square of so many strides round it
@@ -191,12 +192,14 @@ class _Level:
         return round(self.done * sum(grid.size for grid in self._grids()))
 
     def add(self, tile: _Tile, output: FloatArray) -> None:
-        """Keeps what a tile's output holds above the floor, and the best score of each of its places."""
+        """Keeps the best of what a tile's output holds above the floor, and the best score of each of its places."""
         strides, size_hw = self.detector.strides, (tile.height, tile.width)
-        classes, places, scores = candidates_of(output[:-BOX_SIDES], self.detector.floor, DETECT_CANDIDATES)
+        considered = CONSIDERED * DETECT_CANDIDATES
+        classes, places, scores = candidates_of(output[:-BOX_SIDES], self.detector.floor, considered)
         centres = place_centres(size_hw, strides)[places]
         boxes = boxes_round(centres, output[-BOX_SIDES:, places])
         whole = self._wanted(boxes, tile)
+        whole = whole[best_of_many(boxes[whole], scores[whole], classes[whole], DETECT_CANDIDATES)]
         windows = windows_at(centres, place_strides(size_hw, strides)[places], WINDOW_CELLS)
         offset = np.array([tile.left, tile.top] * 2, np.float32)
         self.added.append((windows[whole] + offset, boxes[whole] + offset, scores[whole], classes[whole]))
@@ -231,9 +234,9 @@ class _Level:
         return [grid[: _inside(self.size_hw[0], s), : _inside(self.size_hw[1], s)] for grid, s in sides]
 
     def candidates(self, picture_hw: tuple[int, int]) -> Candidates:
-        """The best `DETECT_CANDIDATES` of all tiles, in px of the picture and clipped to it."""
+        """`DETECT_CANDIDATES` of all tiles at most, see `best_of_many`, in px of the picture and clipped to it."""
         windows, boxes, scores, classes = (np.concatenate(arrays) for arrays in zip(*self.added, strict=True))
-        best = np.argsort(-scores, kind="stable")[:DETECT_CANDIDATES]
+        best = best_of_many(boxes, scores, classes, DETECT_CANDIDATES)
         windows, boxes = (
             clip_boxes(scale_boxes(xyxy[best], self.size_hw, picture_hw), picture_hw) for xyxy in (windows, boxes)
         )

@@ -6,7 +6,7 @@ and does not count: of nested boxes the best is kept, and so is the best of seve
 was trained with boxes keeps both: a face may lie inside another's box, a rider on a horse. But two boxes of different
 classes that are nearly one and the same are two names for one thing, of which the better one is kept.
 
-Measured by eye on six pictures: a cheetah, a lion, an espresso and a helmet are boxed once each by `imagenet`.
+By eye, `imagenet` boxes a cheetah, a lion, an espresso and a helmet once each.
 """
 
 from collections.abc import Collection

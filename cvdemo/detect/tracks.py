@@ -15,7 +15,7 @@ from cvdemo.ops.boxes import FloatArray, iou_matrix
 LEAST_IOU = 0.3  # as in SORT
 NEW_SHARE = 0.6  # of the new box in the smoothed one, its score likewise
 KEPT_FRAMES = 3  # that a box stays while nothing is found: a fifth of a second
-SHOWN_AFTER = 2  # frames in a row in which something new is found before it is shown; but not in the first frame
+SHOWN_AFTER = 2  # frames in which a new thing is found before it is shown, with misses between; the first shows all
 WEAK_SHARE = 0.6  # of the score threshold: what a box needs to go on with one that is there
 
 

@@ -1,6 +1,7 @@
 """The benchmark of detection: what its rows say of answers that are known, and Haar beside it in the same run."""
 
 import json
+import platform
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from bench import detect as bench
 from bench import detect_peers as peers
 from bench import detect_rows, detect_windows
+from bench.machine import cpu_name
 from cvdemo.demo import Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.detector import DETECTORS
@@ -75,6 +77,7 @@ def test_weak_boxes_count_for_average_precision(faces: Path, asked: list[DetectR
     assert {"ap30", "ap50", "recall_at_10"} <= fddb.values["haar"].keys()
     assert time.values["ms"] > 0
     assert time.values["haar"]["ms"] > 0
+    assert time.target == "at most half of Haar's" and "peer" not in time.values
     assert time.values["share_of_haar"] == pytest.approx(time.values["ms"] / time.values["haar"]["ms"])
     assert {request.config.detector for request in asked} == {"face"}
     assert {request.config.score_threshold for request in asked} == {None}  # timed as the page does
@@ -177,7 +180,11 @@ def test_a_peer_in_the_ultra_light_format(tmp_path: Path) -> None:
 
 
 def test_a_peer_has_its_row(faces: Path, asked: list[DetectRequest]) -> None:
-    *_, row = bench.face_rows(faces, 0, two_faces(faces / "faces.onnx"))
+    *_, time, row = bench.face_rows(faces, 0, two_faces(faces / "faces.onnx"))
+    assert time.target == "at most half of Haar's and at most the peer's"
+    assert time.values["share_of_peer"] == pytest.approx(time.values["ms"] / time.values["peer"]["ms"])
+    assert time.beside.startswith("Haar ") and f", the peer {time.values['peer']['ms']:.0f} ms" in time.beside
+    assert time.values["n"] == row.values["n"] == 3
     assert row.beside.startswith("faces.onnx: CMU+MIT, validation half 0.") and row.values["ms"] > 0
     assert {"ap30", "ap50"} <= row.values["FDDB, fold 9"].keys()
 
@@ -199,18 +206,28 @@ def test_the_table_and_the_json(faces: Path, asked: list[DetectRequest], capsys:
     words = ["--faces", str(faces), "--rows", "faces", "--threads", str(PROCESS_THREADS)]
     bench.main(words)
     printed = capsys.readouterr().out
-    assert printed.startswith("| what | this project | target | beside it |")
+    head, empty, *rows = printed.splitlines()
+    assert head.startswith(f"{cpu_name()}, {PROCESS_THREADS} threads of") and "; load before " in head and not empty
+    assert f"torch {torch.__version__}, onnxruntime " in head and f"opencv {cv2.__version__}" in head
+    assert rows[0] == "| what | n | this project | target | beside it |"
     assert "| at least .965 / .930 | Haar " in printed
-    assert f"{PROCESS_THREADS} threads of" in printed
+    assert [row.split(" | ")[1] for row in rows[2:]] == ["2", "1", "3", ""]  # no peer was given
     bench.main([*words, "--json"])
     result = json.loads(capsys.readouterr().out)
     assert len(result["rows"]) == 4
-    assert result["threads"] == PROCESS_THREADS
+    assert result["threads"] == PROCESS_THREADS and result["cpu"] == cpu_name()
+
+
+def test_a_cpu_is_named_as_the_system_names_it(tmp_path: Path) -> None:
+    told = tmp_path / "cpuinfo"
+    told.write_text("processor\t: 0\nmodel name\t: Some CPU 9000\nprocessor\t: 1\nmodel name\t: Other\n")
+    assert cpu_name(told) == "Some CPU 9000"
+    assert cpu_name(tmp_path / "none") == (platform.processor() or platform.machine())
 
 
 def test_rows_without_their_folder_are_left_out(asked: list[DetectRequest], capsys: pytest.CaptureFixture[str]) -> None:
     bench.main(["--rows", "faces", "objects"])
-    assert capsys.readouterr().out.count("\n| ") == 0
+    assert capsys.readouterr().out.count("\n| ") == 1  # the heads alone
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

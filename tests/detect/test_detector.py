@@ -60,6 +60,7 @@ def found_by(name: str, picture: str) -> Detections:
 def test_the_published_detectors_find_what_they_are_for() -> None:
     cat = found_by("objects", "chelsea")
     assert cat.labels[0] == "cat" and cat.scores[0] > 0.6
+    assert sorted(found_by("objects", "people_and_cats").labels) == ["cat"] * 2 + ["person"] * 4
     face = found_by("face", "astronaut")
     assert face.labels == ["face"] and iou_matrix(face.xyxy, FACE_XYXY)[0, 0] > 0.5
     assert found_by("face", "faces").labels == ["face"] * 11

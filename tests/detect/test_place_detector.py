@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -18,6 +19,7 @@ from cvdemo.detect.place_detector import OVERLAP_PX, SHOWN_PLACES, TILE_PX, Plac
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing
+from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.forward import forward_engine
 from cvdemo.nets.place_net import PlaceNet
 from cvdemo.ops.boxes import iou_matrix
@@ -97,6 +99,30 @@ def test_scores_are_the_sigmoid_and_windows_the_squares_of_eight_strides(detecto
     *_, fine = scan.levels
     assert fine.best.shape == (32, 32) and (fine.stride_px, fine.first_px) == (8, 4)
     assert fine.best[14, 14] == pytest.approx(1 / (1 + np.exp(-2))) and fine.best[2, 2] < 1e-6
+
+
+def finds_a_crowd(pixels: Tensor) -> Tensor:
+    """A thing at each 3 x 3 places of stride 8, boxed by all nine; the further down, the surer."""
+    rows, columns = (side // STRIDES[0] // 3 * 3 for side in pixels.shape[2:])
+    centres, strides = (of((pixels.shape[2], pixels.shape[3]), STRIDES) for of in (place_centres, place_strides))
+    cells = (centres // STRIDES[0]).astype(int)
+    seen = (strides == STRIDES[0]) & (cells < [columns, rows]).all(axis=1)
+    middle = (cells // 3 * 3 + 1.5) * STRIDES[0]
+    off = np.abs(centres - middle).sum(axis=1) / STRIDES[0]  # 0 at the middle of a thing, 1 or 2 round it
+    output = np.zeros((6, len(centres)), np.float32)
+    output[:2], output[2:] = -20, 1
+    output[0, seen] = (6 * middle[:, 1] / pixels.shape[2] - 2 - 0.2 * off)[seen]
+    output[2:, seen] = np.concatenate([centres - middle + 10 + off[:, None], middle + 10 - centres], axis=1).T[:, seen]
+    return torch.from_numpy(output)[None]
+
+
+def test_the_weak_ones_of_a_crowd_are_not_pushed_out_by_second_boxes_of_the_others() -> None:
+    """336 things have 3,024 boxes, of which `DETECT_CANDIDATES` are kept."""
+    preprocessing = replace(PREPROCESSING, input_px=512)
+    detector = PlaceDetector(finds_a_crowd, STRIDES, preprocessing, ["red", "green"], torch.device("cpu"))
+    scan = last(detector, picture((384, 512)), ScanConfig(megapixels=0.2)).scan
+    assert len(scan.scores) == DETECT_CANDIDATES
+    assert len(select(scan, DetectConfig(detector="objects", score_threshold=SCORE_FLOOR)).xyxy) == 21 * 16
 
 
 def test_small_things_in_large_pictures_are_found_on_finer_levels_whole_and_once(detector: PlaceDetector) -> None:
@@ -220,6 +246,7 @@ import resource, numpy as np, torch
 from cvdemo.detect.candidates import ScanConfig
 from cvdemo.detect.place_detector import PlaceDetector
 from cvdemo.images import Preprocessing
+from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.forward import forward_engine
 from cvdemo.nets.place_net import PlaceNet
 network = PlaceNet(num_classes=20).eval().requires_grad_(False)

@@ -95,6 +95,14 @@ def test_steps_tell_the_time_left_and_show_a_frame_now_and_then(detector: FindsB
     assert last.preview is not None and last.preview.shape == (48, 64, 3)
 
 
+def test_every_frame_of_a_film_slower_than_previews_is_shown(detector: FindsBright) -> None:
+    """At 2 frames a second half a second is one frame; at 1, half a frame, which rounds to none."""
+    for fps in (2, 1):
+        *steps, last = run_detect_video(request(clip([128] * 3, fps=fps)))
+        assert len(steps) == 3 and all(step.preview is not None for step in steps)
+        assert last.result is not None and last.result.fps == fps
+
+
 @pytest.mark.parametrize(("limit_s", "frames"), [(0, 1), (2.5, 3), (99, FRAMES)])
 def test_a_time_limit_gives_the_film_so_far(detector: FindsBright, film: bytes, limit_s: float, frames: int) -> None:
     last = last_step(run_detect_video(request(film, limit_s)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cvdemo.ops.boxes import FloatArray, IntArray, class_wise_nms, iou_matrix
-from cvdemo.ops.suppression import fused_boxes, hard_nms, soft_nms
+from cvdemo.ops.suppression import CONSIDERED, best_of_many, fused_boxes, hard_nms, soft_nms
 
 # Two boxes of IoU 1/3, one apart; the second is of another class in `OTHER`.
 BOXES = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [40, 40, 50, 50]], np.float32)
@@ -33,6 +33,35 @@ def test_hard_drops_what_overlaps_a_better_box_of_its_class() -> None:
 def test_hard_agrees_with_the_suppression_that_is_written_out_here(seed: int) -> None:
     boxes, scores, classes = crowd(seed)
     assert hard_nms(boxes, scores, classes, 0.4).tolist() == class_wise_nms(boxes, scores, classes, 0.4).tolist()
+
+
+def test_many_boxes_round_some_things_leave_room_for_every_other_thing() -> None:
+    """300 things, each with 8 near-duplicates of lower scores; the best 1,000 of the boxes show but half of them."""
+    rng = np.random.default_rng(0)
+    corners = np.stack(np.meshgrid(np.arange(15), np.arange(20)), axis=-1).reshape(-1, 2) * 60.0
+    things = np.concatenate([corners, corners + 40], axis=1)
+    sure = rng.uniform(0.3, 0.95, len(things))
+    boxes = np.concatenate([things, *(things + rng.uniform(-4, 4, things.shape) for _ in range(8))]).astype(np.float32)
+    scores = np.concatenate([sure, *(sure * rng.uniform(0.8, 0.98, len(sure)) for _ in range(8))]).astype(np.float32)
+    kept = best_of_many(boxes, scores, np.zeros(len(scores), np.int64), 1000)
+    assert len(kept) == 1000 and set(range(300)) <= set(kept.tolist()) and (np.diff(scores[kept]) <= 0).all()
+    alone = hard_nms(boxes[kept], scores[kept], np.zeros(1000, np.int64), 0.4)
+    assert sorted(kept[alone].tolist()) == list(range(300))
+
+
+def test_where_there_is_room_for_all_boxes_they_are_only_sorted() -> None:
+    assert best_of_many(BOXES[::-1], SCORES[::-1], SAME, 3).tolist() == [2, 1, 0]
+    boxes, no_scores, no_classes = np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+    assert best_of_many(boxes, no_scores, no_classes, 3).tolist() == []
+
+
+def test_second_boxes_are_those_of_a_class_and_only_so_many_boxes_are_considered() -> None:
+    boxes = np.repeat(BOXES[[0, 2]], [2, 1], axis=0)
+    assert best_of_many(boxes, SCORES, SAME, 2).tolist() == [0, 2]
+    assert best_of_many(boxes, SCORES, OTHER, 2).tolist() == [0, 1]
+    same, scores = np.repeat(BOXES[:1], CONSIDERED + 1, axis=0), np.linspace(0.9, 0.1, CONSIDERED + 1)
+    same[-1] = BOXES[2]  # beyond those that are considered
+    assert best_of_many(same, scores.astype(np.float32), np.zeros(CONSIDERED + 1, np.int64), 1).tolist() == [0]
 
 
 def test_soft_lowers_by_the_gaussian_of_the_overlap() -> None:

@@ -19,7 +19,8 @@ from train.data.read_pictures import Pictures
 from train.detect.annotations import Truth, truth_of
 from train.detect.face_data import CROP_FACE_XYXY, CROP_PX
 
-SMALLEST_PX, LARGEST_SHARE = 22.0, 1.1  # height of the drawn face, if it can be: px, and to its tile's side
+SMALLEST_PX = 22.0  # height of the drawn face, px, unless `LARGEST_SCALE` makes it less
+LARGEST_SHARE = 1.1  # height of the drawn face over its tile's side, at most
 TILES_SHARES = (0.35, 0.33, 0.22, 0.1)  # of canvases with 1, 2 x 2, 3 x 3 and 4 x 4 tiles
 ZOOM = (0.85, 2.4)  # longer side of a picture to its tile's
 LARGEST_SCALE = 2.0  # of a picture: more shows no face that a camera sees
@@ -163,8 +164,8 @@ def scene_view(
     """A part of a picture without faces, at any scale from 0.4 to 1.8; with a `centre` (px) what is around it.
 
     Args:
-        scale: at which the centre's surroundings were taken for a face; they keep it but for a third, since what looks
-            like a face at one size need not at another.
+        scale: at which the centre's surroundings were taken for a face. That of the view differs from it by about a
+            third at most, since what looks like a face at one size need not at another.
     """
     height, width = scene.shape[:2]
     if centre is None:

@@ -26,7 +26,7 @@ class Example:
 
 EXAMPLES = (
     Example("faces", "face"),
-    Example("chelsea", "objects"),
+    Example("people_and_cats", "objects"),
     Example("smear", "bccd"),
     Example("animals", "imagenet"),
     Example("astronaut", "face"),

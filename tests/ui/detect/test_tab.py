@@ -75,6 +75,13 @@ def test_an_example_runs_at_one_click(tab: Page) -> None:
     expect(rows(tab)).to_contain_text("lion")
 
 
+def test_several_objects_are_found_and_counted_by_the_default_detector(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=detect")
+    detect(page, "people_and_cats")
+    expect(page.locator("#detect-status")).to_contain_text("4 people, 2 cats.")
+    expect(rows(page)).to_have_count(6)
+
+
 def test_an_example_brings_its_detector(page: Page, server: str) -> None:
     page.goto(f"{server}/?tab=detect&detector=haar")
     expect(page.locator("#detect-told")).to_contain_text("as OpenCV found them in 2001")
