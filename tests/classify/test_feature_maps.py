@@ -106,7 +106,7 @@ def test_the_strongest_channels_of_a_layer(mini: Classifier, crop: torch.Tensor)
     strength = maps.mean(dim=(1, 2))
     assert [each.channel for each in found.maps] == strength.argsort(descending=True)[:6].tolist()
     assert found.maps[0].value == pytest.approx(float(strength.max()))
-    assert found.class_index is None and found.layer == "features 3: 160 channels of 16 × 16"
+    assert found.class_index is None and found.layer == "layer 3: 160 channels of 16 × 16"
 
 
 def test_a_map_has_its_peak_where_the_channel_has_it(mini: Classifier, crop: torch.Tensor) -> None:

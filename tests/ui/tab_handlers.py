@@ -26,10 +26,16 @@ def button_of(tab: Tab, run: Run) -> Callable[..., Any]:
 
 
 def _functions(tab: Tab, run: Run) -> list[Any]:
-    async def build() -> list[Any]:
+    return list(drawn(lambda: tab.build(run)).fns.values())
+
+
+def drawn(draw: Callable[[], Any]) -> gr.Blocks:
+    """A page on which nothing but this is drawn."""
+
+    async def build() -> gr.Blocks:
         with gr.Blocks(analytics_enabled=False) as page:
-            tab.build(run)
-        return list(page.fns.values())
+            draw()
+        return page
 
     # With an event loop that is closed: gradio would make one and leave it open. In a thread of its own: the thread
     # of a test with a browser has a running loop already.

@@ -14,7 +14,7 @@ from cvdemo import demos
 from cvdemo.classify.classifier import Prediction
 from cvdemo.classify.taught_head import load_head, save_head
 from cvdemo.classify.teach import ClassifyTaughtRequest, Taught, TeachRequest
-from cvdemo.demo import Step
+from cvdemo.demo import Step, last_step
 from cvdemo.errors import InputError, WeightsError
 from cvdemo.limits import TEACH_CLASSES
 from cvdemo.ui.serving.field_values import checked
@@ -32,6 +32,7 @@ from tests.helpers.png_files import save_png
 from tests.helpers.taught import BLUE, RED, colour_head, shades, use_colours
 from tests.ui.camera_frames import jpeg_of
 from tests.ui.stand_in import StandIn
+from tests.ui.tab_handlers import drawn
 
 STATUS, DOUBTFUL, FILE, HEAD, MARK, LESSON = range(6)
 ANSWER = Prediction(["red", "blue"], [0.9, 0.1], [0, 1])
@@ -113,7 +114,8 @@ def test_nothing_is_read_where_there_are_too_many(folder: Path) -> None:
 
 def test_a_lesson_cut_short_says_so_and_its_file_too(folder: Path) -> None:
     def cut(request: TeachRequest) -> Iterator[Step[Taught]]:
-        *_, last = demos.run(request)
+        last: Step[Taught] = last_step(demos.run(request))
+        assert last.result is not None
         yield replace(last, result=replace(last.result, verdicts=last.result.verdicts[:1]), complete=False)
 
     values = fields(("red", paths(folder, "red")), ("blue", paths(folder, "blue")))
@@ -204,11 +206,10 @@ def test_a_frame_is_named_and_a_failure_ends_no_stream() -> None:
 
 def test_live_the_camera_is_that_of_the_burst_and_not_mirrored() -> None:
     """A head that was taught on pictures as they are would see their mirror images."""
-    with gr.Blocks() as page:
-        build_answers(StandIn(), gr.State(), gr.Textbox())
+    page = drawn(lambda: build_answers(StandIn(), gr.State(), gr.Textbox()))
     picture, live = [block.webcam_options for block in page.blocks.values() if isinstance(block, gr.Image)]
-    assert picture == live
-    asked = live.constraints["video"]
+    assert picture == live and live.constraints is not None
+    asked = dict(live.constraints["video"])
     assert live.mirror is False and asked.pop("facingMode") == {"ideal": "environment"}
     assert 'facingMode: { ideal: "environment" }' in (STATIC / "burst.js").read_text(encoding="utf-8")
     of_detect = camera_field("detect").webcam_options
