@@ -176,7 +176,7 @@ DETECT_CANDIDATES = _limit(
     "DETECT_CANDIDATES",
     1000,
     "windows",
-    "of one pyramid level that are kept; of more, second boxes of an object go first",
+    "of one pyramid level that are kept, best first; and as many more that stand alone",
 )
 DETECT_MEGAPIXELS = _limit(
     "DETECT_MEGAPIXELS",

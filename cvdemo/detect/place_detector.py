@@ -234,7 +234,7 @@ class _Level:
         return [grid[: _inside(self.size_hw[0], s), : _inside(self.size_hw[1], s)] for grid, s in sides]
 
     def candidates(self, picture_hw: tuple[int, int]) -> Candidates:
-        """`DETECT_CANDIDATES` of all tiles at most, see `best_of_many`, in px of the picture and clipped to it."""
+        """The best of all tiles, see `best_of_many`, in px of the picture and clipped to it."""
         windows, boxes, scores, classes = (np.concatenate(arrays) for arrays in zip(*self.added, strict=True))
         best = best_of_many(boxes, scores, classes, DETECT_CANDIDATES)
         windows, boxes = (

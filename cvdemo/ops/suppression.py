@@ -52,10 +52,10 @@ def hard_nms(xyxy: FloatArray, scores: FloatArray, classes: IntArray, iou_thresh
 
 
 def best_of_many(xyxy: FloatArray, scores: FloatArray, classes: IntArray, most: int) -> IntArray:
-    """Indices of `most` boxes at most, best first, with room for weak boxes that stand alone.
+    """Indices of the best boxes, `most` of them, and of as many weaker ones at most that stand alone; best first.
 
-    Where there are more, those that overlap a better one of their class by more than `SAME_IOU` give way first: many
-    boxes round one object do not push out another object. Only the best `CONSIDERED` times `most` are looked at.
+    Alone stands a box that overlaps no better one of its class by more than `SAME_IOU`: many boxes round one object do
+    not push out another object. Only the best `CONSIDERED` times `most` are looked at.
 
     Measured with room for 1,000, on one core beside other work: 2,700 boxes round 300 objects take 2 ms, 8,000 round
     800 take 12 ms, 8,000 boxes that nowhere overlap 70 ms. Fewer than there is room for take only their sorting.
@@ -72,8 +72,8 @@ def best_of_many(xyxy: FloatArray, scores: FloatArray, classes: IntArray, most: 
         return order
     alone = np.zeros(len(order), bool)
     alone[hard_nms(xyxy[order], scores[order], classes[order], SAME_IOU)] = True
-    first = np.argsort(~alone, kind="stable")[:most]
-    return order[np.sort(first)]
+    weaker: IntArray = alone[most:].nonzero()[0][:most]
+    return np.concatenate([order[:most], order[most:][weaker]])
 
 
 def soft_nms(

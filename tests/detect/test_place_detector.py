@@ -117,11 +117,11 @@ def finds_a_crowd(pixels: Tensor) -> Tensor:
 
 
 def test_the_weak_ones_of_a_crowd_are_not_pushed_out_by_second_boxes_of_the_others() -> None:
-    """336 things have 3,024 boxes, of which `DETECT_CANDIDATES` are kept."""
+    """336 things have 3,024 boxes, more than `DETECT_CANDIDATES`."""
     preprocessing = replace(PREPROCESSING, input_px=512)
     detector = PlaceDetector(finds_a_crowd, STRIDES, preprocessing, ["red", "green"], torch.device("cpu"))
     scan = last(detector, picture((384, 512)), ScanConfig(megapixels=0.2)).scan
-    assert len(scan.scores) == DETECT_CANDIDATES
+    assert DETECT_CANDIDATES < len(scan.scores) < 2 * DETECT_CANDIDATES
     assert len(select(scan, DetectConfig(detector="objects", score_threshold=SCORE_FLOOR)).xyxy) == 21 * 16
 
 

@@ -44,8 +44,9 @@ def test_many_boxes_round_some_things_leave_room_for_every_other_thing() -> None
     boxes = np.concatenate([things, *(things + rng.uniform(-4, 4, things.shape) for _ in range(8))]).astype(np.float32)
     scores = np.concatenate([sure, *(sure * rng.uniform(0.8, 0.98, len(sure)) for _ in range(8))]).astype(np.float32)
     kept = best_of_many(boxes, scores, np.zeros(len(scores), np.int64), 1000)
-    assert len(kept) == 1000 and set(range(300)) <= set(kept.tolist()) and (np.diff(scores[kept]) <= 0).all()
-    alone = hard_nms(boxes[kept], scores[kept], np.zeros(1000, np.int64), 0.4)
+    assert kept[:1000].tolist() == np.argsort(-scores, kind="stable")[:1000].tolist()
+    assert 1000 < len(kept) < 1300 and set(range(300)) <= set(kept.tolist()) and (np.diff(scores[kept]) <= 0).all()
+    alone = hard_nms(boxes[kept], scores[kept], np.zeros(len(kept), np.int64), 0.4)
     assert sorted(kept[alone].tolist()) == list(range(300))
 
 
@@ -56,9 +57,9 @@ def test_where_there_is_room_for_all_boxes_they_are_only_sorted() -> None:
 
 
 def test_second_boxes_are_those_of_a_class_and_only_so_many_boxes_are_considered() -> None:
-    boxes = np.repeat(BOXES[[0, 2]], [2, 1], axis=0)
-    assert best_of_many(boxes, SCORES, SAME, 2).tolist() == [0, 2]
-    assert best_of_many(boxes, SCORES, OTHER, 2).tolist() == [0, 1]
+    boxes, last_is_other = np.repeat(BOXES[:1], 3, axis=0), np.array([0, 0, 1])
+    assert best_of_many(boxes, SCORES, SAME, 2).tolist() == [0, 1]
+    assert best_of_many(boxes, SCORES, last_is_other, 2).tolist() == [0, 1, 2]
     same, scores = np.repeat(BOXES[:1], CONSIDERED + 1, axis=0), np.linspace(0.9, 0.1, CONSIDERED + 1)
     same[-1] = BOXES[2]  # beyond those that are considered
     assert best_of_many(same, scores.astype(np.float32), np.zeros(CONSIDERED + 1, np.int64), 1).tolist() == [0]

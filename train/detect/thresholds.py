@@ -97,7 +97,8 @@ def _tallies(answers: Answers, threshold: float) -> IntArray:
     shown = [curve.hits[curve.scores >= threshold] for curve in answers.curves]
     right, boxes = [int(hits.sum()) for hits in shown], [len(hits) for hits in shown]
     true = [curve.truths for curve in answers.curves]
-    return np.array([right, boxes, true, _miscounted(answers, threshold)], np.int64).T
+    tallies: IntArray = np.array([right, boxes, true, _miscounted(answers, threshold)], np.int64).T
+    return tallies
 
 
 def _miscounted(answers: Answers, threshold: float) -> IntArray:

@@ -19,6 +19,7 @@ from cvdemo.ui.detect.controls import OF_WINDOWS
 from cvdemo.ui.detect.examples import EXAMPLES
 from tests.ui.browser_steps import run_of, type_number
 
+OTHER_WAYS = {"Several": "detect-batch", "Camera": "detect-live", "Video": "detect-video"}  # by tab, which draws it
 CHEETAH_XYXY = (83, 117, 378, 237)  # by hand, tail included, in the picture of 502 x 343 px
 
 
@@ -89,8 +90,9 @@ def test_an_example_brings_its_detector(page: Page, server: str) -> None:
     expect(page.locator("#detect-told")).to_contain_text("the best of 1,000 classes")
     expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.35")
     expect(page.locator("#detect-status")).to_contain_text("espresso")
-    for way in ("batch", "live", "video"):
-        expect(page.locator(f"#detect-{way}-score_threshold input[type=number]")).to_have_value("0.35")
+    for tab, way in OTHER_WAYS.items():
+        page.get_by_role("tab", name=tab, exact=True).click()
+        expect(page.locator(f"#{way}-score_threshold input[type=number]")).to_have_value("0.35")
 
 
 def test_another_detector_brings_its_own_sliders_and_runs(tab: Page) -> None:
@@ -121,7 +123,8 @@ def test_a_link_with_a_detector_alone_takes_its_own_sliders(page: Page, server: 
     page.goto(f"{server}/?tab=detect&detector=people_hog&score_threshold=0.6")
     expect(page.locator("#detect-told")).to_contain_text("Standing people")
     expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.6")
-    for way in ("DetectConfig", "detect-batch", "detect-live", "detect-video"):
+    for tab, way in {"One picture": "DetectConfig", **OTHER_WAYS}.items():
+        page.get_by_role("tab", name=tab, exact=True).click()
         expect(page.locator(f"#{way}-nms_iou input[type=number]")).to_have_value("0.3")
 
 
