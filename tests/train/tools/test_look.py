@@ -48,7 +48,7 @@ def test_the_first_filters_are_pictures() -> None:
     network = nn.Sequential(nn.Conv2d(3, 9, 3), nn.Conv2d(9, 1, 3))
     nn.init.zeros_(network[0].weight)  # type: ignore[arg-type]  # a convolution's
     with torch.no_grad():
-        network[0].weight[0, 0, 0, 0], network[0].weight[0, 1, 0, 1] = 2.0, -2.0  # type: ignore[index]
+        network[0].weight[0, 0, 0, 0], network[0].weight[0, 1, 0, 1] = 2.0, -2.0  # type: ignore[index]  # likewise
     sheet = filter_sheet(network)
     assert sheet.shape == (2 * (72 + 30) + 8, 8 * 80 + 8, 3)
     first = sheet[8:80, 8:80]
