@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from cvdemo.ui.detect.controls import WHAT_YOU_SEE
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui.api_caller import Visitor, Visitors, upload
 from tests.ui.browser_steps import choose_picture, open_page, remove_picture, run_of
@@ -46,6 +47,8 @@ def open_tab(page: Page, server: str, tab: str, settings: str) -> None:
     expect(page.locator(f"#{tab}-run")).to_be_visible()
     if tab == "classify" and settings:  # the tab that is selected from the start
         expect(page.locator("#ClassifyConfig-model input")).not_to_have_value(re.compile("^ImageNet-1k"))
+    if tab == "detect" and settings:  # its words for the detector come by an answer of their own
+        expect(page.locator("#detect-told")).to_have_text(WHAT_YOU_SEE["imagenet"])
 
 
 @pytest.mark.parametrize("tab", RESULTS)
@@ -223,7 +226,7 @@ def test_a_job_that_is_cancelled_while_it_waits_says_so_and_the_next_run_works(
     open_tab(page, server, tab, settings)
     status, large = page.locator(f"#{tab}-status"), enlarged(CHEETAH, (2400, 1600), tmp_path)
     for _ in range(3):
-        with page.expect_response(re.compile("/queue/join")):
+        with run_of(page, large.name):
             choose_picture(page, tab, large)
         page.click(f"#{tab}-cancel")
         expect(status).to_have_text("Cancelled.")
