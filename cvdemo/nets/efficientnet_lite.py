@@ -1,16 +1,17 @@
-"""EfficientNet-Lite0: the backbone of classification, detection, DeepDream and style transfer.
+"""EfficientNet-Lite: the backbone of classification, detection, DeepDream and style transfer is the smallest, Lite0.
 
 M. Tan and Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the Lite
 variants (TensorFlow TPU repository, 2020) drop squeeze-and-excitation and use ReLU6, and keep stem and head unscaled.
-4.65 M parameters, 0.39 GMAC at 224 px; ImageNet top-1 75.1 % as published.
+Lite0: 4.65 M parameters, 0.39 GMAC at 224 px; ImageNet top-1 75.1 % as published. Lite1 and Lite2 are deeper and wider.
 
 Padding is TensorFlow's "SAME": what is needed for ceil(size / stride) outputs, the odd pixel at the bottom right. A
 stride-2 layer of PyTorch with symmetric padding would shift every feature map by a pixel and cost accuracy.
 """
 
 import copy
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,14 +45,61 @@ STAGES = (
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
-LAYER_NAMES = ("stem", *(f"block{i}" for i in range(sum(stage.repeats for stage in STAGES))), "head")
 TOTAL_STRIDE = 32
+CHANNELS_STEP = 8  # channels are multiples of it
 
 
-def layer_channels() -> dict[str, int]:
+@dataclass(frozen=True)
+class Variant:
+    """How a network of the family is scaled: channels and repeats of Lite0's stages, and the side it was trained at."""
+
+    width: float
+    depth: float
+    input_px: int
+
+
+VARIANTS = {"lite0": Variant(1.0, 1.0, 224), "lite1": Variant(1.0, 1.1, 240), "lite2": Variant(1.1, 1.2, 260)}
+
+
+def stages_of(variant: str = "lite0") -> tuple[Stage, ...]:
+    """The stages of a network of the family; the first and the last keep their repeats, as the Lite release has it.
+
+    Raises:
+        ValueError: there is no such variant.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    width, depth = VARIANTS[variant].width, VARIANTS[variant].depth
+    ends = (STAGES[0], STAGES[-1])
+    return tuple(
+        replace(
+            stage,
+            channels=_scaled_channels(stage.channels, width),
+            repeats=stage.repeats if stage in ends else math.ceil(stage.repeats * depth),
+        )
+        for stage in STAGES
+    )
+
+
+def _scaled_channels(channels: int, width: float) -> int:
+    """The nearest multiple of `CHANNELS_STEP`, which loses a tenth at most."""
+    scaled = channels * width
+    rounded = max(CHANNELS_STEP, int(scaled + CHANNELS_STEP / 2) // CHANNELS_STEP * CHANNELS_STEP)
+    return rounded if rounded >= 0.9 * scaled else rounded + CHANNELS_STEP
+
+
+def layer_names(variant: str = "lite0") -> tuple[str, ...]:
+    """Names of the layers, in order: "stem", "block0" and so on, "head"."""
+    return ("stem", *(f"block{i}" for i in range(sum(stage.repeats for stage in stages_of(variant)))), "head")
+
+
+LAYER_NAMES = layer_names()  # of Lite0
+
+
+def layer_channels(variant: str = "lite0") -> dict[str, int]:
     """Channels of each layer's activations, by name."""
-    blocks = [stage.channels for stage in STAGES for _ in range(stage.repeats)]
-    return dict(zip(LAYER_NAMES, (STEM_CHANNELS, *blocks, HEAD_CHANNELS), strict=True))
+    blocks = [stage.channels for stage in stages_of(variant) for _ in range(stage.repeats)]
+    return dict(zip(layer_names(variant), (STEM_CHANNELS, *blocks, HEAD_CHANNELS), strict=True))
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -110,28 +158,32 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite(nn.Module):
     """(B, 3, H, W) normalised pixels -> (B, num_classes) logits; any size from 32 px up.
 
-    Layers by name, for `features`: "stem" (stride 2), "block0" .. "block15" (strides 2, 4, 4, 8, 8, 16 x 6, 32 x 5)
-    and "head" (1280 channels, stride 32). Block activations are the linear outputs of the projection; stem and head
-    are taken after ReLU6.
+    Layers by name, for `features`: "stem" (stride 2), "block0" .. "block15" (strides 2, 4, 4, 8, 8, 16 x 6, 32 x 5;
+    larger variants have more) and "head" (1280 channels, stride 32). Block activations are the linear outputs of the
+    projection; stem and head are taken after ReLU6.
 
     Args:
         num_classes: K.
         dropout: before the classifier, [0, 1).
         layer: whose activations, averaged over the picture, are classified; those behind it are then of no use.
+        variant: of `VARIANTS`.
 
     Raises:
-        ValueError: there is no layer of that name.
+        ValueError: there is no layer or no variant of that name.
     """
 
-    def __init__(self, num_classes: int = 1000, dropout: float = 0.2, layer: str = "head") -> None:
+    def __init__(
+        self, num_classes: int = 1000, dropout: float = 0.2, layer: str = "head", variant: str = "lite0"
+    ) -> None:
         super().__init__()
-        if layer not in LAYER_NAMES:
-            raise ValueError(f"layer must be one of {', '.join(LAYER_NAMES)}, got {layer!r}")
+        self.layer_names = layer_names(variant)
+        if layer not in self.layer_names:
+            raise ValueError(f"layer must be one of {', '.join(self.layer_names)}, got {layer!r}")
         self.layer = layer
         self.stem = conv_bn(3, STEM_CHANNELS, 3, 2)
         blocks: list[nn.Module] = []
         channels = STEM_CHANNELS
-        for stage in STAGES:
+        for stage in stages_of(variant):
             for i in range(stage.repeats):
                 stride = stage.stride if i == 0 else 1
                 blocks.append(InvertedResidual(channels, stage.channels, stage.kernel, stride, stage.expand))
@@ -139,7 +191,7 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.head = conv_bn(channels, HEAD_CHANNELS, 1)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(layer_channels()[layer], num_classes)
+        self.classifier = nn.Linear(layer_channels(variant)[layer], num_classes)
 
     def features(self, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
         """Activations (B, C, h, w) of the named layers; the network runs no further than the last one asked for.
@@ -147,11 +199,11 @@ class EfficientNetLite(nn.Module):
         Raises:
             ValueError: a name is not a layer.
         """
-        unknown = set(names) - set(LAYER_NAMES)
+        unknown = set(names) - set(self.layer_names)
         if unknown or not names:
-            raise ValueError(f"unknown layers {sorted(unknown)}; choose from {', '.join(LAYER_NAMES)}")
+            raise ValueError(f"unknown layers {sorted(unknown)}; choose from {', '.join(self.layer_names)}")
         found: dict[str, Tensor] = {}
-        for name, layer in zip(LAYER_NAMES, (self.stem, *self.blocks, self.head), strict=True):
+        for name, layer in zip(self.layer_names, (self.stem, *self.blocks, self.head), strict=True):
             x = layer(x) if name.startswith("block") else F.relu6(layer(x))
             if name in names:
                 found[name] = x

@@ -43,6 +43,43 @@ def network() -> EfficientNetLite:
     return EfficientNetLite(num_classes=10).eval()
 
 
+@pytest.mark.parametrize(("variant", "parameters"), [("lite1", 5_416_680), ("lite2", 6_092_072)])
+def test_the_larger_variants_have_the_published_sizes(variant: str, parameters: int) -> None:
+    with torch.device("meta"):
+        network = EfficientNetLite(variant=variant)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert len(network.blocks) == 21 and set(layer_channels(variant)) == set(network.layer_names)
+
+
+def test_another_variant_is_refused() -> None:
+    with pytest.raises(ValueError, match="variant must be one of lite0, lite1, lite2, got 'lite9'"):
+        EfficientNetLite(variant="lite9")
+
+
+@torch.inference_mode()
+def test_both_readings_of_a_larger_variant_agree() -> None:
+    """On random tensors under the original's keys; a key that the rename does not know would not load."""
+    torch.manual_seed(0)
+    network = EfficientNetLite(variant="lite2").eval()
+    ours = network.state_dict()
+    originals = {key: ours[rename_key(key)] for key in original_keys(network)}
+    x = torch.rand(1, 3, 65, 64)
+    assert torch.allclose(import_backbone.reference_logits(originals, x, "lite2"), network(x), atol=1e-5)
+
+
+def original_keys(network: EfficientNetLite) -> list[str]:
+    """The keys of the `efficientnet_pytorch` layout for a network of ours."""
+    around = ("_conv_stem.", "_bn0.", "_conv_head.", "_bn1.", "_fc.")
+    expanding = ("_expand_conv.", "_bn0.", "_depthwise_conv.", "_bn1.", "_project_conv.", "_bn2.")
+    names = [*around]
+    for number, block in enumerate(network.blocks):
+        layers = expanding if block.expand is not None else ("_depthwise_conv.", "_bn1.", "_project_conv.", "_bn2.")
+        names += [f"_blocks.{number}.{layer}" for layer in layers]
+    ours = network.state_dict()
+    endings = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    return [name + ending for name in names for ending in endings if rename_key(name + ending) in ours]
+
+
 def test_the_published_size(network: EfficientNetLite) -> None:
     parameters = sum(p.numel() for p in EfficientNetLite().parameters())
     assert parameters == 4_652_008

