@@ -21,6 +21,7 @@ CSS = """
 .numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
 .numbers { font-variant-numeric: tabular-nums; }
 .numbers td + td, .numbers th + th { text-align: right !important; white-space: nowrap; }
+.box-table .body-cell:nth-last-child(-n + 3) span { white-space: nowrap; } /* score and corners; names may be long */
 :is(#sample-result, #sample-between) .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
 :is(#sample-result, #sample-between) .grid-container {
   grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important;
