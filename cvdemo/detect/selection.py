@@ -75,6 +75,11 @@ class DetectConfig(ScanConfig):
         """The detector's line of the table."""
         return DETECTORS[self.detector]
 
+    def finest_pixels(self, picture_pixels: float) -> float:
+        """Pixels of the finest level of a picture of so many, at most; a picture may be enlarged to the first level."""
+        enlarged = (self.max_upscale or self.kind.max_upscale) ** 2 * picture_pixels
+        return min(enlarged, 1e6 * self.megapixels, 1e6 * self.kind.max_megapixels)
+
     @property
     def least_score(self) -> float:
         """`score_threshold`, or the detector's own."""

@@ -12,7 +12,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect.batch import build_batch
 from cvdemo.ui.detect.camera import build_camera
-from cvdemo.ui.detect.controls import LIVE, SEARCH, SLIDERS, detector_choice, open_number, own_values
+from cvdemo.ui.detect.controls import LIVE, SEARCH, SLIDERS, detector_choice, follows, open_number, own_values
 from cvdemo.ui.detect.picture import build_picture
 from cvdemo.ui.detect.results import save_png_quickly
 from cvdemo.ui.detect.video import build_video
@@ -91,4 +91,4 @@ def build(run: Run) -> dict[str, Component]:
     return settings
 
 
-TAB = Tab(slug="detect", title="Detect", build=build)
+TAB = Tab(slug="detect", title="Detect", build=build, follows=follows)

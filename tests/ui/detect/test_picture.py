@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import LevelScores, Scan
@@ -20,7 +21,7 @@ from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect import picture as detect_picture
 from cvdemo.ui.detect import results as detect_results
 from cvdemo.ui.detect import tab as detect_tab
-from cvdemo.ui.detect.controls import LIVE, OF_WINDOWS, SEARCH, own_values, shown_for
+from cvdemo.ui.detect.controls import LIVE, OF_WINDOWS, SEARCH, follows, own_values, shown_for
 from cvdemo.ui.detect.picture import Session
 from cvdemo.ui.detect.results import FILES
 from tests.helpers.png_files import save_png
@@ -239,16 +240,85 @@ def test_settings_of_windows_are_hidden_where_no_windows_are_classified() -> Non
         assert hidden == (set() if detector == "imagenet" else set(OF_WINDOWS))
 
 
+LANE_NAMES = ("image", *detect_picture.OF_LANE)
+
+
+def sent(picture: str, detector: str = "imagenet", **others: Any) -> list[Any]:
+    """The values of `LANE_NAMES` as the browser sends them; the sliders stand at twice the picture's size."""
+    values = {"max_upscale": 2.0, "megapixels": 40, "crop_by_crop": False, **others}
+    return [{"path": picture, "meta": {"_type": "gradio.FileData"}}, detector, *values.values()]
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A picture of 2 megapixels."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    Image.new("L", (2000, 1000)).save(tmp_path / "large.png")
+    return str(tmp_path / "large.png")
+
+
 @pytest.mark.parametrize(
-    ("values", "lane"),
+    ("detector", "others", "lane"),
     [
-        ([False, 1.0], Lane.QUICK),
-        ([True, 1.0], Lane.SLOW),
-        ([False, 20], Lane.SLOW),
-        ([None, None], Lane.QUICK),
-        (["true", "20"], Lane.QUICK),
-        ([], Lane.QUICK),
+        ("objects", {}, Lane.SLOW),
+        ("objects", {"max_upscale": 1.0}, Lane.QUICK),
+        ("objects", {"max_upscale": None}, Lane.SLOW),  # its own, 1.5
+        ("objects", {"megapixels": 4.0}, Lane.QUICK),
+        ("face", {"megapixels": 1.0, "crop_by_crop": True}, Lane.QUICK),  # hidden, and says nothing to it
+        ("imagenet", {}, Lane.QUICK),  # never more than 2 megapixels
+        ("imagenet", {"megapixels": 1.0, "crop_by_crop": True}, Lane.SLOW),
+        ("haar", {"crop_by_crop": True}, Lane.QUICK),
+        ("people_hog", {}, Lane.QUICK),
     ],
 )
-def test_crop_by_crop_and_large_levels_wait_in_the_slow_lane(values: list[Any], lane: Lane) -> None:
-    assert detect_picture.lane_of(0, 1)(values) is lane
+def test_what_is_computed_decides_on_the_lane(large: str, detector: str, others: dict[str, Any], lane: Lane) -> None:
+    assert detect_picture.lane_of(LANE_NAMES)(sent(large, detector, **others)) is lane
+    values = {"max_upscale": 2.0, "megapixels": 40, **others}
+    request = DetectRequest(image=np.zeros((1000, 2000, 3), np.uint8), config=DetectConfig(detector=detector, **values))
+    assert request.lane is lane  # the page and the backend agree
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], ["a.png"], [None, "objects", None, 40.0, False], [None, "objects", 2.0, "40", False], [None, {}, 2, 40, True]],
+)
+def test_what_is_refused_at_once_does_not_wait(values: list[Any]) -> None:
+    assert detect_picture.lane_of(LANE_NAMES)(values) is Lane.QUICK
+
+
+def test_a_picture_of_unknown_size_has_the_lane_of_the_largest(large: str) -> None:
+    Path(large).write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 50)
+    assert detect_picture.lane_of(LANE_NAMES)(sent(large, "objects")) is Lane.SLOW
+    assert detect_picture.lane_of(LANE_NAMES)(sent(large, "objects", megapixels=1.0)) is Lane.QUICK
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_a_link_with_a_detector_brings_its_own_values_along(detector: str) -> None:
+    assert follows({"detector": detector, "score_threshold": 0.5}) == own_values(detector)
+    assert follows({"score_threshold": 0.5}) == {}
+
+
+@pytest.mark.parametrize("name", ["score_threshold", "nms_iou", "agnostic_nms_iou"])
+def test_what_an_endpoint_call_says_counts_though_it_is_the_default_of_another_detector(
+    picture: str, name: str
+) -> None:
+    """Each detector's value sent to each other one."""
+    for detector in DETECTORS:
+        for other in DETECTORS:
+            seen: list[DetectRequest] = []
+            said = own_values(other)[name]
+            detect_tab.detect_endpoint(stand_in(seen), picture, detector, **{name: said})
+            assert used(seen[0].config) == own_values(detector) | {name: said}
+
+
+def used(config: DetectConfig) -> dict[str, float]:
+    """What a search takes of the settings that each detector has its own for."""
+    values = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+    enlarged = config.finest_pixels(1.0) ** 0.5
+    return values | {"agnostic_nms_iou": config.most_overlap_of_classes, "max_upscale": pytest.approx(enlarged)}
+
+
+def test_every_setting_with_a_default_of_its_detector_is_brought_along() -> None:
+    """Those of the config that may be left open."""
+    left_open = {name for name, value in vars(DetectConfig()).items() if value is None}
+    assert left_open == set(own_values("objects"))
