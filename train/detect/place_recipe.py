@@ -26,7 +26,7 @@ from cvdemo.nets.place_net import PlaceNet, lent_by
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
 from train.data.datasets import READINGS, SealedSplit
 from train.detect.annotations import Annotated, truth_of
-from train.detect.place_measure import PROTOCOL, SizedFinder, finder_of, map50, measured
+from train.detect.place_measure import PROTOCOL, SizedFinder, finder_of, map50, measured, page_threshold
 from train.detect.place_task import PlaceConfig, PlaceTask
 from train.engine.checkpoint import State, hours_of, load
 from train.engine.monitor import curves_of
@@ -50,6 +50,7 @@ class BoxData:
         labels: names of the classes, by index. labels_file: in `weights/labels`.
         read: folder and split, one of `SPLITS` -> its pictures.
         test_split: the test pictures in words, their number apart.
+        others: pictures of other sets that have these classes, by the name of the set; none of them is learnt from.
     """
 
     name: str
@@ -59,6 +60,7 @@ class BoxData:
     labels_file: str
     read: Callable[[Path, str], list[Annotated]]
     test_split: str
+    others: Mapping[str, Callable[[Path], list[Annotated]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ class PlaceRecipe:
         self, finder: SizedFinder, test: Sequence[Annotated], context: Context, settings: Mapping[str, Any]
     ) -> dict[str, Any]:
         """What is measured on the test split; `settings` are those of the run."""
-        result = measured(finder, test, self.data.labels, context.curve)
+        result = measured(finder, test, self.data.labels, page_threshold(self.weight), context.curve)
         split = f"{result['n']:,} {self.data.test_split}, {result['boxes']:,} boxes"
         return {**result, "split": split, "protocol": PROTOCOL.format(px=finder.input_px)}
 

@@ -48,7 +48,7 @@ from cvdemo.ui.wiring.controls import control, given, load_picture, picture_inpu
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 
 NO_FILM = (gr.skip(), gr.skip())  # a run empties the film when it begins, and then leaves it
-OF_LANE = ("detector", "max_upscale", "megapixels", "crop_by_crop")  # settings by which a run has its lane
+OF_LANE = ("detector", "max_upscale", "megapixels", "crop_by_crop")  # settings by which a run has its lane, where sent
 SHOWN = ("result", "status", "table", *FILES)  # outputs of `_show`, in order
 
 
@@ -164,10 +164,10 @@ def lane_of(names: Sequence[str]) -> LaneOf:
     def lane(values: Sequence[Any]) -> Lane:
         sent = dict(zip(names, values, strict=False))
         try:
-            config = DetectConfig(**{name: sent[name] for name in OF_LANE})
-            return detect_lane(config, pixels_of_upload(sent["image"]))
-        except (InputError, KeyError):
-            return Lane.QUICK  # it is refused at once
+            config = DetectConfig(**{name: sent[name] for name in OF_LANE if name in sent})
+        except InputError:
+            return Lane.QUICK  # it is refused at once, as is what sends no picture
+        return detect_lane(config, pixels_of_upload(sent.get("image")))
 
     return lane
 

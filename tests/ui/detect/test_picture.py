@@ -1,5 +1,6 @@
 """The Detect tab's handlers with a stand-in for the network: what is drawn and written, and how often."""
 
+import inspect
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvdemo.config import settings_of
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.detector import DETECTORS
@@ -222,6 +224,17 @@ def test_the_endpoint_draws_once_and_asks_for_what_it_was_given(picture: str, ca
     assert calls == {"to_canvas": 1, "draw_detections": 1, "png_bytes": 1, "save_download": 1}
 
 
+def test_the_endpoint_has_what_a_search_can_be_told(picture: str) -> None:
+    """But for what teaches, and for what the step between sizes of `imagenet` is."""
+    seen: list[DetectRequest] = []
+    said = {"suppression": "soft", "max_upscale": 2.0, "megapixels": 12, "min_object_px": 9, "max_object_px": 99}
+    detect_tab.detect_endpoint(stand_in(seen), picture, **said)
+    assert seen[0].config == DetectConfig(**said)
+    assert set(settings_of(DetectConfig)) - set(detect_tab.INTERFACE) == {"pyramid_factor", "crop_by_crop"}
+    names = [name for name in inspect.signature(detect_tab.detect_endpoint).parameters if name != "run"]
+    assert tuple(names) == detect_tab.INTERFACE
+
+
 @pytest.mark.parametrize(("levels", "warnings"), [(3, 0), (1, 1)])
 def test_the_endpoint_says_when_the_time_limit_stopped_it(
     picture: str, levels: int, warnings: int, monkeypatch: pytest.MonkeyPatch
@@ -298,17 +311,30 @@ def test_a_link_with_a_detector_brings_its_own_values_along(detector: str) -> No
     assert follows({"score_threshold": 0.5}) == {}
 
 
-@pytest.mark.parametrize("name", ["score_threshold", "nms_iou", "agnostic_nms_iou"])
+@pytest.mark.parametrize("name", ["score_threshold", "nms_iou", "agnostic_nms_iou", "max_upscale"])
 def test_what_an_endpoint_call_says_counts_though_it_is_the_default_of_another_detector(
-    picture: str, name: str
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each detector's value sent to each other one."""
+    monkeypatch.setattr(detect_tab, "load_picture", lambda path: np.zeros((8, 8, 3), np.uint8))
     for detector in DETECTORS:
         for other in DETECTORS:
-            seen: list[DetectRequest] = []
             said = own_values(other)[name]
-            detect_tab.detect_endpoint(stand_in(seen), picture, detector, **{name: said})
-            assert used(seen[0].config) == own_values(detector) | {name: said}
+            with pytest.raises(Asked) as asked:
+                detect_tab.detect_endpoint(ask, "a.png", detector, **{name: said})
+            assert used(asked.value.request.config) == own_values(detector) | {name: said}
+
+
+class Asked(Exception):
+    """Ends a call with what it asks for."""
+
+    def __init__(self, request: DetectRequest) -> None:
+        super().__init__()
+        self.request = request
+
+
+def ask(request: DetectRequest) -> Iterator[Step[Any]]:
+    raise Asked(request)
 
 
 def used(config: DetectConfig) -> dict[str, float]:
