@@ -76,7 +76,7 @@ class DetectConfig(ScanConfig):
         return DETECTORS[self.detector]
 
     def finest_pixels(self, picture_pixels: float) -> float:
-        """Pixels of the finest level of a picture of so many, at most; a picture may be enlarged to the first level."""
+        """Most pixels that the finest level of a picture has; beside it each has a first level of the network's size."""
         enlarged = (self.max_upscale or self.kind.max_upscale) ** 2 * picture_pixels
         return min(enlarged, 1e6 * self.megapixels, 1e6 * self.kind.max_megapixels)
 
