@@ -76,7 +76,11 @@ class DetectConfig(ScanConfig):
         return DETECTORS[self.detector]
 
     def finest_pixels(self, picture_pixels: float) -> float:
-        """Most pixels that the finest level of a picture has; beside it each has a first level of the network's size."""
+        """Most pixels that the finest level of a picture has, a level of the network's own size aside.
+
+        Args:
+            picture_pixels: height times width.
+        """
         enlarged = (self.max_upscale or self.kind.max_upscale) ** 2 * picture_pixels
         return min(enlarged, 1e6 * self.megapixels, 1e6 * self.kind.max_megapixels)
 
