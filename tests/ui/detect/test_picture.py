@@ -337,7 +337,7 @@ def ask(request: DetectRequest) -> Iterator[Step[Any]]:
     raise Asked(request)
 
 
-def used(config: DetectConfig) -> dict[str, float]:
+def used(config: DetectConfig) -> dict[str, Any]:
     """What a search takes of the settings that each detector has its own for."""
     values = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
     enlarged = config.finest_pixels(1.0) ** 0.5
