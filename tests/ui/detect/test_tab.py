@@ -275,6 +275,21 @@ def test_several_pictures_give_a_gallery_and_a_zip(page: Page, server: str, tmp_
         assert json.loads(archive.read("coco.json"))["annotations"] == []
 
 
+def test_several_pictures_can_be_searched_more_finely(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=detect&detector=haar")
+    page.get_by_role("tab", name="Several").click()
+    page.locator("#detect-batch-more button").first.click()
+    type_number(page.locator("#detect-batch-megapixels input[type=number]"), 0.1)
+    page.set_input_files("#detect-files input[type=file]", [example_picture("faces")])
+    status = page.locator("#detect-batch-status")
+    expect(status).to_contain_text("on 1 picture.")
+    coarse = str(status.text_content()).split(" on ")[0]
+    type_number(page.locator("#detect-batch-megapixels input[type=number]"), 2)
+    page.click("#detect-batch-run")
+    expect(status).to_contain_text("on 1 picture.")
+    expect(status).not_to_contain_text(coarse)
+
+
 def test_a_batch_can_be_cancelled_and_what_was_searched_is_shown(page: Page, server: str, tmp_path: Path) -> None:
     page.goto(f"{server}/?tab=detect&detector=imagenet")
     page.get_by_role("tab", name="Several").click()
