@@ -67,10 +67,10 @@ class DreamConfig(Config):
     )
     steps: int = setting(12, "Steps", minimum=1, maximum=50, step=1, help="Gradient steps at each size.")
     step_size: float = setting(
-        3.0, "Step size", unit="grey levels", minimum=0.1, maximum=10.0, step=0.1, help="Mean change of a pixel."
+        2.0, "Step size", unit="grey levels", minimum=0.1, maximum=10.0, step=0.1, help="Mean change of a pixel."
     )
     colour: float = setting(
-        0.5,
+        0.55,
         "Colour",
         minimum=0.0,
         maximum=1.0,
