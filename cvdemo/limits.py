@@ -200,6 +200,9 @@ LIVE_SIDE_PX = _limit(
     "LIVE_SIDE_PX", 480, "px", "longer side at which a frame of a camera is searched; faces of 24 px are found in it"
 )
 UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "size of an enlarged picture")
+DREAM_MEGAPIXELS = _limit(
+    "DREAM_MEGAPIXELS", 12.0, "megapixels", "size of a dream, a phone's photograph; so large, it takes 2 GB of memory"
+)
 STYLE_ASPECT_RATIO = _limit(
     "STYLE_ASPECT_RATIO", 8.0, "times", "longer side of a picture for style transfer, divided by its shorter side"
 )

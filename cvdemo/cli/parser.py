@@ -3,7 +3,7 @@
 import argparse
 import re
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from cvdemo.cli.targets import either
 from cvdemo.cli.teach import add_teach_options
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import with_settings
 from cvdemo.sample.generate import SampleConfig, generators_or_default
 from cvdemo.sample.latent_walk import WalkConfig
 
@@ -33,13 +35,15 @@ def make_parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=verb.help, description=f"{verb.help[0].upper()}{verb.help[1:]}.")
         sub.add_argument("input", metavar="IN", help=_input_help(name))
         sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(verb))
+        for option, what in verb.others.items():
+            sub.add_argument(f"--{option}", metavar="PICTURE", help=what)
         if name == "stylize":
             sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
         if name == "classify":
             sub.add_argument("--head", metavar="FILE", help=HEAD_HELP)
         if verb.presets:
             names = list(verb.presets)
-            kind = one_of(names)
+            kind = one_of(names, verb.former_presets)
             sub.add_argument("--preset", type=kind, choices=names, default=verb.default_preset, help=PRESET_HELP)
         sub.add_argument("--recursive", action="store_true", help="go into sub-folders too, and keep them in OUT")
         for option, summary in verb.summaries.items():
@@ -64,12 +68,16 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
     return parser.parse_args(named)
 
 
-def one_of(choices: Iterable[str]) -> Callable[[str], str]:
+def one_of(choices: Iterable[str], former: Mapping[str, str] | None = None) -> Callable[[str], str]:
     """What a text means among the choices: capitals do not count, and spaces, _ and - are one.
 
     A text that is none of them comes back as it is, for argparse to refuse.
+
+    Args:
+        former: names that choices had before, to those of today.
     """
-    by_key = {_key(choice): choice for choice in choices}
+    by_key = {_key(name): choice for name, choice in (former or {}).items()}
+    by_key |= {_key(choice): choice for choice in choices}
     return lambda text: by_key.get(_key(text), text)
 
 
@@ -149,5 +157,5 @@ def config_from(args: argparse.Namespace, base: C) -> C:
     Raises:
         ValueError: a value is out of range.
     """
-    given = vars(args)
-    return replace(base, **{name: given[name] for name in settings_of(base) if name in given})
+    given = {name: value for name, value in vars(args).items() if name in settings_of(base)}
+    return with_settings(base, given) if isinstance(base, DreamConfig) else replace(base, **given)

@@ -144,8 +144,10 @@ def _delivery(verb: PictureVerb, config: Config, args: argparse.Namespace) -> De
         raise InputError("There is no standard output.")
     if to_stream and args.json and verb.makes_pictures:
         raise InputError(f"Standard output holds a picture or --json, not both: give another OUT than {STDIO}.")
-    if args.input == STDIO == getattr(args, "style", None):
-        raise InputError("Standard input is one picture: IN or --style, not both.")
+    from_stdin = ["IN"] if args.input == STDIO else []
+    from_stdin += [f"--{option}" for option in ("style", *verb.others) if getattr(args, option, None) == STDIO]
+    if len(from_stdin) > 1:
+        raise InputError(f"Standard input is one picture: {' or '.join(from_stdin)}, not both.")
     suffix = _given_suffix(args) or verb.suffixes[0]
     return Delivery(
         data_too=verb.makes_pictures and verb.has_data(config),
@@ -172,8 +174,8 @@ def _targets(verb: PictureVerb, found: Found, delivery: Delivery, args: argparse
         check_targets(summaries, inputs, overwrite=args.overwrite)
         return [None] * len(found.sources)
     targets = targets_for(found, args.output, verb.suffixes, _given_suffix(args))
-    if getattr(args, "style", STDIO) != STDIO:
-        inputs.append(Path(args.style))
+    others = [getattr(args, option, None) for option in ("style", *verb.others)]
+    inputs += [Path(other) for other in others if other not in (None, STDIO)]
     files = [*summaries, *(file for target in targets for file in delivery.files(target))]
     check_targets(files, inputs, overwrite=args.overwrite)
     return targets

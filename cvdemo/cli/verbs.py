@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
@@ -26,7 +28,9 @@ from cvdemo.detect.exports import coco_of_pictures, counts_in_words, csv_of_pict
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.network import load_dream_network
 from cvdemo.dream.presets import DEFAULT_PRESET as DEFAULT_DREAM
+from cvdemo.dream.presets import FORMER_NAMES as FORMER_DREAMS
 from cvdemo.dream.presets import PRESETS as DREAMS
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
@@ -78,6 +82,8 @@ class PictureVerb:
         has_data: whether, with a config, the data of its results is worth a file: .json, beside the picture.
         presets: configs by the name on the command line; options given take precedence.
         default_preset: the one taken when none is named.
+        former_presets: names that presets had before, to those of today.
+        others: what the pictures beside IN are, by the option that names one.
         keep_alpha: whether pictures reach it with their alpha, see `cvdemo.images.read_image`.
         summaries: files about all pictures of a run together, by the option that names the file.
     """
@@ -89,6 +95,8 @@ class PictureVerb:
     has_data: Callable[[Any], bool] = lambda config: False
     presets: Mapping[str, Config] = field(default_factory=dict)
     default_preset: str | None = None
+    former_presets: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
     keep_alpha: bool = False
     summaries: Mapping[str, "Summary"] = field(default_factory=dict)
 
@@ -162,9 +170,15 @@ def _csv(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mappin
 
 
 def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
-    """DeepDream of each picture."""
-    load_backbone(args.device)
-    return by_steps(lambda image: DreamRequest(image=image, config=config, device=args.device), _dream)
+    """DeepDream of each picture, where `--mask` says and after `--guide` where they are given."""
+    guide = None if args.guide is None else read_other(args.guide, "guide")
+    mask = None if args.mask is None else cv2.cvtColor(read_other(args.mask, "mask"), cv2.COLOR_RGB2GRAY)
+    load_dream_network(args.device)
+
+    def request(image: ImageArray) -> DreamRequest:
+        return DreamRequest(image=image, config=config, mask=mask, guide=guide, device=args.device)
+
+    return by_steps(request, _dream)
 
 
 def _dream(result: Dream, step: Step[Dream]) -> Result:
@@ -186,15 +200,20 @@ def _stylized(result: Stylized, step: Step[Stylized]) -> Result:
 
 
 def read_style(source: str) -> ImageArray:
-    """The picture of `--style`, or standard input.
+    """The picture of `--style`, or standard input; see `read_other`."""
+    return read_other(source, "style")
+
+
+def read_other(source: str, option: str) -> ImageArray:
+    """The picture that an option names beside IN, or standard input.
 
     Raises:
-        InputError: it cannot be read or used; the sentence says that it is the style picture.
+        InputError: it cannot be read or used; the sentence says of which option it is.
     """
     try:
         return read_picture(None if source == STDIO else Path(source))
     except InputError as error:
-        raise InputError(f"The style picture, {source}: {error}") from error
+        raise InputError(f"The {option} picture, {source}: {error}") from error
 
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
@@ -254,6 +273,11 @@ PICTURE_VERBS = {
         prepare_dream,
         presets=_by_slug(DREAMS),
         default_preset=_slug(DEFAULT_DREAM),
+        former_presets={_slug(former): _slug(name) for former, name in FORMER_DREAMS.items()},
+        others={
+            "guide": "the picture whose features the dream takes, in place of the strength of whole layers",
+            "mask": "a picture of the same size, white where to dream and black where to keep the picture",
+        },
     ),
     "stylize": PictureVerb(
         "repaint a picture in the style of another",

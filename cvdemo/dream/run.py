@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cvdemo.demo import Lane, Request, Step
-from cvdemo.dream.deepdream import DreamConfig, DreamStep, dream, full_size
-from cvdemo.images import ImageArray, resize, to_image
-from cvdemo.nets.backbone import load_backbone
+from cvdemo.dream.deepdream import DreamConfig, Dreaming, DreamStep
+from cvdemo.dream.network import load_dream_network
+from cvdemo.images import ImageArray, to_image
 from cvdemo.pace import PreviewTimer
 from cvdemo.runtime import Deadline
 
@@ -18,6 +18,10 @@ class DreamRequest(Request):
 
     Attributes:
         image: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
+        mask: uint8 (H, W), 255 where to dream, of the picture's size; None is everywhere. Outside it the result is the
+            picture at the size of the dream, bit for bit; the mask's edge is feathered inwards.
+        guide: uint8 (h, w, 3) RGB whose features the dream follows, in place of the strength of whole layers, or where
+            the objective says guide:LAYER.
         preview_every_s: least seconds between two previews, which cost a conversion each; None is no previews.
     """
 
@@ -25,6 +29,8 @@ class DreamRequest(Request):
 
     image: ImageArray
     config: DreamConfig = field(default_factory=DreamConfig)
+    mask: ImageArray | None = None
+    guide: ImageArray | None = None
     preview_every_s: float | None = None
 
 
@@ -51,25 +57,26 @@ def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
     and the `octave`, from 1, of how many `octaves`; see `DreamStep`.
 
     Raises:
-        InputError: the layer has no such channel.
+        InputError: the layer has no such channel, the mask or the size cannot be used, or a guide is missing.
     """
-    network, config = load_backbone(request.device), request.config
+    network, config = load_dream_network(request.device), request.config
     previews = PreviewTimer(request.preview_every_s)
     objectives: list[float] = []  # of the octave under way
-    for state in dream(request.image, network, config, Deadline(request.time_limit_s)):
+    deadline = Deadline(request.time_limit_s)
+    work = Dreaming(request.image, network, config, request.mask, request.guide)
+    for state in work.steps(deadline):
         objectives = [*objectives, state.objective] if state.progress.step > 1 else [state.objective]
         if previews.due and state.progress.done < state.progress.total:
             yield state.progress.step_shown(_measures(state), to_image(state.pixels))
             previews.shown()
         else:
             yield state.progress.step_shown(_measures(state), None)
-    yield _last_step(request, state, objectives)
+    yield _last_step(work, state, objectives)
 
 
-def _last_step(request: DreamRequest, last: DreamStep, objectives: list[float]) -> Step[Dream]:
+def _last_step(work: Dreaming, last: DreamStep, objectives: list[float]) -> Step[Dream]:
     """The dream; where the visitor left before its last octave, that of the octave under way, enlarged."""
-    progress, size_hw = last.progress, full_size(request.image.shape[:2], request.config.size_px)
-    pixels = last.pixels if last.pixels.shape[-2:] == size_hw else resize(last.pixels, size_hw)
+    progress, pixels = last.progress, work.enlarged(last.pixels)
     return Step(
         done=progress.done,
         total=progress.total,
