@@ -19,7 +19,7 @@ from cvdemo.backends import backend
 from cvdemo.demo import Lane, lane_by_pixels
 from cvdemo.limits import FIELD_SCALE
 from cvdemo.picture_files.decoding import FORMATS
-from cvdemo.ui.serving.uploads import open_regular, uploaded_path
+from cvdemo.ui.serving.uploads import open_regular, sent_path
 
 LaneOf = Lane | Callable[[Sequence[Any]], Lane]  # a function of the values as the client sends them, unchecked
 _LANE_OF = "lane_of"  # set on a handler whose lane depends on its values
@@ -56,7 +56,7 @@ def by_result_size(picture: int = 0, scale: int = 1, shrunk: int | None = None) 
         if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor <= FIELD_SCALE:
             return Lane.QUICK
         try:
-            pixels = _pixels_in_header(uploaded_path(values[picture]))
+            pixels = _pixels_in_header(sent_path(values[picture]))
         except Error:
             return Lane.QUICK
         if pixels is None:
