@@ -21,7 +21,7 @@ from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.page_folder import PageFolder, open_folder
-from cvdemo.ui.serving.waiting import telling_places
+from cvdemo.ui.serving.waiting import telling_time
 from cvdemo.ui.wiring.settings_link import updates
 from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 
@@ -33,7 +33,7 @@ Six classics of deep learning for computer vision, live on your own picture."""
 
 def build_page(run: Run = backends.run) -> Page:
     """The whole page as Gradio blocks; loads no model. `run` does the work of every demo."""
-    run = telling_places(run)
+    run = telling_time(run)
     page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         gr.Markdown(HEADER, elem_id="header")

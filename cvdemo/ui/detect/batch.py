@@ -272,6 +272,7 @@ def _wire(
     part = Part(
         name="detect-batch",
         lane=Lane.SLOW,
+        one_run=False,
         inputs=[files, choice.detector, *pair],
         needs=[files],
         outputs=[*shown, session, parts["only"]],

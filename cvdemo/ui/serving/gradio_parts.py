@@ -26,6 +26,7 @@ EXPECTED: dict[str, tuple[Callable[..., Any], str]] = {
     "generate_code_snippets": (routes.generate_code_snippets, "api_name endpoint_info root space_id api_prefix"),
     "Queue.push": (queueing.Queue.push, "self body request username"),
     "Queue.send_message": (queueing.Queue.send_message, "self event event_message"),
+    "Queue.broadcast_estimations": (queueing.Queue.broadcast_estimations, "self concurrency_id after"),
     "Queue.start": (queueing.Queue.start, "self"),
     "Queue.process_events": (queueing.Queue.process_events, "self events batch begin_time fn"),
     "Queue.clean_events": (queueing.Queue.clean_events, "self session_hash event_id"),
