@@ -5,9 +5,6 @@ Skipped where the package `mcp` is missing; the tests' requirements have it.
 
 import asyncio
 import base64
-import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,13 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from cvdemo.errors import InputError
 from cvdemo.example_pictures import example_picture
-from cvdemo.ui.serving import assistants
 from cvdemo.ui.serving.uploads import NOT_UPLOADED
 from cvdemo.ui.wiring.api_words import WORDS
 from tests.ui.api_caller import upload
-from tests.ui.page_server import ROOT, Server, free_port, serve
+from tests.ui.page_server import Server, serve
 
 mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
 PICTURE = Path(example_picture("cheetah"))
@@ -128,24 +123,3 @@ def test_the_queue_has_few_places_for_one_address(page: Server) -> None:
 def test_other_transports_of_gradios_server_are_closed(page: Server) -> None:
     assert httpx.get(f"{page.url}/gradio_api/mcp/sse").status_code == 404
     assert httpx.post(f"{page.url}/gradio_api/mcp/messages/?session_id=0", json={}).status_code == 404
-
-
-def test_without_the_variable_there_are_no_tools(server: str) -> None:
-    assert httpx.post(f"{server}/gradio_api/mcp/", json={}).status_code in (404, 405)
-    assert httpx.get(f"{server}/gradio_api/mcp/schema").status_code == 404
-    assert 'mcp_server":false' in httpx.get(server).text.replace(" ", "")
-
-
-@pytest.mark.slow
-def test_a_variable_that_is_neither_on_nor_off_is_told() -> None:
-    environment = {**os.environ, "CVDEMO_MCP": "yes", "PORT": str(free_port())}
-    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2 and "CVDEMO_MCP has to be 1 or 0; it is 'yes'." in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_without_the_package_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CVDEMO_MCP", "1")
-    monkeypatch.setitem(sys.modules, "mcp", None)
-    with pytest.raises(InputError, match=r"pip install '\.\[mcp\]'"):
-        assistants.wanted()
