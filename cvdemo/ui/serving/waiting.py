@@ -16,6 +16,7 @@ from gradio.server_messages import EstimationMessage, EventMessage, ProcessStart
 
 from cvdemo.backends.durations import Durations
 from cvdemo.demo import Request, Run, Step
+from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.estimates import of_page
 from cvdemo.ui.wiring.jobs import running_event
 
@@ -41,7 +42,7 @@ def telling_time(run: Run, durations: Durations | None = None) -> Run:
                 continue
             if event is not None and estimates is not None:
                 estimates.tell(event._id, step.seconds_left)
-            if step.result is not None and step.complete:
+            if step.result is not None and not Deadline().abandoned:
                 known.note(request, time.monotonic() - began)
                 if event is not None and estimates is not None:
                     estimates.finish(event._id)
