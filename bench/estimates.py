@@ -58,7 +58,7 @@ def requests() -> Mapping[str, Iterator[Request]]:
         ),
         "sample": (SampleRequest(config=SampleConfig(count=count, seed=count)) for count in (16, 64, 36, 9, 64)),
         "upscale": (
-            UpscaleRequest(image=image, config=UpscaleConfig(scale=4, network="srcnn_915"))
+            UpscaleRequest(image=image, config=UpscaleConfig(scale=3, network="9-5-5"))
             for image in (*images.values(), *images.values())
         ),
         "dream": (

@@ -34,4 +34,5 @@ def test_a_short_run_teaches_and_is_not_counted(monkeypatch: pytest.MonkeyPatch)
 def test_every_demo_is_asked() -> None:
     asked = estimates.requests()
     assert list(asked) == ["classify", "detect", "sample", "upscale", "dream", "style"]
+    assert all(isinstance(next(each), Request) for each in asked.values())
     assert estimates.share([True, False]) == "1 of 2" and estimates.share([]) == "none"
