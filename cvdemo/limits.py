@@ -295,6 +295,9 @@ STREAMS_PER_ADDRESS = _limit(
     "streams",
     "of one IP address; a browser holds two for each tab, and a school class may share an address",
 )
+TOOL_INLINE_BYTES = _limit(
+    "TOOL_INLINE_BYTES", MB, "bytes", "of pictures within the answer of an MCP tool; of the others the address is given"
+)
 TRACE_LENGTH = _limit("TRACE_LENGTH", 20_000, "characters", "of one error in the log; a long trace has 10,000")
 
 _group = "Connections"

@@ -41,18 +41,6 @@ CONFIGS: dict[str, type[Config]] = {
     "Walk": WalkConfig,
     "Upscale": UpscaleConfig,
 }
-SETTINGS_OF_ENDPOINT = {  # whose settings an endpoint takes under their own names
-    "/classify": ClassifyConfig,
-    "/explain": ExplainConfig,
-    "/fool": FoolConfig,
-    "/feature_maps": FeatureMapsConfig,
-    "/detect": DetectConfig,
-    "/dream": DreamConfig,
-    "/stylize": StyleConfig,
-    "/sample": SampleConfig,
-    "/walk": WalkConfig,
-    "/upscale": UpscaleConfig,
-}
 INTRODUCTION = (
     "[Use from programs](../how-to/use-from-programs.md) shows how to call them. "
     "[Settings](settings.md) tells what each setting does."
@@ -118,26 +106,23 @@ def endpoints() -> str:
     info: Any = build_page().get_api_info()
     for name, described in sorted(info["named_endpoints"].items()):
         lines += ["", f"## {name}", "", str(described.get("description", "")).strip(), ""]
-        lines += table(["Input", "Default", "Range", "Type"], _inputs(name, described))
-        lines += ["", *table(["Output", "Type"], _outputs(described))]
+        lines += table(["Input", "Default", "What it is", "Type"], _inputs(described))
+        lines += ["", *table(["Output", "What it is", "Type"], _outputs(described))]
     return "\n".join(lines) + "\n"
 
 
-def _inputs(endpoint: str, described: Any) -> Iterator[list[Any]]:
-    config = SETTINGS_OF_ENDPOINT.get(endpoint)
-    fields = {} if config is None else settings_of(config)
+def _inputs(described: Any) -> Iterator[list[Any]]:
     for parameter in described["parameters"]:
-        name = parameter["parameter_name"]
-        allowed = _range(fields[name]) if name in fields else ""
         default = _default(parameter["parameter_default"]) if parameter["parameter_has_default"] else "needed"
-        kind = parameter["python_type"]["type"].split("[")[0]  # the choices stand in the range
-        yield [f"`{name}`", default, allowed or _choices(parameter), kind]
+        kind = parameter["python_type"]["type"].split("[")[0]  # the choices stand beside it
+        words = " ".join(filter(None, [parameter["python_type"]["description"], _choices(parameter)]))
+        yield [f"`{parameter['parameter_name']}`", default, words, kind]
 
 
 def _choices(parameter: Any) -> str:
-    """Of an input that is no setting: what its type lists."""
+    """What the type lists, in a sentence."""
     kind: str = parameter["python_type"]["type"]
-    return kind.removeprefix("Literal[").removesuffix("]") if kind.startswith("Literal[") else ""
+    return f"One of {kind.removeprefix('Literal[').removesuffix(']')}." if kind.startswith("Literal[") else ""
 
 
 def _default(value: Any) -> str:
@@ -147,8 +132,7 @@ def _default(value: Any) -> str:
 
 def _outputs(described: Any) -> Iterator[list[Any]]:
     for output in described["returns"]:
-        named = not output["label"].startswith("value_")  # gradio's name for what has none, with a number that changes
-        yield [output["label"] if named else "JSON", output["python_type"]["type"]]
+        yield [f"`{output['label']}`", output["python_type"]["description"], output["python_type"]["type"]]
 
 
 def command_line() -> str:

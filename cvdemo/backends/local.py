@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from cvdemo import demos
+from cvdemo.backends.durations import Durations
 from cvdemo.backends.free_cores import FreeCores
 from cvdemo.demo import Lane, Request, Run, Step
 from cvdemo.errors import BusyError, LeftError
@@ -32,7 +33,6 @@ from cvdemo.runtime import Deadline, stopping_when
 
 POLL_S = 0.05  # how soon a job that waits for its lane, or for its reader, ends after its visitor has left
 POSITION_EVERY_S = 1.0  # a waiting visitor hears at least so often how long it still takes
-REMEMBERED = 0.7  # share of the past in the typical duration of a kind of request
 BUSY = "Too many jobs are waiting: {count}. Please try again in a minute."
 LEFT = "Nobody waits for this job any more, so it has no result."
 _END = object()
@@ -102,7 +102,7 @@ class LocalBackend:
         self._most_waiting = most_waiting
         self._changed = threading.Condition()  # and the lock of all that follows
         self._closed = False
-        self._typical_s: dict[type[Request], float] = {}
+        self._durations = Durations()
         self._lines = {lane: _Line() for lane in Lane}
         atexit.register(self.close)
 
@@ -174,12 +174,11 @@ class LocalBackend:
         except BaseException as error:  # whatever it is belongs to the one who asked, and is raised there
             ending = error
         job.hand_over(ending)
-        took_s, kind = time.monotonic() - job.began_at, type(job.request)
+        took_s = time.monotonic() - job.began_at
         with self._changed:
             line.running.remove(job)
-            if ending is _END and not asked.abandoned and not job.left.is_set():
-                before = self._typical_s.get(kind, took_s)
-                self._typical_s[kind] = REMEMBERED * before + (1 - REMEMBERED) * took_s
+        if ending is _END and not asked.abandoned and not job.left.is_set():
+            self._durations.note(job.request, took_s)
 
     def _hand_over_steps(self, job: _Job) -> None:
         steps = self._work(job.request)
@@ -219,15 +218,15 @@ class LocalBackend:
                 return 0, None
             ahead = line.waiting[: line.waiting.index(job)]
             busy = [self._seconds_left(running) for running in line.running]
-            durations = [self._typical_s.get(type(each.request)) for each in (*ahead, job)]
+            durations = [self._durations.expected_s(each.request) for each in (*ahead, job)]
         return len(ahead) + 1, finished_in_s(busy, durations, self.at_once(job.request.lane))
 
     def _seconds_left(self, job: _Job) -> float | None:
-        """Of a running job: as its last step said, else by the typical duration of its kind."""
+        """Of a running job: as its last step said, else as such jobs took."""
         if job.expected is not None:
             said_at, seconds = job.expected
             return max(0.0, said_at + seconds - time.monotonic())
-        typical = self._typical_s.get(type(job.request))
+        typical = self._durations.expected_s(job.request)
         return None if typical is None else max(0.0, job.began_at + typical - time.monotonic())
 
 

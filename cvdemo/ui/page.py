@@ -15,12 +15,13 @@ from cvdemo.demo import Run
 from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
 from cvdemo.ui import classify, dream, sample, style, upscale
 from cvdemo.ui.detect import tab as detect
+from cvdemo.ui.serving import assistants
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.page_folder import PageFolder, open_folder
-from cvdemo.ui.serving.waiting import telling_places
+from cvdemo.ui.serving.waiting import telling_time
 from cvdemo.ui.wiring.settings_link import updates
 from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 
@@ -32,7 +33,7 @@ Six classics of deep learning for computer vision, live on your own picture."""
 
 def build_page(run: Run = backends.run) -> Page:
     """The whole page as Gradio blocks; loads no model. `run` does the work of every demo."""
-    run = telling_places(run)
+    run = telling_time(run)
     page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         gr.Markdown(HEADER, elem_id="header")
@@ -66,9 +67,10 @@ def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
         folder: is swept while the page runs.
 
     Raises:
-        InputError: HOST or PORT cannot be used, or is taken.
+        InputError: HOST or PORT cannot be used, or is taken; or MCP is asked for and not installed.
     """
     host, port = address()
+    mcp = assistants.wanted()
     app: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     app |= {"middleware": middleware(), "exception_handlers": error_handlers()}
     if folder is not None:
@@ -78,7 +80,8 @@ def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
         "server_port": port,
         "theme": theme(),
         "css": CSS,
-        "head": HEAD,
+        "head": HEAD if mcp else f"{HEAD}<style>{assistants.NO_MCP_CSS}</style>",
+        "mcp_server": mcp,
         "show_error": False,
         "enable_monitoring": False,
         "run_history": False,
@@ -100,8 +103,11 @@ def main() -> None:
         address()
         limits.check()
         backends.backend()
+        mcp = assistants.wanted()
     torch.set_num_threads(1)  # for what computes outside the backend, whose workers have numbers of their own
     adapt_gradio()
+    if mcp:
+        assistants.use_tools()
     folder = open_folder()
     try:
         page = build_page()

@@ -340,7 +340,7 @@ def test_the_expected_seconds_are_told(demos: Demos) -> None:
     running = Ask(name="a")
     readers = [Reader(backend, running)]
     assert waited_for(lambda: "a" in demos.begun)
-    waiting = Ask(name="b", time_limit_s=0.0)
+    waiting = Ask(name="b", time_limit_s=0.2)
     readers.append(Reader(backend, waiting))
     assert waited_for(lambda: bool(readers[1].seconds))
     told = readers[1].seconds[0]

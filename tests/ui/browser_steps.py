@@ -8,9 +8,14 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 
-def open_page(browser: Browser, server: str, width: int, height: int, script: str = "") -> Iterator[Page]:
-    """The page at a size, in a browser of its own that runs `script` before anything of the page."""
-    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+def open_page(
+    browser: Browser, server: str, width: int, height: int, script: str = "", **options: Any
+) -> Iterator[Page]:
+    """The page at a size, in a browser of its own that runs `script` before anything of the page.
+
+    `options` are Playwright's of a context, such as `color_scheme`.
+    """
+    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
     context.add_init_script(script)
     page = context.new_page()
     errors: list[str] = []

@@ -2,14 +2,15 @@
 
 `plain` and `stream` are slow, one at a time, and count their steps until a deadline ends them; `work` tells the steps
 so far, and whether the last slow job has ended. `light`, `quick` and `sized` answer at once, the last in the line of an
-upscaling. `placed` waits in a backend first. `look` looks at a camera. `use_memory` frees nearly all that it takes, and
-glibc keeps that: what it still holds lies at the end.
+upscaling. `placed` waits in a backend first. `timed` takes `TIMED_S` and says so. `look` looks at a camera.
+`use_memory` frees nearly all that it takes, and glibc keeps that: what it still holds lies at the end.
 """
 
 import importlib
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -20,12 +21,13 @@ from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.lines import by_result_size, line_options
 from cvdemo.ui.serving.middleware import error_handlers, middleware
-from cvdemo.ui.serving.waiting import telling_places
+from cvdemo.ui.serving.waiting import telling_time
 from cvdemo.ui.wiring.controls import picture_input
 from cvdemo.ui.wiring.live_camera import camera_field
 from cvdemo.ui.wiring.live_camera import stream as stream_of
 
 LONG_S = 60.0
+TIMED_S, TIMED_STEPS = {"short": 0.4, "long": 2.4}, 6
 work = {"steps": 0, "ended": 0, "pid": 0}
 BLOCKS, BLOCK_BYTES = 6000, 50_000  # 300 MB in blocks that are too small to get pages of their own
 kept: list[bytearray] = []
@@ -64,7 +66,32 @@ def _waits_in_a_backend(request: Request) -> Iterator[Step[str]]:
 
 
 def placed(text: str) -> str:
-    return str(result_of(telling_places(_waits_in_a_backend)(Request())))
+    return str(result_of(telling_time(_waits_in_a_backend)(Request())))
+
+
+@dataclass(frozen=True)
+class _Timed:
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _TimedRequest(Request):
+    config: _Timed
+
+
+def _takes_time(request: _TimedRequest) -> Iterator[Step[str]]:
+    seconds = request.config.seconds
+    for step in range(TIMED_STEPS):
+        yield Step(done=step, total=TIMED_STEPS, seconds_left=seconds * (1 - step / TIMED_STEPS))
+        time.sleep(seconds / TIMED_STEPS)
+    yield Step(done=TIMED_STEPS, total=TIMED_STEPS, result="done")
+
+
+_timed_run = telling_time(_takes_time)
+
+
+def timed(text: str) -> str:
+    return str(result_of(_timed_run(_TimedRequest(config=_Timed(TIMED_S[text])))))
 
 
 def look(frame: bytes | None) -> str:
@@ -101,6 +128,7 @@ def main(port: int, limits: dict[str, float], max_files: int | None = None) -> N
         button.click(lambda sent: sent, text, text, api_name="quick", **line_options(Lane.QUICK, placed))
         button.click(sized, [picture, number], text, api_name="sized", **line_options(by_result_size(), sized))
         button.click(placed, text, text, api_name="placed", **line_options(Lane.QUICK, placed))
+        button.click(timed, text, text, api_name="timed", **slow)
         button.click(lambda: work, None, told, api_name="work")
         camera = camera_field("camera")
         stream_of(camera, look, [camera], [text])

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from cvdemo.demo import Lane, Run
 from cvdemo.ui.wiring.controls import Tab
 
+T = TypeVar("T")
 LANES = {lane.value for lane in Lane}
 
 
@@ -32,12 +33,22 @@ def _functions(tab: Tab, run: Run) -> list[Any]:
 def drawn(draw: Callable[[], Any]) -> gr.Blocks:
     """A page on which nothing but this is drawn."""
 
-    async def build() -> gr.Blocks:
+    def page() -> gr.Blocks:
         with gr.Blocks(analytics_enabled=False) as page:
             draw()
         return page
 
-    # With an event loop that is closed: gradio would make one and leave it open. In a thread of its own: the thread
-    # of a test with a browser has a running loop already.
+    return with_a_loop(page)
+
+
+def with_a_loop(function: Callable[[], T]) -> T:
+    """What the function gives in a thread with an event loop that is closed: gradio would make one and leave it open.
+
+    The thread of a test with a browser has a running loop already.
+    """
+
+    async def call() -> T:
+        return function()
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(build())).result()
+        return thread.submit(lambda: asyncio.run(call())).result()

@@ -31,6 +31,7 @@ export const handle_file = (path) => new Blob([readFileSync(path)]);
 LIMIT_S = 120
 
 PYTHON = block_with("python", "/dream")
+PAINTING = block_with("python", "/stylize")
 TEACHING = block_with("python", "/teach")
 JAVASCRIPT = block_with("js", "@gradio/client")
 CURL = block_with("sh", "/gradio_api")
@@ -72,6 +73,46 @@ def test_the_python_program_runs(running: Server, folder: Path) -> None:
     classified, *previews = output([sys.executable, "-c", at(running.url, PYTHON)], folder).strip().splitlines()[1:]
     assert "cat" in classified
     assert len(previews) > 2 and previews[0].endswith(".jpeg") and previews[-1].endswith(".png")
+
+
+def test_the_program_of_a_painting_and_a_film_runs(running: Server, folder: Path) -> None:
+    shutil.copy(example_picture("styles/mosaic"), folder / "style.jpg")
+    painting, film = output([sys.executable, "-c", at(running.url, PAINTING)], folder).strip().splitlines()[1:]
+    assert painting.endswith("photo_stylize.png") and film.endswith("_walk.mp4")
+
+
+SHOWN = ("/classify", "/detect", "/sample", "/teach", "/upscale")  # quick ones, of all kinds of values
+
+
+def shown_programs(running: Server) -> dict[str, dict[str, str]]:
+    """What the page's own description of the API shows for each endpoint."""
+    described = httpx.get(f"{running.url}/gradio_api/info", timeout=60).json()["named_endpoints"]
+    return {name: endpoint["code_snippets"] for name, endpoint in described.items()}
+
+
+def test_the_programs_that_the_page_shows_run_in_python(running: Server, folder: Path) -> None:
+    programs = shown_programs(running)
+    printed = output([sys.executable, "-c", "\n".join(programs[name]["python"] for name in SHOWN)], folder)
+    assert "'label': 'cheetah'" in printed and "'detections'" in printed and "sample_2.png" in printed
+    assert "head.safetensors" in printed and "cheetah_x2.png" in printed
+
+
+def test_the_program_that_the_page_shows_runs_in_bash(running: Server, folder: Path) -> None:
+    program = shown_programs(running)["/classify"]["bash"]
+    assert '"label": "cheetah"' in output(["bash", "-euo", "pipefail", "-c", program], folder)
+
+
+def test_the_program_that_the_page_shows_runs_in_javascript(running: Server, folder: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node.js is not installed")
+    install_shipped_client(folder)
+    handed = 'export const handle_file = (url) => ({ path: url, meta: { _type: "gradio.FileData" } });'
+    client = folder / "node_modules/@gradio/client/client.js"
+    client.write_text(client.read_text(encoding="utf-8").replace(HANDLE_FILE, handed), encoding="utf-8")
+    program = f"{shown_programs(running)['/classify']['javascript']}\nprocess.exit();"
+    (folder / "shown.mjs").write_text(program, encoding="utf-8")
+    assert "cheetah" in output([node, "shown.mjs"], folder)
 
 
 def test_the_program_of_a_lesson_runs(running: Server, folder: Path) -> None:

@@ -279,6 +279,7 @@ def _wire(
     part = Part(
         name="detect-batch",
         lane=Lane.SLOW,
+        one_run=False,
         inputs=inputs,
         needs=[files],
         outputs=[*shown, session, parts["only"]],

@@ -43,8 +43,7 @@ def video_on_page(
 
 
 def _progress(step: Step[DetectedVideo]) -> str:
-    left = "" if step.seconds_left is None else f", about {step.seconds_left:.0f} s left"
-    return f"Frame {step.done} of {step.total}{left}"
+    return f"Frame {step.done} of {step.total}"
 
 
 def _summary(result: DetectedVideo, elapsed_ms: float) -> str:

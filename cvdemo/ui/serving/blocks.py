@@ -11,12 +11,16 @@ from typing import Any
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
+from PIL import Image
 
 from cvdemo.errors import brief
 from cvdemo.runtime import stopping_when
+from cvdemo.ui.serving.api_info import add_words
 from cvdemo.ui.serving.call_values import complete
 from cvdemo.ui.serving.fair_queue import FairQueue
 from cvdemo.ui.serving.field_values import checked, wrong
+from cvdemo.ui.serving.result_names import are_pictures, name_results, start_output
+from cvdemo.ui.serving.results import save_pil_to_cache
 from cvdemo.ui.serving.session_state import StateBudget
 
 IGNORES_VALUES = "ignores_values"  # set on a handler whose inputs are for the browser alone: none is read here
@@ -45,6 +49,12 @@ class Page(gr.Blocks):
         )
         return self
 
+    def get_api_info(self, all_endpoints: bool = False, page: str | None = None) -> Any:
+        """Gradio's description of the API, with the page's words for parameters and results."""
+        info: Any = super().get_api_info(all_endpoints, page)
+        add_words(info, self.fns.values())
+        return info
+
     def stop_jobs(self) -> None:
         """Asks every job that runs to end at its next step."""
         if isinstance(self._queue, FairQueue):
@@ -62,6 +72,7 @@ class Page(gr.Blocks):
         blocks = [state[block._id] if state and block._id in state and not block.stateful else block
                   for block in block_fn.inputs]  # fmt: skip
         values = checked(blocks, complete(block_fn, inputs))
+        name_results(block_fn, values)
         try:
             prepared: list[Any] = await super().preprocess_data(block_fn, values, state, explicit_call)
         except gr.Error:
@@ -85,7 +96,20 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """Gradio's; then the states of all sessions together are brought within their limit."""
         outputs: Sequence[Any] = block_fn.outputs
+        start_output()
+        if len(outputs) == 1:
+            predictions = _named(outputs[0], predictions)
+        elif isinstance(predictions, list | tuple) and len(predictions) == len(outputs):
+            predictions = [_named(block, value) for block, value in zip(outputs, predictions, strict=True)]
         result = await super().postprocess_data(block_fn, predictions, state)
         if state is not None and any(block.stateful for block in outputs):
             self.state_budget.note(state)
         return result
+
+
+def _named(block: Any, value: Any) -> Any:
+    """The value of an output; the pictures of a gallery as files that are named like all results."""
+    if not isinstance(block, gr.Gallery) or not are_pictures(value):
+        return value
+    folder = block.GRADIO_CACHE
+    return [save_pil_to_cache(Image.fromarray(picture), folder, format=block.format) for picture in value]

@@ -20,10 +20,11 @@ from fastapi import HTTPException
 from gradio import queueing
 from gradio.block_function import BlockFunction
 from gradio.data_classes import PredictBodyInternal
-from gradio.server_messages import EventMessage, ProcessGeneratingMessage
+from gradio.server_messages import EstimationMessage, EventMessage, ProcessGeneratingMessage, ProcessStartsMessage
 from gradio.utils import run_coro_in_background
 
 from cvdemo.backends import backend
+from cvdemo.backends.local import finished_in_s
 from cvdemo.demo import Lane
 from cvdemo.limits import (
     LIGHT_PLACES_PER_ADDRESS,
@@ -39,6 +40,7 @@ from cvdemo.limits import (
 )
 from cvdemo.memory import give_back_memory_soon
 from cvdemo.ui.serving.clients import address_of
+from cvdemo.ui.serving.estimates import Estimates
 from cvdemo.ui.serving.lines import lane_of_call
 from cvdemo.ui.wiring.jobs import told_to_stop
 
@@ -111,6 +113,7 @@ class FairQueue(queueing.Queue):
     def __init__(self, max_size: int | None, **options: Any) -> None:
         super().__init__(max_size=None, **options)
         self.line_length = max_size
+        self.estimates = Estimates()
         self.places: dict[str, Place] = {}
 
     def start(self) -> None:
@@ -127,7 +130,20 @@ class FairQueue(queueing.Queue):
         place = self.places.get(event._id)
         if event.streaming and place is not None and isinstance(event_message, ProcessGeneratingMessage):
             place.frame, place.silent_since = event.data, time.monotonic()
+        if isinstance(event_message, ProcessStartsMessage):
+            event_message.eta = self.estimates.left_s(event)
         super().send_message(event, event_message)
+
+    def broadcast_estimations(self, concurrency_id: str, after: int | None = None) -> None:
+        """Tells those who wait in a line where they stand, and the seconds until their results."""
+        line = self.event_queue_per_concurrency_id[concurrency_id]
+        running = [event for batch in list(self.active_jobs) for event in batch or ()]
+        busy = [self.estimates.left_s(event) for event in running if event.concurrency_id == concurrency_id]
+        durations = [self.estimates.expected_s(event) for event in line.queue]
+        for rank, event in enumerate(list(line.queue)):
+            if after is None or rank >= after:
+                eta = finished_in_s(busy, durations[: rank + 1], max(line.concurrency_limit or 1, len(busy)))
+                self.send_message(event, EstimationMessage(rank=rank, rank_eta=eta, queue_size=len(line.queue)))
 
     async def push(self, body: PredictBodyInternal, request: Any, username: str | None) -> Any:
         """Gives the job a place, or refuses with a sentence: 429 where the client has too many, 503 where all do."""
@@ -203,10 +219,12 @@ class FairQueue(queueing.Queue):
 
         The memory that a heavy job used goes back to the system.
         """
+        began = time.monotonic()
         try:
             await super().process_events(events, batch, begin_time, fn)
         finally:
             for event in events:
+                self.estimates.ended(event, time.monotonic() - began)
                 self.free(event)
             if fn.concurrency_id in {lane.value for lane in Lane}:
                 give_back_memory_soon()

@@ -14,7 +14,7 @@ from gradio.components import Component
 
 from cvdemo.errors import brief
 from cvdemo.limits import FIELD_ITEMS, FRAME_BYTES, TEXT_LENGTH
-from cvdemo.ui.serving.uploads import refusal, refuse_files, uploaded_path
+from cvdemo.ui.serving.uploads import refusal, refuse_files, sent_path
 
 FRAME_PREFIX = "data:image/jpeg;base64,"
 FILE_NAME_LENGTH = 255  # of most file systems
@@ -44,7 +44,7 @@ def _checked(block: Component, value: Any) -> Any:
     if isinstance(block, gr.Image) and block.streaming:
         return None if value is None else {"url": _frame(value)}
     if isinstance(block, gr.Image):
-        return None if value is None else {"path": uploaded_path(value), "meta": _FILE}
+        return None if value is None else {"path": sent_path(value), "meta": _FILE}
     if isinstance(block, gr.File | gr.UploadButton) and value is not None:
         return _files(block, value)
     if isinstance(block, gr.Gallery) and value is not None:
@@ -88,7 +88,7 @@ def _few(block: Component, items: list[Any]) -> list[Any]:
 
 def _file(item: Any) -> dict[str, Any]:
     """An upload: nothing but its path and name."""
-    return {"path": uploaded_path(item), "orig_name": _file_name(item), "meta": _FILE}
+    return {"path": sent_path(item), "orig_name": _file_name(item), "meta": _FILE}
 
 
 def _file_name(item: Any) -> str | None:

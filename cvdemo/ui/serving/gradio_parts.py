@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio import processing_utils, queueing, state_holder
+from gradio import processing_utils, queueing, routes, state_holder
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cvdemo.ui.serving import connections, results
+from cvdemo.ui.serving import connections, results, snippets
 from cvdemo.ui.serving.session_state import use_page_sessions
 from cvdemo.ui.serving.uploads import refusal
 
@@ -23,8 +23,11 @@ EXPECTED: dict[str, tuple[Callable[..., Any], str]] = {
         "self block_fn processed_input iterator requests event_id event_data in_event_listener state oauth_token",
     ),
     "Blocks.postprocess_data": (gr.Blocks.postprocess_data, "self block_fn predictions state"),
+    "Blocks.get_api_info": (gr.Blocks.get_api_info, "self all_endpoints page"),
+    "generate_code_snippets": (routes.generate_code_snippets, "api_name endpoint_info root space_id api_prefix"),
     "Queue.push": (queueing.Queue.push, "self body request username"),
     "Queue.send_message": (queueing.Queue.send_message, "self event event_message"),
+    "Queue.broadcast_estimations": (queueing.Queue.broadcast_estimations, "self concurrency_id after"),
     "Queue.start": (queueing.Queue.start, "self"),
     "Queue.process_events": (queueing.Queue.process_events, "self events batch begin_time fn"),
     "Queue.clean_events": (queueing.Queue.clean_events, "self session_hash event_id"),
@@ -52,13 +55,15 @@ def check_gradio() -> None:
 def adapt_gradio() -> None:
     """Replaces in this process what gradio does badly.
 
-    Those are downloads of URLs, pictures in place, sessions that copy the page, and endless connections.
+    Those are downloads of URLs, pictures in place, sessions that copy the page, endless connections, and programs
+    that do not run.
     """
     check_gradio()
     setattr(processing_utils, "async_ssrf_protected_download", _refuse_download)  # noqa: B010  # mypy: a function's type
     setattr(processing_utils, "save_pil_to_cache", results.save_pil_to_cache)  # noqa: B010
     setattr(processing_utils, "save_bytes_to_cache", results.save_bytes_to_cache)  # noqa: B010
     use_page_sessions()
+    setattr(routes, "generate_code_snippets", snippets.code_snippets)  # noqa: B010
     connections.use_limited_connections()
 
 

@@ -21,7 +21,7 @@ from cvdemo.demo import Lane, lane_by_pixels
 from cvdemo.limits import FIELD_SCALE
 from cvdemo.picture_files.decoding import FORMATS
 from cvdemo.ui.serving.call_values import with_defaults
-from cvdemo.ui.serving.uploads import open_regular, uploaded_path
+from cvdemo.ui.serving.uploads import open_regular, sent_path
 
 LaneOf = Lane | Callable[[Sequence[Any]], Lane]  # a function of the values as the client sends them, unchecked
 _LANE_OF = "lane_of"  # set on a handler whose lane depends on its values
@@ -77,7 +77,7 @@ def pixels_of_upload(payload: Any) -> float:
     if payload is None:
         return 0.0
     try:
-        pixels = _pixels_in_header(uploaded_path(payload))
+        pixels = _pixels_in_header(sent_path(payload))
     except Error:
         return 0.0
     return math.inf if pixels is None else pixels

@@ -44,8 +44,18 @@ NOT_USED_HERE = "There is nothing at this address."
 TOO_MANY_STREAMS = "Too many tabs of this page are open at your address."
 WRONG_CALL = "The call is not of the form that this address takes."
 # Parts of gradio that this page does not use, and which write files, read them, or run functions of fields.
-NOT_USED = ("deep_link", "process_recording", "component_server", "proxy=", "vibe-", "undo-vibe", "dev/")
-STREAMS = ("heartbeat/", "queue/data", "call/", "upload_progress")
+NOT_USED = (
+    "mcp/sse",
+    "mcp/messages",
+    "deep_link",
+    "process_recording",
+    "component_server",
+    "proxy=",
+    "vibe-",
+    "undo-vibe",
+    "dev/",
+)
+STREAMS = ("mcp", "heartbeat/", "queue/data", "call/", "upload_progress")
 
 log = logging.getLogger(__name__)
 

@@ -15,13 +15,14 @@ from PIL import Image
 from cvdemo.errors import DemoError
 from cvdemo.ui.serving.field_values import wrong
 from cvdemo.ui.serving.page_folder import ROOM
+from cvdemo.ui.serving.result_names import result_name
 from cvdemo.whole_files import write_whole as write_whole
 
 
 def save_pil_to_cache(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
-    """The path of a picture file in `cache_dir`, in a folder named after its content."""
+    """The path of a picture file in `cache_dir`, in a folder named after its content; see `result_names`."""
     data: bytes = processing_utils.encode_pil_to_bytes(img, format)  # type: ignore[no-untyped-call]  # gradio's
-    return _keep(data, f"{name}.{format}", cache_dir)
+    return _keep(data, f"{result_name(name)}.{format}", cache_dir)
 
 
 def save_bytes_to_cache(data: bytes, file_name: str, cache_dir: str) -> str:

@@ -1,7 +1,8 @@
 """Which files a visitor may name: regular files in the page's own folder, and no more of them than an upload may have.
 
-Whatever else a field is sent, a path elsewhere, a folder, a pipe, a link that leads out, a URL or no file at all, gets
-the one sentence `NOT_UPLOADED`, so that answers do not tell which files exist.
+A field may also be sent the address of such a file, as the page tells it. Whatever else it is sent, a path elsewhere,
+a folder, a pipe, a link that leads out, another URL or no file at all, gets the one sentence `NOT_UPLOADED`, so that
+answers do not tell which files exist.
 """
 
 import os
@@ -10,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 import gradio as gr
+from gradio.route_utils import API_PREFIX
 from gradio.utils import get_upload_folder
 
 from cvdemo.errors import InputError
@@ -60,6 +63,18 @@ def uploaded_path(payload: Any) -> str:
             return str(Path(uploads) / os.path.relpath(real, folder))
     except (OSError, ValueError) as error:  # ValueError: a zero byte, a lone surrogate, another drive
         raise refusal() from error
+
+
+def sent_path(payload: Any) -> str:
+    """As `uploaded_path`, of what a field is sent; the address of a file of this page names that file.
+
+    Nothing is fetched, whatever the host in the address. It is not for the route that serves files, which would.
+    """
+    path = payload.get("path") if isinstance(payload, Mapping) else None
+    if isinstance(path, str) and path.lower().startswith(("http://", "https://")):
+        _, route, named = path.partition(f"{API_PREFIX}/file=")
+        return uploaded_path({"path": unquote(named)}) if route else uploaded_path(payload)
+    return uploaded_path(payload)
 
 
 def read_upload(path: str, what: str = "picture") -> bytes:

@@ -1,38 +1,63 @@
-"""Tells a visitor where a job stands that waits in the backend, where the page tells it of those in its queue.
+"""Tells a visitor how long a job takes: before it starts, while it runs, and where it waits in the backend.
 
-Jobs seldom wait there, for the queue lets as many through as run; sliders, and what another handler has begun, may be
-before them.
+All tabs run their work through `telling_time`, so that this is the one place where the page learns it. What is told
+before the start comes from jobs before it; while a job runs, its own steps tell better.
 """
 
+import time
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
 from anyio import from_thread
 from gradio.context import LocalContext
-from gradio.server_messages import EstimationMessage
+from gradio.queueing import Event
+from gradio.server_messages import EstimationMessage, EventMessage, ProcessStartsMessage
 
+from cvdemo.backends.durations import Durations
 from cvdemo.demo import Request, Run, Step
+from cvdemo.runtime import Deadline
+from cvdemo.ui.serving.estimates import of_page
 from cvdemo.ui.wiring.jobs import running_event
 
 
-def telling_places(run: Run) -> Run:
-    """`run` without the steps of a job that waits; their positions and seconds are told in the queue's own way."""
+def telling_time(run: Run, durations: Durations | None = None) -> Run:
+    """`run` without the steps of a job that waits; their positions and seconds are told in the queue's own way.
+
+    Args:
+        durations: what jobs took; None begins with nothing.
+    """
+    known = durations or Durations()
 
     @wraps(run)
     def running_steps(request: Request) -> Iterator[Step[Any]]:
+        event, estimates, expected_s = running_event(), of_page(), known.expected_s(request)
+        began = time.monotonic()
+        if event is not None and estimates is not None and estimates.begin(event._id, expected_s) and expected_s:
+            _send(event, ProcessStartsMessage(eta=expected_s))
         for step in run(request):
-            if step.position is None:
-                yield step
-            else:
-                _tell(step.position, step.seconds_left)
+            if step.position is not None:
+                began = time.monotonic()
+                _tell_place(event, step.position, step.seconds_left)
+                continue
+            if event is not None and estimates is not None:
+                estimates.tell(event._id, step.seconds_left)
+            if step.result is not None and not Deadline().abandoned:
+                known.note(request, time.monotonic() - began)
+                if event is not None and estimates is not None:
+                    estimates.finish(event._id)
+            yield step
 
     return running_steps
 
 
-def _tell(position: int, seconds_left: float | None) -> None:
+def _tell_place(event: Event | None, position: int, seconds_left: float | None) -> None:
+    if event is not None:
+        _send(event, EstimationMessage(rank=position - 1, rank_eta=seconds_left, queue_size=position))
+
+
+def _send(event: Event, message: EventMessage) -> None:
     """To be called in the thread of a handler; outside the queue, as in tests of handlers, nobody is told."""
-    page, event = LocalContext.blocks.get(None), running_event()
-    if page is not None and event is not None:
-        message = EstimationMessage(rank=position - 1, rank_eta=seconds_left, queue_size=position)
+    page = LocalContext.blocks.get(None)
+    if page is not None:
         from_thread.run_sync(page._queue.send_message, event, message)  # on the loop, which a queue of asyncio needs

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 import gradio as gr
 from gradio.components import Component
+from gradio.utils import get_function_params
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
 from cvdemo.demo import Lane, Run, Step
@@ -20,9 +21,11 @@ from cvdemo.errors import InputError
 from cvdemo.example_pictures import example_picture as example_picture
 from cvdemo.images import ImageArray, read_image
 from cvdemo.ui.serving import field_values as values
+from cvdemo.ui.serving.api_info import Told, examples_of, tell
 from cvdemo.ui.serving.lines import LaneOf, line_options
 from cvdemo.ui.serving.results import save_download as save_download
 from cvdemo.ui.serving.uploads import read_upload, uploaded_path
+from cvdemo.ui.wiring.api_words import WORDS, Words, parameter_words
 from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.settings_link import Follows, nothing_follows
 
@@ -174,15 +177,26 @@ def endpoint(
 ) -> None:
     """Registers the public API endpoint `/name`; its parameters are named as those of `function`.
 
-    `lane` is that of what it asks for, or a function of its inputs that says so.
+    `lane` is that of what it asks for, or a function of its inputs that says so. What programs are told of it stands
+    in `cvdemo.ui.wiring.api_words`.
     """
     handler = guarded(function)
+    words = WORDS.get(name, Words())
+    fields = {parameter: field for (parameter, *_), field in zip(get_function_params(handler), inputs, strict=True)}
+    about = inspect.getdoc(function) or ""
+    told = Told(
+        about=about,
+        parameters=parameter_words(name, fields),
+        returns=words.returns,
+        examples=examples_of(fields, words.examples),
+    )
+    tell(handler, name, told)
     gr.Button(visible=False).click(
         handler,
         list(inputs),
         list(outputs),
         api_name=name,
-        api_description=inspect.getdoc(function),
+        api_description=about,
         show_progress="hidden",
         **line_options(lane, handler),
     )

@@ -21,6 +21,7 @@ from cvdemo.demo import Lane
 from cvdemo.errors import DemoError
 from cvdemo.runtime import stopping_when
 from cvdemo.ui.serving.blocks import IGNORES_VALUES
+from cvdemo.ui.serving.estimates import in_words, of_page
 from cvdemo.ui.serving.lines import LaneOf, line_options
 from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.jobs import (
@@ -38,6 +39,8 @@ from cvdemo.ui.wiring.jobs import (
 
 CANCELLED_TEXT = "Cancelled."
 PREVIEW_STAYS = "Cancelled; the last preview stays."
+WILL_TAKE = "It takes about {}."
+STILL_TAKES = "About {} left."
 SETTLED_MS = 400  # after the last move of a slider or key in a number field
 _DONE = object()
 
@@ -55,6 +58,7 @@ class Part:
         children: parts that work on what this one shows; they end with it.
         cancelled_text: what the status says after "Cancel" once something was shown.
         lane: of what its handler asks for, or a function of the inputs, as the browser sends them, that says so.
+        one_run: whether its work is one request; of several, the steps of each say nothing of the whole.
         functions: ids of its handlers, filled in by `wire`.
     """
 
@@ -67,6 +71,7 @@ class Part:
     children: Sequence["Part"] = ()
     cancelled_text: str = CANCELLED_TEXT
     lane: LaneOf = Lane.QUICK
+    one_run: bool = True
     functions: set[int] = field(default_factory=set)
 
     def emptied(self) -> Any:
@@ -77,8 +82,21 @@ class Part:
 
     def cancelled(self, shown: bool) -> Any:
         """A value for each output after "Cancel": only the status changes."""
-        text = self.cancelled_text if shown else CANCELLED_TEXT
+        return self.saying(self.cancelled_text if shown else CANCELLED_TEXT)
+
+    def saying(self, text: str) -> Any:
+        """A value for each output: only the status changes."""
         return _for_outputs([text if output is self.status else gr.skip() for output in self.outputs])
+
+    def with_time_left(self, values: Any, sentence: str) -> Any:
+        """The values, with the sentence behind what the status says, if it says something."""
+        if not sentence or self.status is None:
+            return values
+        listed = [values] if len(self.outputs) == 1 else list(values)
+        place = list(self.outputs).index(self.status)
+        if isinstance(listed[place], str) and listed[place]:
+            listed[place] = f"{listed[place].rstrip('.')}. {sentence}"
+        return _for_outputs(listed)
 
     def all_functions(self) -> set[int]:
         """Ids of its own handlers and of its children's."""
@@ -234,10 +252,14 @@ def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any
     What it showed last is put right by its last output: emptied where a newer run follows, told where it was cancelled.
     """
 
+    has_steps = inspect.isgeneratorfunction(inspect.unwrap(function))
+
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
         event = running_event()
         try:
+            if has_steps and (expected := in_words(_seconds_left(part, event), WILL_TAKE)):
+                yield part.saying(expected)  # else gradio shows seconds until the result
             yield from _until_stopped(part, event, _steps(function, *args, **kwargs))
         finally:  # not before the last output: until then nothing else of the job is sent
             forget(event)
@@ -255,7 +277,7 @@ def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
         while (values := _next(work, lambda: why_stopped(event, part.functions) is not None)) is not _DONE:
             if reason := why_stopped(event, part.functions):
                 break
-            yield values
+            yield part.with_time_left(values, in_words(_seconds_left(part, event), STILL_TAKES))
             shown = True
     except DemoError:
         reason = why_stopped(event, part.functions)
@@ -266,6 +288,12 @@ def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
     reason = reason or why_stopped(event, part.functions)
     if reason in (CANCELLED, REPLACED):
         yield part.cancelled(shown) if reason == CANCELLED else part.emptied()
+
+
+def _seconds_left(part: Part, event: Event | None) -> float | None:
+    """Until the result of the running job; None where nobody knows, or it is not one piece of work."""
+    estimates = of_page()
+    return None if event is None or estimates is None or not part.one_run else estimates.left_s(event)
 
 
 def _next(work: Iterator[Any], stop_asked: Callable[[], bool]) -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from cvdemo.ui.serving.previews import TYPE_BY_NAME
+from cvdemo.ui.wiring.access import ACCESS_HEAD, readable
 
 STATIC = Path(__file__).parent / "static"
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
@@ -86,17 +87,22 @@ HEAD = "".join(
         f"<style>{_HEAD_CSS}</style>",
         *(f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in _SCRIPTS),
         TYPE_BY_NAME,
+        ACCESS_HEAD,
     ]
 )
 
 
 def theme() -> gr.themes.Base:
     """Soft greys with one accent colour, for light and dark alike."""
-    return gr.themes.Default(
-        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=SANS, font_mono=MONO
-    ).set(
+    return readable(_colours()).set(
         link_text_color_dark="*secondary_300",
         link_text_color_visited_dark="*secondary_300",
         link_text_color_hover_dark="*secondary_200",
         link_text_color_active_dark="*secondary_200",
+    )
+
+
+def _colours() -> gr.themes.Base:
+    return gr.themes.Default(
+        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=SANS, font_mono=MONO
     )

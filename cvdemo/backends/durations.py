@@ -1,0 +1,141 @@
+"""How long requests will take, from how long such requests took.
+
+Requests are alike where their settings are, but for those that only say how much there is to do: steps, sizes, counts.
+Of those their work is told in units to which the time is proportional, such as pixels times steps. What is remembered
+is the seconds that one unit took; the median of the last few is not moved by a network that was loaded first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Mapping
+from statistics import median
+from typing import Any
+
+from cvdemo.classify.run import ClassifyRequest
+from cvdemo.classify.teach import TeachRequest
+from cvdemo.demo import Request
+from cvdemo.detect.run import DetectRequest
+from cvdemo.dream.deepdream import full_size, octave_sizes
+from cvdemo.dream.run import DreamRequest
+from cvdemo.errors import DemoError
+from cvdemo.sample.run import InterpolateRequest, SampleRequest, WalkRequest
+from cvdemo.style.run import StyleRequest
+from cvdemo.style.scales import scale_sizes
+from cvdemo.upscale.run import UpscaleRequest
+
+REMEMBERED = 7  # last durations of a kind: the median of them forgets a slow hour soon
+KINDS = 200  # that are remembered; the one unused for longest goes first
+FIXED_PICTURES = 4.0  # what a drawing takes beside its pictures, in pictures
+PLAIN = (bool, int, float, str, type(None))
+
+
+class Durations:
+    """What requests took, by kind; for many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._unit_s: OrderedDict[Hashable, deque[float]] = OrderedDict()
+
+    def expected_s(self, request: Request) -> float | None:
+        """Seconds until the result, no more than the request's time limit; None where no such request has ended yet."""
+        kind, units = work_of(request)
+        with self._lock:
+            unit_s = self._unit_s.get(kind)
+            if not unit_s:
+                return None
+            expected_s = median(unit_s) * units
+        return expected_s if request.time_limit_s is None else min(expected_s, request.time_limit_s)
+
+    def note(self, request: Request, took_s: float) -> None:
+        """A request has ended with its whole result after so many seconds."""
+        kind, units = work_of(request)
+        with self._lock:
+            self._unit_s.setdefault(kind, deque(maxlen=REMEMBERED)).append(took_s / units)
+            self._unit_s.move_to_end(kind)
+            while len(self._unit_s) > KINDS:
+                self._unit_s.popitem(last=False)
+
+
+def work_of(request: Request) -> tuple[Hashable, float]:
+    """The kind of a request, and its work in units of that kind, above 0."""
+    units, amounts = UNITS.get(type(request), (_one, ()))
+    configs = (getattr(request, name, None) for name in ("config", "explain"))
+    chosen = tuple(_settings(config, {"seed", *amounts}) for config in configs)
+    try:
+        work = units(request)
+    except DemoError:  # it will be refused, with the sentence
+        work = 1.0
+    return (type(request).__name__, chosen), max(work, 1e-9)
+
+
+def _settings(config: Any, without: set[str]) -> Hashable:
+    if not dataclasses.is_dataclass(config):
+        return ()
+    values = ((field.name, getattr(config, field.name)) for field in dataclasses.fields(config))
+    return tuple((name, value) for name, value in values if name not in without and isinstance(value, PLAIN))
+
+
+def _one(request: Any) -> float:
+    return 1.0
+
+
+def _pixels(size_hw: tuple[int, ...]) -> float:
+    return float(size_hw[0] * size_hw[1])
+
+
+def _taught(request: TeachRequest) -> float:
+    return float(sum(len(pictures) for pictures in request.pictures))
+
+
+def _detected(request: DetectRequest) -> float:
+    """Megapixels that are searched, and a tenth for what every picture takes."""
+    return 0.1 + min(request.config.megapixels, _pixels(request.image.shape) / 1e6)
+
+
+def _drawn(request: SampleRequest) -> float:
+    return FIXED_PICTURES + request.config.count
+
+
+def _between(request: InterpolateRequest) -> float:
+    return FIXED_PICTURES + request.count
+
+
+def _walked(request: WalkRequest) -> float:
+    return float(request.config.seconds * request.config.fps)
+
+
+def _upscaled(request: UpscaleRequest) -> float:
+    shrinks = request.config.shrink_first
+    return _pixels(request.image.shape) * (1 if shrinks else request.config.scale**2)
+
+
+def _dreamt(request: DreamRequest) -> float:
+    config = request.config
+    sizes = octave_sizes(full_size(request.image.shape[:2], config.size_px), config.octaves, config.octave_scale)
+    return config.steps * sum(map(_pixels, sizes))
+
+
+def _painted(request: StyleRequest) -> float:
+    config = request.config
+    return config.steps * sum(map(_pixels, scale_sizes(request.content.shape[:2], config.size, config.scales)))
+
+
+Units = Callable[[Any], float]
+# the work of a request, and the settings that are told by it
+UNITS: Mapping[type[Request], tuple[Units, tuple[str, ...]]] = {
+    ClassifyRequest: (_one, ()),
+    TeachRequest: (_taught, ()),
+    DetectRequest: (_detected, ("megapixels", "score_threshold", "nms_iou", "agnostic_nms_iou")),
+    SampleRequest: (_drawn, ("count", "truncation")),
+    InterpolateRequest: (_between, ()),
+    WalkRequest: (_walked, ("seconds", "fps", "stops")),
+    UpscaleRequest: (_upscaled, ("tile_px",)),
+    DreamRequest: (_dreamt, ("octaves", "octave_scale", "steps", "step_size", "size_px", "detail", "jitter_px")),
+    StyleRequest: (
+        _painted,
+        ("scales", "steps", "size", "step_size", "content_weight", "style_weight", "tv_weight", "keep_colours"),
+    ),
+}

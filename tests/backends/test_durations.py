@@ -1,0 +1,84 @@
+"""What requests are expected to take: known answers for steps, sizes and counts, and what is not known."""
+
+import numpy as np
+import pytest
+
+from cvdemo.backends.durations import REMEMBERED, Durations, work_of
+from cvdemo.classify.classifier import ClassifyConfig
+from cvdemo.classify.run import ClassifyRequest
+from cvdemo.demo import Request
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.run import DreamRequest
+from cvdemo.sample.generate import SampleConfig
+from cvdemo.sample.run import SampleRequest
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.run import StyleRequest
+from cvdemo.upscale.run import UpscaleRequest
+from cvdemo.upscale.upscale import UpscaleConfig
+
+PICTURE = np.zeros((90, 120, 3), np.uint8)
+
+
+def dream(**settings: int) -> Request:
+    return DreamRequest(image=PICTURE, config=DreamConfig(**{"octaves": 1, "size_px": 128, "steps": 10, **settings}))
+
+
+def upscale(**settings: int) -> Request:
+    return UpscaleRequest(image=PICTURE, config=UpscaleConfig(**{"scale": 2, **settings}))
+
+
+def style(**settings: int) -> Request:
+    return StyleRequest(content=PICTURE, style=PICTURE, config=StyleConfig(**{"scales": 1, "size": 128, **settings}))
+
+
+def sample(count: int) -> Request:
+    return SampleRequest(config=SampleConfig(count=count))
+
+
+@pytest.mark.parametrize(
+    ("before", "request_", "times"),
+    [
+        (dream(), dream(steps=30), 3),
+        (dream(), dream(seed=7), 1),
+        (dream(), dream(size_px=256), 4),
+        (style(steps=20), style(steps=50), 2.5),
+        (sample(4), sample(20), 3),
+        (upscale(), upscale(tile_px=64), 1),
+    ],
+    ids=["steps", "seed", "size", "style", "count", "tiles"],
+)
+def test_the_time_grows_with_the_work(before: Request, request_: Request, times: float) -> None:
+    durations = Durations()
+    assert durations.expected_s(request_) is None
+    durations.note(before, 2.0)
+    assert durations.expected_s(request_) == pytest.approx(2.0 * times, rel=0.02)
+
+
+def test_another_network_is_another_kind() -> None:
+    durations = Durations()
+    durations.note(ClassifyRequest(image=PICTURE), 0.2)
+    assert durations.expected_s(ClassifyRequest(image=PICTURE)) == pytest.approx(0.2)
+    assert durations.expected_s(ClassifyRequest(image=PICTURE, config=ClassifyConfig(model="cifar10"))) is None
+
+
+def test_one_slow_run_moves_nothing_and_old_ones_are_forgotten() -> None:
+    durations = Durations()
+    for took_s in (9.0, 1.0, 1.1):  # the first one has loaded the network
+        durations.note(dream(), took_s)
+    assert durations.expected_s(dream()) == pytest.approx(1.1)
+    for _ in range(REMEMBERED):
+        durations.note(dream(), 3.0)
+    assert durations.expected_s(dream()) == pytest.approx(3.0)
+
+
+def test_no_more_than_the_time_limit_is_expected() -> None:
+    durations = Durations()
+    durations.note(dream(), 60.0)
+    limited = DreamRequest(image=PICTURE, config=DreamConfig(octaves=1, size_px=128, steps=50), time_limit_s=90)
+    assert durations.expected_s(limited) == 90
+
+
+def test_what_will_be_refused_has_a_kind_too() -> None:
+    strip = StyleRequest(content=np.zeros((2, 900, 3), np.uint8), style=PICTURE)
+    kind, units = work_of(strip)
+    assert units > 0 and hash(kind)

@@ -1,0 +1,163 @@
+"""The seconds that the page tells: of running jobs, of waiting ones, and in the status of every tab."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from cvdemo.backends.durations import Durations
+from cvdemo.demo import Request, Step
+from cvdemo.ui.serving.estimates import REMEMBERED, Estimates, in_words
+from cvdemo.ui.serving.waiting import telling_time
+from cvdemo.ui.wiring.parts import Part
+from tests.ui.api_caller import Caller
+from tests.ui.page_server import serve_small
+from tests.ui.small_page import TIMED_S
+from tests.ui.tab_handlers import drawn
+
+
+class Clock:
+    """A clock that moves when it is told to, in the place of a module's `time`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        for module in ("estimates", "waiting"):
+            monkeypatch.setattr(f"cvdemo.ui.serving.{module}.time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def event(name: str, *values: Any, handler: int = 1) -> Any:
+    return SimpleNamespace(_id=name, fn=SimpleNamespace(_id=handler), data=SimpleNamespace(data=list(values)))
+
+
+def done(estimates: Estimates, job: Any, took_s: float) -> None:
+    estimates.begin(job._id, None)
+    estimates.finish(job._id)
+    estimates.ended(job, took_s)
+
+
+def test_a_job_takes_as_long_as_those_with_its_settings() -> None:
+    estimates = Estimates()
+    assert estimates.expected_s(event("a", 50)) is None
+    for took_s in (3.0, 3.2, 9.0):
+        done(estimates, event("a", {"path": "x"}, 50), took_s)
+    done(estimates, event("b", {"path": "x"}, 400), 60.0)
+    assert estimates.expected_s(event("c", {"path": "y"}, 50)) == 3.2
+    assert estimates.expected_s(event("c", {"path": "y"}, 400)) == 60.0
+    assert estimates.expected_s(event("c", {"path": "y"}, 7)) == pytest.approx(6.1)  # as the handler's others
+    assert estimates.expected_s(event("c", 50, handler=2)) is None
+    for _ in range(REMEMBERED):
+        done(estimates, event("a", {"path": "x"}, 50), 1.0)
+    assert estimates.expected_s(event("c", {"path": "y"}, 50)) == 1.0
+
+
+def test_what_was_cancelled_or_failed_teaches_nothing() -> None:
+    estimates = Estimates()
+    estimates.begin("a", 4.0)
+    estimates.ended(event("a", 50), 0.1)
+    assert estimates.expected_s(event("b", 50)) is None
+
+
+def test_a_running_job_has_what_its_step_said_less_the_time_since(clock: Clock) -> None:
+    estimates = Estimates()
+    estimates.begin("a", 5.0)
+    estimates.tell("a", 2.0)
+    estimates.tell("a", None)
+    clock.now += 0.5
+    assert estimates.left_s(event("a")) == 1.5
+
+
+def test_of_a_job_of_many_requests_the_whole_counts(clock: Clock) -> None:
+    estimates = Estimates()
+    done(estimates, event("a", 50), 8.0)
+    assert estimates.begin("b", 1.0) and not estimates.begin("b", 1.0)
+    estimates.tell("b", 0.5)
+    clock.now += 3
+    assert estimates.left_s(event("b", 50)) == 5
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(None, ""), (0.6, ""), (3.4, "About 3 s."), (130, "About 2 min.")])
+def test_few_seconds_need_no_words(seconds: float | None, words: str) -> None:
+    assert in_words(seconds, "About {}.") == words
+
+
+def test_the_status_alone_tells_the_time() -> None:
+    made: list[Part] = []
+
+    def draw() -> None:
+        picture, status = gr.Image(), gr.Markdown()
+        made.append(Part(name="x", inputs=[], outputs=[picture, status], status=status))
+
+    drawn(draw)
+    (part,) = made
+    assert part.with_time_left(["p", "Step 1 of 9"], "About 3 s left.") == ["p", "Step 1 of 9. About 3 s left."]
+    assert part.with_time_left(["p", gr.skip()], "About 3 s left.") == ["p", gr.skip()]
+    assert part.with_time_left(["p", "Done"], "") == ["p", "Done"]
+    assert part.saying("It takes about 3 s.") == [gr.skip(), "It takes about 3 s."]
+
+
+def test_what_a_run_took_is_expected_of_the_next_one(clock: Clock) -> None:
+    def work(request: Request) -> Iterator[Step[str]]:
+        clock.now += 7
+        yield Step(done=0, total=1, position=1)  # it has waited, which is no part of it
+        clock.now += 2
+        yield Step(done=1, total=1, result="done")
+
+    durations = Durations()
+    assert [step.result for step in telling_time(work, durations)(Request())] == ["done"]
+    assert durations.expected_s(Request()) == 2
+
+
+@pytest.fixture
+def caller(tmp_path: Path) -> Iterator[Caller]:
+    with serve_small(tmp_path, {}) as client:
+        yield client
+
+
+def messages(caller: Caller, text: str) -> list[tuple[float, dict[str, Any]]]:
+    """When each message of a `timed` job came, and it; until it is done."""
+    number = next(entry["id"] for entry in caller.config()["dependencies"] if entry["api_name"] == "timed")
+    session, found = secrets.token_hex(8), []
+    caller.join(number, [text], session).raise_for_status()
+    with caller.http.stream("GET", "/queue/data", params={"session_hash": session}) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                found.append((time.monotonic(), json.loads(line.removeprefix("data: "))))
+            if "process_completed" in line:
+                break
+    return found
+
+
+def right(told_s: float, true_s: float) -> bool:
+    """Within a third, or half a second; the mean of both jobs, which gradio would tell, is a second off."""
+    return abs(told_s - true_s) <= max(true_s / 3, 0.5)
+
+
+def test_before_it_starts_and_while_it_waits_a_job_tells_true_seconds(caller: Caller) -> None:
+    for text in TIMED_S:  # nothing is known before
+        messages(caller, text)
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(messages, caller, "long")
+        time.sleep(TIMED_S["long"] / 4)
+        waited = messages(caller, "short")
+    for found in (waited, first.result()):
+        end = found[-1][0]
+        starts = [(at, told["eta"]) for at, told in found if told["msg"] == "process_starts"]
+        assert starts and all(right(eta, end - at) for at, eta in starts), found
+    places = [(at, told) for at, told in waited if told["msg"] == "estimation"]
+    assert places and places[0][1]["rank"] == 0
+    assert all(right(told["rank_eta"], waited[-1][0] - at) for at, told in places), waited
