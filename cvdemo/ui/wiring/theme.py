@@ -56,6 +56,9 @@ CSS = """
   }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
   .gradio-container button { min-height: 40px; }
+  .row:has(> button.primary[id$="-run"]) {
+    position: sticky; bottom: 0; z-index: 4; padding: 6px 0; background: var(--body-background-fill);
+  }
 }
 """
 
@@ -71,12 +74,30 @@ _HEAD_CSS = """
 #burst video { display: block; width: min(80vw, 320px); border-radius: 4px; }
 #burst p { margin: 6px 0; }
 #burst button { width: 100%; min-height: 44px; border: 1px solid; border-radius: 4px; }
+footer .divider { display: none !important; } /* of a link that is not shown, it would stand alone */
+footer { gap: 16px; }
+#going { display: none; }
+@media (max-width: 699px) {
+  #going:not([hidden]) {
+    position: fixed; inset: auto 0 0; z-index: 900; display: flex; gap: 8px; align-items: center;
+    padding: 8px 12px max(8px, env(safe-area-inset-bottom)); background: #1e293b; color: #fff;
+    font: 15px/1.3 system-ui, sans-serif;
+  }
+  #going p {
+    flex: 1; margin: 0; min-width: 0; max-height: 2.6em; overflow: hidden; font-variant-numeric: tabular-nums;
+  }
+  #going button:not([hidden]) {
+    min-height: 44px; padding: 0 12px; border: 1px solid #94a3b8; border-radius: 6px; background: none; color: #fff;
+    font: inherit; cursor: pointer;
+  }
+  html.going body { padding-bottom: 76px !important; }
+}
 #refused {
   position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; max-width: min(90vw, 480px);
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
 }
 """
-_SCRIPTS = ("parts.js", "refused.js", "camera.js", "burst.js", "uploads.js")
+_SCRIPTS = ("parts.js", "going.js", "refused.js", "camera.js", "burst.js", "uploads.js")
 HEAD = "".join(
     [
         f"<style>{_HEAD_CSS}</style>",

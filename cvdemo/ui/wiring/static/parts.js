@@ -8,18 +8,15 @@ window.cvdemo = (() => {
   function settled(name) {
     clearTimeout(timers[name]);
     delete timers[name];
+    window.cvdemo.waits(name, false);
   }
 
-  /* A run begins: remembers its inputs. On a phone, where results lie below the controls, scrolls to them. */
-  function started([name, children, needs, scroll, target], inputs) {
+  /* A run begins: remembers its inputs. */
+  function started([name, children, target, status], inputs) {
     settled(name);
-    const before = inputsOfRun[name];
     inputsOfRun[name] = inputs;
     children.forEach(forgotten);
-    const newPicture = needs.some((i) => inputs[i] !== null && !(before && same(before[i], inputs[i])));
-    if ((scroll || newPicture) && target && window.innerWidth < 700) {
-      document.getElementById(target)?.scrollIntoView({ behavior: "smooth", block: "start" });
-    }
+    window.cvdemo.begun(name, target, status);
   }
 
   /* The results of a part were taken away; no change starts it until it is asked for. */
@@ -33,13 +30,14 @@ window.cvdemo = (() => {
   function changed([name, waitMs, needs, numbers, automatic], inputs) {
     settled(name);
     timers[name] = setTimeout(() => {
-      delete timers[name];
+      settled(name);
       const ran = name in inputsOfRun;
       const missing = needs.some((i) => inputs[i] === null);
       if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
       if (!missing && numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
       document.getElementById(`${name}-${missing ? "empty" : "restart"}`)?.click();
     }, waitMs);
+    window.cvdemo.waits(name, true);
   }
 
   /* "Cancel": a change that waits to start the part does not start it, and the result of other inputs goes. */
