@@ -12,7 +12,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect.batch import build_batch
 from cvdemo.ui.detect.camera import build_camera
-from cvdemo.ui.detect.controls import LIVE, SEARCH, SLIDERS, detector_choice, open_number, own_values
+from cvdemo.ui.detect.controls import LIVE, SEARCH, SLIDERS, detector_choice, in_figures, open_number, own_values
 from cvdemo.ui.detect.picture import build_picture
 from cvdemo.ui.detect.results import save_png_quickly
 from cvdemo.ui.detect.video import build_video
@@ -84,7 +84,7 @@ def build(run: Run) -> dict[str, Component]:
         with gr.Tab("Video", id="video"):
             video = build_video(run, choice)
     choice.sets({name: parts[name] for name in own_values(DetectConfig.detector)}, batch, camera, video)
-    method_note(NOTE)
+    method_note(NOTE + in_figures())
     interface = [parts["image"], choice.detector, *(open_number(name) for name in SLIDERS)]
     interface += [parts["one_name"], parts["fit_boxes"], open_number("agnostic_nms_iou")]
     endpoint("detect", given(run, detect_endpoint), interface, [parts["result"], gr.JSON(visible=False)])
