@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio import processing_utils, queueing
+from gradio import processing_utils, queueing, routes
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cvdemo.ui.serving import connections, results
+from cvdemo.ui.serving import connections, front, results
 from cvdemo.ui.serving.uploads import refusal
 
 EXPECTED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -46,12 +46,22 @@ def check_gradio() -> None:
 
 
 def adapt_gradio() -> None:
-    """Replaces in this process what gradio does badly: downloads of URLs, pictures in place, endless connections."""
+    """Replaces in this process what gradio does badly: downloads of URLs, pictures in place, connections, its head."""
     check_gradio()
     setattr(processing_utils, "async_ssrf_protected_download", _refuse_download)  # noqa: B010  # mypy: a function's type
     setattr(processing_utils, "save_pil_to_cache", results.save_pil_to_cache)  # noqa: B010
     setattr(processing_utils, "save_bytes_to_cache", results.save_bytes_to_cache)  # noqa: B010
     connections.use_limited_connections()
+    _use_own_template()
+
+
+def _use_own_template() -> None:
+    """Once: the page's own head and header, tried at once, so that another template of gradio's is told."""
+    environment = routes.templates.env
+    if not isinstance(environment.loader, front.OwnLoader) and environment.loader is not None:
+        environment.loader = front.OwnLoader(environment.loader)
+        environment.filters["lean"] = front.lean
+    environment.get_template(front.TEMPLATE)
 
 
 async def _refuse_download(url: str, cache_dir: str) -> str:

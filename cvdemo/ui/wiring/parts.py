@@ -134,18 +134,20 @@ def wire(
     Raises:
         ValueError: the button to cancel has another name.
     """
+    for output in part.outputs:
+        if not isinstance(output, gr.Markdown):
+            output.elem_classes = [*output.elem_classes, "of-result"]  # see `cvdemo.ui.wiring.first_look`
     restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("restart", "empty"))
-    renewed = _begin(part, [restart.click, *restarts])
+    renewed = _begin(part, [restart.click, *restarts], cancel)
     jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
     if run:
-        jobs.append(_job(_begin(part, run), part, function, options))
-    for job in jobs:
-        job.then(None, js=f"() => window.cvdemo.ended({json.dumps(part.name)})", **_JS_ONLY)
+        jobs.append(_job(_begin(part, run, cancel), part, function, options))
     part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
-    _begin(part, [empty.click, *clears], forgets=True)
+    _begin(part, [empty.click, *clears], cancel, forgets=True)
     if cancel is not None:
         _wire_cancel(part, cancel)
+        _tell_ends(part, jobs)
     return jobs
 
 
@@ -165,7 +167,7 @@ def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: d
     return event
 
 
-def _begin(part: Part, triggers: Sequence[Any], *, forgets: bool = False) -> Dependency:
+def _begin(part: Part, triggers: Sequence[Any], cancel: gr.Button | None, *, forgets: bool = False) -> Dependency:
     """The event before a run: ends the former one and empties the results, without a place in the queue."""
 
     async def end_and_empty(*payloads: Any) -> Any:
@@ -176,10 +178,11 @@ def _begin(part: Part, triggers: Sequence[Any], *, forgets: bool = False) -> Dep
 
     setattr(end_and_empty, IGNORES_VALUES, True)  # mypy knows no attributes of functions
     children = [child.name for child in part.children]
-    call = f"forgotten({json.dumps(part.name)})"
+    target = part.outputs[0].elem_id if cancel else None  # of a part that takes a while, and is watched
+    call = f"emptied({json.dumps([part.name, target])})"
     if not forgets:
-        shown = [part.outputs[0].elem_id, part.status.elem_id if part.status else None]
-        call = f"started({json.dumps([part.name, children, *shown])}, inputs)"
+        status = part.status.elem_id if part.status else None
+        call = f"started({json.dumps([part.name, children, target, status])}, inputs)"
     event: Dependency = gr.on(
         list(triggers),
         end_and_empty,
@@ -218,6 +221,14 @@ _JS_ONLY: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidde
 def _changed(part: Part, wait_ms: int, needs: list[int], numbers: list[int], automatic: bool) -> str:
     known = json.dumps([part.name, wait_ms, needs, numbers, automatic])
     return f"(...inputs) => {{ window.cvdemo.changed({known}, inputs); }}"
+
+
+def _tell_ends(part: Part, jobs: Sequence[Dependency]) -> None:
+    """Tells the browser that a run has ended; in gradio 6.31 `then` does not follow a failure, whatever it says."""
+    told = f"() => window.cvdemo.ended({json.dumps(part.name)})"
+    for job in jobs:
+        job.then(None, js=told, **_JS_ONLY)
+        job.failure(None, js=told, **_JS_ONLY)
 
 
 def _wire_cancel(part: Part, cancel: gr.Button) -> None:

@@ -33,6 +33,7 @@ Object.assign(window.cvdemo, (() => {
     going[name] = (going[name] ?? 0) + 1;
     refresh();
     keepHeight(by(target));
+    columnOf(by(target))?.setAttribute("data-result", "");
     const cancel = by(`${name}-cancel`);
     if (!cancel || window.innerWidth >= NARROW_PX) return;
     const run = { name, target, status, over: false };
@@ -51,9 +52,16 @@ Object.assign(window.cvdemo, (() => {
     setTimeout(() => { if (shown === run) offerResult(); }, SOON_MS);
   }
 
+  const columnOf = (target) => target?.closest(".column");
+
+  /* There is no result any more: the finished example takes its place again. */
+  function unused(target) {
+    columnOf(by(target))?.removeAttribute("data-result");
+  }
+
   /* The blocks of the result's column stay as high as they are, so that emptying them moves nothing. */
   function keepHeight(target) {
-    const column = target?.closest(".column") ?? target?.parentElement;
+    const column = columnOf(target);
     for (const block of column ? [column, ...column.children] : []) {
       if (kept.has(block) || !block.offsetHeight) continue;
       kept.set(block, block.style.minHeight);
@@ -130,5 +138,5 @@ Object.assign(window.cvdemo, (() => {
 
   const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  return { begun, ended, waits };
+  return { begun, ended, unused, waits };
 })());

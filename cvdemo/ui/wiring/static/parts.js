@@ -2,6 +2,7 @@
 window.cvdemo = (() => {
   const inputsOfRun = {};
   const timers = {};
+  const FILLED_MS = 700; /* after a field was filled, until a change of it has been told */
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   /* No change of the part waits any more. */
@@ -16,13 +17,19 @@ window.cvdemo = (() => {
     settled(name);
     inputsOfRun[name] = inputs;
     children.forEach(forgotten);
-    window.cvdemo.begun(name, target, status);
+    if (target) window.cvdemo.begun(name, target, status);
   }
 
   /* The results of a part were taken away; no change starts it until it is asked for. */
   function forgotten(name) {
     settled(name);
     delete inputsOfRun[name];
+  }
+
+  /* The results of a part were taken away, and nothing follows. */
+  function emptied([name, target]) {
+    forgotten(name);
+    if (target) window.cvdemo.unused(target);
   }
 
   /* An input has changed: starts the part again once no other change comes for a while. Without its picture there is
@@ -47,5 +54,12 @@ window.cvdemo = (() => {
     document.getElementById(`${name}-empty`)?.click();
   }
 
-  return { started, forgotten, changed, cancelled };
+  /* A field that was filled before it was drawn for the first time tells of no change: starts its part all the same. */
+  function ensureStarted(name) {
+    setTimeout(() => {
+      if (!(name in inputsOfRun) && !(name in timers)) document.getElementById(`${name}-restart`)?.click();
+    }, FILLED_MS);
+  }
+
+  return { started, ensureStarted, emptied, changed, cancelled };
 })();
