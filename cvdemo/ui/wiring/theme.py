@@ -12,7 +12,9 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 CSS = """
 .gradio-container { max-width: 1180px !important; width: 100% !important; margin: 0 auto !important; }
-.column:has(> .finished):not([data-result]) :is(.of-result, .send) { display: none; }
+.column:has(> .finished):not([data-result]) :is(.of-result, .send, .form:has(> .of-result:only-child)) {
+  display: none;
+}
 .column[data-result] > .finished { display: none; }
 .finished p { margin: 0 0 8px; font-weight: 600; }
 .finished .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px; }
