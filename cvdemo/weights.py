@@ -25,6 +25,7 @@ from cvdemo.errors import WeightsError, brief
 WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or data_folder("weights"))
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")
 SETTLED_NS = 2 * 10**9  # a file changed so lately may change again without a new time: some clocks count in 2 s steps
+BASELINE = "baseline"  # task of weights that others are compared with
 DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a manifest may raise
 
 

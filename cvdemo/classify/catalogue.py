@@ -5,7 +5,7 @@ Read from the manifest and the label files alone; no network is loaded for it.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,13 @@ DEFAULT = "imagenet"  # the public name of EfficientNet-Lite0 on the page and in
 FEW_CLASSES = 20  # so many are named one by one
 SAMPLES = 6  # of more classes, so many are named
 BEST_FEW = 5  # the rank told beside rank-1
+KNOWS = {  # what a network has learnt of a data set, in a visitor's words; others are called by their name
+    "ImageNet-1k": "1,000 kinds of animals and things",
+    "CIFAR-10": "10 kinds of animals and vehicles",
+    "Tiny ImageNet": "200 kinds of animals and things",
+    "Dogs vs. Cats": "Cats and dogs",
+    "Fashion-MNIST": "10 kinds of clothes",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +33,15 @@ class Choice:
 
     Attributes:
         value: short and stable, for links, the API and the command line: the weight's or the ensemble's name.
-        title: for people: data set, network and accuracy.
+        title: for people of the field: data set, network and accuracy.
+        words: for anybody: what it knows and how often it is right.
         members: names of weights; more than one in an ensemble.
         metric: of the manifest entry.
     """
 
     value: str
     title: str
+    words: str
     members: tuple[str, ...]
     metric: Mapping[str, Any]
 
@@ -50,6 +59,7 @@ def list_networks(weights_dir: Path | None = None) -> dict[str, Choice]:
         _choice(
             DEFAULT if name == BACKBONE else name,
             f"{titles[name]} ({entry.recipe})" if titles[name] in twice else titles[name],
+            _knows(entry),
             (name,),
             entry.metric,
         )
@@ -59,10 +69,18 @@ def list_networks(weights_dir: Path | None = None) -> dict[str, Choice]:
         others = [member for member in ensemble.members if member not in entries]
         if others:
             raise WeightsError(f"The ensemble {brief(name)} has members that do not classify: {others}.")
-        title = f"{_dataset(entries[ensemble.members[0]])}, ensemble of {len(ensemble.members)}"
+        first, count = entries[ensemble.members[0]], len(ensemble.members)
         measured = all(ensemble.sha256.get(member) == entries[member].sha256 for member in ensemble.members)
-        found.append(_choice(name, title, ensemble.members, ensemble.metric if measured else {}))
-    return {choice.value: choice for choice in sorted(found, key=lambda c: (c.value != DEFAULT, c.value))}
+        found.append(
+            _choice(
+                name,
+                f"{_dataset(first)}, ensemble of {count}",
+                f"{_knows(first)}, {count} networks together",
+                ensemble.members,
+                ensemble.metric if measured else {},
+            )
+        )
+    return {choice.value: choice for choice in sorted(_told_apart(found), key=lambda c: (c.value != DEFAULT, c.value))}
 
 
 def networks_or_default() -> dict[str, Choice]:
@@ -70,7 +88,7 @@ def networks_or_default() -> dict[str, Choice]:
     try:
         return list_networks()
     except WeightsError:
-        return {DEFAULT: _choice(DEFAULT, "ImageNet-1k, EfficientNet-Lite0", (BACKBONE,), {})}
+        return {DEFAULT: _choice(DEFAULT, "ImageNet-1k, EfficientNet-Lite0", KNOWS["ImageNet-1k"], (BACKBONE,), {})}
 
 
 def accuracy(metric: Mapping[str, Any], rank: int = 1) -> float | None:
@@ -93,23 +111,67 @@ def class_names(choice: Choice, weights_dir: Path | None = None) -> list[str]:
 
 
 def describe(choice: Choice, weights_dir: Path | None = None) -> str:
-    """What the classifier may answer, how often it is right, and what it sees, in a few sentences.
+    """What the classifier may answer and how often it is right, in a few sentences for anybody.
 
     Raises:
         WeightsError: the manifest or the class names cannot be read.
     """
     labels = class_names(choice, weights_dir)
+    best_five = accuracy(choice.metric, BEST_FEW) if len(labels) > BEST_FEW else None
+    sentences = [
+        _classes(labels),
+        "Whatever the picture shows, it answers with one of them.",
+        f"{_of_100(choice.metric).capitalize()}." if accuracy(choice.metric) is not None else "",
+        "" if best_five is None else f"The right one is among its five best {_times(best_five)} times of 100.",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def figures(choice: Choice, weights_dir: Path | None = None) -> str:
+    """Data set, network, accuracy with its protocol, and input, in a few sentences for people of the field.
+
+    Raises:
+        WeightsError: the manifest or the class names cannot be read.
+    """
     entry = load_manifest(weights_dir)[choice.members[0]]
-    sentences = [_classes(labels), _measured(choice.metric, len(labels)), _input(entry.preprocessing)]
+    num_classes = len(class_names(choice, weights_dir))
+    sentences = [f"{choice.title}.", _measured(choice.metric, num_classes), _input(entry.preprocessing)]
     if len(choice.members) > 1:
         sentences.append(f"Averages the probabilities of {', '.join(choice.members)}.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _choice(value: str, title: str, members: tuple[str, ...], metric: Mapping[str, Any]) -> Choice:
+def _choice(value: str, title: str, knows: str, members: tuple[str, ...], metric: Mapping[str, Any]) -> Choice:
     share = accuracy(metric)
     shown = "" if share is None else f": {share:.1f}\N{NO-BREAK SPACE}%"
-    return Choice(value=value, title=title + shown, members=members, metric=metric)
+    words = knows if share is None else f"{knows}: {_of_100(metric)}"
+    return Choice(value=value, title=title + shown, words=words, members=members, metric=metric)
+
+
+def _told_apart(choices: list[Choice]) -> list[Choice]:
+    """The choices; of several with the same words, the better ones first, all but the first are numbered."""
+    seen: Counter[str] = Counter()
+    told = []
+    for choice in sorted(choices, key=lambda choice: -(accuracy(choice.metric) or 0)):
+        seen[choice.words] += 1
+        number = seen[choice.words]
+        told.append(choice if number == 1 else replace(choice, words=f"{choice.words} (network {number})"))
+    return told
+
+
+def _of_100(metric: Mapping[str, Any]) -> str:
+    """The accuracy, which there has to be, in words."""
+    return f"right {_times(accuracy(metric) or 0)} times of 100"
+
+
+def _times(per_cent: float) -> int:
+    """Of 100; never all of them unless that was measured."""
+    return 100 if per_cent == 100 else min(99, round(per_cent))
+
+
+def _knows(entry: WeightEntry) -> str:
+    """What a network has learnt, in words."""
+    return KNOWS.get(_dataset(entry), _dataset(entry))
 
 
 def _dataset(entry: WeightEntry) -> str:
@@ -127,9 +189,9 @@ def _network(entry: WeightEntry) -> str:
 
 def _classes(labels: list[str]) -> str:
     if len(labels) <= FEW_CLASSES:
-        return f"Always answers with one of its {len(labels)} classes, whatever the picture shows: {', '.join(labels)}."
+        return f"Knows {', '.join(labels[:-1])} and {labels[-1]}."
     samples = [labels[i * len(labels) // SAMPLES] for i in range(SAMPLES)]
-    return f"Knows {len(labels):,} classes, such as {', '.join(samples)}."
+    return f"Knows {len(labels):,} kinds, such as {', '.join(samples)}."
 
 
 def _measured(metric: Mapping[str, Any], num_classes: int) -> str:

@@ -23,7 +23,7 @@ from cvdemo.images import ImageArray, center_crop, normalise, to_image
 from cvdemo.ops.heatmap import CAP_PERCENTILE, HeatMap, blurred, colour_map, overlay_heatmap, repeat_pixels
 from cvdemo.runtime import Deadline
 
-METHODS = {"grad_cam": "Where it looked (Grad-CAM)", "saliency": "Which pixels count (saliency)"}
+METHODS = {"grad_cam": "Where it looked", "saliency": "Which pixels count"}
 BATCH = 8  # noisy copies at a time: bounds memory
 
 

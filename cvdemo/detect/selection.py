@@ -36,7 +36,7 @@ class DetectConfig(ScanConfig):
         minimum=SCORE_FLOOR,
         maximum=1.0,
         step=0.01,
-        help="Boxes of a lower score are hidden. Each detector has its own default.",
+        help="Boxes of which the detector is less sure are hidden. Each detector has its own default.",
     )
     nms_iou: float | None = setting(
         None,
@@ -44,8 +44,8 @@ class DetectConfig(ScanConfig):
         minimum=0.0,
         maximum=1.0,
         step=0.01,
-        help="Intersection over union (IoU) of boxes of a class; above it the better one is kept, 1 shows all. "
-        "Each detector has its own default.",
+        help="The share that two boxes of a class may have in common; above it only the better one is kept, 1 shows "
+        "all. Each detector has its own default.",
     )
     agnostic_nms_iou: float | None = setting(
         None,

@@ -24,11 +24,16 @@ from cvdemo.nets.dcgan import Generator
 from cvdemo.nets.forward import Engine, forward_engine
 from cvdemo.runtime import load_once, resolve_device
 from cvdemo.sample.latents import arithmetic, path
-from cvdemo.weights import entry_of, load_manifest, load_state_dict
+from cvdemo.weights import BASELINE, WeightEntry, entry_of, load_manifest, load_state_dict
 
 DEFAULT_GENERATOR = "dcgan_anime"
-LABELS = {"dcgan_anime": "Anime faces", "dcgan_fashion": "Clothes"}  # others are called after their weight
+LABELS = {  # others are called after their weight
+    "dcgan_anime": "Anime faces",
+    "dcgan_fashion": "Clothes",
+    "dcgan_plain": "Anime faces, by the recipe of 2016",
+}
 TASK = "sample"  # of generators, in the manifest
+TRUNCATION = 0.7  # more of the pictures are whole, and those that nobody picked are shown
 BATCH = 16
 COUNT_MAX = 64  # pictures of one seed
 GRID_GAP_PX = 2
@@ -42,7 +47,12 @@ class SampleConfig(Config):
     count: int = setting(16, "Pictures", minimum=1, maximum=COUNT_MAX, step=1)
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="The same seed gives the same pictures.")
     truncation: float = setting(
-        1.0, "Truncation", minimum=0.1, maximum=1.0, step=0.05, help="Lower: less varied, paler. 1 is off."
+        TRUNCATION,
+        "Variety",
+        minimum=0.1,
+        maximum=1.0,
+        step=0.05,
+        help="1: as varied as it can draw. Lower: more alike, fewer that go wrong, paler.",
     )
 
 
@@ -53,7 +63,7 @@ class Pick(Config):
     generator: str = setting(DEFAULT_GENERATOR, "Generator")
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
     index: int = setting(0, "Index", minimum=0, maximum=COUNT_MAX - 1, step=1)
-    truncation: float = setting(1.0, "Truncation", minimum=0.1, maximum=1.0, step=0.05)
+    truncation: float = setting(TRUNCATION, "Variety", minimum=0.1, maximum=1.0, step=0.05)
 
     @property
     def number(self) -> int:
@@ -66,10 +76,19 @@ class Pick(Config):
 
 
 def generators(weights_dir: Path | None = None) -> dict[str, str]:
-    """The label of each generator in the manifest, by name; the default one comes first."""
-    names = [name for name, entry in load_manifest(weights_dir).items() if entry.task == TASK]
-    names.sort(key=lambda name: (name != DEFAULT_GENERATOR, name))
-    return {name: LABELS.get(name, name.removeprefix("dcgan_").replace("_", " ").capitalize()) for name in names}
+    """The label of each generator in the manifest, by name: the default one first, those to compare with last."""
+    entries = load_manifest(weights_dir)
+    names = [name for name, entry in entries.items() if entry.task == TASK or _is_baseline(entry)]
+    names.sort(key=lambda name: (_is_baseline(entries[name]), name != DEFAULT_GENERATOR, name))
+    return {name: _label(name) + (", to compare" if _is_baseline(entries[name]) else "") for name in names}
+
+
+def _is_baseline(entry: WeightEntry) -> bool:
+    return entry.task == BASELINE and entry.network["name"] == "dcgan"
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name, name.removeprefix("dcgan_").replace("_", " ").capitalize())
 
 
 def generators_or_default() -> dict[str, str]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.components.label import LabelData
 
-from cvdemo.classify.catalogue import describe
+from cvdemo.classify.catalogue import describe, figures
 from cvdemo.classify.classifier import NETWORKS, ClassifyConfig, Prediction
 from cvdemo.classify.explain import ExplainConfig
 from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
-from cvdemo.config import default_of, settings_of
+from cvdemo.config import default_of
 from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
 from cvdemo.limits import EXPLAIN_S
@@ -25,6 +26,7 @@ from cvdemo.ui.wiring.controls import (
     control,
     endpoint,
     example_picture,
+    folded,
     given,
     light,
     load_picture,
@@ -44,6 +46,8 @@ NOTE = (
     "([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)), and the smallest change goes back to DeepFool "
     "([Moosavi-Dezfooli et al. 2016](https://arxiv.org/abs/1511.04599))."
 )
+SURE = 0.3  # below it the best class is no answer
+NOT_SURE = "not sure"
 EXAMPLES = ("cheetah", "lion", "chelsea", "coffee", "rocket")
 
 
@@ -65,22 +69,41 @@ def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, met
 
 
 def _about(model: str) -> str:
-    """What the network may answer and how often it is right; where that cannot be read, the reason."""
+    """What the network may answer and how often it is right, the figures folded; where that cannot be read, why."""
     try:
-        return describe(NETWORKS[model])
+        return f"{describe(NETWORKS[model])}\n\n{folded('In figures', figures(NETWORKS[model]))}"
     except DemoError as error:
         return str(error)
 
 
 def _model_control() -> gr.Dropdown:
-    """The networks with their accuracy, and under them what the chosen one knows."""
-    described = settings_of(ClassifyConfig)["model"]
+    """The networks by what they know and how often they are right, and under them more of the chosen one."""
     start = default_of(ClassifyConfig, "model")
-    choices = [(choice.title, choice.value) for choice in NETWORKS.values()]
-    model = gr.Dropdown(choices, value=start, label=described.label, elem_id="ClassifyConfig-model")
+    choices = [(choice.words, choice.value) for choice in NETWORKS.values()]
+    model = gr.Dropdown(choices, value=start, label="What it knows", elem_id="ClassifyConfig-model")
     about = gr.Markdown(_about(start), elem_id="classify-about", elem_classes="method-note")
     light([model.change], _about, [model], [about])
     return model
+
+
+def _answer_label() -> gr.Label:
+    """The five best; its headline admits where the best of them is doubtful."""
+    label = gr.Label(num_top_classes=5, label="What it sees", elem_id="classify-result")
+    postprocess = label.postprocess
+
+    def told(value: Any) -> Any:
+        data = postprocess(value)
+        if isinstance(data, LabelData) and data.confidences and (data.confidences[0].confidence or 0) < SURE:
+            data.label = NOT_SURE
+        return data
+
+    setattr(label, "postprocess", told)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
+    return label
+
+
+def _endpoint_label() -> gr.Label:
+    """What programs get: the best class, however doubtful, and its probability."""
+    return gr.Label(num_top_classes=5, visible=False, label="The five best")
 
 
 def build(run: Run) -> dict[str, Component]:
@@ -105,7 +128,7 @@ def build_naming(run: Run) -> dict[str, Component]:
             ten_crop: Any = control(ClassifyConfig, "ten_crop")
             gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
         with gr.Column(min_width=300):
-            label = gr.Label(num_top_classes=5, label="The five best", elem_id="classify-result")
+            label = _answer_label()
             status = gr.Markdown(elem_id="classify-status", elem_classes="status")
             parts, heat_map = build_heat_map(run, image, model)
     fooled, fool = build_fool(run, image, model)
@@ -124,7 +147,7 @@ def build_naming(run: Run) -> dict[str, Component]:
         children=[heat_map, fool, layers],
     )
     wire(part, given(run, classify_on_page), run=[start.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
-    endpoint("classify", given(run, classify_endpoint), [image, model, ten_crop], [label])
+    endpoint("classify", given(run, classify_endpoint), [image, model, ten_crop], [_endpoint_label()])
     return settings
 
 

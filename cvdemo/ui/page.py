@@ -1,4 +1,4 @@
-"""The page: header, the tuple of tabs, what a shared link restores, and how it is launched."""
+"""The page: the tuple of tabs, what goes for all of them, and how it is launched."""
 
 import os
 import signal
@@ -12,52 +12,44 @@ from gradio.components import Component
 
 from cvdemo import backends, limits
 from cvdemo.demo import Run
+from cvdemo.finished import ICON, path_of
 from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
 from cvdemo.ui import classify, dream, sample, style, upscale
 from cvdemo.ui.detect import tab as detect
+from cvdemo.ui.detect.examples import EXAMPLES
 from cvdemo.ui.serving import assistants
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
+from cvdemo.ui.serving.front import TITLE, routes
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.page_folder import PageFolder, open_folder
 from cvdemo.ui.serving.waiting import telling_time
-from cvdemo.ui.wiring.settings_link import updates
+from cvdemo.ui.wiring.first_look import show_finished
+from cvdemo.ui.wiring.history import remember
+from cvdemo.ui.wiring.send import offer_to_send
 from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 
 TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
-
-HEADER = """# cvdemo
-Six classics of deep learning for computer vision, live on your own picture."""
 
 
 def build_page(run: Run = backends.run) -> Page:
     """The whole page as Gradio blocks; loads no model. `run` does the work of every demo."""
     run = telling_time(run)
-    page = Page(title="cvdemo", analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
+    page = Page(title=TITLE, analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
-        gr.Markdown(HEADER, elem_id="header")
         settings: dict[str, dict[str, Component]] = {}
+        drawn: dict[str, gr.Tab] = {}
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             for tab in TABS:
-                with gr.Tab(tab.title, id=tab.slug, elem_id=f"tab-{tab.slug}"):
+                with gr.Tab(tab.title, id=tab.slug, elem_id=f"tab-{tab.slug}") as drawn[tab.slug]:
                     settings[tab.slug] = tab.build(run)
-        _restore_links(page, tabs, settings)
+        show_finished(page)
+        offer_to_send(page)
+        follows = {tab.slug: tab.follows for tab in TABS}
+        remember(page, tabs, drawn, settings, follows, {"detect-examples": [example.picture for example in EXAMPLES]})
     page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
     return page
-
-
-def _restore_links(page: gr.Blocks, tabs: gr.Tabs, settings: dict[str, dict[str, Component]]) -> None:
-    """On load, the query string selects the tab and sets its controls."""
-
-    def restore(request: gr.Request) -> list[Any]:
-        query = dict(request.query_params)
-        changed = [update for tab in TABS for update in updates(query, tab.slug, settings[tab.slug], tab.follows)]
-        selected = gr.Tabs(selected=query["tab"]) if query.get("tab") in settings else gr.skip()
-        return [selected, *changed]
-
-    components = [component for group in settings.values() for component in group.values()]
-    page.load(restore, None, [tabs, *components], api_visibility="private", show_progress="hidden")
 
 
 def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
@@ -72,7 +64,7 @@ def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
     host, port = address()
     mcp = assistants.wanted()
     app: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-    app |= {"middleware": middleware(), "exception_handlers": error_handlers()}
+    app |= {"middleware": middleware(), "exception_handlers": error_handlers(), "routes": routes()}
     if folder is not None:
         app["lifespan"] = folder.sweeping
     return {
@@ -82,6 +74,7 @@ def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
         "css": CSS,
         "head": HEAD if mcp else f"{HEAD}<style>{assistants.NO_MCP_CSS}</style>",
         "mcp_server": mcp,
+        "favicon_path": str(path_of(ICON)),
         "show_error": False,
         "enable_monitoring": False,
         "run_history": False,

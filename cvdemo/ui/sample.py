@@ -9,8 +9,9 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.demo import Run, result_of
+from cvdemo.finished import SHEETS, path_of
 from cvdemo.images import ImageArray, png_bytes
-from cvdemo.sample.generate import SampleConfig, columns_for, generators_or_default, grid
+from cvdemo.sample.generate import TRUNCATION, SampleConfig, columns_for, generators_or_default, grid
 from cvdemo.sample.run import SampleRequest
 from cvdemo.ui.sample_explore import Source, build_explore
 from cvdemo.ui.sample_picks import build_picks
@@ -19,6 +20,7 @@ from cvdemo.ui.wiring.controls import (
     control,
     endpoint,
     given,
+    light,
     method_note,
     save_download,
     seed_control,
@@ -32,14 +34,14 @@ from cvdemo.ui.wiring.settings_link import LINK
 NOTE = (
     "A generator of transposed convolutions turns random numbers into small pictures; it learned that against "
     "a second network that tells its pictures from real ones "
-    "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Truncation pulls the random numbers towards their "
+    "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Less variety, the truncation of "
+    "[Karras et al. 2019](https://arxiv.org/abs/1812.04948), pulls the random numbers towards their "
     "mean: pictures vary less and fade towards the average one."
 )
-EXAMPLES = [[16, 1.0, 7], [64, 1.0, 2024], [36, 0.7, 99], [9, 0.9, 12345]]  # count, truncation, seed
 
 
 def sample_endpoint(
-    run: Run, generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = 1.0
+    run: Run, generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = TRUNCATION
 ) -> Any:
     """Small pictures as PNG; number i of a seed is the same whatever the count."""
     return result_of(run(SampleRequest(config=_config(generator, count, seed, truncation))))
@@ -86,14 +88,14 @@ def build(run: Run) -> dict[str, Component]:
     with gr.Row():
         with gr.Column(min_width=260, scale=3):
             choices = [(label, name) for name, label in generators_or_default().items()]
-            generator = gr.Dropdown(choices, label="Generator", elem_id="sample-generator")
+            generator = gr.Dropdown(choices, label="What it draws", elem_id="sample-generator")
             count = _slider("count")
             seed = seed_control(elem_id="sample-seed")
             truncation = _slider("truncation")
             with gr.Row():
                 start = gr.Button("Generate", variant="primary", elem_id="sample-run")
                 cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
-            gr.Examples(EXAMPLES, [count, truncation, seed], label="Try one of these")
+            _build_sheets([generator, count, seed, truncation])
         with gr.Column(min_width=320, scale=5):
             gallery = _gallery()
             status = gr.Markdown(elem_id="sample-status", elem_classes="status")
@@ -109,10 +111,27 @@ def build(run: Run) -> dict[str, Component]:
     inputs: list[Component] = [generator, count, seed, truncation]
     outputs = [gallery, status, sheet, archive, drawn]
     part = Part(name="sample", inputs=inputs, outputs=outputs, status=status)
-    watch = {generator: 0, count: SETTLED_MS, seed: SETTLED_MS, truncation: SETTLED_MS}
+    watch = {generator: SETTLED_MS, count: SETTLED_MS, seed: SETTLED_MS, truncation: SETTLED_MS}
     wire(part, given(run, sample_on_page), run=[start.click, link.change], watch=watch, cancel=cancel)
     endpoint("sample", given(run, sample_endpoint), inputs, [gallery])
     return settings | {LINK: link}  # last: the other fields are filled when it starts the drawing
+
+
+def _build_sheets(settings: list[Component]) -> None:
+    """Sheets that were drawn before; a click sets what they were drawn with, and draws them."""
+    gallery = gr.Dataset(
+        components=[gr.Image(visible=False, label=None, type="filepath")],
+        samples=[[str(path_of(sheet.file))] for sheet in SHEETS],
+        label="Try one of these",
+        type="index",
+        elem_id="sample-examples",
+    )
+    light([gallery.click], _settings_of, [gallery], settings)
+
+
+def _settings_of(index: int) -> list[Any]:
+    sheet = SHEETS[index]
+    return [sheet.generator, sheet.count, sheet.seed, sheet.truncation]
 
 
 def _download(label: str, elem_id: str) -> gr.DownloadButton:

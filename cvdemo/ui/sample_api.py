@@ -7,7 +7,7 @@ from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.limits import WALK_S, WALK_STOPS
-from cvdemo.sample.generate import Pick
+from cvdemo.sample.generate import TRUNCATION, Pick
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ArithmeticRequest, InterpolateRequest, WalkRequest
 from cvdemo.ui.wiring.controls import named, save_download, warn_if_incomplete, whole_number
@@ -23,7 +23,7 @@ def interpolate_endpoint(
     seed_b: int = 0,
     index_b: int = 1,
     count: int = BETWEEN,
-    truncation: float = 1.0,
+    truncation: float = TRUNCATION,
 ) -> Any:
     """`count` pictures from A to B, both included, on the arc between their latents, as PNG.
 
@@ -46,7 +46,7 @@ def arithmetic_endpoint(
     index_b: int = 1,
     seed_c: int = 0,
     index_c: int = 2,
-    truncation: float = 1.0,
+    truncation: float = TRUNCATION,
 ) -> ImageArray:
     """The picture at A - B + C of three latents, as PNG; pictures are named by seed and index as in `/interpolate`.
 
@@ -64,7 +64,7 @@ def walk_endpoint(
     run: Run,
     generator: str = "dcgan_anime",
     seed: int = 0,
-    truncation: float = 1.0,
+    truncation: float = TRUNCATION,
     through: Any = None,
     seconds: float = 8.0,
     fps: int = 24,

@@ -26,10 +26,6 @@ SLOTS = ("A", "B", "C")
 Picks = tuple[Pick | None, ...]  # one for each slot
 NO_PICKS: Picks = (None,) * len(SLOTS)
 HINT = "Generate, then click a picture: the numbers that it was made from appear here, and it can become A, B or C."
-SHOW_PICK = """() => {
-    if (window.innerWidth < 700)
-        document.getElementById("sample-pick")?.scrollIntoView({behavior: "smooth", block: "nearest"});
-}"""
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ def draw(run: Run, picks: Sequence[Pick]) -> list[PickedPicture]:
 
 
 def name_of(pick: Pick) -> str:
-    """Its number, counted from 1, its seed and truncation, in words."""
-    return f"Picture {pick.number} of seed {pick.seed}, truncation {pick.truncation:g}"
+    """Its number, counted from 1, its seed and its variety, the truncation, in words."""
+    return f"Picture {pick.number} of seed {pick.seed}, variety {pick.truncation:g}"
 
 
 def chosen(slots: Picks, letters: str, purpose: str) -> list[Pick]:
@@ -139,8 +135,7 @@ def build_picks(run: Run, gallery: gr.Gallery, drawn: gr.State) -> PickPanel:
         download = gr.DownloadButton(
             "Its numbers (JSON)", size="sm", min_width=110, visible=False, elem_id="sample-latent-file"
         )
-    picked = light([gallery.select], given(run, pick_on_page), [drawn], [current, picture, name, numbers, download])
-    picked.then(None, js=SHOW_PICK, api_visibility="private")
+    light([gallery.select], given(run, pick_on_page), [drawn], [current, picture, name, numbers, download])
     for index, use in enumerate(uses):
         light([use.click], partial(use_as, run, index), [current, slots], [slots, shown])
     light([clear.click], given(run, clear_slots), [], [slots, shown])

@@ -174,7 +174,7 @@ def _what_is_missing(step: Step[UpscaleResult]) -> str:
 
 
 def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
-    """The networks for a scale with their PSNR; what is chosen is left alone where the scale has it.
+    """The networks for a scale by how much nearer they come; what is chosen is left alone where the scale has it.
 
     Left alone, not set again: a link sets scale and network together, and `chosen` may still be the one before.
     """
@@ -182,20 +182,28 @@ def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
     first = next(iter(networks.values()))
     bicubic = first.bicubic_psnr
     return {
-        "choices": [
-            (choice.title if choice.psnr is None else f"{choice.title}: {choice.psnr:.2f} dB", choice.value)
-            for choice in networks.values()
-        ],
+        "choices": [(choice.words, choice.value) for choice in networks.values()],
         **({} if chosen in networks else {"value": first.value}),
-        "info": None if bicubic is None else f"Mean PSNR on Set5 at ×{scale}; bicubic has {bicubic:.2f} dB.",
+        "info": None if bicubic is None else f"Than plain enlargement, on five test pictures at ×{scale}.",
     }
+
+
+def in_figures() -> str:
+    """The mean PSNR of all networks on Set5, as the manifest has it; nothing where it has none."""
+    told = []
+    for scale in SCALES:
+        networks = [choice for choice in networks_or_default(scale).values() if choice.psnr is not None]
+        shown = [f"{choice.title} {choice.psnr:.2f}" for choice in networks]
+        if networks and networks[0].bicubic_psnr is not None:
+            told.append(f"×{scale}: {', '.join(shown)}, bicubic {networks[0].bicubic_psnr:.2f}")
+    return f" Mean PSNR on Set5 in dB: {'; '.join(told)}." if told else ""
 
 
 def _scale_and_network() -> tuple[gr.Radio, gr.Radio, Any]:
     """The two choices, and the event that the networks are those of a newly chosen scale."""
     start = default_of(UpscaleConfig, "scale")
     scale = gr.Radio([(f"×{scale}", scale) for scale in SCALES], value=start, label="Scale", elem_id="upscale-scale")
-    network = gr.Radio(**_offer(start), label="Network", elem_id="UpscaleConfig-network")
+    network = gr.Radio(**_offer(start), label="How", elem_id="UpscaleConfig-network")
     offer = light([scale.change], lambda scale, chosen: gr.Radio(**_offer(scale, chosen)), [scale, network], [network])
     return scale, network, offer
 
@@ -222,7 +230,7 @@ def build(run: Run) -> dict[str, Component]:
         "tile_px": tile_px,
     }
     share_button("upscale", settings)
-    method_note(NOTE.format(fast=FAST_NOTE if FAST in NETWORKS else ""))
+    method_note(NOTE.format(fast=FAST_NOTE if FAST in NETWORKS else "") + in_figures())
     part = _part(image, settings, results)
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
     options: dict[str, Any] = {"watch_after": [offered], "cancel": cancel}
@@ -248,7 +256,7 @@ def _part(image: gr.Image, settings: dict[str, Component], results: dict[str, Co
 def _results() -> dict[str, Component]:
     """The right-hand column: the pair, status, measures, the PNG, the close-up."""
     shown: dict[str, Component] = {
-        "pair": _slider("Bicubic on the left, the network on the right", "upscale-result", max_height=520)
+        "pair": _slider("Plain enlargement on the left, the network on the right", "upscale-result", max_height=520)
     }
     shown["status"] = gr.Markdown(elem_id="upscale-status", elem_classes="status")
     shown["table"] = gr.Markdown(visible=False, elem_id="upscale-quality", elem_classes="numbers")

@@ -46,8 +46,8 @@ class UpscaleConfig(Config):
     )
     shrink_first: bool = setting(
         False,
-        "Shrink first, to measure",
-        help="Shrinks the picture by the scale, enlarges it again and compares with what you sent.",
+        "Put it to the test",
+        help="Shrinks your picture first, enlarges it again, and measures how near it comes to what you sent.",
     )
     tile_px: int = setting(
         384, "Tile", unit="px", minimum=64, maximum=1024, step=64, help="Smaller tiles take less memory."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvdemo.classify.catalogue import accuracy, describe, list_networks, networks_or_default
+from cvdemo.classify.catalogue import accuracy, describe, figures, list_networks, networks_or_default
 from cvdemo.errors import WeightsError
 from cvdemo.weights import load_ensembles
 from tests.helpers.untrained_weights import make_weights
@@ -29,13 +29,34 @@ def test_a_title_has_data_set_network_and_accuracy(folder: Path) -> None:
     assert titles["clothes"] == "Fashion-MNIST, LeNet-5: 94.3 %"
 
 
-def test_a_description_leaves_the_best_five_of_two_and_the_checkpoint_to_the_card(folder: Path, tmp_path: Path) -> None:
+def test_in_words_a_network_is_what_it_knows_and_how_often_it_is_right(folder: Path) -> None:
+    words = {value: choice.words for value, choice in list_networks(folder).items()}
+    assert words["imagenet"] == "1,000 kinds of animals and things: right 75 times of 100"
+    assert words["cifar10"] == "10 kinds of animals and vehicles: right 94 times of 100"
+    assert words["cifar10_ensemble"].startswith("10 kinds of animals and vehicles, 2 networks together: right 95 times")
+    assert words["cifar10_mini"] == f"{words['cifar10']} (network 2)"  # as good, so they are numbered
+    assert words["clothes"] == "10 kinds of clothes: right 94 times of 100"
+
+
+def test_in_words_only_a_network_without_a_fault_is_always_right(folder: Path, tmp_path: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    said = []
+    for share in (99.9, 100.0):
+        manifest["weights"]["pets"]["metric"] = {"value": {"rank1": share}}
+        path = tmp_path / str(share) / "manifest.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps(manifest), encoding="utf-8")
+        said.append(list_networks(path.parent)["pets"].words)
+    assert said == ["Cats and dogs: right 99 times of 100", "Cats and dogs: right 100 times of 100"]
+
+
+def test_the_figures_leave_the_best_five_of_two_and_the_checkpoint_to_the_card(folder: Path, tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     value, split = {"rank1": 99.1, "rank5": 100.0}, "pets kept apart; step 6 of 6, chosen by validation"
     manifest["weights"]["pets"]["metric"] = {"value": value, "split": split, "n": 2500, "command": "evaluate"}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     shutil.copytree(folder / "labels", tmp_path / "labels")
-    text = describe(list_networks(tmp_path)["pets"], tmp_path).replace("\N{NO-BREAK SPACE}", " ")
+    text = figures(list_networks(tmp_path)["pets"], tmp_path).replace("\N{NO-BREAK SPACE}", " ")
     assert "Right on 99.1 % of 2,500 pictures (pets kept apart)." in text
 
 
@@ -50,13 +71,16 @@ def test_two_of_one_title_are_told_apart_by_their_recipes(folder: Path, tmp_path
 
 def test_a_description_tells_classes_accuracy_and_input(folder: Path) -> None:
     choices = list_networks(folder)
-    text = describe(choices["clothes"], folder).replace("\N{NO-BREAK SPACE}", " ")
-    assert text.startswith("Always answers with one of its 10 classes, whatever the picture shows: T-shirt, trouser,")
+    assert describe(choices["clothes"], folder).startswith("Knows T-shirt, trouser,")
+    assert "Right 94 times of 100. The right one is among its five best 99 times" in describe(
+        choices["clothes"], folder
+    )
+    text = figures(choices["clothes"], folder).replace("\N{NO-BREAK SPACE}", " ")
     assert "Right on 94.3 % (99.8 % among its best five) of 10,000 pictures (test)." in text
     assert "at 28 × 28 pixels in grey." in text
-    assert describe(choices["imagenet"], folder).startswith("Knows 1,000 classes, such as tench,")
-    assert "as published" in describe(choices["imagenet"], folder)
-    assert "of cifar10, cifar10_mini." in describe(choices["cifar10_ensemble"], folder)
+    assert describe(choices["imagenet"], folder).startswith("Knows 1,000 kinds, such as tench,")
+    assert "as published" in figures(choices["imagenet"], folder)
+    assert "of cifar10, cifar10_mini." in figures(choices["cifar10_ensemble"], folder)
 
 
 @pytest.mark.parametrize(

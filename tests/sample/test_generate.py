@@ -225,6 +225,18 @@ def test_generators_come_from_the_manifest(tiny: Generator, tmp_path: Path) -> N
     assert next(iter(generators(tmp_path))) == "dcgan_anime"
 
 
+def test_a_baseline_comes_last_and_says_what_it_is_for(tiny: Generator, tmp_path: Path) -> None:
+    write_weights(
+        tmp_path, {"dcgan_bare": ("baseline", tiny), "dcgan_anime": ("sample", tiny), "lite": ("dream", tiny)}
+    )
+    assert generators(tmp_path) == {"dcgan_anime": "Anime faces", "dcgan_bare": "Bare, to compare"}
+    assert "dcgan_plain" in generators()
+
+
+def test_a_drawing_has_the_variety_at_which_most_pictures_are_whole() -> None:
+    assert SampleConfig().truncation == Pick().truncation == 0.7
+
+
 def test_a_second_generator_is_loaded_by_name(tiny: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_weights(tmp_path, {"dcgan_cats": ("sample", tiny), "lite": ("classify", tiny)})
     monkeypatch.setattr("cvdemo.weights.WEIGHTS_DIR", tmp_path)
@@ -241,7 +253,7 @@ def test_a_second_generator_is_loaded_by_name(tiny: Generator, tmp_path: Path, m
 
 def test_only_a_generator_is_read_as_one() -> None:
     plain = read_generator("dcgan_plain")
-    assert not plain.training and plain.size == 64  # there to compare with, so `load_generator` does not offer it
+    assert not plain.training and plain.size == 64
     with pytest.raises(WeightsError, match="'srcnn_x2' is not a generator"):
         read_generator("srcnn_x2")
 

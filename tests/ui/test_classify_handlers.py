@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from gradio.components.label import LabelData
 
 from cvdemo.classify.adversarial import Fooled
 from cvdemo.classify.classifier import Prediction
@@ -108,3 +109,12 @@ def test_a_handler_without_a_picture_asks_for_one() -> None:
         with pytest.raises(InputError, match="Please choose a picture first"):
             given(run, handler)(None)
     assert run.requests == []
+
+
+@pytest.mark.parametrize(("share", "headline"), [(0.29, "not sure"), (0.3, "lion")])
+def test_a_doubtful_answer_is_called_one_on_the_page_and_not_to_programs(share: float, headline: str) -> None:
+    answer = {"cat": 0.1, "lion": share}
+    shown, sent = classify._answer_label().postprocess(answer), classify._endpoint_label().postprocess(answer)
+    assert isinstance(shown, LabelData) and isinstance(sent, LabelData)
+    assert (shown.label, sent.label) == (headline, "lion")
+    assert shown.confidences == sent.confidences

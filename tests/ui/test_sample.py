@@ -78,7 +78,7 @@ def test_the_dice_draws_anew(tab: Page) -> None:
 def pick(page: Page, number: int, seed: int, slot: str | None = None) -> None:
     """Clicks a picture, counted from 1, and puts it into a slot."""
     page.locator(THUMBNAILS).nth(number - 1).click()
-    expect(page.locator("#sample-pick-name")).to_contain_text(f"Picture {number} of seed {seed}, truncation")
+    expect(page.locator("#sample-pick-name")).to_contain_text(f"Picture {number} of seed {seed}, variety")
     if slot:
         page.click(f"#sample-use-{slot}")
         expect(page.locator(f"#sample-slots img[alt^='{slot}: Picture {number} of seed {seed},']")).to_be_visible()
@@ -100,7 +100,7 @@ def test_a_click_shows_the_picture_its_seed_and_its_numbers(tab: Page, tmp_path:
     enter_seed(tab, 12)
     generated(tab, seed=12)
     pick(tab, 7, seed=12)
-    expect(tab.locator("#sample-pick-name")).to_have_text("Picture 7 of seed 12, truncation 1")
+    expect(tab.locator("#sample-pick-name")).to_have_text("Picture 7 of seed 12, variety 0.7")
     assert differs_at_most(shown_picture(tab, "sample-pick"), sample(load_generator(), SampleConfig(seed=12))[6])
     dim = load_generator().latent_dim
     expect(tab.locator("#sample-latent svg rect")).to_have_count(dim)
@@ -109,8 +109,8 @@ def test_a_click_shows_the_picture_its_seed_and_its_numbers(tab: Page, tmp_path:
     assert download.value.suggested_filename == "dcgan_anime_seed12_07.json"
     told = json.loads(Path(download.value.path()).read_text())
     numbers = told.pop("latent")
-    assert told == {"generator": "dcgan_anime", "seed": 12, "index": 6, "truncation": 1.0, "number": 7}
-    np.testing.assert_allclose(numbers, latents(7, dim, seed=12)[6].numpy(), rtol=1e-6)
+    assert told == {"generator": "dcgan_anime", "seed": 12, "index": 6, "truncation": 0.7, "number": 7}
+    np.testing.assert_allclose(numbers, latents(7, dim, seed=12, truncation=0.7)[6].numpy(), rtol=1e-6)
 
 
 def test_picks_outlive_a_new_drawing_and_are_interpolated(tab: Page) -> None:
@@ -205,8 +205,21 @@ def test_a_slot_can_be_cleared(tab: Page) -> None:
 
 
 def test_an_example_runs_at_one_click(tab: Page) -> None:
-    tab.locator("#tab-sample table tbody tr").nth(3).click()
-    generated(tab, seed=12345, count=9)
+    tab.locator("#sample-examples .gallery-item").nth(1).click()
+    generated(tab, seed=2024, count=9)
+
+
+def test_the_plain_generator_can_be_compared(tab: Page) -> None:
+    tab.locator("#sample-examples .gallery-item").nth(3).click()
+    generated(tab, seed=1)
+    expect(tab.locator("#sample-generator input")).to_have_value("Anime faces, by the recipe of 2016, to compare")
+
+
+def test_sixty_four_pictures_are_large_enough_to_be_seen(tab: Page) -> None:
+    type_number(tab.locator("#SampleConfig-count input[type=number]"), 64)
+    generated(tab, seed=0, count=64)
+    widths = tab.locator(THUMBNAILS).evaluate_all("images => images.map(image => image.getBoundingClientRect().width)")
+    assert min(widths) >= 90  # of 64 pixels
 
 
 def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
@@ -231,7 +244,7 @@ def test_a_link_restores_the_settings_and_draws(page: Page, server: str) -> None
     page.goto(f"{server}/?tab=sample&seed=77&count=4&truncation=0.5")
     generated(page, seed=77, count=4)
     pick(page, 1, seed=77)
-    expect(page.locator("#sample-pick-name")).to_have_text("Picture 1 of seed 77, truncation 0.5")
+    expect(page.locator("#sample-pick-name")).to_have_text("Picture 1 of seed 77, variety 0.5")
 
 
 @pytest.mark.parametrize(("query", "count"), [("seed=0&generator=dcgan_anime", 16), ("count=4", 4)])
@@ -252,14 +265,14 @@ def test_a_link_an_example_and_the_dice_draw_once(page: Page, server: str) -> No
     page.on("request", note)
     page.goto(f"{server}/?tab=sample&seed=77&count=4&truncation=0.5")
     generated(page, seed=77, count=4)
-    page.locator("#tab-sample table tbody tr").nth(3).click()
-    generated(page, seed=12345, count=9)
+    page.locator("#sample-examples .gallery-item").nth(1).click()
+    generated(page, seed=2024, count=9)
     page.click("#sample-seed-dice")
-    expect(page.locator("#sample-status")).not_to_contain_text("of seed 12345 ")
+    expect(page.locator("#sample-status")).not_to_contain_text("of seed 2024 ")
     seed = int(page.locator("#sample-seed input").input_value())
     generated(page, seed=seed, count=9)
     page.wait_for_timeout(1500)
-    assert [data[1:] for data in drawings] == [[4, 77, 0.5], [9, 12345, 0.9], [9, seed, 0.9]]
+    assert [data[1:] for data in drawings] == [[4, 77, 0.5], [9, 2024, 1], [9, seed, 1]]
 
 
 def test_the_other_generator_draws_clothes_and_picks_do_not_mix(page: Page, server: str) -> None:
@@ -270,7 +283,7 @@ def test_the_other_generator_draws_clothes_and_picks_do_not_mix(page: Page, serv
     clothes = shown_picture(page, "sample-pick")
     assert clothes.shape == (32, 32, 3) and np.ptp(clothes, axis=2).max() == 0  # grey
     page.locator("#sample-generator input").click()
-    page.get_by_role("option", name="Anime faces").click()
+    page.get_by_role("option", name="Anime faces", exact=True).click()
     expect(page.locator(THUMBNAILS).first).not_to_have_attribute("src", str(first[0]))
     pick(page, 2, seed=0, slot="B")
     assert shown_picture(page, "sample-pick").shape == (64, 64, 3)

@@ -79,7 +79,7 @@ def test_a_click_draws_the_pick_once() -> None:
     shown = sample_picks.pick_on_page(run, SampleConfig(seed=12, truncation=0.5), click)
     pick, picture, name, plot, download = shown
     assert pick == Pick(seed=12, index=6, truncation=0.5) and picture[0, 0, 0] == 102
-    assert name == "Picture 7 of seed 12, truncation 0.5" and plot.count("<rect") == 5
+    assert name == "Picture 7 of seed 12, variety 0.5" and plot.count("<rect") == 5
     told = json.loads(download_of(download).read_text(encoding="utf-8"))
     assert (told["number"], told["index"], told["latent"]) == (7, 6, [0, 1, 2, 3, 4])
     assert len(run.requests) == 1

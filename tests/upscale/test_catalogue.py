@@ -29,6 +29,7 @@ def test_fast_comes_first(folder: Path) -> None:
     assert [choice.title for choice in networks.values()] == ["Fast, ours", "SRCNN 9-5-5"]
     assert {choice.scale for choice in networks.values()} == {2}
     assert networks["fast"].psnr == 37.12 and networks["9-5-5"].bicubic_psnr == 33.66
+    assert networks["fast"].words == "Quick: 55 % less error"  # 3.46 dB more: 0.45 of the mean squared error
 
 
 def test_automatic_is_the_first_there_is(folder: Path) -> None:

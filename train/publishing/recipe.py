@@ -11,12 +11,11 @@ from typing import Any, Protocol
 
 import torch
 
+from cvdemo.weights import BASELINE as BASELINE
 from train.data.data_set import DataSet
 from train.engine.config_options import config_of, option_of
 from train.engine.loop import LoopConfig, Task
 from train.publishing.lineage import named_start
-
-BASELINE = "baseline"  # task of weights that others are compared with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class PublishOptions:
         checkpoint: file in the run's folder.
         name: in the manifest; empty for the recipe's own.
         weights_dir: None for the project's own folder.
-        baseline: measured to be compared with: the page does not offer it.
+        baseline: measured to be compared with: the page offers a generator as that, and nothing else.
     """
 
     checkpoint: str = "best.pt"

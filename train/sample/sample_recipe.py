@@ -31,7 +31,7 @@ from train.sample.sample_task import SampleTask, SampleTrainingConfig, check_ste
 _MEASURE_SEED = 2026
 _COLOURS = {3: "RGB", 1: "grey"}  # by the number of channels
 _UNKNOWN_PICTURES = "pictures given at publishing: the checkpoint, of an earlier version, names none"
-_BASELINE = "A generator to compare with; the page does not offer it."  # instead of a recipe's notes
+_BASELINE = "A generator to compare with; the page offers it last."  # instead of a recipe's notes
 
 
 def folder_or_file(data: Path, size: int, cache: Path | None = None) -> Pictures:

@@ -170,7 +170,7 @@ def status(batch: Batch, found: Sequence[Detections]) -> str:
     said = counts_in_words(together) if DETECTORS[batch.detector].counts else places(len(together["detections"]))
     seconds = sum(picture.scan.elapsed_ms for picture in batch.pictures) / 1000
     missing = batch.total - len(batch.pictures) - len(batch.refused)
-    lines = [f"**{said or 'Nothing'} on {counted(len(batch.pictures), 'picture')}.** Scored in {seconds:.1f} s."]
+    lines = [f"**{said or 'Nothing'} on {counted(len(batch.pictures), 'picture')}.** Searched in {seconds:.1f} s."]
     if missing:
         lines.append(f"{counted(missing, 'picture')} not searched.")
     if in_part := sum(not picture.scan.complete for picture in batch.pictures):
@@ -262,9 +262,7 @@ def _results() -> dict[str, Component]:
     parts["status"] = gr.Markdown(elem_id="detect-batch-status", elem_classes="status")
     with gr.Row():
         parts |= sliders("detect-batch")
-    parts["only"] = gr.Dropdown(
-        [], value=[], multiselect=True, label="Only these classes", elem_id="detect-batch-classes"
-    )
+    parts["only"] = gr.Dropdown([], value=[], multiselect=True, label="Show only", elem_id="detect-batch-classes")
     parts["table"] = box_table("detect-batch-table", ["Picture"])
     return parts | file_buttons("detect-batch", FILES)
 

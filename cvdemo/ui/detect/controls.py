@@ -11,8 +11,10 @@ from gradio.events import Dependency
 from cvdemo.config import settings_of
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.selection import DetectConfig
+from cvdemo.errors import WeightsError
 from cvdemo.ui.wiring.controls import control, light
 from cvdemo.ui.wiring.guard import guarded
+from cvdemo.weights import load_manifest
 
 SLIDERS = ("score_threshold", "nms_iou")  # each detector has its own defaults
 OF_WINDOWS = ("fit_boxes", "one_name", "pyramid_factor", "crop_by_crop")  # hidden where no windows are classified
@@ -27,6 +29,32 @@ WHAT_YOU_SEE = {
     "haar": "Frontal faces as OpenCV found them in 2001: the cascade to compare with.",
     "people_hog": "Standing people as OpenCV found them in 2005: the detector to compare with.",
 }
+
+FOUND = ("fddb_recall_at_31", "In a test it found {} of 100 faces.")  # of the manifest's metric, in words
+
+
+def what_you_see(detector: str) -> str:
+    """What the detector puts on a picture and, where that was measured, how much of it it finds."""
+    key, words = FOUND
+    share = _measured(detector).get(key)
+    return " ".join([WHAT_YOU_SEE[detector], *([] if share is None else [words.format(round(100 * share))])])
+
+
+def in_figures() -> str:
+    """The mean average precision of each detector that was trained with boxes, as the manifest has it."""
+    figures = {name: _measured(name).get("map50") for name in DETECTORS}
+    told = [f"{name} {share:.3f}" for name, share in figures.items() if share is not None]
+    return f" Their mean average precision at IoU 0.5: {', '.join(told)}." if told else ""
+
+
+def _measured(detector: str) -> Mapping[str, float]:
+    """The values of the metric of a detector's weight; none where there are none, or the manifest cannot be read."""
+    try:
+        entry = load_manifest().get(DETECTORS[detector].weight or "")
+    except WeightsError:
+        return {}
+    value = entry.metric.get("value") if entry else None
+    return value if isinstance(value, Mapping) else {}
 
 
 def own_values(detector: str) -> dict[str, float]:
@@ -78,7 +106,7 @@ class Choice:
 
         def described(detector: str) -> list[Any]:
             values = own_values(detector)
-            return [WHAT_YOU_SEE[detector], *(values[name] for name in names)]
+            return [what_you_see(detector), *(values[name] for name in names)]
 
         light([self.detector.input], own, [self.detector], list(linked.values()))
         light([self.detector.change], described, [self.detector], [self.told, *controls])
@@ -99,7 +127,7 @@ def detector_choice() -> Choice:
     """The dropdown of detectors by their titles, and one line on what the visitor will see."""
     titles = [(kind.title, name) for name, kind in DETECTORS.items()]
     detector = control(DetectConfig, "detector", choices=titles, label="Look for", info=None)
-    told = gr.Markdown(WHAT_YOU_SEE[DetectConfig.detector], elem_id="detect-told", elem_classes="method-note")
+    told = gr.Markdown(what_you_see(DetectConfig.detector), elem_id="detect-told", elem_classes="method-note")
     return Choice(detector, told)
 
 

@@ -45,7 +45,7 @@ def build_motion(run: Run, session: gr.State, controls: Sequence[Component]) -> 
 
     A run that changes the scan has to empty the outputs of the part, which is to be its child.
     """
-    with gr.Accordion("The windows in motion", open=False, elem_id="detect-motion"), gr.Row():
+    with gr.Accordion("Watch it search", open=False, elem_id="detect-motion"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(NOTE, elem_classes="method-note")
             with gr.Row():

@@ -34,12 +34,13 @@ from cvdemo.ui.detect.results import (
     BOXES,
     FILES,
     NO_FILE,
-    VIEWS,
+    VIEWS_IN_WORDS,
     Look,
     box_table,
     class_choices,
     file_buttons,
     headline,
+    places,
     present,
     status,
 )
@@ -91,7 +92,7 @@ def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *value
 
 
 def _progress(step: Step[DetectResult], said: str) -> str:
-    return f"Level {step.done} of {step.total}: {step.measures['windows']:g} windows. {said}"
+    return f"Looking at size {step.done} of {step.total}: {places(int(step.measures['windows']))}. {said}"
 
 
 def _show(session: Session | None, view: str, only: list[int] | None, *values: Any) -> tuple[Any, ...]:
@@ -118,12 +119,14 @@ def _show_if_moved(before: str, session: Session | None, *controls: Any) -> tupl
 
 def _results() -> dict[str, Component]:
     """The right-hand column: view, picture, what was counted, the controls that act at once, table, downloads."""
-    parts: dict[str, Component] = {"view": gr.Radio(list(VIEWS), value=VIEWS[0], label="Show", elem_id="detect-view")}
+    parts: dict[str, Component] = {
+        "view": gr.Radio(list(VIEWS_IN_WORDS.items()), value=BOXES, label="Show", elem_id="detect-view")
+    }
     parts["result"] = picture_output("Detections", show_label=False, elem_id="detect-result")
     parts["status"] = gr.Markdown(elem_id="detect-status", elem_classes="status")
     with gr.Row():
         parts |= sliders()
-    parts["only"] = gr.Dropdown([], value=[], multiselect=True, label="Only these classes", elem_id="detect-classes")
+    parts["only"] = gr.Dropdown([], value=[], multiselect=True, label="Show only", elem_id="detect-classes")
     parts["table"] = box_table("detect-table")
     return parts | file_buttons("detect", FILES)
 

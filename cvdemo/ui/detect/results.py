@@ -16,9 +16,10 @@ from cvdemo.detect.exports import TABLE_HEADERS, Boxes, coco_of_pictures, counts
 from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_map
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, png_bytes
-from cvdemo.ui.wiring.controls import save_download
+from cvdemo.ui.wiring.controls import save_download, took
 
 VIEWS = BOXES, SCORE_MAP, WINDOWS = ("Boxes", "Score map", "Windows")
+VIEWS_IN_WORDS = {"Boxes": BOXES, "How sure it is": SCORE_MAP, "Where it looked": WINDOWS}
 FILES = {"json": "JSON", "csv": "CSV", "coco": "COCO JSON"}
 PICTURE_NAME = "picture"  # in the files of one picture, whose name the page does not keep
 NO_FILE = gr.update(value=None, interactive=False)
@@ -50,23 +51,22 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
     """The picture of the view, and what its colours mean."""
     if look.view == SCORE_MAP:
         scores = score_map(scan, look.only)
-        note = f"Dark blue is a score of 0%, red 100%; the highest here is {scores.max(initial=0):.0%}. "
+        note = f"Dark blue is 0%, red 100%; the highest here is {scores.max(initial=0):.0%}. "
         return draw_score_map(canvas, scores), note
     if look.view == WINDOWS:
-        note = "A dot is the middle of a window, dark blue (0%) to red (100%) by its best class; framed: the best one. "
+        note = "A dot is the middle of a place, dark blue (0%) to red (100%) by what it holds; framed: the best one. "
         if not scan.levels:
-            note = "OpenCV does not tell what its windows scored. "
+            note = "OpenCV does not tell how sure it was at each place. "
         return draw_windows(canvas, scan), note
     return draw_detections(canvas, found), _best_guess(scan, found, look.only)
 
 
 def status(scan: Scan, found: Detections, detector: str, note: str | None = None) -> str:
-    """What was counted; then out of how much, in what time. Without a note, that of the boxes."""
+    """What was counted; then in how much, in what time. Without a note, that of the boxes."""
     stopped = "" if scan.complete else "; stopped before the finest level"
     sizes = len({level.size_hw for level in scan.levels})
-    levels = f" on {sizes} level{'s' * (sizes != 1)}" if sizes else ""
-    took = f"scored in {scan.elapsed_ms:.0f} ms{stopped}"
-    counts = f"{len(scan.scores)} candidates from {scan.windows} windows{levels}, {took}."
+    levels = f" at {sizes} size{'s' * (sizes != 1)}" if sizes else ""
+    counts = f"{took(scan.elapsed_ms, f'Searched {places(scan.windows)}{levels}')}{stopped}."
     note = _best_guess(scan, found) if note is None else note
     return f"**{headline(found, detector)}.** {note}{counts}"
 
@@ -82,7 +82,7 @@ def headline(found: Detections, detector: str) -> str:
 
 def places(count: int) -> str:
     """The number with its word."""
-    return f"{count} place" if count == 1 else f"{count} places"
+    return f"{count} place" if count == 1 else f"{count:,} places"
 
 
 def _best_guess(scan: Scan, found: Detections, only: Collection[int] = ()) -> str:

@@ -13,7 +13,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect.batch import build_batch
 from cvdemo.ui.detect.camera import build_camera
-from cvdemo.ui.detect.controls import LIVE, SEARCH, detector_choice, follows, open_number, own_values
+from cvdemo.ui.detect.controls import LIVE, SEARCH, detector_choice, follows, in_figures, open_number, own_values
 from cvdemo.ui.detect.picture import build_picture, lane_of
 from cvdemo.ui.detect.results import save_png_quickly
 from cvdemo.ui.detect.video import build_video
@@ -90,7 +90,7 @@ def build(run: Run) -> dict[str, Component]:
         with gr.Tab("Video", id="video"):
             video = build_video(run, choice)
     choice.sets({name: parts[name] for name in own_values(DetectConfig.detector)}, batch, camera, video)
-    method_note(NOTE)
+    method_note(NOTE + in_figures())
     _endpoint(run, parts)
     return settings
 

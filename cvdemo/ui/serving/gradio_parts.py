@@ -12,7 +12,7 @@ import gradio as gr
 from gradio import processing_utils, queueing, routes, state_holder
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cvdemo.ui.serving import connections, results, snippets
+from cvdemo.ui.serving import connections, front, results, snippets
 from cvdemo.ui.serving.session_state import use_page_sessions
 from cvdemo.ui.serving.uploads import refusal
 
@@ -55,8 +55,8 @@ def check_gradio() -> None:
 def adapt_gradio() -> None:
     """Replaces in this process what gradio does badly.
 
-    Those are downloads of URLs, pictures in place, sessions that copy the page, endless connections, and programs
-    that do not run.
+    Those are downloads of URLs, pictures in place, sessions that copy the page, endless connections, programs that do
+    not run, and the head of the page.
     """
     check_gradio()
     setattr(processing_utils, "async_ssrf_protected_download", _refuse_download)  # noqa: B010  # mypy: a function's type
@@ -65,6 +65,16 @@ def adapt_gradio() -> None:
     use_page_sessions()
     setattr(routes, "generate_code_snippets", snippets.code_snippets)  # noqa: B010
     connections.use_limited_connections()
+    _use_own_template()
+
+
+def _use_own_template() -> None:
+    """Once: the page's own head and header, tried at once, so that another template of gradio's is told."""
+    environment = routes.templates.env
+    if not isinstance(environment.loader, front.OwnLoader) and environment.loader is not None:
+        environment.loader = front.OwnLoader(environment.loader)
+        environment.filters["lean"] = front.lean
+    environment.get_template(front.TEMPLATE)
 
 
 async def _refuse_download(url: str, cache_dir: str) -> str:

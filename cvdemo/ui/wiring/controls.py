@@ -228,8 +228,13 @@ def light(
 
 
 def method_note(text: str) -> None:
-    """Two sentences on the method, with its paper, under the tab's result."""
-    gr.Markdown(text, elem_classes="method-note")
+    """Some sentences on the method, with its papers, folded under the tab's result."""
+    gr.Markdown(folded("How it works", text), elem_classes="method-note")
+
+
+def folded(title: str, text: str) -> str:
+    """Markdown that shows its title alone until that is clicked."""
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
@@ -241,6 +246,8 @@ def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
     script = f"""async (...values) => {{
         const query = new URLSearchParams({{tab: {json.dumps(slug)}}});
         {names}.forEach((name, i) => {{ if (values[i] !== null) query.set(name, values[i]); }});
+        const example = window.cvdemo.exampleOf({json.dumps(slug)});
+        if (example) query.set("example", example);
         const url = window.location.origin + window.location.pathname + "?" + query;
         window.history.replaceState(null, "", url);
         try {{

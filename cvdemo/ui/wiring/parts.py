@@ -3,6 +3,7 @@
 A part is started by its button, and again by itself when a picture or setting that it depends on changes. Starting it
 ends its former run, empties its results, and then queues the new one; a picture that is taken away empties them too.
 What has changed is told in the browser, by `static/parts.js`, which compares the inputs with those of the last run.
+`static/going.js` is told when runs begin and end: the page does not jump meanwhile, and "Cancel" can be pressed then.
 """
 
 import inspect
@@ -52,7 +53,7 @@ class Part:
     Attributes:
         name: unique on the page; its hidden buttons are `<name>-restart` and `<name>-empty`.
         inputs: of its handler, in order. needs: those of them without which there is nothing to do.
-        outputs: of its handler, in order; on a phone the page scrolls to the first of them.
+        outputs: of its handler, in order; the first of them is the result that a phone offers to scroll to.
         empty: what outputs show while there is no result, where that is not the usual; see `empty_value`.
         status: the output that says how far a run is, and that it was cancelled.
         children: parts that work on what this one shows; they end with it.
@@ -141,23 +142,30 @@ def wire(
         watch: inputs after whose change it starts over, with the time to wait for the next change, in ms.
         watch_after: events that change inputs too.
         clears: events after which its results are no longer of what is shown, and which do not start it.
-        cancel: a button that ends it.
+        cancel: a button that ends it, `<name>-cancel`; it can be pressed while there is something to end.
         automatic: whether a change may start it for the first time.
         options: of the event, such as `show_progress_on`.
 
     Returns:
         The events of the handler, for a `success` of the caller's.
+
+    Raises:
+        ValueError: the button to cancel has another name.
     """
+    for output in part.outputs:
+        if not isinstance(output, gr.Markdown):
+            output.elem_classes = [*output.elem_classes, "of-result"]  # see `cvdemo.ui.wiring.first_look`
     restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("restart", "empty"))
-    renewed = _begin(part, [restart.click, *restarts], scroll=False)
+    renewed = _begin(part, [restart.click, *restarts], cancel)
     jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
     if run:
-        jobs.append(_job(_begin(part, run, scroll=True), part, function, options))
+        jobs.append(_job(_begin(part, run, cancel), part, function, options))
     part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
-    _begin(part, [empty.click, *clears], scroll=False, forgets=True)
+    _begin(part, [empty.click, *clears], cancel, forgets=True)
     if cancel is not None:
         _wire_cancel(part, cancel)
+        _tell_ends(part, jobs)
     return jobs
 
 
@@ -177,7 +185,7 @@ def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: d
     return event
 
 
-def _begin(part: Part, triggers: Sequence[Any], *, scroll: bool, forgets: bool = False) -> Dependency:
+def _begin(part: Part, triggers: Sequence[Any], cancel: gr.Button | None, *, forgets: bool = False) -> Dependency:
     """The event before a run: ends the former one and empties the results, without a place in the queue."""
 
     async def end_and_empty(*payloads: Any) -> Any:
@@ -188,11 +196,11 @@ def _begin(part: Part, triggers: Sequence[Any], *, scroll: bool, forgets: bool =
 
     setattr(end_and_empty, IGNORES_VALUES, True)  # mypy knows no attributes of functions
     children = [child.name for child in part.children]
-    needs = [list(part.inputs).index(component) for component in part.needs]
-    target = part.outputs[0].elem_id
-    call = f"forgotten({json.dumps(part.name)})"
+    target = part.outputs[0].elem_id if cancel else None  # of a part that takes a while, and is watched
+    call = f"emptied({json.dumps([part.name, target])})"
     if not forgets:
-        call = f"started({json.dumps([part.name, children, needs, scroll, target])}, inputs)"
+        status = part.status.elem_id if part.status else None
+        call = f"started({json.dumps([part.name, children, target, status])}, inputs)"
     event: Dependency = gr.on(
         list(triggers),
         end_and_empty,
@@ -233,8 +241,19 @@ def _changed(part: Part, wait_ms: int, needs: list[int], numbers: list[int], aut
     return f"(...inputs) => {{ window.cvdemo.changed({known}, inputs); }}"
 
 
+def _tell_ends(part: Part, jobs: Sequence[Dependency]) -> None:
+    """Tells the browser that a run has ended; in gradio 6.31 `then` does not follow a failure, whatever it says."""
+    told = f"() => window.cvdemo.ended({json.dumps(part.name)})"
+    for job in jobs:
+        job.then(None, js=told, **_JS_ONLY)
+        job.failure(None, js=told, **_JS_ONLY)
+
+
 def _wire_cancel(part: Part, cancel: gr.Button) -> None:
     """The button ends what runs or waits; the status says so. What runs says it by its last output."""
+    if cancel.elem_id != f"{part.name}-cancel":
+        raise ValueError(f"need a button named {part.name}-cancel, got {cancel.elem_id!r}")
+    cancel.interactive = False  # until `static/going.js` knows of something to cancel
 
     async def end() -> Any:
         session = session_of_caller()

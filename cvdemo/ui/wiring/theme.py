@@ -13,9 +13,18 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 CSS = """
 .gradio-container { max-width: 1180px !important; width: 100% !important; margin: 0 auto !important; }
-#header { padding: 8px 4px 0; }
-#header h1 { margin: 0; font-size: 1.6rem; letter-spacing: -0.02em; }
-#header p { margin: 2px 0 6px; opacity: 0.75; }
+.column:has(> .finished):not([data-result]) :is(.of-result, .send, .form:has(> .of-result:only-child)) {
+  display: none;
+}
+.column[data-result] > .finished { display: none; }
+.finished p { margin: 0 0 8px; font-weight: 600; }
+.finished .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px; }
+.finished figure { margin: 0; }
+.finished img { display: block; width: 100%; border-radius: 6px; }
+.finished figcaption { margin-top: 4px; font-size: 0.85rem; }
+.send { gap: 8px; }
+#sample-pick:not(:has(img)) { display: none; }
+summary { cursor: pointer; padding: 4px 0; }
 .method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
 .block .wrap:has(> .error) { display: none; } /* an error is told once, by its sentence */
 .status { min-height: 1.5em; padding: 0 4px; font-variant-numeric: tabular-nums; }
@@ -25,7 +34,9 @@ CSS = """
 .box-table .body-cell:nth-last-child(-n + 3) span { white-space: nowrap; } /* score and corners; names may be long */
 :is(#sample-result, #sample-between) .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
 :is(#sample-result, #sample-between) .grid-container {
-  grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important;
+  grid-template-columns: repeat(
+    auto-fill, minmax(max(104px, (100% - var(--grid-cols) * 12px) / var(--grid-cols)), 1fr)
+  ) !important; /* as many columns as asked for, but none too narrow to see its pictures of 64 px */
   grid-auto-rows: auto !important;
 }
 #sample-between .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
@@ -45,19 +56,20 @@ CSS = """
 :is(#style-styles, #style-pictures) .gallery-item * { width: 100%; height: auto; max-height: none; }
 :is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 .live-camera video, .live-camera .wrap > img { width: 100%; height: 100%; object-fit: contain; }
-#detect-examples > .gallery { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); }
-#detect-examples .gallery-item * { width: 100%; height: auto; max-height: none; }
+:is(#detect-examples, #sample-examples) > .gallery { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); }
+:is(#detect-examples, #sample-examples) .gallery-item * { width: 100%; height: auto; max-height: none; }
 #detect-examples .gallery-item img { aspect-ratio: 4 / 3; object-fit: cover; }
+#sample-examples .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 .teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }
 #DetectConfig-detector input { text-overflow: ellipsis; }
 @media (max-width: 640px) {
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-  :is(#sample-result, #sample-between) .grid-container {
-    grid-template-columns: repeat(4, minmax(0, 1fr)) !important;
-  }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
   .gradio-container button { min-height: 40px; }
+  .row:has(> button.primary[id$="-run"]) {
+    position: sticky; bottom: 0; z-index: 4; padding: 6px 0; background: var(--body-background-fill);
+  }
 }
 """
 
@@ -76,12 +88,30 @@ _HEAD_CSS = """
 #burst video { display: block; width: min(80vw, 320px); border-radius: 4px; }
 #burst p { margin: 6px 0; }
 #burst button { width: 100%; min-height: 44px; border: 1px solid; border-radius: 4px; }
+footer .divider { display: none !important; } /* of a link that is not shown, it would stand alone */
+footer { gap: 16px; }
+#going { display: none; }
+@media (max-width: 699px) {
+  #going:not([hidden]) {
+    position: fixed; inset: auto 0 0; z-index: 900; display: flex; gap: 8px; align-items: center;
+    padding: 8px 12px max(8px, env(safe-area-inset-bottom)); background: #1e293b; color: #fff;
+    font: 15px/1.3 system-ui, sans-serif;
+  }
+  #going p {
+    flex: 1; margin: 0; min-width: 0; max-height: 2.6em; overflow: hidden; font-variant-numeric: tabular-nums;
+  }
+  #going button:not([hidden]) {
+    min-height: 44px; padding: 0 12px; border: 1px solid #94a3b8; border-radius: 6px; background: none; color: #fff;
+    font: inherit; cursor: pointer;
+  }
+  html.going body { padding-bottom: 76px !important; }
+}
 #refused {
   position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; max-width: min(90vw, 480px);
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
 }
 """
-_SCRIPTS = ("parts.js", "refused.js", "camera.js", "burst.js", "uploads.js")
+_SCRIPTS = ("parts.js", "going.js", "history.js", "refused.js", "camera.js", "burst.js", "uploads.js")
 HEAD = "".join(
     [
         f"<style>{_HEAD_CSS}</style>",

@@ -129,12 +129,12 @@ def test_a_file_with_pictures_of_another_size_names_the_option(tmp_path: Path) -
         dcgan.RECIPE.build(replace(config, size=32), file)
 
 
-def test_a_baseline_is_measured_and_not_offered(tmp_path: Path) -> None:
+def test_a_baseline_is_measured_and_offered_last(tmp_path: Path) -> None:
     context, config = published(tmp_path)
     options = PublishOptions(weights_dir=tmp_path / "weights", name="plain", baseline=True)
     dcgan.RECIPE.publish(config, tmp_path / "run", context, options)
     assert load_manifest(tmp_path / "weights")["plain"].task == "baseline"
-    assert list(generators(tmp_path / "weights")) == ["dcgan_test"]
+    assert list(generators(tmp_path / "weights")) == ["dcgan_test", "plain"]
     ours, plain = ((tmp_path / "weights" / f"{name}.md").read_text() for name in ("dcgan_test", "plain"))
     assert "for the Sample tab" in ours and "for the Sample tab" not in plain and "to compare with" in plain
 

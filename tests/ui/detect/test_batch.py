@@ -90,7 +90,7 @@ def test_pictures_are_searched_as_finely_as_asked_for(files: list[str]) -> None:
 def test_a_bad_picture_is_named_and_stops_nothing(files: list[str]) -> None:
     output = last(files)
     first, refused = output[STATUS].splitlines()
-    assert first == "**3 cats, 3 dogs on 3 pictures.** Scored in 1.5 s."
+    assert first == "**3 cats, 3 dogs on 3 pictures.** Searched in 1.5 s."
     assert refused.startswith(r"- broken\.jpg\: The file is not a picture that can be read")
     assert len(output[GALLERY]) == 3
 
@@ -157,7 +157,7 @@ def test_a_picture_that_was_searched_in_part_is_told(files: list[str]) -> None:
 def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detect_batch, "DETECT_BATCH_S", 1e-6)
     (output,) = batch_on_page(Searches(), files[:3], "haar", 0.3, 0.3)
-    assert output[STATUS] == "**1 cat, 1 dog on 1 picture.** Scored in 0.5 s. 2 pictures not searched."
+    assert output[STATUS] == "**1 cat, 1 dog on 1 picture.** Searched in 0.5 s. 2 pictures not searched."
 
 
 def test_a_batch_that_was_cancelled_can_be_looked_at(files: list[str]) -> None:

@@ -120,16 +120,16 @@ def test_the_chosen_view_takes_the_place_of_the_last_boxes(
 def test_the_status_counts_windows_and_boxes_and_ends_with_the_summary(picture: str) -> None:
     lines = [output[STATUS] for output in on_page(stand_in([]), picture)]
     assert lines == [
-        "Level 1 of 3: 1 windows. 1 place: cat",
-        "Level 1 of 3: 32 windows. 1 place: cat",
-        "Level 2 of 3: 2 windows. 2 places: cat",
-        "**3 places: cat.** 3 candidates from 3 windows on 3 levels, scored in 5 ms.",
+        "Looking at size 1 of 3: 1 place. 1 place: cat",
+        "Looking at size 1 of 3: 32 places. 1 place: cat",
+        "Looking at size 2 of 3: 2 places. 2 places: cat",
+        "**3 places: cat.** Searched 3 places at 3 sizes in 5 ms.",
     ]
 
 
 def test_a_run_that_ends_early_says_so_and_draws_nothing_again(picture: str, calls: Counter[str]) -> None:
     outputs = on_page(stand_in([], ends_after=2), picture)
-    assert outputs[-1][STATUS].endswith("on 2 levels, scored in 5 ms; stopped before the finest level.")
+    assert outputs[-1][STATUS].endswith("at 2 sizes in 5 ms; stopped before the finest level.")
     assert is_unchanged((outputs[-1][0], *outputs[-1][2:])) and calls["draw_detections"] == 2
     outputs = on_page(stand_in([], ends_after=2), picture, "Windows")
     assert outputs[-1][SESSION].look.view == "Windows" and calls["draw_windows"] == 1
@@ -200,7 +200,7 @@ def test_the_files_hold_what_the_table_shows(picture: str) -> None:
 
 def test_a_detector_that_counts_says_how_many_of_what(picture: str) -> None:
     *_, (_, line, *_) = detect_picture._detect_on_page(stand_in([]), picture, "haar", "Boxes", *VALUES)
-    assert line.startswith("**3 cats.** 3 candidates")
+    assert line.startswith("**3 cats.** Searched 3 places")
 
 
 def test_filter_and_sliders_act_on_picture_table_and_files_alike(picture: str) -> None:

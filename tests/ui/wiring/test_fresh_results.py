@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from cvdemo.ui.detect.controls import WHAT_YOU_SEE
+from cvdemo.ui.detect.controls import what_you_see
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui.api_caller import Visitor, Visitors, upload
 from tests.ui.browser_steps import choose_picture, open_page, remove_picture, run_of
@@ -19,7 +19,7 @@ CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), exa
 
 # For each tab: settings of a run of many seconds on a large picture and what its status says meanwhile.
 SLOW = {
-    "detect": ("detector=imagenet&crop_by_crop=true", r"Level \d of"),
+    "detect": ("detector=imagenet&crop_by_crop=true", r"size \d of"),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", "Dreaming: octave"),
     "style": ("size=192&scales=1&steps=400", r"Step \d+ of 400"),
     "upscale": ("scale=3&network=9-5-5", r"Tile \d+ of"),
@@ -27,7 +27,7 @@ SLOW = {
 # Settings of a short run, and what the status says at its end.
 QUICK = {
     "classify": ("", "Done in"),
-    "detect": ("detector=imagenet", "scored in"),
+    "detect": ("detector=imagenet", "Searched"),
     "dream": ("size_px=128&octaves=1&steps=2", "Done in"),
     "style": ("size=128&scales=1&steps=3", "3 steps in"),
     "upscale": ("scale=2", "pixels in"),
@@ -46,9 +46,9 @@ def open_tab(page: Page, server: str, tab: str, settings: str) -> None:
     page.goto(f"{server}/?tab={tab}&{settings}")
     expect(page.locator(f"#{tab}-run")).to_be_visible()
     if tab == "classify" and settings:  # the tab that is selected from the start
-        expect(page.locator("#ClassifyConfig-model input")).not_to_have_value(re.compile("^ImageNet-1k"))
+        expect(page.locator("#ClassifyConfig-model input")).not_to_have_value(re.compile("^1,000 kinds"))
     if tab == "detect" and settings:  # its words for the detector come by an answer of their own
-        expect(page.locator("#detect-told")).to_have_text(WHAT_YOU_SEE["imagenet"])
+        expect(page.locator("#detect-told")).to_have_text(what_you_see("imagenet"))
 
 
 @pytest.mark.parametrize("tab", RESULTS)

@@ -1,0 +1,142 @@
+/* What is going on: "Cancel" can be pressed while there is something to cancel, what is shown keeps its height while a
+   run replaces it, and on a phone a bar at the bottom holds both buttons and what the run says. */
+Object.assign(window.cvdemo, (() => {
+  const going = {}; /* how many runs of a part have begun and not ended */
+  const waiting = {}; /* whether a change of a part waits to start it */
+  const NARROW_PX = 700;
+  const SOON_MS = 300; /* a run that ends within this needs no bar */
+  const SETTLED_MS = 1500; /* after a run, until its pictures have their height */
+  const RESULT_MS = 10000; /* for so long the bar offers a result that is out of sight */
+  const by = (id) => document.getElementById(id);
+  const kept = new Map(); /* elements of fixed height, with what they had before */
+  let shown = null; /* the run that the bar is about: {name, target, status, over} */
+  let bar, timer;
+
+  const busy = (name) => (going[name] ?? 0) > 0;
+
+  function refresh() {
+    for (const name of new Set([...Object.keys(going), ...Object.keys(waiting)])) {
+      const cancel = by(`${name}-cancel`);
+      if (cancel) cancel.disabled = !(busy(name) || waiting[name]);
+    }
+  }
+  /* a part that is unfolded again is drawn anew */
+  document.addEventListener("click", () => setTimeout(refresh, 50));
+
+  function waits(name, whether) {
+    waiting[name] = whether;
+    refresh();
+  }
+
+  /* A run begins; `target` is the element of its result, `status` that of its words. */
+  function begun(name, target, status) {
+    going[name] = (going[name] ?? 0) + 1;
+    refresh();
+    keepHeight(by(target));
+    columnOf(by(target))?.setAttribute("data-result", "");
+    const cancel = by(`${name}-cancel`);
+    if (!cancel || window.innerWidth >= NARROW_PX) return;
+    const run = { name, target, status, over: false };
+    shown = run;
+    setTimeout(() => { if (shown === run && !run.over) show(); }, SOON_MS);
+  }
+
+  function ended(name) {
+    going[name] = Math.max(0, (going[name] ?? 0) - 1);
+    refresh();
+    if (busy(name)) return;
+    if (!Object.values(going).some((runs) => runs > 0)) setTimeout(releaseHeights, SETTLED_MS);
+    if (shown?.name !== name) return;
+    shown.over = true;
+    const run = shown;
+    setTimeout(() => { if (shown === run) offerResult(); }, SOON_MS);
+  }
+
+  const columnOf = (target) => target?.closest(".column");
+
+  /* There is no result any more: the finished example takes its place again. */
+  function unused(target) {
+    columnOf(by(target))?.removeAttribute("data-result");
+  }
+
+  /* The blocks of the result's column stay as high as they are, so that emptying them moves nothing. */
+  function keepHeight(target) {
+    const column = columnOf(target);
+    for (const block of column ? [column, ...column.children] : []) {
+      if (kept.has(block) || !block.offsetHeight) continue;
+      kept.set(block, block.style.minHeight);
+      block.style.minHeight = `${block.offsetHeight}px`;
+    }
+  }
+
+  function releaseHeights() {
+    if (Object.values(going).some((runs) => runs > 0)) return;
+    kept.forEach((before, block) => { block.style.minHeight = before; });
+    kept.clear();
+  }
+
+  function inSight(element) {
+    const box = element?.getBoundingClientRect();
+    return !box || !box.height || (box.top < window.innerHeight * 0.7 && box.bottom > window.innerHeight * 0.2);
+  }
+
+  function offerResult() {
+    const target = by(shown.target);
+    if (inSight(target)) return hide();
+    show();
+    const run = shown;
+    setTimeout(() => { if (shown === run) hide(); }, RESULT_MS);
+  }
+
+  function hide() {
+    clearInterval(timer);
+    shown = null;
+    if (bar) bar.hidden = true;
+    document.documentElement.classList.remove("going");
+  }
+
+  function show() {
+    bar ??= madeBar();
+    clearInterval(timer);
+    timer = setInterval(draw, 400);
+    draw();
+    bar.hidden = false;
+    document.documentElement.classList.add("going");
+  }
+
+  /* The bar has the buttons of the tab under their own words, and presses them. */
+  function draw() {
+    const { name, target, status, over } = shown;
+    const main = mainButton(name);
+    const [told, look, again, cancel] = bar.children;
+    const said = status && by(status)?.textContent.trim();
+    told.textContent = said || (over ? "Done." : "Working …");
+    look.hidden = inSight(by(target));
+    again.textContent = main?.textContent.trim() ?? "";
+    again.hidden = !main || over;
+    cancel.hidden = over;
+    if (over && look.hidden) hide();
+  }
+
+  const mainButton = (name) => by(`${name}-cancel`)?.parentElement.querySelector("button.primary");
+
+  function madeBar() {
+    const made = document.createElement("div");
+    made.id = "going";
+    made.setAttribute("role", "group");
+    made.setAttribute("aria-label", "The run");
+    made.innerHTML =
+      '<p aria-hidden="true"></p><button type="button">Show the result</button>' +
+      '<button type="button"></button><button type="button">Cancel</button>';
+    const [, look, again, cancel] = made.children;
+    look.onclick = () => by(shown?.target)?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+    again.onclick = () => mainButton(shown?.name)?.click();
+    cancel.onclick = () => by(`${shown?.name}-cancel`)?.click();
+    document.body.append(made);
+    return made;
+  }
+
+  const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  return { begun, ended, unused, waits };
+})());

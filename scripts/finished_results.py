@@ -1,0 +1,168 @@
+"""Makes what the page shows before anything is asked: `python -m scripts.finished_results [FOLDER]`.
+
+To be run again when the networks, or what the page does with them, have changed. `--keep-slow` leaves what takes
+seconds, Dream's and Style's pictures, as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from cvdemo.classify.explain import ExplainConfig
+from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
+from cvdemo.demo import result_of
+from cvdemo.demos import run
+from cvdemo.detect.drawing import draw_detections, to_canvas
+from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.selection import DetectConfig
+from cvdemo.dream.run import Dream, DreamRequest
+from cvdemo.example_pictures import example_picture
+from cvdemo.finished import (
+    CARD,
+    CARD_WH,
+    CLASSIFIED,
+    DETECTED,
+    DREAMED,
+    ENLARGED,
+    FOLDER,
+    ICON,
+    ICON_PX,
+    PAINTED,
+    SHEETS,
+    Sheet,
+    small,
+)
+from cvdemo.images import ImageArray, read_image, resize_to_fit
+from cvdemo.sample.generate import SampleConfig, columns_for, grid
+from cvdemo.sample.run import SampleRequest
+from cvdemo.style.run import StyleRequest, Stylized
+from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
+from cvdemo.upscale.upscale import UpscaleConfig
+
+SMALL_WH = (216, 144)  # twice as large as the page shows them
+SIDE_PX = 400  # of the results within the tabs
+DETAIL = (slice(343, 503), slice(394, 634))  # of the cat enlarged three times: an eye
+QUALITY = 72
+TABS = ("classify", "detect", "dream", "style", "sample", "upscale")
+GROUND, INK, ACCENT = (15, 23, 42), (248, 250, 252), (129, 140, 248)
+
+
+def save(picture: ImageArray, path: Path, quality: int = QUALITY) -> None:
+    """Writes a WebP or JPEG."""
+    Image.fromarray(picture).save(path, quality=quality, method=6)
+
+
+def filled(picture: ImageArray, size_wh: tuple[int, int]) -> ImageArray:
+    """The middle of the picture at this size, nothing of it squeezed."""
+    wide, high = size_wh
+    height, width = picture.shape[:2]
+    scale = max(wide / width, high / height)
+    resized = Image.fromarray(picture).resize((round(width * scale), round(height * scale)), Image.Resampling.LANCZOS)
+    left, top = (resized.width - wide) // 2, (resized.height - high) // 2
+    return np.asarray(resized.crop((left, top, left + wide, top + high)))
+
+
+def classified() -> tuple[ImageArray, ImageArray]:
+    """The picture and where the network looked."""
+    image = read_image(example_picture(CLASSIFIED))
+    answer: ExplainedPrediction = result_of(run(ClassifyRequest(image=image, explain=ExplainConfig())))
+    return image, answer.explanation.picture()
+
+
+def detected() -> tuple[ImageArray, ImageArray]:
+    """The picture bare and with its boxes."""
+    image = read_image(example_picture(DETECTED))
+    found: DetectResult = result_of(run(DetectRequest(image=image, config=DetectConfig(detector="face"))))
+    return image, draw_detections(to_canvas(image), found.detections)
+
+
+def enlarged() -> tuple[ImageArray, ImageArray]:
+    """A detail of bicubic's picture and of the network's."""
+    image = read_image(example_picture(ENLARGED))
+    result: UpscaleResult = result_of(run(UpscaleRequest(image=image, config=UpscaleConfig(scale=3))))
+    assert result.bicubic is not None  # it was asked for
+    pair = (result.bicubic[DETAIL], result.image[DETAIL])
+    before, after = (picture.repeat(2, axis=0).repeat(2, axis=1) for picture in pair)
+    return before, after
+
+
+def drawn(sheet: Sheet) -> ImageArray:
+    """The sheet at its own size."""
+    config = SampleConfig(generator=sheet.generator, count=sheet.count, seed=sheet.seed, truncation=sheet.truncation)
+    pictures: list[ImageArray] = result_of(run(SampleRequest(config=config)))
+    return grid(pictures, columns_for(len(pictures)))
+
+
+def dreamed() -> tuple[ImageArray, ImageArray]:
+    """The picture and a dream of it."""
+    image = read_image(example_picture(DREAMED))
+    dream: Dream = result_of(run(DreamRequest(image=image)))
+    return image, dream.image
+
+
+def painted() -> tuple[ImageArray, ImageArray]:
+    """The picture and a painting of it."""
+    image, style = (read_image(example_picture(name)) for name in (PAINTED, "styles/night_swirls"))
+    painting: Stylized = result_of(run(StyleRequest(content=image, style=style)))
+    return image, painting.image
+
+
+def half_and_half(pair: tuple[ImageArray, ImageArray]) -> ImageArray:
+    """The left half of the first picture beside the right half of the second."""
+    before, after = (filled(picture, SMALL_WH) for picture in pair)
+    middle = SMALL_WH[0] // 2
+    joined = np.concatenate([before[:, :middle], after[:, middle:]], axis=1)
+    joined[:, middle - 1 : middle + 1] = 255
+    return joined
+
+
+def card(folder: Path) -> Image.Image:
+    """The six results under the name of the page."""
+    sheet = Image.new("RGB", CARD_WH, GROUND)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((60, 40), "cvdemo", INK, ImageFont.load_default(84))
+    pen.text((62, 148), "Six classics of computer vision, live on your own picture", ACCENT, ImageFont.load_default(38))
+    for number, tab in enumerate(TABS):
+        with Image.open(folder / small(tab)) as picture:
+            tile = picture.convert("RGB").resize((348, 190), Image.Resampling.LANCZOS, (0, 13, 216, 131))
+        sheet.paste(tile, (60 + number % 3 * 366, 218 + number // 3 * 206))
+    return sheet
+
+
+def icon() -> Image.Image:
+    """An eye: a ring and a dot."""
+    picture = Image.new("RGBA", (ICON_PX, ICON_PX), (0, 0, 0, 0))
+    pen, unit = ImageDraw.Draw(picture), ICON_PX / 64
+    pen.rounded_rectangle((0, 0, ICON_PX - 1, ICON_PX - 1), 14 * unit, fill=(79, 70, 229))
+    pen.ellipse([side * unit for side in (12, 12, 52, 52)], fill=INK)
+    pen.ellipse([side * unit for side in (22, 22, 42, 42)], fill=GROUND)
+    pen.ellipse([side * unit for side in (32, 24, 39, 31)], fill=INK)
+    return picture
+
+
+def main(folder: Path = FOLDER, keep_slow: bool = False) -> None:
+    """Writes all of them into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    quick = {"classify": classified, "detect": detected, "upscale": enlarged}
+    for tab, make in (quick if keep_slow else quick | {"dream": dreamed, "style": painted}).items():
+        pair = make()
+        for side, picture in zip(("before", "after"), pair, strict=True):
+            save(resize_to_fit(picture, SIDE_PX), folder / f"{tab}_{side}.webp")
+        save(half_and_half(pair) if tab == "upscale" else filled(pair[1], SMALL_WH), folder / small(tab))
+    for sheet in SHEETS:
+        save(drawn(sheet), folder / sheet.file, quality=85)
+    save(filled(drawn(SHEETS[0]), SMALL_WH), folder / small("sample"))
+    icon().quantize(32).save(folder / ICON, optimize=True)
+    card(folder).save(folder / CARD, quality=70, optimize=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--keep-slow", action="store_true")
+    options = parser.parse_args()
+    main(options.folder, options.keep_slow)

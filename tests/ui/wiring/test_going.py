@@ -1,0 +1,92 @@
+"""While a run is on: nothing jumps, "Cancel" can be pressed then alone, and a phone has both buttons in reach."""
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from cvdemo.ui import upscale
+from cvdemo.ui.wiring.controls import example_picture
+from cvdemo.ui.wiring.parts import Part, wire
+from tests.ui.browser_steps import choose_picture, run_of
+from tests.ui.stand_in import StandIn
+from tests.ui.tab_handlers import drawn
+
+LOWEST = """() => {
+    window.heights = [];
+    const look = () => { window.heights.push(document.documentElement.scrollHeight); requestAnimationFrame(look); };
+    look();
+}"""
+
+
+def large(folder: Path) -> Path:
+    """A picture that takes the slower network many seconds."""
+    path = folder / "large.png"
+    Image.new("RGB", (3000, 1500), "navy").save(path)
+    return path
+
+
+def test_cancel_waits_for_something_to_cancel() -> None:
+    page = drawn(lambda: upscale.TAB.build(StandIn()))
+    (cancel,) = (block for block in page.blocks.values() if getattr(block, "elem_id", None) == "upscale-cancel")
+    assert isinstance(cancel, gr.Button) and not cancel.interactive
+
+
+def test_cancel_has_the_name_by_which_the_browser_finds_it() -> None:
+    def draw() -> None:
+        told = gr.Markdown()
+        wire(Part(name="thing", inputs=[], outputs=[told]), lambda: "", cancel=gr.Button(elem_id="stop"))
+
+    with pytest.raises(ValueError, match="need a button named thing-cancel, got 'stop'"):
+        drawn(draw)
+
+
+def test_cancel_can_be_pressed_while_a_run_is_on(page: Page, server: str, tmp_path: Path) -> None:
+    page.goto(f"{server}/?tab=upscale&network=9-5-5")
+    cancel = page.locator("#upscale-cancel")
+    expect(cancel).to_be_disabled()
+    choose_picture(page, "upscale", large(tmp_path))
+    expect(page.locator("#upscale-status")).to_contain_text("Tile")
+    expect(cancel).to_be_enabled()
+    cancel.click()
+    expect(page.locator("#upscale-status")).to_have_text("Cancelled.")
+    expect(cancel).to_be_disabled()
+    expect(page.locator("#going")).to_be_hidden()  # there is room for the buttons themselves
+
+
+def test_a_phone_keeps_both_buttons_in_reach(phone: Page, server: str, tmp_path: Path) -> None:
+    phone.goto(f"{server}/?tab=upscale&network=9-5-5")
+    choose_picture(phone, "upscale", large(tmp_path))
+    bar = phone.locator("#going")
+    expect(bar).to_contain_text("Tile")
+    phone.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    expect(bar.get_by_role("button", name="Upscale")).to_be_in_viewport()
+    bar.get_by_role("button", name="Cancel").click()
+    expect(phone.locator("#upscale-status")).to_have_text("Cancelled.")
+
+
+def test_a_result_does_not_move_a_phone_and_is_one_tap_away(phone: Page, server: str) -> None:
+    phone.goto(f"{server}/?tab=upscale")
+    choose_picture(phone, "upscale", example_picture("chelsea"))
+    expect(phone.locator("#upscale-status")).to_contain_text("pixels in")
+    assert phone.evaluate("window.scrollY") == 0
+    phone.locator("#going").get_by_role("button", name="Show the result").click()
+    expect(phone.locator("#upscale-result img").first).to_be_in_viewport()
+    expect(phone.locator("#going")).to_be_hidden()
+
+
+def test_a_new_result_takes_the_place_of_the_old_one(page: Page, server: str) -> None:
+    """The page never gets shorter meanwhile, by which what one looks at would move."""
+    page.goto(f"{server}/?tab=upscale")
+    choose_picture(page, "upscale", example_picture("chelsea"))
+    expect(page.locator("#upscale-closeup img").first).to_be_visible()
+    page.wait_for_timeout(2000)
+    page.evaluate(LOWEST)
+    before = page.evaluate("document.documentElement.scrollHeight")
+    with run_of(page, "chelsea"):
+        page.click("#upscale-run")
+    expect(page.locator("#upscale-status")).to_contain_text("pixels in")
+    page.wait_for_timeout(2000)
+    assert min(page.evaluate("window.heights")) >= before - 2
