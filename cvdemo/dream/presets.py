@@ -63,9 +63,14 @@ def with_settings(preset: DreamConfig, chosen: dict[str, Any]) -> DreamConfig:
     Raises:
         SettingError: a value is out of range.
     """
+    return replace(preset, **with_objective(chosen))
+
+
+def with_objective(chosen: dict[str, Any]) -> dict[str, Any]:
+    """The chosen values; where a layer or a channel is among them, and no objective, an empty objective too."""
     if chosen.keys() & {"layer", "channel"} and "objective" not in chosen:
-        chosen = {**chosen, "objective": ""}
-    return replace(preset, **chosen)
+        return {**chosen, "objective": ""}
+    return chosen
 
 
 def thumbnail_name(preset: str) -> str:
