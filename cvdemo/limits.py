@@ -206,6 +206,9 @@ RECIPE_BYTES = _limit(
     "RECIPE_BYTES", 8192, "bytes", "size of the settings in a dreamed picture's file; those of the page take 0.5 kB"
 )
 UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "size of an enlarged picture")
+DREAM_MEGAPIXELS = _limit(
+    "DREAM_MEGAPIXELS", 12.0, "megapixels", "size of a dream, a phone's photograph; so large, it takes 2 GB of memory"
+)
 STYLE_ASPECT_RATIO = _limit(
     "STYLE_ASPECT_RATIO", 8.0, "times", "longer side of a picture for style transfer, divided by its shorter side"
 )

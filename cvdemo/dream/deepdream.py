@@ -6,9 +6,9 @@ mean absolute value, and the detail of the original put back whenever the pictur
 TensorFlow examples comes the Laplacian normalisation: every frequency band of the gradient gets the same strength.
 
 Departures: the network is EfficientNet-Lite0 instead of GoogLeNet, in half the time; the random shift moves
-the picture inside a wider frame instead of rolling it round (see `jitter`); pixels are kept in [0, 1] at every step,
-so that colours cannot drift beyond what can be shown; four Laplacian bands by default, because the plain gradient of
-this network draws mostly the finest lines. At the defaults a 512 x 342 picture takes 6.8 s of one core.
+the picture inside a wider frame instead of rolling it round (see `jitter`); the gradient has the colours of natural
+pictures, and highlights are compressed instead of clipped (`cvdemo.dream.colour`); four Laplacian bands by default,
+because the plain gradient of this network draws mostly the finest lines.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.config import SEED_MAX, Config, setting
-from cvdemo.dream.objectives import WHOLE_LAYER, measure
+from cvdemo.dream.colour import Tone, colour_matrix, recoloured, soft_step
+from cvdemo.dream.fourier import natural_spectrum
+from cvdemo.dream.gradient import TILE_PX, TILED_FROM_PX, gradient_of, laplacian_normalise, unit_mean
+from cvdemo.dream.mask import feathered
+from cvdemo.dream.objectives import (
+    WHOLE_LAYER,
+    Channel,
+    DreamNetwork,
+    LayerStrength,
+    Objective,
+    Scene,
+    follow_guide,
+    parse_objective,
+)
+from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, resize, resize_to_fit, to_tensor
-from cvdemo.nets.backbone import FeatureNetwork
+from cvdemo.limits import DREAM_MEGAPIXELS
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES
 from cvdemo.pace import Pace, Progress
 from cvdemo.runtime import Deadline
@@ -29,13 +43,20 @@ from cvdemo.runtime import Deadline
 LAYERS = tuple(name for name in LAYER_NAMES if name.startswith("block"))
 MAX_CHANNEL = 319  # the widest layer, block15, has 320
 MIN_SIDE_PX = 32  # smaller octaves than the network's stride teach it nothing
-EPS = 1e-12
+SCENE_PX = 384  # longer side of the picture, or the guide, that objectives are bound to
+PIXELS, FOURIER = "pixels", "fourier"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DreamConfig(Config):
     """How deep the dream goes. Octaves, scale and jitter are google/deepdream's; it takes 10 steps of 1.5 levels."""
 
+    objective: str = setting(
+        "",
+        "Objective",
+        help="Such as block8 + 0.3*block12, block9:41, block9:strongest5, class:peacock or guide:block8. "
+        "Empty: layer and channel.",
+    )
     layer: str = setting("block10", "Layer", choices=LAYERS, help="Early blocks draw lines, late ones animals.")
     channel: int = setting(
         WHOLE_LAYER, "Channel", minimum=WHOLE_LAYER, maximum=MAX_CHANNEL, step=1, help="-1 excites the whole layer."
@@ -48,6 +69,17 @@ class DreamConfig(Config):
     step_size: float = setting(
         3.0, "Step size", unit="grey levels", minimum=0.1, maximum=10.0, step=0.1, help="Mean change of a pixel."
     )
+    colour: float = setting(
+        0.5,
+        "Colour",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        help="0: the picture's own; 0.5: those of nature; 1: psychedelic.",
+    )
+    strength: float = setting(
+        1.0, "Strength", minimum=0.0, maximum=1.0, step=0.05, help="How much of the dream is laid over the picture."
+    )
     jitter_px: int = setting(
         32, "Jitter", unit="px", minimum=0, maximum=64, step=1, help="Random shift at each step; 0 shows the grid."
     )
@@ -57,10 +89,28 @@ class DreamConfig(Config):
     laplacian_bands: int = setting(
         4, "Smoothness", unit="bands", minimum=1, maximum=6, step=1, help="1: fine lines; more: larger, softer forms."
     )
+    parameterisation: str = setting(
+        PIXELS,
+        "Parameterisation",
+        choices=(PIXELS, FOURIER),
+        help="What steps are taken in: pixels, in bands, or Fourier coefficients, which gives broad, soft forms.",
+    )
     size_px: int = setting(
-        512, "Size", unit="px", minimum=128, maximum=1024, step=32, help="Longer side of the result."
+        512, "Size", unit="px", minimum=128, maximum=4096, step=32, help="Longer side of the result."
     )
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.objective.strip():
+            parse_objective(self.objective)  # refuses what it cannot read now, not when the dream begins
+
+    @property
+    def goal(self) -> Objective:
+        """What the dream raises: the objective, or where it is empty the layer or its channel."""
+        if self.objective.strip():
+            return parse_objective(self.objective)
+        return LayerStrength(self.layer) if self.channel == WHOLE_LAYER else Channel(self.layer, self.channel)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +134,22 @@ def full_size(size_hw: tuple[int, int], size_px: int) -> tuple[int, int]:
     return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
 
+def checked_size(size_hw: tuple[int, int], size_px: int) -> tuple[int, int]:
+    """`full_size`.
+
+    Raises:
+        InputError: the dream would have more pixels than `DREAM_MEGAPIXELS`; names the largest size that would not.
+    """
+    height, width = full_size(size_hw, size_px)
+    if height * width > DREAM_MEGAPIXELS * 1e6:
+        most = int(size_px * (DREAM_MEGAPIXELS * 1e6 / (height * width)) ** 0.5) // 32 * 32
+        raise InputError(
+            f"The dream would have {height * width / 1e6:.1f} megapixels; the limit is {DREAM_MEGAPIXELS:g}. "
+            f"Please choose a size of at most {most} px."
+        )
+    return height, width
+
+
 def fit(image: ImageArray, size_px: int, device: torch.device | str = "cpu") -> Tensor:
     """uint8 (H, W, 3) -> (1, 3, h, w) in [0, 1] with its longer side exactly `size_px`, enlarged if need be.
 
@@ -104,61 +170,43 @@ def octave_sizes(size_hw: tuple[int, int], octaves: int, octave_scale: float) ->
     return [(round(height / f), round(width / f)) for f in reversed(kept)]
 
 
-def laplacian_normalise(gradient: Tensor, bands: int) -> Tensor:
-    """(1, C, H, W) with each of `bands` frequency bands divided by its root mean square; one band: only scaled.
+@dataclass(frozen=True, eq=False)
+class Octave:
+    """What the steps at one size need beside the pixels.
 
-    TensorFlow examples, `deepdream.ipynb` (`lap_normalize`); halving here is antialiased bilinear, not a 5x5 kernel.
+    Attributes:
+        objective: bound.
+        tone: of the picture at this size, which the dream stays near.
+        within: (1, 1, h, w) in [0, 1], where to dream; None is everywhere.
+        tile_px: side of the tiles that the gradient is computed in; None: the picture as a whole.
     """
-    low, details = gradient, []
-    for _ in range(bands - 1):
-        height, width = low.shape[-2:]
-        half = F.interpolate(low, ((height + 1) // 2, (width + 1) // 2), mode="bilinear", antialias=True)
-        details.append(low - _grow(half, (height, width)))
-        low = half
-    merged = _unit_rms(low)
-    for detail in reversed(details):
-        size_hw = (detail.shape[-2], detail.shape[-1])
-        merged = _grow(merged, size_hw) + _unit_rms(detail)
-    return merged
+
+    network: DreamNetwork
+    objective: Objective
+    tone: Tone
+    within: Tensor | None = None
+    tile_px: int | None = None
 
 
-def _grow(band: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    return F.interpolate(band, size_hw, mode="bilinear", align_corners=False)
-
-
-def _unit_rms(band: Tensor) -> Tensor:
-    return band / (band.square().mean().sqrt() + EPS)
-
-
-def jitter(pixels: Tensor, jitter_px: int, generator: torch.Generator) -> Tensor:
-    """(1, 3, H, W) -> (1, 3, H + jitter_px, W + jitter_px), its place in the wider frame drawn at random.
-
-    The frame repeats the border pixels and takes no gradient. Rolling the picture round, as the original does, makes
-    opposite edges meet: here that drew a column of eyes along the seam. A mirrored frame drew heads cut by the border,
-    being symmetric; repeated pixels that took a gradient burnt in as coloured streaks.
-    """
-    left, top = torch.randint(0, jitter_px + 1, (2,), generator=generator).tolist()
-    height, width = pixels.shape[-2:]
-    frame = (left, jitter_px - left, top, jitter_px - top)
-    wider = F.pad(pixels.detach(), frame, mode="replicate").clone()
-    wider[..., top : top + height, left : left + width] = pixels
-    return wider
-
-
-def ascend(
-    pixels: Tensor, network: FeatureNetwork, config: DreamConfig, generator: torch.Generator
-) -> tuple[Tensor, float]:
+def ascend(pixels: Tensor, octave: Octave, config: DreamConfig, generator: torch.Generator) -> tuple[Tensor, float]:
     """Pixels (1, 3, H, W) in [0, 1] after one step, and the objective before it.
 
-    The step follows the normalised gradient, `step_size` grey levels on average, and is clamped.
+    The step follows the normalised gradient, `step_size` grey levels on average.
     """
-    with torch.enable_grad():
-        variable = pixels.detach().requires_grad_()
-        value = measure(jitter(variable, config.jitter_px, generator), network, config.layer, config.channel)
-        (gradient,) = torch.autograd.grad(value, variable)
-    direction = laplacian_normalise(gradient, config.laplacian_bands)
-    direction = direction / (direction.abs().mean() + EPS)
-    return (pixels + config.step_size / 255 * direction).clamp(0, 1), value.item()
+    gradient, value = gradient_of(pixels, octave.network, octave.objective, config.jitter_px, generator, octave.tile_px)
+    change = direction_of(gradient, config).mul_(config.step_size / 255)
+    change += octave.tone.drawing_back(pixels)
+    if octave.within is not None:
+        change *= octave.within
+    return soft_step(pixels, change), value
+
+
+def direction_of(gradient: Tensor, config: DreamConfig) -> Tensor:
+    """Where a step goes, (1, 3, H, W) with a mean absolute value of 1: the gradient in natural colours and bands."""
+    coloured = recoloured(gradient, colour_matrix(config.colour))
+    if config.parameterisation == FOURIER:
+        return unit_mean(natural_spectrum(coloured))
+    return unit_mean(laplacian_normalise(coloured, config.laplacian_bands))
 
 
 def grow_octave(dreamed: Tensor, original: Tensor, size_hw: tuple[int, int], detail: float) -> Tensor:
@@ -173,8 +221,69 @@ def grow_octave(dreamed: Tensor, original: Tensor, size_hw: tuple[int, int], det
     return (resize(dreamed, size_hw) + detail * lost).clamp(0, 1)
 
 
+class Dreaming:
+    """A picture, and what may be dreamed on it.
+
+    Args:
+        image: uint8 (H, W, 3). mask: uint8 (H, W). guide: uint8 (h, w, 3).
+
+    Raises:
+        InputError: the objective, the mask or the size cannot be used.
+    """
+
+    def __init__(
+        self,
+        image: ImageArray,
+        network: DreamNetwork,
+        config: DreamConfig,
+        mask: ImageArray | None = None,
+        guide: ImageArray | None = None,
+    ) -> None:
+        self.network, self.config, self.mask = network, config, mask
+        picture_hw = (image.shape[0], image.shape[1])
+        full_hw = checked_size(picture_hw, config.size_px)
+        self.within = None if mask is None else feathered(mask, picture_hw, full_hw, network.device)
+        self.original = fit(image, config.size_px, network.device)
+        self.sizes = octave_sizes(full_hw, config.octaves, config.octave_scale)
+        self.objective = self._bound(image, guide)
+
+    def _bound(self, image: ImageArray, guide: ImageArray | None) -> Objective:
+        """The config's objective, or what follows the guide, settled on this picture."""
+        goal = self.config.goal if guide is None else follow_guide(self.config.goal)
+        small = min(SCENE_PX, self.config.size_px)
+        seen = None if guide is None else fit(guide, small, self.network.device)
+        return goal.bound(Scene(self.network, fit(image, small, self.network.device), seen))
+
+    def octave(self, size_hw: tuple[int, int]) -> Octave:
+        """What the steps at a size need."""
+        tiled = size_hw[0] * size_hw[1] > TILED_FROM_PX
+        within = self.within
+        if within is not None and within.shape[-2:] != size_hw:
+            within = F.interpolate(within, size_hw, mode="area")
+        tone = Tone.of(resize(self.original, size_hw))
+        return Octave(self.network, self.objective, tone, within, TILE_PX if tiled else None)
+
+    def shown(self, dreamed: Tensor) -> Tensor:
+        """The dream laid over the picture: as strong as the config says, and outside the mask the picture itself."""
+        if self.config.strength == 1 and self.within is None:
+            return dreamed
+        size_hw = (dreamed.shape[-2], dreamed.shape[-1])
+        under = self.original if size_hw == self.sizes[-1] else resize(self.original, size_hw)
+        laid = torch.lerp(under, dreamed, self.config.strength)
+        if self.within is None:
+            return laid
+        within = self.within if size_hw == self.sizes[-1] else F.interpolate(self.within, size_hw, mode="area")
+        return torch.where(within > 0, laid, under)
+
+
 def dream(
-    image: ImageArray, network: FeatureNetwork, config: DreamConfig, deadline: Deadline | None = None
+    image: ImageArray,
+    network: DreamNetwork,
+    config: DreamConfig,
+    deadline: Deadline | None = None,
+    *,
+    mask: ImageArray | None = None,
+    guide: ImageArray | None = None,
 ) -> Iterator[DreamStep]:
     """Yields the picture after every step; that of the last has `config.size_px` on its longer side.
 
@@ -184,23 +293,25 @@ def dream(
         deadline: each octave gets fewer steps where the measured speed asks for it, so that the full size is dreamed
             in time. When the deadline is there the full size gets one step; when nobody waits any more the step under
             way is the last one.
+        mask: uint8 (H, W), 255 where to dream; of the picture's size. Elsewhere the picture stays as it is.
+        guide: uint8 (h, w, 3) RGB, whose features the dream follows: see `follow_guide`.
 
     Raises:
-        InputError: the layer has no such channel.
+        InputError: a layer has no such channel, the mask or the size cannot be used, or a guide is missing.
     """
     deadline = deadline or Deadline()
     generator = torch.Generator().manual_seed(config.seed)
-    original = fit(image, config.size_px, network.device)
-    full_hw = (original.shape[-2], original.shape[-1])
-    sizes = octave_sizes(full_hw, config.octaves, config.octave_scale)
-    pace, pixels = Pace(deadline, [height * width for height, width in sizes], config.steps), resize(original, sizes[0])
-    for octave in pace.sizes():
-        if octave > 0:
-            pixels = grow_octave(pixels, original, sizes[octave], config.detail)
+    work = Dreaming(image, network, config, mask, guide)
+    sizes, pixels = work.sizes, resize(work.original, work.sizes[0])
+    pace = Pace(deadline, [height * width for height, width in sizes], config.steps)
+    for index in pace.sizes():
+        if index > 0:
+            pixels = grow_octave(pixels, work.original, sizes[index], config.detail)
+        octave = work.octave(sizes[index])
         pace.prepared()
         enough = False
-        while not (enough or (pace.done[octave] and deadline.expired)):
-            pixels, value = ascend(pixels, network, config, generator)
+        while not (enough or (pace.done[index] and deadline.expired)):
+            pixels, value = ascend(pixels, octave, config, generator)
             pace.step_done()
             enough = pace.size_done
-            yield DreamStep(pace.progress, pixels, value)
+            yield DreamStep(pace.progress, work.shown(pixels), value)

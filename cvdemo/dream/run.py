@@ -18,6 +18,10 @@ class DreamRequest(Request):
 
     Attributes:
         image: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
+        mask: uint8 (H, W), 255 where to dream, of the picture's size; None is everywhere. Outside it the result is the
+            picture at the size of the dream, bit for bit; the mask's edge is feathered inwards.
+        guide: uint8 (h, w, 3) RGB whose features the dream follows, in place of the strength of whole layers, or where
+            the objective says guide:LAYER.
         preview_every_s: least seconds between two previews, which cost a conversion each; None is no previews.
     """
 
@@ -25,6 +29,8 @@ class DreamRequest(Request):
 
     image: ImageArray
     config: DreamConfig = field(default_factory=DreamConfig)
+    mask: ImageArray | None = None
+    guide: ImageArray | None = None
     preview_every_s: float | None = None
 
 
@@ -51,12 +57,13 @@ def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
     and the `octave`, from 1, of how many `octaves`; see `DreamStep`.
 
     Raises:
-        InputError: the layer has no such channel.
+        InputError: the layer has no such channel, the mask or the size cannot be used, or a guide is missing.
     """
     network, config = load_backbone(request.device), request.config
     previews = PreviewTimer(request.preview_every_s)
     objectives: list[float] = []  # of the octave under way
-    for state in dream(request.image, network, config, Deadline(request.time_limit_s)):
+    deadline = Deadline(request.time_limit_s)
+    for state in dream(request.image, network, config, deadline, mask=request.mask, guide=request.guide):
         objectives = [*objectives, state.objective] if state.progress.step > 1 else [state.objective]
         if previews.due and state.progress.done < state.progress.total:
             yield state.progress.step_shown(_measures(state), to_image(state.pixels))

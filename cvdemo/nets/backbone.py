@@ -44,6 +44,10 @@ class Backbone:
         """Activations (B, C, h, w) of layers by name, for pixels (B, 3, H, W) in [0, 1]."""
         return self.network.features(normalise(pixels, self.preprocessing), names)
 
+    def logits(self, maps: Tensor) -> Tensor:
+        """(B, num_classes) of the head's activations (B, 1280, h, w)."""
+        return self.network.logits(maps)
+
 
 def load_backbone(device: str | torch.device = "auto", weights_dir: Path | None = None) -> Backbone:
     """The backbone, loaded on first use and shared.

@@ -21,3 +21,6 @@ class TinyNetwork(nn.Module):
 
     def features(self, pixels: Tensor, names: Collection[str]) -> dict[str, Tensor]:
         return dict.fromkeys(names, self.layers(2 * pixels - 1))
+
+    def logits(self, maps: Tensor) -> Tensor:
+        return maps.mean(dim=(2, 3)).repeat(1, 250)  # 1,000 classes

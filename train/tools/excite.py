@@ -22,8 +22,8 @@ from torch import Tensor
 from cvdemo.classify.classifier import Classifier
 from cvdemo.classify.explain import crop_of
 from cvdemo.config import Config, setting
-from cvdemo.dream.deepdream import EPS, jitter, laplacian_normalise
-from cvdemo.dream.objectives import objective
+from cvdemo.dream.gradient import jitter, laplacian_normalise, unit_mean
+from cvdemo.dream.objectives import strength
 from cvdemo.images import ImageArray, normalise, to_image
 from cvdemo.nets.map_layers import MapLayer, watch
 from cvdemo.ops.heatmap import repeat_pixels
@@ -61,12 +61,11 @@ def by_ascent(classifier: Classifier, layer: MapLayer, channel: int, config: Asc
         with torch.enable_grad():
             variable = pixels.detach().requires_grad_()
             shifted = normalise(jitter(variable, shift_px, generator), preprocessing)
-            (gradient,) = torch.autograd.grad(objective(outputs(shifted), channel), variable)
-        direction = laplacian_normalise(gradient, config.bands)
-        direction = direction / (direction.abs().mean() + EPS)
+            (gradient,) = torch.autograd.grad(strength(outputs(shifted), channel), variable)
+        direction = unit_mean(laplacian_normalise(gradient, config.bands))
         pixels = (pixels + config.step_size / 255 * direction).clamp(0, 1)
     with torch.no_grad():
-        reached = objective(outputs(normalise(pixels, preprocessing)), channel)
+        reached = strength(outputs(normalise(pixels, preprocessing)), channel)
     return to_image(pixels), float(reached)
 
 
