@@ -14,6 +14,8 @@ from typing import Any
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
+from cvdemo.cli.dream import BY_SLUG as DREAMS
+from cvdemo.cli.dream import read_named, slug_of
 from cvdemo.cli.output import SUFFIXES, json_bytes
 from cvdemo.cli.sources import STDIO, read_picture
 from cvdemo.cli.teach import read_head
@@ -26,8 +28,9 @@ from cvdemo.detect.exports import coco_of_pictures, counts_in_words, csv_of_pict
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.mask import mask_from_picture
+from cvdemo.dream.picture_recipe import recipe_texts
 from cvdemo.dream.presets import DEFAULT_PRESET as DEFAULT_DREAM
-from cvdemo.dream.presets import PRESETS as DREAMS
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
@@ -44,11 +47,16 @@ Report = Callable[[int, int], None]  # steps done, of how many
 
 @dataclass(frozen=True)
 class Result:
-    """What a verb made of one picture: a line to print, the picture to write, and what programs are told of it."""
+    """What a verb made of one picture.
+
+    Attributes:
+        line: to print. image: to write. data: what programs are told of it. texts: written into a PNG.
+    """
 
     line: str
     image: ImageArray | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 Work = Callable[[ImageArray, Report], Result]
@@ -162,13 +170,19 @@ def _csv(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mappin
 
 
 def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
-    """DeepDream of each picture."""
+    """DeepDream of each picture, with its recipe."""
+    guide, mask = read_named(args, "guide"), read_named(args, "mask")
     load_backbone(args.device)
-    return by_steps(lambda image: DreamRequest(image=image, config=config, device=args.device), _dream)
+
+    def request(image: ImageArray) -> DreamRequest:
+        within = None if mask is None else mask_from_picture(mask, (image.shape[0], image.shape[1]))
+        return DreamRequest(image=image, config=config, mask=within, guide=guide, device=args.device)
+
+    return by_steps(request, partial(_dream, recipe_texts(config, guided=guide is not None)))
 
 
-def _dream(result: Dream, step: Step[Dream]) -> Result:
-    return Result(_size(result.image), result.image, finite({"objective": step.measures["objective"]}))
+def _dream(texts: Mapping[str, str], result: Dream, step: Step[Dream]) -> Result:
+    return Result(_size(result.image), result.image, finite({"objective": step.measures["objective"]}), texts)
 
 
 def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
@@ -228,14 +242,6 @@ def _always(config: Config) -> bool:
     return True
 
 
-def _by_slug(presets: Mapping[str, Config]) -> dict[str, Config]:
-    return {_slug(name): config for name, config in presets.items()}
-
-
-def _slug(name: str) -> str:
-    return name.lower().replace(" ", "-")
-
-
 PICTURE_VERBS = {
     "classify": PictureVerb("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
     "detect": PictureVerb(
@@ -252,15 +258,15 @@ PICTURE_VERBS = {
         "let a network draw what it looks for (DeepDream)",
         DreamConfig,
         prepare_dream,
-        presets=_by_slug(DREAMS),
-        default_preset=_slug(DEFAULT_DREAM),
+        presets=DREAMS,
+        default_preset=slug_of(DEFAULT_DREAM),
     ),
     "stylize": PictureVerb(
         "repaint a picture in the style of another",
         StyleConfig,
         prepare_stylize,
-        presets=_by_slug(STYLES),
-        default_preset=_slug(next(iter(STYLES))),
+        presets={slug_of(name): config for name, config in STYLES.items()},
+        default_preset=slug_of(next(iter(STYLES))),
     ),
     "upscale": PictureVerb(
         "enlarge with a super-resolution network",

@@ -19,9 +19,10 @@ import numpy as np
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.demo import Lane, Request, Step, seconds_left
 from cvdemo.dream.deepdream import DreamConfig, dream, fit
+from cvdemo.dream.objectives import DreamNetwork
 from cvdemo.images import ImageArray, to_image
 from cvdemo.limits import DREAM_FILM_FRAMES
-from cvdemo.nets.backbone import FeatureNetwork, load_backbone
+from cvdemo.nets.backbone import load_backbone
 from cvdemo.ops.colour_match import match_colours
 from cvdemo.ops.gif import Gif
 from cvdemo.ops.video import Film
@@ -57,7 +58,8 @@ class DreamFilmRequest(Request):
 
     Attributes:
         image: uint8 (H, W, 3) RGB of any size, the first frame.
-        config: what is dreamed; its octaves, steps, size and parameterisation are not used.
+        config: what is dreamed; its octaves, steps and size are not used.
+        guide: uint8 (h, w, 3) RGB, whose features the dream follows, as in `DreamRequest`.
         formats: of the files that are wanted: "mp4", "gif" or both.
     """
 
@@ -66,6 +68,7 @@ class DreamFilmRequest(Request):
     image: ImageArray
     config: DreamConfig = field(default_factory=DreamConfig)
     film: ZoomFilmConfig = field(default_factory=ZoomFilmConfig)
+    guide: ImageArray | None = None
     formats: Sequence[str] = (MP4,)
 
 
@@ -94,21 +97,25 @@ def dived(frame: ImageArray, zoom: float, turn_deg: float) -> ImageArray:
     return np.asarray(moved, dtype=np.uint8)
 
 
-def film_frames(
-    image: ImageArray, network: FeatureNetwork, config: DreamConfig, film: ZoomFilmConfig, deadline: Deadline
-) -> Iterator[ImageArray]:
+def film_frames(request: DreamFilmRequest, network: DreamNetwork, deadline: Deadline) -> Iterator[ImageArray]:
     """Yields the frames, uint8 (H, W, 3), until all are there or the deadline is; the first comes in any case."""
-    first = fit(image, film.film_px, network.device)
+    film = request.film
+    first = fit(request.image, film.film_px, network.device)
     frame = to_image(first)
     yield frame
     for number in range(1, film.frames):
         settings = replace(
-            config, octaves=1, steps=film.frame_steps, size_px=film.film_px, seed=(config.seed + number) % SEED_MAX
+            request.config,
+            octaves=1,
+            steps=film.frame_steps,
+            size_px=film.film_px,
+            seed=(request.config.seed + number) % SEED_MAX,
         )
-        for state in dream(dived(frame, film.zoom, film.turn_deg), network, settings):
+        for state in dream(dived(frame, film.zoom, film.turn_deg), network, settings, guide=request.guide):
+            pixels = state.pixels
             if deadline.expired:
                 return
-        frame = to_image(match_colours(state.pixels, first))
+        frame = to_image(match_colours(pixels, first))
         yield frame
 
 
@@ -123,7 +130,7 @@ def run_dream_film(request: DreamFilmRequest) -> Iterator[Step[DreamFilm]]:
     if not request.formats or not set(request.formats) <= set(FORMATS):
         raise ValueError(f"need formats of {FORMATS}, got {request.formats}")
     deadline, film = Deadline(request.time_limit_s), request.film
-    frames = film_frames(request.image, load_backbone(request.device), request.config, film, deadline)
+    frames = film_frames(request, load_backbone(request.device), deadline)
     with TemporaryDirectory(prefix="cvdemo-dream-") as folder:
         path, gif = Path(folder) / "film.mp4", Gif(film.fps)
         with ExitStack() as opened:
