@@ -139,7 +139,7 @@ def run_dream_film(request: DreamFilmRequest) -> Iterator[Step[DreamFilm]]:
             for done, frame in enumerate(frames, start=1):
                 for writer in writers:
                     writer.add(frame)
-                left_s = seconds_left(deadline, done, film.frames)
+                left_s = seconds_left(deadline, done - 1, film.frames - 1)  # the first one takes no time
                 yield Step(done=done, total=film.frames, seconds_left=left_s, preview=frame)
         files = {MP4: path.read_bytes()} if MP4 in request.formats else {}
         if GIF in request.formats and not deadline.abandoned:  # packing takes seconds

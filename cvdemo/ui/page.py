@@ -15,6 +15,7 @@ from cvdemo.demo import Run
 from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
 from cvdemo.ui import classify, dream, sample, style, upscale
 from cvdemo.ui.detect import tab as detect
+from cvdemo.ui.dream_presets import dream_css
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
@@ -77,7 +78,7 @@ def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
         "server_name": host,
         "server_port": port,
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + dream_css(),
         "head": HEAD,
         "show_error": False,
         "enable_monitoring": False,

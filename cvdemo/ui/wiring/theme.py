@@ -76,7 +76,7 @@ _HEAD_CSS = """
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
 }
 """
-_SCRIPTS = ("parts.js", "refused.js", "camera.js", "burst.js", "uploads.js")
+_SCRIPTS = ("parts.js", "refused.js", "camera.js", "burst.js", "uploads.js", "brush.js")
 HEAD = "".join(
     [
         f"<style>{_HEAD_CSS}</style>",
