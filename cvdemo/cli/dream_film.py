@@ -2,17 +2,18 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from cvdemo.cli.console import say, tell
-from cvdemo.cli.dream import BY_SLUG, GUIDE_HELP, RECIPE_HELP, dream_config, read_named, with_options
+from cvdemo.cli.console import tell
 from cvdemo.cli.output import write_files
+from cvdemo.cli.recipe import RECIPE_HELP, content_of, recipe_of
 from cvdemo.cli.sources import STDIO
 from cvdemo.cli.targets import check_targets, either
+from cvdemo.cli.verbs import PICTURE_VERBS, read_other
 from cvdemo.demo import Step, result_of
 from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
@@ -20,9 +21,9 @@ from cvdemo.dream.picture_recipe import read_recipe
 from cvdemo.dream.zoom_film import FORMATS, DreamFilm, DreamFilmRequest, ZoomFilmConfig
 from cvdemo.errors import InputError
 from cvdemo.images import read_image
-from cvdemo.limits import FILE_BYTES
 
 ENDINGS = tuple(f".{name}" for name in FORMATS)
+PRESETS: Mapping[str, Any] = PICTURE_VERBS["dream"].presets
 PRESET_HELP = "settings to start from, in place of those in IN; options given take precedence"
 
 
@@ -32,13 +33,18 @@ def add_dream_film_options(parser: argparse.ArgumentParser, preset: Callable[[st
     parser.add_argument("input", metavar="IN", help=source)
     parser.add_argument("output", metavar="OUT", help=f"a {either(ENDINGS)} file")
     settings = parser.add_mutually_exclusive_group()
-    settings.add_argument("--preset", type=preset, choices=list(BY_SLUG), help=PRESET_HELP)
+    settings.add_argument("--preset", type=preset, choices=list(PRESETS), help=PRESET_HELP)
     settings.add_argument("--recipe", metavar="FILE", help=RECIPE_HELP)
-    parser.add_argument("--guide", metavar="FILE", help=GUIDE_HELP)
+    parser.add_argument("--guide", metavar="PICTURE", help=PICTURE_VERBS["dream"].others["guide"])
 
 
-def run_dream_film(film: ZoomFilmConfig, args: argparse.Namespace) -> int:
+def run_dream_film(
+    film: ZoomFilmConfig, with_options: Callable[[DreamConfig], DreamConfig], args: argparse.Namespace
+) -> int:
     """Makes the film. Returns 0.
+
+    Args:
+        with_options: a dream's config with what was given on the command line in its place.
 
     Raises:
         InputError: IN, the guide or the recipe cannot be read, OUT exists, cannot be written or has another ending, or
@@ -47,13 +53,14 @@ def run_dream_film(film: ZoomFilmConfig, args: argparse.Namespace) -> int:
     source, target = Path(args.input), Path(args.output)
     if target.suffix.lower() not in ENDINGS:
         raise InputError(f"OUT has to end in {either(ENDINGS)}; it is {args.output}.")
-    check_targets([target], [source], overwrite=args.overwrite)
-    data = _content(source)
+    inputs = [Path(name) for name in (args.input, args.guide, args.recipe) if name not in (None, STDIO)]
+    check_targets([target], inputs, overwrite=args.overwrite)
+    data = content_of(args.input)
     request = DreamFilmRequest(
         image=read_image(data),
-        config=_config(data, args),
+        config=with_options(_base(data, args)),
         film=film,
-        guide=read_named(args, "guide"),
+        guide=None if args.guide is None else read_other(args.guide, "guide"),
         formats=(target.suffix.lower()[1:],),
         device=args.device,
     )
@@ -66,27 +73,16 @@ def run_dream_film(film: ZoomFilmConfig, args: argparse.Namespace) -> int:
     return 0
 
 
-def _config(data: bytes, args: argparse.Namespace) -> DreamConfig:
-    """What is dreamed: by the options, or where they name nothing to start from, by the recipe in IN."""
-    recipe = read_recipe(data) if args.preset is None and args.recipe is None else None
-    if recipe is None:
-        return dream_config(args)
-    if recipe.left_out:
-        say(recipe.in_words)
-    return with_options(recipe.config, args)
+def _base(data: bytes, args: argparse.Namespace) -> DreamConfig:
+    """What is dreamed, before options: by the recipe or preset that is named, else by the recipe in IN, if it has one.
 
-
-def _content(source: Path) -> bytes:
-    if str(source) == STDIO or not source.is_file():
-        raise InputError(f"IN has to be a picture file; {source} is none.")
-    try:
-        with source.open("rb") as file:
-            data = file.read(FILE_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{source} cannot be read: {error.strerror or error}.") from error
-    if len(data) > FILE_BYTES:
-        raise InputError(f"The file is larger than {FILE_BYTES >> 20} MB.")
-    return data
+    What is missing of IN's own recipe is told on standard error.
+    """
+    if args.recipe is not None:
+        return recipe_of(args.recipe)
+    if args.preset is not None:
+        return PRESETS[args.preset]
+    return recipe_of(args.input) if read_recipe(data) is not None else DreamConfig()
 
 
 def _with_bar(steps: Iterator[Step[Any]]) -> Iterator[Step[Any]]:

@@ -3,14 +3,13 @@
 import argparse
 import re
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from cvdemo.cli.dream import BY_SLUG as DREAMS
-from cvdemo.cli.dream import GUIDE_HELP, MASK_HELP, RECIPE_HELP
 from cvdemo.cli.dream_film import add_dream_film_options
 from cvdemo.cli.output import SUFFIXES
+from cvdemo.cli.recipe import RECIPE_HELP
 from cvdemo.cli.sample import add_sample_options
 from cvdemo.cli.sources import STDIO
 from cvdemo.cli.targets import either
@@ -18,6 +17,7 @@ from cvdemo.cli.teach import add_teach_options
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import with_settings
 from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig, generators_or_default
 from cvdemo.sample.latent_walk import WalkConfig
@@ -38,19 +38,19 @@ def make_parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=verb.help, description=f"{verb.help[0].upper()}{verb.help[1:]}.")
         sub.add_argument("input", metavar="IN", help=_input_help(name))
         sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(verb))
+        for option, what in verb.others.items():
+            sub.add_argument(f"--{option}", metavar="PICTURE", help=what)
         if name == "stylize":
             sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
         if name == "classify":
             sub.add_argument("--head", metavar="FILE", help=HEAD_HELP)
         if verb.presets:
             names = list(verb.presets)
-            kind = one_of(names)
+            kind = one_of(names, verb.former_presets)
             presets = sub.add_mutually_exclusive_group()
             presets.add_argument("--preset", type=kind, choices=names, default=verb.default_preset, help=PRESET_HELP)
-        if name == "dream":
-            presets.add_argument("--recipe", metavar="FILE", help=RECIPE_HELP)
-            sub.add_argument("--mask", metavar="FILE", help=MASK_HELP)
-            sub.add_argument("--guide", metavar="FILE", help=GUIDE_HELP)
+            if name == "dream":
+                presets.add_argument("--recipe", metavar="FILE", help=RECIPE_HELP)
         sub.add_argument("--recursive", action="store_true", help="go into sub-folders too, and keep them in OUT")
         for option, summary in verb.summaries.items():
             sub.add_argument(f"--{option}", metavar="FILE", help=summary.help)
@@ -63,7 +63,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_settings(sub, WalkConfig, "of a film")
     film = "dive into a dream: a film, each frame a dream of the last one enlarged"
     sub = verbs.add_parser(DREAM_FILM, help=film, description=f"{film[0].upper()}{film[1:]}.")
-    add_dream_film_options(sub, one_of(DREAMS))
+    dreams = PICTURE_VERBS["dream"]
+    add_dream_film_options(sub, one_of(dreams.presets, dreams.former_presets))
     _add_common(sub, pictures=False)
     _add_settings(sub, ZoomFilmConfig, "of the film")
     _add_settings(sub, DreamConfig, "of the dream")
@@ -84,12 +85,16 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
     return parser.parse_args(named)
 
 
-def one_of(choices: Iterable[str]) -> Callable[[str], str]:
+def one_of(choices: Iterable[str], former: Mapping[str, str] | None = None) -> Callable[[str], str]:
     """What a text means among the choices: capitals do not count, and spaces, _ and - are one.
 
     A text that is none of them comes back as it is, for argparse to refuse.
+
+    Args:
+        former: names that choices had before, to those of today.
     """
-    by_key = {_key(choice): choice for choice in choices}
+    by_key = {_key(name): choice for name, choice in (former or {}).items()}
+    by_key |= {_key(choice): choice for choice in choices}
     return lambda text: by_key.get(_key(text), text)
 
 
@@ -169,5 +174,5 @@ def config_from(args: argparse.Namespace, base: C) -> C:
     Raises:
         ValueError: a value is out of range.
     """
-    given = vars(args)
-    return replace(base, **{name: given[name] for name in settings_of(base) if name in given})
+    given = {name: value for name, value in vars(args).items() if name in settings_of(base)}
+    return with_settings(base, given) if isinstance(base, DreamConfig) else replace(base, **given)

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from cvdemo import limits
 from cvdemo.cli.console import FAILED, printable, say, tell, tell_bytes
-from cvdemo.cli.dream import PICTURES, dream_config
 from cvdemo.cli.dream_film import run_dream_film
 from cvdemo.cli.output import encoded, json_bytes, write_files
 from cvdemo.cli.parser import DREAM_FILM, TEACH, config_from, make_parser, parse
+from cvdemo.cli.recipe import recipe_of
 from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
 from cvdemo.cli.targets import check_targets, targets_for
@@ -63,11 +63,11 @@ def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Calla
     if args.verb == TEACH:
         return partial(run_teach_folder, args)
     if args.verb == DREAM_FILM:
-        return partial(run_dream_film, config_from(args, ZoomFilmConfig()), args)
+        return partial(run_dream_film, config_from(args, ZoomFilmConfig()), partial(config_from, args), args)
     if args.verb not in PICTURE_VERBS:
         return partial(run_sample, config_from(args, SampleConfig()), config_from(args, WalkConfig()), args)
     verb = PICTURE_VERBS[args.verb]
-    config = dream_config(args) if args.verb == "dream" else config_from(args, _base(verb, args))
+    config = config_from(args, _base(verb, args))
     told_otherwise = args.json or any(getattr(args, name) is not None for name in verb.summaries)
     if isinstance(config, DetectConfig) and is_video(args.input):
         return partial(run_video, config, args)
@@ -77,7 +77,9 @@ def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Calla
 
 
 def _base(verb: PictureVerb, args: argparse.Namespace) -> Config:
-    """The config that options start from: that of the preset, if the verb has any."""
+    """The config that options start from: that of a recipe or of the preset, if the verb has any."""
+    if getattr(args, "recipe", None) is not None:
+        return recipe_of(args.recipe)
     return verb.presets[args.preset] if verb.presets else verb.config()
 
 
@@ -157,8 +159,10 @@ def _delivery(verb: PictureVerb, config: Config, args: argparse.Namespace) -> De
         raise InputError("There is no standard output.")
     if to_stream and args.json and verb.makes_pictures:
         raise InputError(f"Standard output holds a picture or --json, not both: give another OUT than {STDIO}.")
-    if args.input == STDIO == getattr(args, "style", None):
-        raise InputError("Standard input is one picture: IN or --style, not both.")
+    from_stdin = ["IN"] if args.input == STDIO else []
+    from_stdin += [f"--{option}" for option in ("style", *verb.others) if getattr(args, option, None) == STDIO]
+    if len(from_stdin) > 1:
+        raise InputError(f"Standard input is one picture: {' or '.join(from_stdin)}, not both.")
     suffix = _given_suffix(args) or verb.suffixes[0]
     return Delivery(
         data_too=verb.makes_pictures and verb.has_data(config),
@@ -185,8 +189,8 @@ def _targets(verb: PictureVerb, found: Found, delivery: Delivery, args: argparse
         check_targets(summaries, inputs, overwrite=args.overwrite)
         return [None] * len(found.sources)
     targets = targets_for(found, args.output, verb.suffixes, _given_suffix(args))
-    named = [getattr(args, option, None) for option in ("style", *PICTURES, "recipe")]
-    inputs += [Path(name) for name in named if name not in (None, STDIO)]
+    others = [getattr(args, option, None) for option in ("style", "recipe", *verb.others)]
+    inputs += [Path(other) for other in others if other not in (None, STDIO)]
     files = [*summaries, *(file for target in targets for file in delivery.files(target))]
     check_targets(files, inputs, overwrite=args.overwrite)
     return targets

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
-from cvdemo.cli.dream import BY_SLUG as DREAMS
-from cvdemo.cli.dream import read_named, slug_of
 from cvdemo.cli.output import SUFFIXES, json_bytes
 from cvdemo.cli.sources import STDIO, read_picture
 from cvdemo.cli.teach import read_head
@@ -28,9 +28,11 @@ from cvdemo.detect.exports import coco_of_pictures, counts_in_words, csv_of_pict
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
-from cvdemo.dream.mask import mask_from_picture
+from cvdemo.dream.network import load_dream_network
 from cvdemo.dream.picture_recipe import recipe_texts
 from cvdemo.dream.presets import DEFAULT_PRESET as DEFAULT_DREAM
+from cvdemo.dream.presets import FORMER_NAMES as FORMER_DREAMS
+from cvdemo.dream.presets import PRESETS as DREAMS
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
@@ -86,6 +88,8 @@ class PictureVerb:
         has_data: whether, with a config, the data of its results is worth a file: .json, beside the picture.
         presets: configs by the name on the command line; options given take precedence.
         default_preset: the one taken when none is named.
+        former_presets: names that presets had before, to those of today.
+        others: what the pictures beside IN are, by the option that names one.
         keep_alpha: whether pictures reach it with their alpha, see `cvdemo.images.read_image`.
         summaries: files about all pictures of a run together, by the option that names the file.
     """
@@ -97,6 +101,8 @@ class PictureVerb:
     has_data: Callable[[Any], bool] = lambda config: False
     presets: Mapping[str, Config] = field(default_factory=dict)
     default_preset: str | None = None
+    former_presets: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
     keep_alpha: bool = False
     summaries: Mapping[str, "Summary"] = field(default_factory=dict)
 
@@ -170,13 +176,13 @@ def _csv(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mappin
 
 
 def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
-    """DeepDream of each picture, with its recipe."""
-    guide, mask = read_named(args, "guide"), read_named(args, "mask")
-    load_backbone(args.device)
+    """DeepDream of each picture, where `--mask` says and after `--guide` where they are given; with its recipe."""
+    guide = None if args.guide is None else read_other(args.guide, "guide")
+    mask = None if args.mask is None else cv2.cvtColor(read_other(args.mask, "mask"), cv2.COLOR_RGB2GRAY)
+    load_dream_network(args.device)
 
     def request(image: ImageArray) -> DreamRequest:
-        within = None if mask is None else mask_from_picture(mask, (image.shape[0], image.shape[1]))
-        return DreamRequest(image=image, config=config, mask=within, guide=guide, device=args.device)
+        return DreamRequest(image=image, config=config, mask=mask, guide=guide, device=args.device)
 
     return by_steps(request, partial(_dream, recipe_texts(config, guided=guide is not None)))
 
@@ -200,15 +206,20 @@ def _stylized(result: Stylized, step: Step[Stylized]) -> Result:
 
 
 def read_style(source: str) -> ImageArray:
-    """The picture of `--style`, or standard input.
+    """The picture of `--style`, or standard input; see `read_other`."""
+    return read_other(source, "style")
+
+
+def read_other(source: str, option: str) -> ImageArray:
+    """The picture that an option names beside IN, or standard input.
 
     Raises:
-        InputError: it cannot be read or used; the sentence says that it is the style picture.
+        InputError: it cannot be read or used; the sentence says of which option it is.
     """
     try:
         return read_picture(None if source == STDIO else Path(source))
     except InputError as error:
-        raise InputError(f"The style picture, {source}: {error}") from error
+        raise InputError(f"The {option} picture, {source}: {error}") from error
 
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
@@ -242,6 +253,14 @@ def _always(config: Config) -> bool:
     return True
 
 
+def _by_slug(presets: Mapping[str, Config]) -> dict[str, Config]:
+    return {_slug(name): config for name, config in presets.items()}
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
 PICTURE_VERBS = {
     "classify": PictureVerb("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
     "detect": PictureVerb(
@@ -258,15 +277,20 @@ PICTURE_VERBS = {
         "let a network draw what it looks for (DeepDream)",
         DreamConfig,
         prepare_dream,
-        presets=DREAMS,
-        default_preset=slug_of(DEFAULT_DREAM),
+        presets=_by_slug(DREAMS),
+        default_preset=_slug(DEFAULT_DREAM),
+        former_presets={_slug(former): _slug(name) for former, name in FORMER_DREAMS.items()},
+        others={
+            "guide": "the picture whose features the dream takes, in place of the strength of whole layers",
+            "mask": "a picture of the same size, white where to dream and black where to keep the picture",
+        },
     ),
     "stylize": PictureVerb(
         "repaint a picture in the style of another",
         StyleConfig,
         prepare_stylize,
-        presets={slug_of(name): config for name, config in STYLES.items()},
-        default_preset=slug_of(next(iter(STYLES))),
+        presets=_by_slug(STYLES),
+        default_preset=_slug(next(iter(STYLES))),
     ),
     "upscale": PictureVerb(
         "enlarge with a super-resolution network",

@@ -16,6 +16,12 @@ def class_labels() -> tuple[str, ...]:
     return tuple(load_labels(BACKBONE))
 
 
+@lru_cache(maxsize=1)
+def _by_key() -> dict[str, str]:
+    """The names by what they are in lower case."""
+    return {label.casefold(): label for label in class_labels()}
+
+
 def class_named(text: str) -> str:
     """The whole name of the class that `text` is, or begins; capitals do not count.
 
@@ -23,7 +29,7 @@ def class_named(text: str) -> str:
         InputError: no class begins so, or several do; the sentence lists near names, or those that do.
     """
     wanted = " ".join(text.casefold().split())
-    by_key = {label.casefold(): label for label in class_labels()}
+    by_key = _by_key()
     if wanted in by_key:
         return by_key[wanted]
     begun = [label for key, label in by_key.items() if key.startswith(wanted)] if wanted else []

@@ -195,7 +195,7 @@ def ascend(pixels: Tensor, octave: Octave, config: DreamConfig, generator: torch
     """
     gradient, value = gradient_of(pixels, octave.network, octave.objective, config.jitter_px, generator, octave.tile_px)
     change = direction_of(gradient, config).mul_(config.step_size / 255)
-    change += octave.tone.drawing_back(pixels)
+    change += octave.tone.drawing_back(pixels + change)
     if octave.within is not None:
         change *= octave.within
     return soft_step(pixels, change), value
@@ -245,14 +245,16 @@ class Dreaming:
         self.within = None if mask is None else feathered(mask, picture_hw, full_hw, network.device)
         self.original = fit(image, config.size_px, network.device)
         self.sizes = octave_sizes(full_hw, config.octaves, config.octave_scale)
-        self.objective = self._bound(image, guide)
+        self.objective = self._bound(guide)
 
-    def _bound(self, image: ImageArray, guide: ImageArray | None) -> Objective:
+    def _bound(self, guide: ImageArray | None) -> Objective:
         """The config's objective, or what follows the guide, settled on this picture."""
         goal = self.config.goal if guide is None else follow_guide(self.config.goal)
-        small = min(SCENE_PX, self.config.size_px)
-        seen = None if guide is None else fit(guide, small, self.network.device)
-        return goal.bound(Scene(self.network, fit(image, small, self.network.device), seen))
+        seen = None if guide is None else to_tensor(resize_to_fit(guide, SCENE_PX), self.network.device)
+        picture = self.original
+        if max(picture.shape[-2:]) > SCENE_PX:
+            picture = resize(picture, full_size((picture.shape[-2], picture.shape[-1]), SCENE_PX))
+        return goal.bound(Scene(self.network, picture, seen))
 
     def octave(self, size_hw: tuple[int, int]) -> Octave:
         """What the steps at a size need."""

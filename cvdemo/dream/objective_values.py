@@ -25,6 +25,8 @@ from cvdemo.nets.efficientnet_lite import LAYER_NAMES
 WHOLE_LAYER = -1  # as a channel: all of them
 MAX_WEIGHT = 1000.0  # beyond it the gradient of a strong block leaves what a float can hold with sense
 MAX_CHANNELS_CHOSEN = 32  # strongest or weakest ones; more are the whole block
+MAX_GUIDE_FEATURES = 1024  # of early layers, evenly chosen: all of them, with all places, would take gigabytes
+PLACES_AT_ONCE = 8192  # that are compared with the guide: 32 MB
 HEAD = "head"  # the layer that the classes are told from
 
 Maps = Mapping[str, Tensor]  # activations (1, C, h, w) by the name of their layer
@@ -254,8 +256,11 @@ class Guide(Objective):
         if scene.guide is None:
             raise InputError(f"The objective {str(self)!r} follows a guide picture: please give one.")
         with torch.no_grad():
-            features = scene.network.features(scene.guide, [self.layer])[self.layer]
-        return _Guided(self.layer, features[0].flatten(1).T.contiguous())
+            maps = scene.network.features(scene.guide, [self.layer])[self.layer]
+        features = maps[0].flatten(1).T  # (n, C)
+        if len(features) > MAX_GUIDE_FEATURES:
+            features = features[torch.linspace(0, len(features) - 1, MAX_GUIDE_FEATURES).long()]
+        return _Guided(self.layer, features.contiguous())
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +280,7 @@ class _Guided(Objective):
     def value(self, maps: Maps) -> Tensor:
         places = maps[self.layer][0].flatten(1)  # (C, h * w)
         with torch.no_grad():
-            best = (self.features @ places).argmax(dim=0)
+            best = torch.cat([(self.features @ some).argmax(dim=0) for some in places.split(PLACES_AT_ONCE, dim=1)])
         return (self.features[best].T * places).sum(dim=0).mean()
 
 

@@ -35,16 +35,22 @@ class Recipe:
     guided: bool = False
 
     @property
-    def in_words(self) -> str:
-        """What is told of it: a sentence or more."""
-        sentences = ["The settings of this dream are restored; the new one starts from the picture as it is."]
+    def notes(self) -> list[str]:
+        """Sentences on what is missing; none where nothing is."""
+        sentences = []
         if self.guided:
             sentences.append("It followed a guide picture, which is not in the file: please choose it again.")
         if self.left_out:
             names = ", ".join(name[:40] for name in self.left_out[:NAMED_AT_MOST])
             more = " and others" if len(self.left_out) > NAMED_AT_MOST else ""
             sentences.append(f"Left out, since they cannot be used here: {names}{more}.")
-        return " ".join(sentences)
+        return sentences
+
+    @property
+    def in_words(self) -> str:
+        """What is told where its settings are taken over: a sentence or more."""
+        restored = "The settings of this dream are restored; the new one starts from the picture as it is."
+        return " ".join([restored, *self.notes])
 
 
 def recipe_texts(config: DreamConfig, *, guided: bool = False) -> dict[str, str]:

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from cvdemo.demo import Lane, Request, Step
 from cvdemo.dream.deepdream import DreamConfig, DreamStep, dream, full_size
+from cvdemo.dream.network import load_dream_network
 from cvdemo.images import ImageArray, resize, to_image
-from cvdemo.nets.backbone import load_backbone
 from cvdemo.pace import PreviewTimer
 from cvdemo.runtime import Deadline
 
@@ -59,7 +59,7 @@ def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
     Raises:
         InputError: the layer has no such channel, the mask or the size cannot be used, or a guide is missing.
     """
-    network, config = load_backbone(request.device), request.config
+    network, config = load_dream_network(request.device), request.config
     previews = PreviewTimer(request.preview_every_s)
     objectives: list[float] = []  # of the octave under way
     deadline = Deadline(request.time_limit_s)

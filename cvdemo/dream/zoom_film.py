@@ -19,10 +19,10 @@ import numpy as np
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.demo import Lane, Request, Step, seconds_left
 from cvdemo.dream.deepdream import DreamConfig, dream, fit
+from cvdemo.dream.network import load_dream_network
 from cvdemo.dream.objectives import DreamNetwork
 from cvdemo.images import ImageArray, to_image
 from cvdemo.limits import DREAM_FILM_FRAMES
-from cvdemo.nets.backbone import load_backbone
 from cvdemo.ops.colour_match import match_colours
 from cvdemo.ops.gif import Gif
 from cvdemo.ops.video import Film
@@ -130,7 +130,7 @@ def run_dream_film(request: DreamFilmRequest) -> Iterator[Step[DreamFilm]]:
     if not request.formats or not set(request.formats) <= set(FORMATS):
         raise ValueError(f"need formats of {FORMATS}, got {request.formats}")
     deadline, film = Deadline(request.time_limit_s), request.film
-    frames = film_frames(request, load_backbone(request.device), deadline)
+    frames = film_frames(request, load_dream_network(request.device), deadline)
     with TemporaryDirectory(prefix="cvdemo-dream-") as folder:
         path, gif = Path(folder) / "film.mp4", Gif(film.fps)
         with ExitStack() as opened:

@@ -27,7 +27,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A tiny network in place of the real one; the devices that it was asked for."""
     devices: list[str] = []
     network = TinyNetwork()
-    monkeypatch.setattr(dream_run, "load_backbone", lambda device: devices.append(device) or network)
+    monkeypatch.setattr(dream_run, "load_dream_network", lambda device: devices.append(device) or network)
     return devices
 
 

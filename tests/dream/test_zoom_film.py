@@ -32,7 +32,7 @@ CONFIG = DreamConfig(layer="block1", jitter_px=8, seed=3)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny network in place of the real one."""
     network = TinyNetwork()
-    monkeypatch.setattr(zoom_film, "load_backbone", lambda device: network)
+    monkeypatch.setattr(zoom_film, "load_dream_network", lambda device: network)
 
 
 @pytest.fixture
