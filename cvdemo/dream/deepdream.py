@@ -67,10 +67,10 @@ class DreamConfig(Config):
     )
     steps: int = setting(12, "Steps", minimum=1, maximum=50, step=1, help="Gradient steps at each size.")
     step_size: float = setting(
-        3.0, "Step size", unit="grey levels", minimum=0.1, maximum=10.0, step=0.1, help="Mean change of a pixel."
+        2.0, "Step size", unit="grey levels", minimum=0.1, maximum=10.0, step=0.1, help="Mean change of a pixel."
     )
     colour: float = setting(
-        0.5,
+        0.55,
         "Colour",
         minimum=0.0,
         maximum=1.0,
@@ -265,6 +265,23 @@ class Dreaming:
         tone = Tone.of(resize(self.original, size_hw))
         return Octave(self.network, self.objective, tone, within, TILE_PX if tiled else None)
 
+    def steps(self, deadline: Deadline) -> Iterator[DreamStep]:
+        """The picture after every step; see `dream`."""
+        generator = torch.Generator().manual_seed(self.config.seed)
+        sizes, pixels = self.sizes, resize(self.original, self.sizes[0])
+        pace = Pace(deadline, [height * width for height, width in sizes], self.config.steps)
+        for index in pace.sizes():
+            if index > 0:
+                pixels = grow_octave(pixels, self.original, sizes[index], self.config.detail)
+            octave = self.octave(sizes[index])
+            pace.prepared()
+            enough = False
+            while not (enough or (pace.done[index] and deadline.expired)):
+                pixels, value = ascend(pixels, octave, self.config, generator)
+                pace.step_done()
+                enough = pace.size_done
+                yield DreamStep(pace.progress, self.shown(pixels), value)
+
     def shown(self, dreamed: Tensor) -> Tensor:
         """The dream laid over the picture: as strong as the config says, and outside the mask the picture itself."""
         if self.config.strength == 1 and self.within is None:
@@ -276,6 +293,13 @@ class Dreaming:
             return laid
         within = self.within if size_hw == self.sizes[-1] else F.interpolate(self.within, size_hw, mode="area")
         return torch.where(within > 0, laid, under)
+
+    def enlarged(self, shown: Tensor) -> Tensor:
+        """What was shown of an octave, at the full size; outside the mask the picture itself."""
+        if shown.shape == self.original.shape:
+            return shown
+        pixels = resize(shown, self.sizes[-1])
+        return pixels if self.within is None else torch.where(self.within > 0, pixels, self.original)
 
 
 def dream(
@@ -301,19 +325,4 @@ def dream(
     Raises:
         InputError: a layer has no such channel, the mask or the size cannot be used, or a guide is missing.
     """
-    deadline = deadline or Deadline()
-    generator = torch.Generator().manual_seed(config.seed)
-    work = Dreaming(image, network, config, mask, guide)
-    sizes, pixels = work.sizes, resize(work.original, work.sizes[0])
-    pace = Pace(deadline, [height * width for height, width in sizes], config.steps)
-    for index in pace.sizes():
-        if index > 0:
-            pixels = grow_octave(pixels, work.original, sizes[index], config.detail)
-        octave = work.octave(sizes[index])
-        pace.prepared()
-        enough = False
-        while not (enough or (pace.done[index] and deadline.expired)):
-            pixels, value = ascend(pixels, octave, config, generator)
-            pace.step_done()
-            enough = pace.size_done
-            yield DreamStep(pace.progress, work.shown(pixels), value)
+    yield from Dreaming(image, network, config, mask, guide).steps(deadline or Deadline())

@@ -1,25 +1,45 @@
-"""Ready-made settings for dreams."""
+"""Ready-made settings for dreams, named for what they were seen to draw on faces, animals and skies alike."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from cvdemo.data_folders import data_folder
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.errors import InputError, brief
 
-PRESETS = {  # named for what they were seen to draw, on faces, animals and night skies alike
-    "Dogs and fur": DreamConfig(),
-    "Eyes": DreamConfig(layer="block8"),
-    "Fruit market": DreamConfig(layer="block11"),
-    "Engraving": DreamConfig(layer="block4", octaves=3, steps=10, step_size=2.0, laplacian_bands=2),
-    "Neon maze": DreamConfig(layer="block2", octaves=5, steps=10, step_size=2.5, laplacian_bands=3),
-    "Balloons": DreamConfig(layer="block9", channel=3, steps=10),
-    "Spider webs": DreamConfig(layer="block9", channel=41, steps=10),
-    "Tartan": DreamConfig(layer="block9", channel=53, steps=10),
-    "Woollen braids": DreamConfig(layer="block9", channel=56, steps=10),
-    "Carved pillars": DreamConfig(layer="block9", channel=18, steps=10),
+THUMBNAILS = "dreams"  # folder in `examples/`
+
+# `layer` is the block that an objective draws most with; it is what is dreamed of when the objective is taken away.
+PRESETS = {
+    "Furry faces": DreamConfig(objective="block10 + 0.6*block13", layer="block10"),
+    "Eyes and scales": DreamConfig(objective="block8 + 0.3*block12", layer="block8", colour=0.5),
+    "Plush toys": DreamConfig(objective="block5 + 0.5*block10", layer="block5"),
+    "Carved wood": DreamConfig(objective="block2 + 0.5*block4", layer="block2"),
+    "Woven masks": DreamConfig(layer="block6"),
+    "Lizard skin": DreamConfig(objective="block11 + 0.3*block5", layer="block11"),
+    "Whiskers": DreamConfig(layer="block14"),
+    "Peacock": DreamConfig(objective="class:peacock", layer="block15", step_size=2.5, colour=0.6),
+    "Honeycomb": DreamConfig(objective="class:honeycomb", layer="block15", step_size=2.5),
+    "Castle walls": DreamConfig(objective="class:castle", layer="block15", step_size=2.5),
+    "Balloons and scales": DreamConfig(objective="block9:3 + 0.7*block9:18", layer="block9", step_size=2.5, steps=10),
+    "Spider webs": DreamConfig(
+        objective="block9:41 + 0.5*class:spider web", layer="block9", channel=41, step_size=2.5, steps=10
+    ),
+    "Tartan": DreamConfig(layer="block9", channel=53, step_size=2.5, steps=10, colour=0.6),
+    "Woollen braids": DreamConfig(layer="block9", channel=56, step_size=2.5, steps=10),
+    "Psychedelic": DreamConfig(layer="block10", step_size=3.0, colour=1.0),
 }
-DEFAULT_PRESET = "Dogs and fur"
-FORMER_NAMES: dict[str, str] = {}  # of presets, to those of today: people call them
+DEFAULT_PRESET = "Furry faces"
+FORMER_NAMES = {  # of presets, to what draws most like them: people call them
+    "Dogs and fur": "Psychedelic",
+    "Eyes": "Eyes and scales",
+    "Fruit market": "Lizard skin",
+    "Engraving": "Carved wood",
+    "Neon maze": "Carved wood",
+    "Balloons": "Balloons and scales",
+    "Carved pillars": "Balloons and scales",
+}
 
 
 def preset_named(name: str) -> DreamConfig:
@@ -45,3 +65,13 @@ def with_settings(preset: DreamConfig, chosen: dict[str, Any]) -> DreamConfig:
     if chosen.keys() & {"layer", "channel"} and "objective" not in chosen:
         chosen = {**chosen, "objective": ""}
     return replace(preset, **chosen)
+
+
+def thumbnail_name(preset: str) -> str:
+    """The file name of a preset's thumbnail."""
+    return f"{preset.lower().replace(' ', '_')}.jpg"
+
+
+def thumbnail(preset: str) -> Path:
+    """The file of a preset's thumbnail, 96 x 96 px; made by `python -m scripts.dream_thumbnails`."""
+    return data_folder("examples") / THUMBNAILS / thumbnail_name(preset)

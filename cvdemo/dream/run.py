@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cvdemo.demo import Lane, Request, Step
-from cvdemo.dream.deepdream import DreamConfig, DreamStep, dream, full_size
+from cvdemo.dream.deepdream import DreamConfig, Dreaming, DreamStep
 from cvdemo.dream.network import load_dream_network
-from cvdemo.images import ImageArray, resize, to_image
+from cvdemo.images import ImageArray, to_image
 from cvdemo.pace import PreviewTimer
 from cvdemo.runtime import Deadline
 
@@ -63,20 +63,20 @@ def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
     previews = PreviewTimer(request.preview_every_s)
     objectives: list[float] = []  # of the octave under way
     deadline = Deadline(request.time_limit_s)
-    for state in dream(request.image, network, config, deadline, mask=request.mask, guide=request.guide):
+    work = Dreaming(request.image, network, config, request.mask, request.guide)
+    for state in work.steps(deadline):
         objectives = [*objectives, state.objective] if state.progress.step > 1 else [state.objective]
         if previews.due and state.progress.done < state.progress.total:
             yield state.progress.step_shown(_measures(state), to_image(state.pixels))
             previews.shown()
         else:
             yield state.progress.step_shown(_measures(state), None)
-    yield _last_step(request, state, objectives)
+    yield _last_step(work, state, objectives)
 
 
-def _last_step(request: DreamRequest, last: DreamStep, objectives: list[float]) -> Step[Dream]:
+def _last_step(work: Dreaming, last: DreamStep, objectives: list[float]) -> Step[Dream]:
     """The dream; where the visitor left before its last octave, that of the octave under way, enlarged."""
-    progress, size_hw = last.progress, full_size(request.image.shape[:2], request.config.size_px)
-    pixels = last.pixels if last.pixels.shape[-2:] == size_hw else resize(last.pixels, size_hw)
+    progress, pixels = last.progress, work.enlarged(last.pixels)
     return Step(
         done=progress.done,
         total=progress.total,

@@ -226,11 +226,29 @@ def test_choices_by_any_capitals(arguments: list[str], name: str, value: str, he
     assert getattr(config, name) == value
 
 
-@pytest.mark.parametrize("written", ["dogs-and-fur", "Dogs and fur", "DOGS_AND_FUR", " dogs and  fur"])
+@pytest.mark.parametrize("written", ["furry-faces", "Furry faces", "FURRY_FACES", " furry  faces"])
 def test_presets_as_the_page_writes_them(written: str, here: Path, stand_in: StandIn) -> None:
     assert main(["dream", "a.png", "o.png", "--preset", written, "--device", "CPU"]) == 0
     ((config, args),) = stand_in.prepared
-    assert config == PICTURE_VERBS["dream"].presets["dogs-and-fur"] and args.device == "cpu"
+    assert config == PICTURE_VERBS["dream"].presets["furry-faces"] and args.device == "cpu"
+
+
+def test_former_names_of_presets_still_work(here: Path, stand_in: StandIn) -> None:
+    assert main(["dream", "a.png", "o.png", "--preset", "Neon maze"]) == 0
+    ((config, _),) = stand_in.prepared
+    assert config == PICTURE_VERBS["dream"].presets["carved-wood"]
+
+
+def test_a_layer_that_is_given_takes_the_place_of_the_presets_objective(here: Path, stand_in: StandIn) -> None:
+    assert main(["dream", "a.png", "o.png", "--layer", "block4"]) == 0
+    assert main(["dream", "a.png", "o.png", "--objective", "block9:41 - 0.5*block9:3", "--overwrite"]) == 0
+    goals = [str(config.goal) for config, _ in stand_in.prepared]  # type: ignore[attr-defined]  # DreamConfigs
+    assert goals == ["block4", "block9:41 - 0.5*block9:3"]
+
+
+def test_an_objective_that_cannot_be_read_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dream", "a.png", "o.png", "--objective", "block8 + "]) == 2
+    assert "Character 10 of the objective 'block8 + ': a layer" in capsys.readouterr().err
 
 
 def test_the_generator_by_any_capitals() -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from cvdemo.cli.run import main
 from cvdemo.cli.verbs import PICTURE_VERBS
 from cvdemo.demo import last_step
 from cvdemo.demos import run
-from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
 from cvdemo.dream.run import DreamRequest
 from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image
@@ -287,6 +288,51 @@ def test_dream_changes_the_picture_and_a_seed_repeats(tmp_path: Path) -> None:
     assert max(dreams[0].shape) == 128
 
 
+def test_dream_follows_a_guide_within_a_mask(tmp_path: Path) -> None:
+    lion = read_image(example_picture("lion"))
+    mask = np.zeros(lion.shape[:2], np.uint8)
+    mask[:, : lion.shape[1] // 2] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    small = [
+        "--size-px",
+        "128",
+        "--octaves",
+        "1",
+        "--steps",
+        "2",
+        "--device",
+        "cpu",
+        "--mask",
+        str(tmp_path / "mask.png"),
+    ]
+    outputs = [tmp_path / f"{name}.png" for name in ("plain", "guided")]
+    assert main(["dream", example_picture("lion"), str(outputs[0]), *small]) == 0
+    assert main(["dream", example_picture("lion"), str(outputs[1]), *small, "--guide", example_picture("coffee")]) == 0
+    plain, guided = (read_image(output) for output in outputs)
+    middle = plain.shape[1] // 2
+    assert not np.array_equal(plain[:, : middle - 8], guided[:, : middle - 8])
+    np.testing.assert_array_equal(plain[:, middle + 1 :], guided[:, middle + 1 :])
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["dream", example_picture("lion"), str(tmp_path / "o.png"), "--mask", example_picture("coffee")]
+    assert main([*arguments, "--size-px", "128"]) == 2
+    assert "The mask has to be as large as the picture" in capsys.readouterr().err
+
+
+def test_pictures_beside_in_are_named_when_they_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option in ("guide", "mask"):
+        missing = str(tmp_path / "none.png")
+        assert main(["dream", example_picture("lion"), str(tmp_path / "o.png"), f"--{option}", missing]) == 2
+        assert f"The {option} picture, {missing}: There is no file" in capsys.readouterr().err
+    assert main(["dream", "-", str(tmp_path / "o.png"), "--guide", "-"]) == 2
+    assert "Standard input is one picture: IN or --guide, not both." in capsys.readouterr().err
+    lion = example_picture("lion")
+    assert main(["dream", example_picture("coffee"), lion, "--guide", lion, "--overwrite"]) == 2
+
+
 def test_stylize_takes_the_size_asked_for(tmp_path: Path) -> None:
     options = ["--style", example_picture("coffee"), "--size", "128", "--scales", "1", "--steps", "2"]
     assert main(["stylize", example_picture("lion"), str(tmp_path / "out.png"), *options, "--device", "cpu"]) == 0
@@ -296,8 +342,9 @@ def test_stylize_takes_the_size_asked_for(tmp_path: Path) -> None:
 def test_dream_and_stylize_are_the_runs_of_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lion, coffee = (read_image(example_picture(name)) for name in ("lion", "coffee"))
     small = ["--size", "128", "--scales", "1", "--steps", "2"]
+    preset = replace(PRESETS[DEFAULT_PRESET], size_px=128, octaves=1, steps=2)
     requests = {
-        "dream": DreamRequest(image=lion, config=DreamConfig(size_px=128, octaves=1, steps=2)),
+        "dream": DreamRequest(image=lion, config=preset),
         "stylize": StyleRequest(content=lion, style=coffee, config=StyleConfig(size=128, scales=1, steps=2)),
     }
     options = {

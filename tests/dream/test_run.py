@@ -11,7 +11,7 @@ from cvdemo.demo import Step, last_step, result_of
 from cvdemo.demos import run
 from cvdemo.dream import deepdream
 from cvdemo.dream import run as dream_run
-from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.deepdream import DreamConfig, fit
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image
@@ -103,6 +103,31 @@ def test_a_visitor_who_has_left_ends_it_at_the_next_step(noise: ImageArray, tiny
         step, last = steps_of(noise, time_limit_s=60)
     assert step.done == last.done == 1 < last.total
     assert not last.complete and last.result.image.shape == (96, 128, 3)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_outside_the_mask_the_result_is_the_picture_bit_for_bit(noise: ImageArray, tiny: list[str], left: bool) -> None:
+    """Also where the visitor has left, and a smaller octave is enlarged."""
+    mask = np.zeros((48, 64), np.uint8)
+    mask[8:40, 24:56] = 255
+    picture, outside = to_image(fit(noise, 128)), mask.repeat(2, 0).repeat(2, 1) == 0
+    with stopping_when(lambda: left):
+        dreamed = last_step(steps_of(noise, replace(SMALL, strength=0.8), mask=mask)).result.image
+    np.testing.assert_array_equal(dreamed[outside], picture[outside])
+    assert not np.array_equal(dreamed, picture)
+
+
+def test_a_request_carries_a_guide(noise: ImageArray, tiny: list[str]) -> None:
+    guide = np.full((8, 8, 3), 200, np.uint8)
+    guided = last_step(steps_of(noise, guide=guide)).result.image
+    assert not np.array_equal(guided, last_step(steps_of(noise)).result.image)
+    with pytest.raises(InputError, match="please give one"):
+        steps_of(noise, replace(SMALL, objective="guide:block1"))
+
+
+def test_a_mask_of_another_size_is_refused(noise: ImageArray, tiny: list[str]) -> None:
+    with pytest.raises(InputError, match="as large as the picture"):
+        steps_of(noise, mask=np.full((64, 48), 255, np.uint8))
 
 
 def test_it_pickles(noise: ImageArray, tiny: list[str]) -> None:
