@@ -14,7 +14,7 @@ from cvdemo.config import settings_of
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.picture_recipe import dreamed_png, read_recipe
-from cvdemo.dream.presets import DEFAULT_PRESET
+from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.images import ImageArray
 from cvdemo.limits import DREAM_S
@@ -218,13 +218,16 @@ def build(run: Run) -> dict[str, Component]:
 def _controls() -> tuple[gr.Number, dict[str, Component]]:
     """The seed, and the controls of all other settings by field name."""
     seed = seed_control(elem_id="dream-seed")
+    shown = {name: getattr(PRESETS[DEFAULT_PRESET], name) for name in SETTINGS}
     with gr.Accordion("More settings", open=False, elem_id="dream-more"):
-        described = settings_of(DreamConfig)["objective"]
-        objective = gr.Textbox(
-            "", label=described.label, info=described.help, max_lines=1, elem_id="DreamConfig-objective"
-        )
-        others = {name: control(DreamConfig, name) for name in SETTINGS if name != "objective"}
+        objective = _objective(shown.pop("objective"))
+        others = {name: control(DreamConfig, name, value=value) for name, value in shown.items()}
     return seed, {"objective": objective, **others}
+
+
+def _objective(value: str) -> gr.Textbox:
+    described = settings_of(DreamConfig)["objective"]
+    return gr.Textbox(value, label=described.label, info=described.help, max_lines=1, elem_id="DreamConfig-objective")
 
 
 def _wire_again(result: gr.Image, image: gr.Image) -> None:

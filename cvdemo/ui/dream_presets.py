@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,8 +11,7 @@ from gradio.events import Dependency
 
 from cvdemo.config import default_of, settings_of
 from cvdemo.dream.deepdream import DreamConfig
-from cvdemo.dream.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS, preset_named, with_settings
-from cvdemo.example_pictures import example_picture
+from cvdemo.dream.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS, preset_named, thumbnail, with_settings
 from cvdemo.ui.wiring.controls import numbers_only
 
 CUSTOM = "Custom"
@@ -81,11 +79,6 @@ def setting_fields(names: Sequence[str]) -> list[Component]:
             limits: dict[str, Any] = {"minimum": setting.minimum, "maximum": setting.maximum}
             fields.append(numbers_only(gr.Number(None, label=setting.label, visible=False, **limits)))
     return fields
-
-
-def thumbnail(preset: str) -> Path:
-    """The picture of a preset: the same photograph, dreamed with it."""
-    return Path(example_picture(f"dreams/{preset.lower().replace(' ', '_')}"))
 
 
 def dream_css() -> str:

@@ -24,7 +24,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.limits import DREAM_S
 from cvdemo.ui import dream as tab
-from cvdemo.ui.dream_presets import CUSTOM, config_of, dream_css, thumbnail
+from cvdemo.ui.dream_presets import CUSTOM, config_of, dream_css
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui.browser_steps import type_number
 from tests.ui.tab_handlers import button_of, drawn, endpoint_of
@@ -245,11 +245,11 @@ def test_the_endpoint_gives_what_the_run_gives(done: int, warnings: int, monkeyp
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
     stand_in = StandIn(done)
-    *previews, picture = endpoint_of(tab.TAB, stand_in, "dream")(CHELSEA, "Eyes", steps=4.0)
+    *previews, picture = endpoint_of(tab.TAB, stand_in, "dream")(CHELSEA, "Tartan", steps=4.0)
     assert [Path(preview).suffix for preview in previews] == [".jpeg", ".jpeg"]
     assert (pixels_of(picture) == 7).all()
     (request,) = stand_in.requests
-    assert (request.config.layer, request.config.steps) == ("block8", 4)
+    assert (request.config.layer, request.config.steps) == ("block9", 4)
     assert request.time_limit_s == DREAM_S
     assert said == ["The limit of 90 s left time for 5 of 8 steps. A smaller size leaves time for more."] * warnings
 
@@ -267,9 +267,9 @@ def test_the_result_carries_its_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     (*_, (path, _)) = button_of(tab.TAB, StandIn())(*page_values(seed=9))
     recipe = read_recipe(Path(path).read_bytes())
     assert recipe is not None and recipe.config == DreamConfig(seed=9) and not recipe.guided
-    *_, path = endpoint_of(tab.TAB, StandIn(), "dream")(CHELSEA, "Eyes", steps=4.0, guide=CHELSEA)
+    *_, path = endpoint_of(tab.TAB, StandIn(), "dream")(CHELSEA, "Tartan", steps=4.0, guide=CHELSEA)
     recipe = read_recipe(Path(path).read_bytes())
-    assert recipe is not None and recipe.config == replace(PRESETS["Eyes"], steps=4) and recipe.guided
+    assert recipe is not None and recipe.config == replace(PRESETS["Tartan"], steps=4) and recipe.guided
 
 
 def half_white(folder: Path) -> str:
@@ -310,8 +310,8 @@ def test_a_dropped_dream_brings_its_settings_along(tmp_path: Path, noise: ImageA
 
 
 def test_a_dropped_dream_of_a_preset_selects_it(tmp_path: Path, noise: ImageArray) -> None:
-    (tmp_path / "a.png").write_bytes(dreamed_png(noise, replace(PRESETS["Eyes"], seed=11)))
-    assert restorer()(str(tmp_path / "a.png"))[0] == "Eyes"
+    (tmp_path / "a.png").write_bytes(dreamed_png(noise, replace(PRESETS["Tartan"], seed=11)))
+    assert restorer()(str(tmp_path / "a.png"))[0] == "Tartan"
 
 
 def test_another_picture_leaves_the_settings_as_they_are() -> None:
@@ -320,8 +320,8 @@ def test_another_picture_leaves_the_settings_as_they_are() -> None:
 
 
 def test_former_names_of_presets_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FORMER_NAMES, "Spots", "Eyes")
-    assert config_of("Spots", {}) == PRESETS["Eyes"]
+    monkeypatch.setitem(FORMER_NAMES, "Spots", "Tartan")
+    assert config_of("Spots", {}) == PRESETS["Tartan"]
     with pytest.raises(InputError, match="There is no preset 'Dots'"):
         config_of("Dots", {})
 
@@ -332,8 +332,15 @@ def test_a_layer_that_is_sent_goes_before_the_objective_of_a_preset() -> None:
     assert config_of(base, {"steps": 5.0}).objective == base.objective
 
 
-def test_each_preset_has_a_picture_of_few_bytes() -> None:
-    for name in PRESETS:
-        with Image.open(thumbnail(name)) as picture:
-            assert picture.format == "JPEG" and min(picture.size) >= 96
-    assert len(dream_css()) < 150_000
+def test_each_preset_has_its_picture_in_the_css_and_all_are_few_bytes() -> None:
+    css = dream_css()
+    for number in range(1, len(PRESETS) + 1):
+        assert f'label:nth-of-type({number})::before {{ background-image: url("data:image/jpeg;base64,' in css
+    assert css.count("data:image/jpeg") == len(PRESETS) and len(css) < 150_000
+
+
+def test_the_page_begins_with_the_values_of_the_preset_that_is_chosen() -> None:
+    fields: dict[str, Any] = {}
+    drawn(lambda: fields.update(tab.TAB.build(StandIn())))
+    assert fields.pop("preset").value == DEFAULT_PRESET
+    assert {name: field.value for name, field in fields.items()} == asdict(PRESETS[DEFAULT_PRESET])

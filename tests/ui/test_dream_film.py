@@ -105,11 +105,11 @@ def test_the_endpoint_streams_frames_and_gives_the_file(dreamed: str) -> None:
 def test_what_is_sent_goes_before_the_recipe_and_the_preset(dreamed: str) -> None:
     stand_in = StandIn()
     call = endpoint_of(TAB, stand_in, "dream_film")
-    for given in ({"seed": 4.0}, {"preset": "Eyes"}, {"preset": "Eyes", "layer": "block3"}):
+    for given in ({"seed": 4.0}, {"preset": "Tartan"}, {"preset": "Tartan", "layer": "block3"}):
         list(call(dreamed, **given))
     list(call(CHELSEA))
     own, eyes, layer, plain = (request.config for request in stand_in.requests)
-    assert own == replace(CONFIG, seed=4) and eyes == PRESETS["Eyes"] and plain == DreamConfig()
+    assert own == replace(CONFIG, seed=4) and eyes == PRESETS["Tartan"] and plain == DreamConfig()
     assert (layer.layer, layer.objective) == ("block3", "")
 
 
