@@ -21,6 +21,7 @@ from cvdemo.cli.parser import make_parser
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.style.optimise import StyleConfig
@@ -36,18 +37,22 @@ CONFIGS: dict[str, type[Config]] = {
     "Feature maps": FeatureMapsConfig,
     "Detect": DetectConfig,
     "Dream": DreamConfig,
+    "Zoom film": ZoomFilmConfig,
     "Style": StyleConfig,
     "Sample": SampleConfig,
     "Walk": WalkConfig,
     "Upscale": UpscaleConfig,
 }
-SETTINGS_OF_ENDPOINT = {  # whose settings an endpoint takes under their own names
+SETTINGS_OF_ENDPOINT: dict[
+    str, type[Config] | tuple[type[Config], ...]
+] = {  # whose settings an endpoint takes under their own names
     "/classify": ClassifyConfig,
     "/explain": ExplainConfig,
     "/fool": FoolConfig,
     "/feature_maps": FeatureMapsConfig,
     "/detect": DetectConfig,
     "/dream": DreamConfig,
+    "/dream_film": (DreamConfig, ZoomFilmConfig),
     "/stylize": StyleConfig,
     "/sample": SampleConfig,
     "/walk": WalkConfig,
@@ -124,8 +129,12 @@ def endpoints() -> str:
 
 
 def _inputs(endpoint: str, described: Any) -> Iterator[list[Any]]:
-    config = SETTINGS_OF_ENDPOINT.get(endpoint)
-    fields = {} if config is None else settings_of(config)
+    configs = SETTINGS_OF_ENDPOINT.get(endpoint, ())
+    fields = {
+        name: described
+        for config in (configs if isinstance(configs, tuple) else (configs,))
+        for name, described in settings_of(config).items()
+    }
     for parameter in described["parameters"]:
         name = parameter["parameter_name"]
         allowed = _range(fields[name]) if name in fields else ""

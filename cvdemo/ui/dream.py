@@ -183,7 +183,7 @@ def build(run: Run) -> dict[str, Component]:
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="dream-image")
-            told = gr.Markdown(elem_id="dream-recipe", elem_classes="status")
+            told = gr.Markdown(elem_id="dream-recipe")
             with gr.Row():
                 start = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)

@@ -108,7 +108,7 @@ def _film_on_page(run: Run, dreamed: str | None, guide: str | None, *values: Any
     if not step.complete:
         status += f". {_cut_short(step)}"
     gif = gr.DownloadButton(value=str(_saved(step, GIF)), visible=True)
-    yield gr.Video(str(_saved(step, MP4)), visible=True), gr.Image(None, visible=False), gif, status
+    yield str(_saved(step, MP4)), gr.Image(None, visible=False), gif, status
 
 
 def _finished(path: str | None) -> tuple[ImageArray, DreamConfig]:

@@ -95,7 +95,10 @@ def test_a_preset_sets_the_controls_and_a_moved_control_makes_it_custom(page: Pa
     expect(page.locator("#DreamConfig-layer input")).to_have_value("block9")
     channel = page.locator("#DreamConfig-channel input[type=number]")
     expect(channel).to_have_value("41")
+    objective = page.locator("#DreamConfig-objective :is(input, textarea)")
+    expect(objective).to_have_value(PRESETS["Spider webs"].objective)
     type_number(channel, 42)
+    expect(objective).to_have_value("")  # it would go before the channel
     expect(page.get_by_role("radio", name="Custom", exact=True)).to_be_checked()
     expect(channel).to_have_value("42")
 
@@ -154,12 +157,13 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
 
 
 def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> None:
-    webs = dream(client, preset="Spider webs")
-    same = dream(client, preset="Custom", layer="block9", channel=41)
-    other = dream(client, preset="Spider webs", channel=42)
-    assert PRESETS["Spider webs"].layer == "block9" and PRESETS["Spider webs"].channel == 41
-    assert np.array_equal(webs, same)
-    assert not np.array_equal(webs, other)
+    preset = PRESETS["Tartan"]
+    own = {"layer": preset.layer, "channel": preset.channel, "step_size": preset.step_size, "colour": preset.colour}
+    tartan = dream(client, preset="Tartan")
+    same = dream(client, preset="Custom", **own)
+    other = dream(client, preset="Tartan", channel=42)
+    assert np.array_equal(tartan, same)
+    assert not np.array_equal(tartan, other)
 
 
 @pytest.mark.parametrize(
