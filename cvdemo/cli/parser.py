@@ -61,6 +61,16 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(sub, pictures=True)
     _add_settings(sub, SampleConfig, types={"generator": one_of(generators_or_default())})
     _add_settings(sub, WalkConfig, "of a film")
+    _add_dream_film(verbs)
+    teach = "teach a network classes of your own, from a few pictures of each"
+    sub = verbs.add_parser(TEACH, help=teach, description=f"{teach[0].upper()}{teach[1:]}.")
+    add_teach_options(sub)
+    _add_common(sub, pictures=False)
+    return parser
+
+
+def _add_dream_film(verbs: Any) -> None:
+    """The verb that makes a film of a dream; `verbs` is what argparse adds verbs to, whose type it keeps private."""
     film = "dive into a dream: a film, each frame a dream of the last one enlarged"
     sub = verbs.add_parser(DREAM_FILM, help=film, description=f"{film[0].upper()}{film[1:]}.")
     dreams = PICTURE_VERBS["dream"]
@@ -68,11 +78,6 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(sub, pictures=False)
     _add_settings(sub, ZoomFilmConfig, "of the film")
     _add_settings(sub, DreamConfig, "of the dream")
-    teach = "teach a network classes of your own, from a few pictures of each"
-    sub = verbs.add_parser(TEACH, help=teach, description=f"{teach[0].upper()}{teach[1:]}.")
-    add_teach_options(sub)
-    _add_common(sub, pictures=False)
-    return parser
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:

@@ -70,15 +70,13 @@ def dream_film_endpoint(
     frame is `zoom` times the last one, turned by `turn_deg` degrees. Where time runs out, a warning says so, the film
     ends there, and its name ends in "_incomplete".
     """
-    sent = {"objective": objective, "layer": layer, "channel": channel, "colour": colour, "seed": seed}
+    sent = dict(locals())
     picture, recipe = load_picture(image), None if image is None else read_recipe(read_upload(image))
     own = DreamConfig() if recipe is None else recipe.config
     request = DreamFilmRequest(
         image=picture,
-        config=config_of(preset or own, sent),
-        film=ZoomFilmConfig(
-            frames=frames, fps=fps, zoom=zoom, turn_deg=turn_deg, frame_steps=frame_steps, film_px=film_px
-        ),
+        config=config_of(preset or own, {name: sent[name] for name in DREAM_FIELDS}),
+        film=ZoomFilmConfig(**{name: sent[name] for name in FILM_SETTINGS}),
         guide=load_guide(guide),
         formats=(format,),
         time_limit_s=DREAM_FILM_S,
