@@ -26,6 +26,7 @@ from cvdemo.detect.run import (
     run_motion,
 )
 from cvdemo.dream.run import DreamRequest, run_dream
+from cvdemo.dream.zoom_film import DreamFilmRequest, run_dream_film
 from cvdemo.sample.run import (
     ArithmeticRequest,
     InterpolateRequest,
@@ -58,6 +59,7 @@ RUNS: Mapping[type[Request], Run] = {
     MotionRequest: run_motion,
     UpscaleRequest: run_upscale,
     DreamRequest: run_dream,
+    DreamFilmRequest: run_dream_film,
     StyleRequest: run_style,
 }
 

@@ -6,6 +6,7 @@ Every conversion stands here, once; how a file's bytes become pixels stands in `
 import io
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from cvdemo.errors import InputError
@@ -162,18 +164,27 @@ class _StoppableFile(io.BytesIO):
         return super().write(data)
 
 
-def png_bytes(image: ImageArray, compress_level: int = 6, deadline: Deadline | None = None) -> bytes:
+def png_bytes(
+    image: ImageArray,
+    compress_level: int = 6,
+    deadline: Deadline | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> bytes:
     """The picture as the content of a PNG file.
 
     Args:
         compress_level: 0 to 9, of zlib.
         deadline: 40 megapixels take 4 s of one core even at level 1; a deadline that has only passed stops nothing.
+        texts: written into the file, each in a text chunk of its own under its keyword.
 
     Raises:
         InputError: nobody waits for it any more; see `Deadline.abandoned`.
     """
     file = io.BytesIO() if deadline is None else _StoppableFile(deadline)
-    Image.fromarray(image).save(file, format="PNG", compress_level=compress_level)
+    info = PngInfo()
+    for keyword, text in (texts or {}).items():
+        info.add_text(keyword, text)
+    Image.fromarray(image).save(file, format="PNG", compress_level=compress_level, pnginfo=info)
     return file.getvalue()
 
 

@@ -136,6 +136,7 @@ LIVE_SILENT_S = _limit(
 LIVE_FRAME_S = _limit("LIVE_FRAME_S", 1.0, "seconds", "for one frame of a camera; what was found until then is shown")
 DETECT_VIDEO_S = _limit("DETECT_VIDEO_S", 120.0, "seconds", "for a video; a frame takes about 0.1 s")
 DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")
+DREAM_FILM_S = _limit("DREAM_FILM_S", 120.0, "seconds", "for a zoom film; 60 frames of 384 px take 15 to 30 s")
 STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number of steps is planned to fit")
 WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")
 UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling; 40 megapixels take 52 s of one core with 9-5-5")
@@ -198,6 +199,14 @@ LIVE_MEGAPIXELS = _limit(
 )
 LIVE_SIDE_PX = _limit(
     "LIVE_SIDE_PX", 480, "px", "longer side at which a frame of a camera is searched; faces of 24 px are found in it"
+)
+DREAM_FILM_FRAMES = _limit(
+    "DREAM_FILM_FRAMES", 240, "frames", "of a zoom film: 10 seconds at 24 a second; each frame is dreamed"
+)
+GIF_BYTES = _limit("GIF_BYTES", 8 * MB, "bytes", "size of a GIF; its frames are made smaller until it fits")
+GIF_SIDE_PX = _limit("GIF_SIDE_PX", 320, "px", "longer side of a GIF's frames; 240 of them take 75 MB of memory")
+RECIPE_BYTES = _limit(
+    "RECIPE_BYTES", 8192, "bytes", "size of the settings in a dreamed picture's file; those of the page take 0.5 kB"
 )
 UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "size of an enlarged picture")
 DREAM_MEGAPIXELS = _limit(

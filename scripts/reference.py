@@ -21,6 +21,7 @@ from cvdemo.cli.parser import make_parser
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.style.optimise import StyleConfig
@@ -36,6 +37,7 @@ CONFIGS: dict[str, type[Config]] = {
     "Feature maps": FeatureMapsConfig,
     "Detect": DetectConfig,
     "Dream": DreamConfig,
+    "Zoom film": ZoomFilmConfig,
     "Style": StyleConfig,
     "Sample": SampleConfig,
     "Walk": WalkConfig,

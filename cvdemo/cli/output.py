@@ -11,21 +11,23 @@ from typing import Any
 from PIL import Image
 
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, on_white
+from cvdemo.images import ImageArray, on_white, png_bytes
 from cvdemo.whole_files import written_beside
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 SUFFIXES = tuple(FORMATS)
 QUALITY: dict[str, dict[str, Any]] = {  # high: results have fine texture, and are small beside a camera's pictures
-    "PNG": {},
     "JPEG": {"quality": 92, "subsampling": "4:4:4"},  # full colour: strokes and boxes have coloured edges
     "WEBP": {"quality": 92},
 }
 MAX_SIDE_PX = {"JPEG": 65500, "WEBP": 16383}  # of libjpeg and of the WebP container
 
 
-def encoded(image: ImageArray, suffix: str) -> bytes:
+def encoded(image: ImageArray, suffix: str, texts: Mapping[str, str] | None = None) -> bytes:
     """The picture, uint8 (H, W, 3) or (H, W, 4), as a file that ends in `suffix`; JPEG has its alpha laid on white.
+
+    Args:
+        texts: written into a PNG, see `cvdemo.images.png_bytes`; other formats go without.
 
     Raises:
         InputError: the format cannot hold a picture so large.
@@ -35,6 +37,8 @@ def encoded(image: ImageArray, suffix: str) -> bytes:
     limit = MAX_SIDE_PX.get(name, max(height, width))
     if max(height, width) > limit:
         raise InputError(f"The result is {width} x {height} pixels; {name} ends at {limit} a side: choose PNG.")
+    if name == "PNG":
+        return png_bytes(image, texts=texts)
     file = io.BytesIO()
     Image.fromarray(on_white(image) if name == "JPEG" else image).save(file, format=name, **QUALITY[name])
     return file.getvalue()

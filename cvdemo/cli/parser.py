@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from cvdemo.cli.dream_film import add_dream_film_options
 from cvdemo.cli.output import SUFFIXES
+from cvdemo.cli.recipe import RECIPE_HELP
 from cvdemo.cli.sample import add_sample_options
 from cvdemo.cli.sources import STDIO
 from cvdemo.cli.targets import either
@@ -16,6 +18,7 @@ from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.presets import with_objective
+from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig, generators_or_default
 from cvdemo.sample.latent_walk import WalkConfig
 
@@ -23,7 +26,7 @@ C = TypeVar("C", bound=Config)
 DEVICE_HELP = "auto, cpu or cuda (default: auto)"
 PRESET_HELP = "settings to start from (default: %(default)s); options given take precedence"
 FORMAT_HELP = "of pictures in a folder or on standard output (default: png); a single file has it from its ending"
-SAMPLE, TEACH = "sample", "teach"
+SAMPLE, TEACH, DREAM_FILM = "sample", "teach", "dream-film"
 HEAD_HELP = "name the picture by a head of `teach`, in its own classes, instead of a network's"
 
 
@@ -44,7 +47,10 @@ def make_parser() -> argparse.ArgumentParser:
         if verb.presets:
             names = list(verb.presets)
             kind = one_of(names, verb.former_presets)
-            sub.add_argument("--preset", type=kind, choices=names, default=verb.default_preset, help=PRESET_HELP)
+            presets = sub.add_mutually_exclusive_group()
+            presets.add_argument("--preset", type=kind, choices=names, default=verb.default_preset, help=PRESET_HELP)
+            if name == "dream":
+                presets.add_argument("--recipe", metavar="FILE", help=RECIPE_HELP)
         sub.add_argument("--recursive", action="store_true", help="go into sub-folders too, and keep them in OUT")
         for option, summary in verb.summaries.items():
             sub.add_argument(f"--{option}", metavar="FILE", help=summary.help)
@@ -55,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(sub, pictures=True)
     _add_settings(sub, SampleConfig, types={"generator": one_of(generators_or_default())})
     _add_settings(sub, WalkConfig, "of a film")
+    _add_dream_film(verbs)
     teach = "teach a network classes of your own, from a few pictures of each"
     sub = verbs.add_parser(TEACH, help=teach, description=f"{teach[0].upper()}{teach[1:]}.")
     add_teach_options(sub)
@@ -62,9 +69,24 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_dream_film(verbs: Any) -> None:
+    """The verb that makes a film of a dream; `verbs` is what argparse adds verbs to, whose type it keeps private."""
+    film = "dive into a dream: a film, each frame a dream of the last one enlarged"
+    sub = verbs.add_parser(DREAM_FILM, help=film, description=f"{film[0].upper()}{film[1:]}.")
+    dreams = PICTURE_VERBS["dream"]
+    add_dream_film_options(sub, one_of(dreams.presets, dreams.former_presets))
+    _add_common(sub, pictures=False)
+    _add_settings(sub, ZoomFilmConfig, "of the film")
+    _add_settings(sub, DreamConfig, "of the dream")
+
+
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """The parsed arguments; the verb may be written with any capitals, as its choices may."""
-    named = [argv[0].lower(), *argv[1:]] if argv and argv[0].lower() in {*PICTURE_VERBS, SAMPLE, TEACH} else list(argv)
+    named = (
+        [argv[0].lower(), *argv[1:]]
+        if argv and argv[0].lower() in {*PICTURE_VERBS, SAMPLE, TEACH, DREAM_FILM}
+        else list(argv)
+    )
     return parser.parse_args(named)
 
 

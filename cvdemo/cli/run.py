@@ -16,8 +16,10 @@ from tqdm import tqdm
 
 from cvdemo import limits
 from cvdemo.cli.console import FAILED, printable, say, tell, tell_bytes
+from cvdemo.cli.dream_film import run_dream_film
 from cvdemo.cli.output import encoded, json_bytes, write_files
-from cvdemo.cli.parser import TEACH, config_from, make_parser, parse
+from cvdemo.cli.parser import DREAM_FILM, TEACH, config_from, make_parser, parse
+from cvdemo.cli.recipe import recipe_of
 from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
 from cvdemo.cli.targets import check_targets, targets_for
@@ -26,6 +28,7 @@ from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb, Report, Result, Work
 from cvdemo.cli.video import is_video, run_video
 from cvdemo.config import Config
 from cvdemo.detect.selection import DetectConfig
+from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.errors import DemoError, InputError
 from cvdemo.incidents import report_unexpected
 from cvdemo.runtime import resolve_device
@@ -44,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         work = _work_of(args, parser)
     except (ValueError, RuntimeError) as error:  # torch.device raises RuntimeError for a name it does not know
         parser.error(str(error))
+    except DemoError as error:  # the file of a recipe
+        say(str(error))
+        return FAILED
     try:
         limits.check()
         return work()
@@ -56,16 +62,25 @@ def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Calla
     """What a command line asks for, ready to run; `ValueError` where a setting is out of range."""
     if args.verb == TEACH:
         return partial(run_teach_folder, args)
+    if args.verb == DREAM_FILM:
+        return partial(run_dream_film, config_from(args, ZoomFilmConfig()), partial(config_from, args), args)
     if args.verb not in PICTURE_VERBS:
         return partial(run_sample, config_from(args, SampleConfig()), config_from(args, WalkConfig()), args)
     verb = PICTURE_VERBS[args.verb]
-    config = config_from(args, verb.presets[args.preset] if verb.presets else verb.config())
+    config = config_from(args, _base(verb, args))
     told_otherwise = args.json or any(getattr(args, name) is not None for name in verb.summaries)
     if isinstance(config, DetectConfig) and is_video(args.input):
         return partial(run_video, config, args)
     if args.output is None and verb.makes_pictures and not (told_otherwise and verb.has_data(config)):
         parser.error("the following arguments are required: OUT")
     return partial(run_pictures, verb, config, args)
+
+
+def _base(verb: PictureVerb, args: argparse.Namespace) -> Config:
+    """The config that options start from: that of a recipe or of the preset, if the verb has any."""
+    if getattr(args, "recipe", None) is not None:
+        return recipe_of(args.recipe)
+    return verb.presets[args.preset] if verb.presets else verb.config()
 
 
 @dataclass
@@ -115,7 +130,7 @@ def _content(result: Result, suffix: str) -> bytes:
         return json_bytes(result.data)
     if result.image is None:
         raise ValueError(f"need a result with a picture for {suffix}, got {result.line!r}")
-    return encoded(result.image, suffix)
+    return encoded(result.image, suffix, result.texts)
 
 
 def run_pictures(verb: PictureVerb, config: Config, args: argparse.Namespace) -> int:
@@ -174,7 +189,7 @@ def _targets(verb: PictureVerb, found: Found, delivery: Delivery, args: argparse
         check_targets(summaries, inputs, overwrite=args.overwrite)
         return [None] * len(found.sources)
     targets = targets_for(found, args.output, verb.suffixes, _given_suffix(args))
-    others = [getattr(args, option, None) for option in ("style", *verb.others)]
+    others = [getattr(args, option, None) for option in ("style", "recipe", *verb.others)]
     inputs += [Path(other) for other in others if other not in (None, STDIO)]
     files = [*summaries, *(file for target in targets for file in delivery.files(target))]
     check_targets(files, inputs, overwrite=args.overwrite)

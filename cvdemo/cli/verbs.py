@@ -30,6 +30,7 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.network import load_dream_network
+from cvdemo.dream.picture_recipe import recipe_texts
 from cvdemo.dream.presets import DEFAULT_PRESET as DEFAULT_DREAM
 from cvdemo.dream.presets import FORMER_NAMES as FORMER_DREAMS
 from cvdemo.dream.presets import PRESETS as DREAMS
@@ -49,11 +50,16 @@ Report = Callable[[int, int], None]  # steps done, of how many
 
 @dataclass(frozen=True)
 class Result:
-    """What a verb made of one picture: a line to print, the picture to write, and what programs are told of it."""
+    """What a verb made of one picture.
+
+    Attributes:
+        line: to print. image: to write. data: what programs are told of it. texts: written into a PNG.
+    """
 
     line: str
     image: ImageArray | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 Work = Callable[[ImageArray, Report], Result]
@@ -171,7 +177,7 @@ def _csv(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mappin
 
 
 def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
-    """DeepDream of each picture, where `--mask` says and after `--guide` where they are given."""
+    """DeepDream of each picture, where `--mask` says and after `--guide` where they are given; with its recipe."""
     guide = None if args.guide is None else read_other(args.guide, "guide")
     mask = None if args.mask is None else grey(read_other(args.mask, "mask"))
     load_dream_network(args.device)
@@ -179,7 +185,7 @@ def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
     def request(image: ImageArray) -> DreamRequest:
         return DreamRequest(image=image, config=config, mask=mask, guide=guide, device=args.device)
 
-    return by_steps(request, _dream)
+    return by_steps(request, partial(_dream, recipe_texts(config, guided=guide is not None)))
 
 
 def grey(image: ImageArray) -> ImageArray:
@@ -187,8 +193,8 @@ def grey(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
-def _dream(result: Dream, step: Step[Dream]) -> Result:
-    return Result(_size(result.image), result.image, finite({"objective": step.measures["objective"]}))
+def _dream(texts: Mapping[str, str], result: Dream, step: Step[Dream]) -> Result:
+    return Result(_size(result.image), result.image, finite({"objective": step.measures["objective"]}), texts)
 
 
 def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:

@@ -39,3 +39,9 @@ def feathered(
     depth = cv2.distanceTransform(within, cv2.DIST_L2, cv2.DIST_MASK_5)
     share = np.clip(depth * (255 / (FEATHER * max(size_hw))), within, 255)  # 1 of 255 at least, where it is within
     return to_tensor(share.astype(np.uint8)[..., np.newaxis], device)
+
+
+def mask_from_picture(picture: ImageArray, size_hw: tuple[int, int]) -> ImageArray:
+    """A mask, uint8 (H, W) of a size, from a picture (h, w, 3) of it: bright where to dream. It is stretched to fit."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(grey, (size_hw[1], size_hw[0]), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -7,6 +7,7 @@ it. A file that ends too early is closed as far as its format asks for, and mark
 PNG: ISO/IEC 15948. JPEG: ITU-T T.81, annex B. WebP: RFC 9649. AVIF: ISO/IEC 14496-12 and 23008-12.
 """
 
+import itertools
 import re
 import struct
 import zlib
@@ -96,6 +97,22 @@ def _bare_png(data: bytes) -> Bare:
     kept += b"\0\0\0\0IEND\xaeB`\x82"
     bare.data = bytes(kept)
     return bare
+
+
+def png_text(data: bytes, keyword: str, max_bytes: int) -> str | None:
+    """The first plain text chunk (tEXt) of a PNG file with this keyword; None where there is none, or it is longer.
+
+    Packed texts (zTXt, iTXt) are left alone, so that nothing is ever larger than it stands in the file.
+    """
+    if not data.startswith(PNG_SIGNATURE):
+        return None
+    for kind, body, crc in itertools.islice(_png_chunks(data), FILE_PARTS):
+        if kind == b"IEND":
+            return None
+        name, zero, text = body.partition(b"\0") if kind == b"tEXt" else (b"", b"", b"")
+        if zero and name == keyword.encode("latin-1") and crc == _png_checksum(kind, body):
+            return text.decode("latin-1") if len(text) <= max_bytes else None
+    return None
 
 
 def _png_checksum(kind: bytes, body: bytes) -> bytes:

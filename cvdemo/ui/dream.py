@@ -1,34 +1,45 @@
 """The Dream tab: a preset or settings of one's own, previews while it runs, and what became of the objective."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from cvdemo.config import default_of, settings_of
+from cvdemo.config import settings_of
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.picture_recipe import dreamed_png, read_recipe
 from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
 from cvdemo.dream.run import Dream, DreamRequest
-from cvdemo.errors import InputError, brief
 from cvdemo.images import ImageArray
 from cvdemo.limits import DREAM_S
-from cvdemo.ui.serving.results import save_pil_to_cache
+from cvdemo.ui.dream_film import build_film
+from cvdemo.ui.dream_presets import (
+    CUSTOM,
+    config_of,
+    name_of,
+    preset_field,
+    preset_radio,
+    setting_fields,
+    wire_presets,
+)
+from cvdemo.ui.dream_where import build_where, load_guide, load_mask
+from cvdemo.ui.serving.results import save_bytes_to_cache, save_pil_to_cache
+from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
     example_picture,
     given,
+    light,
     load_picture,
     method_note,
-    numbers_only,
     picture_input,
     picture_output,
     seed_control,
@@ -38,6 +49,7 @@ from cvdemo.ui.wiring.controls import (
     whole_number,
 )
 from cvdemo.ui.wiring.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
+from cvdemo.ui.wiring.plain_text import plain
 
 NOTE = (
     "DeepDream changes the picture, not the network: each step moves the pixels along the gradient of what one layer "
@@ -46,29 +58,18 @@ NOTE = (
     ". The network is EfficientNet-Lite0, trained on ImageNet, which explains all the animals."
 )
 EXAMPLES = ("cheetah", "chelsea", "astronaut", "coffee", "rocket")
-CUSTOM = "Custom"
 PREVIEW_EVERY_S = 0.25
 PREVIEW_SIDE_PX = 512
 SETTINGS = (  # all but the seed, as they stand on the page
-    *("layer", "channel", "steps", "step_size", "octaves", "octave_scale"),
-    *("detail", "laplacian_bands", "jitter_px", "size_px"),
+    *("objective", "colour", "strength", "layer", "channel", "steps", "step_size", "octaves", "octave_scale"),
+    *("detail", "laplacian_bands", "jitter_px", "parameterisation", "size_px"),
 )
 API_SETTINGS = (  # in the order of `dream_endpoint`
     *("octaves", "octave_scale", "steps", "step_size", "layer", "seed"),
     *("channel", "jitter_px", "detail", "laplacian_bands", "size_px"),
+    *("objective", "colour", "parameterisation", "strength"),
 )
-
-
-def config_of(preset: str, chosen: dict[str, Any]) -> DreamConfig:
-    """The preset's config with every value of `chosen` that is not None in place of the preset's.
-
-    Raises:
-        InputError: no such preset; "Custom" is the default config.
-    """
-    if preset != CUSTOM and preset not in PRESETS:
-        raise InputError(f"There is no preset {brief(preset)}; choose from {', '.join([*PRESETS, CUSTOM])}.")
-    given = {name: type(default_of(DreamConfig, name))(value) for name, value in chosen.items() if value is not None}
-    return replace(PRESETS.get(preset, DreamConfig()), **given)
+API_PICTURES = ("Mask", "Guide picture")
 
 
 def dream_endpoint(
@@ -86,39 +87,62 @@ def dream_endpoint(
     detail: float | None = None,
     laplacian_bands: float | None = None,
     size_px: float | None = None,
-) -> Iterator[ImageArray | str]:
-    """Streams JPEG previews of a dream, then the picture as PNG.
+    objective: str | None = None,
+    colour: float | None = None,
+    parameterisation: str | None = None,
+    strength: float | None = None,
+    mask: str | None = None,
+    guide: str | None = None,
+) -> Iterator[str]:
+    """Streams JPEG previews of a dream, then the picture as PNG, with its settings in the file.
 
     The preset gives every setting its value; a setting that is sent (not null) takes the place of the preset's.
+    `objective` is what the dream raises, such as "block8 + 0.3*block12", "block9:41" or "class:peacock"; a layer or
+    channel that is sent without it takes its place. `mask` is a picture that is white where to dream and black
+    elsewhere, stretched to the size of `image`. `guide` is a picture whose features the dream follows.
     """
-    chosen = {name: value for name, value in locals().items() if name not in ("run", "image", "preset")}
-    picture, config = load_picture(image), config_of(preset, chosen)
-    for step in _shown(run, picture, config):
-        yield _picture(step, config)
+    chosen = {name: value for name, value in locals().items() if name in API_SETTINGS}
+    request = _request(image, mask, guide, config_of(preset, chosen))
+    for step in _shown(run, request):
+        yield _picture(step, request)
         if step.result is not None:
             warn_if_incomplete(step, f"{_hurried(step.result)} A smaller size leaves time for more.")
 
 
-def _dream_on_page(run: Run, path: str | None, seed: float | None, *values: Any) -> Iterator[tuple[Any, str]]:
+def _dream_on_page(
+    run: Run, path: str | None, mask: str | None, guide: str | None, seed: float | None, *values: Any
+) -> Iterator[tuple[str, str]]:
     chosen = dict(zip(SETTINGS, values, strict=True)) | {"seed": whole_number(seed, "The seed")}
-    picture, config = load_picture(path), config_of(CUSTOM, chosen)
+    request = _request(path, mask, guide, config_of(CUSTOM, chosen))
     started = time.monotonic()
-    for step in _shown(run, picture, config):
-        yield _picture(step, config), _status(step, (time.monotonic() - started) * 1000)
+    for step in _shown(run, request):
+        yield _picture(step, request), _status(step, (time.monotonic() - started) * 1000)
 
 
-def _shown(run: Run, picture: ImageArray, config: DreamConfig) -> Iterator[Step[Dream]]:
+def _request(path: str | None, mask: str | None, guide: str | None, config: DreamConfig) -> DreamRequest:
+    picture = load_picture(path)
+    return DreamRequest(
+        image=picture,
+        config=config,
+        mask=load_mask(mask, picture),
+        guide=load_guide(guide),
+        time_limit_s=DREAM_S,
+        preview_every_s=PREVIEW_EVERY_S,
+    )
+
+
+def _shown(run: Run, request: DreamRequest) -> Iterator[Step[Dream]]:
     """The steps that show something: a preview or the result."""
-    request = DreamRequest(image=picture, config=config, time_limit_s=DREAM_S, preview_every_s=PREVIEW_EVERY_S)
     return (step for step in run(request) if step.preview is not None or step.result is not None)
 
 
-def _picture(step: Step[Dream], config: DreamConfig) -> ImageArray | str:
-    """The result, or the path of a preview."""
+def _picture(step: Step[Dream], request: DreamRequest) -> str:
+    """The path of the result, a PNG with its recipe, or of a preview."""
     if step.result is not None:
-        return step.result.image
+        data = dreamed_png(step.result.image, request.config, guided=request.guide is not None)
+        return save_bytes_to_cache(data, "dream.png", get_upload_folder())
     assert step.preview is not None  # `_shown` has seen to it
-    return _preview(step.preview, config)
+    return _preview(step.preview, request.config)
 
 
 def _preview(picture: ImageArray, config: DreamConfig) -> str:
@@ -162,63 +186,91 @@ def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: getattr(config, name) for name in SETTINGS}
 
 
-def _wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> None:
-    """A preset sets every control at once, in the browser; a control moved by hand makes the preset "Custom"."""
-    table = json.dumps({name: [getattr(config, field) for field in SETTINGS] for name, config in PRESETS.items()})
-    values = list(controls.values())
-    script = f"(name, ...current) => ({table})[name] ?? current"
-    preset.input(None, [preset, *values], values, js=script, api_visibility="private")
-    moved = [component.input for component in values if isinstance(component, gr.Slider | gr.Dropdown)]
-    gr.on(moved, None, None, preset, js=f"() => {json.dumps(CUSTOM)}", api_visibility="private")
-
-
-def _api_inputs() -> list[Component]:
-    """Fields that only API clients fill, empty by default, with the ranges of the config."""
-    described = settings_of(DreamConfig)
-    fields: dict[str, Component] = {}
-    for name in API_SETTINGS:
-        setting = described[name]
-        if setting.choices is not None:
-            fields[name] = gr.Dropdown(list(setting.choices), value=None, label=setting.label, visible=False)
-        else:
-            limits: dict[str, Any] = {"minimum": setting.minimum, "maximum": setting.maximum}
-            fields[name] = numbers_only(gr.Number(None, label=setting.label, visible=False, **limits))
-    return list(fields.values())
-
-
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="dream-image")
-            preset = gr.Radio([*PRESETS, CUSTOM], value=DEFAULT_PRESET, label="Dream of", elem_id="dream-preset")
+            told = gr.Markdown(elem_id="dream-recipe")
             with gr.Row():
                 start = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
+            preset = preset_radio()
             gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
-            seed = seed_control(elem_id="dream-seed")
-            with gr.Accordion("More settings", open=False, elem_id="dream-more"):
-                controls = {name: control(DreamConfig, name) for name in SETTINGS}
+            seed, controls = _controls()
+            where = build_where(image)
         with gr.Column(min_width=300):
             result = picture_output("The dream", elem_id="dream-result")
             status = gr.Markdown(elem_id="dream-status", elem_classes="status")
+            _wire_again(result, image)
+            film = build_film(run, result, where.guide)
             settings: dict[str, Component] = {"preset": preset, **controls, "seed": seed}
             share_button("dream", settings)
             method_note(NOTE)
-    _wire_presets(preset, controls)
     part = Part(
         name="dream",
         lane=Lane.SLOW,
-        inputs=[image, seed, *controls.values()],
+        inputs=[image, where.mask, where.guide, seed, *controls.values()],
         needs=[image],
         outputs=[result, status],
         status=status,
+        children=[film],
         cancelled_text=PREVIEW_STAYS,
     )
-    watch = {image: 0} | dict.fromkeys([seed, *controls.values()], SETTLED_MS)
-    wire(part, given(run, _dream_on_page), run=[start.click], watch=watch, cancel=cancel)
-    endpoint("dream", given(run, dream_endpoint), [image, preset, *_api_inputs()], [result], Lane.SLOW)
+    _wire(run, part, start, cancel, [wire_presets(preset, controls), _wire_recipe(image, told, settings)])
+    fields = [preset_field(), *setting_fields(API_SETTINGS), *(picture_input(n, visible=False) for n in API_PICTURES)]
+    endpoint("dream", given(run, dream_endpoint), [image, *fields], [result], Lane.SLOW)
     return settings
+
+
+def _controls() -> tuple[gr.Number, dict[str, Component]]:
+    """The seed, and the controls of all other settings by field name."""
+    seed = seed_control(elem_id="dream-seed")
+    shown = {name: getattr(PRESETS[DEFAULT_PRESET], name) for name in SETTINGS}
+    with gr.Accordion("More settings", open=False, elem_id="dream-more"):
+        objective = _objective(shown.pop("objective"))
+        others = {name: control(DreamConfig, name, value=value) for name, value in shown.items()}
+    return seed, {"objective": objective, **others}
+
+
+def _objective(value: str) -> gr.Textbox:
+    described = settings_of(DreamConfig)["objective"]
+    return gr.Textbox(value, label=described.label, info=described.help, max_lines=1, elem_id="DreamConfig-objective")
+
+
+def _wire_again(result: gr.Image, image: gr.Image) -> None:
+    """A button by which a finished result becomes the picture; a preview does not."""
+    again = gr.Button("Dream again: on the result", size="sm", elem_id="dream-again")
+    script = r"""(result, picture) => (/\.png$/.test(result?.path ?? "") ? result : picture)"""
+    again.click(None, [result, image], image, js=script, api_visibility="private")
+
+
+def _wire_recipe(image: gr.Image, told: gr.Markdown, settings: dict[str, Component]) -> Dependency:
+    """A picture that was dreamed here brings its settings along when it is dropped in."""
+    names = [name for name in settings if name != "preset"]
+
+    def restored(path: str | None) -> list[Any]:
+        recipe = None if path is None else read_recipe(read_upload(path))
+        if recipe is None:
+            return [gr.skip() for _ in settings] + [""]
+        values = [getattr(recipe.config, name) for name in names]
+        return [name_of(recipe.config), *values, plain(recipe.in_words)]
+
+    image.change(None, None, told, js='() => ""', api_visibility="private", show_progress="hidden")
+    event: Dependency = light([image.upload], restored, [image], [*settings.values(), told])
+    return event
+
+
+def _wire(run: Run, part: Part, start: gr.Button, cancel: gr.Button, events: list[Dependency]) -> None:
+    """What starts a dream: the button, a picture, a setting that has settled, and an objective once it is written."""
+    image, mask, guide, *settings = part.inputs
+    written = [field for field in settings if isinstance(field, gr.Textbox)]
+    typed = [event for field in written for event in (field.blur, field.submit)]
+    done = gr.on(typed, None, None, None, js="() => {}", api_visibility="private", show_progress="hidden")
+    others = [field for field in settings if not isinstance(field, gr.Textbox)]
+    watch = {image: 0, guide: 0} | dict.fromkeys([mask, *others], SETTLED_MS)
+    handler = given(run, _dream_on_page)
+    wire(part, handler, run=[start.click], watch=watch, watch_after=[done, *events], cancel=cancel)
 
 
 TAB = Tab(slug="dream", title="Dream", build=build, follows=follows)

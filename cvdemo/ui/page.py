@@ -17,6 +17,7 @@ from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
 from cvdemo.ui import classify, dream, sample, style, upscale
 from cvdemo.ui.detect import tab as detect
 from cvdemo.ui.detect.examples import EXAMPLES
+from cvdemo.ui.dream_presets import dream_css
 from cvdemo.ui.serving import assistants
 from cvdemo.ui.serving.address import address, ending_in_one_sentence
 from cvdemo.ui.serving.blocks import Page
@@ -71,7 +72,7 @@ def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
         "server_name": host,
         "server_port": port,
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + dream_css(),
         "head": HEAD if mcp else f"{HEAD}<style>{assistants.NO_MCP_CSS}</style>",
         "mcp_server": mcp,
         "favicon_path": str(path_of(ICON)),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,17 @@ from playwright.sync_api import Page, expect
 from cvdemo.demo import Step
 from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
-from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
+from cvdemo.dream.picture_recipe import dreamed_png, read_recipe
+from cvdemo.dream.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
+from cvdemo.images import ImageArray
 from cvdemo.limits import DREAM_S
 from cvdemo.ui import dream as tab
-from cvdemo.ui.dream import CUSTOM, config_of
+from cvdemo.ui.dream_presets import CUSTOM, config_of, dream_css
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui.browser_steps import type_number
-from tests.ui.tab_handlers import button_of, endpoint_of
+from tests.ui.tab_handlers import button_of, drawn, endpoint_of
 
 SMALL = {"size_px": 128, "octaves": 1, "steps": 2}
 CHELSEA = example_picture("chelsea")
@@ -92,7 +95,10 @@ def test_a_preset_sets_the_controls_and_a_moved_control_makes_it_custom(page: Pa
     expect(page.locator("#DreamConfig-layer input")).to_have_value("block9")
     channel = page.locator("#DreamConfig-channel input[type=number]")
     expect(channel).to_have_value("41")
+    objective = page.locator("#DreamConfig-objective :is(input, textarea)")
+    expect(objective).to_have_value(PRESETS["Spider webs"].objective)
     type_number(channel, 42)
+    expect(objective).to_have_value("")  # it would go before the channel
     expect(page.get_by_role("radio", name="Custom", exact=True)).to_be_checked()
     expect(channel).to_have_value("42")
 
@@ -145,18 +151,19 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     said: list[str] = []
     monkeypatch.setattr(tab, "DREAM_S", limit_s)
     monkeypatch.setattr(gr, "Warning", said.append)
-    *_, picture = tab.dream_endpoint(run, CHELSEA, **SMALL)
-    assert np.shape(picture) == (85, 128, 3)
+    *_, path = tab.dream_endpoint(run, CHELSEA, **SMALL)
+    assert np.shape(pixels_of(path)) == (85, 128, 3)
     assert len(said) == warnings and all("The limit of 0 s left time for 1 of 2 steps." in text for text in said)
 
 
 def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> None:
-    webs = dream(client, preset="Spider webs")
-    same = dream(client, preset="Custom", layer="block9", channel=41)
-    other = dream(client, preset="Spider webs", channel=42)
-    assert PRESETS["Spider webs"].layer == "block9" and PRESETS["Spider webs"].channel == 41
-    assert np.array_equal(webs, same)
-    assert not np.array_equal(webs, other)
+    preset = PRESETS["Tartan"]
+    own = {"layer": preset.layer, "channel": preset.channel, "step_size": preset.step_size, "colour": preset.colour}
+    tartan = dream(client, preset="Tartan")
+    same = dream(client, preset="Custom", **own)
+    other = dream(client, preset="Tartan", channel=42)
+    assert np.array_equal(tartan, same)
+    assert not np.array_equal(tartan, other)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +183,11 @@ def test_values_from_a_page_get_the_types_of_the_config() -> None:
     config = config_of(CUSTOM, {"octaves": 2.0, "step_size": 2, "layer": None})
     assert (config.octaves, config.step_size, config.layer) == (2, 2.0, PRESETS[DEFAULT_PRESET].layer)
     assert isinstance(config.octaves, int) and isinstance(config.step_size, float)
+
+
+def pixels_of(path: str) -> np.ndarray:
+    assert path.endswith(".png")
+    return np.asarray(Image.open(path))
 
 
 class StandIn:
@@ -198,7 +210,8 @@ class StandIn:
 
 def page_values(**settings: Any) -> list[Any]:
     """The inputs of the page's handler."""
-    return [CHELSEA, settings.get("seed", 0), *(getattr(DreamConfig(), name) for name in tab.SETTINGS)]
+    pictures = [CHELSEA, settings.get("mask"), settings.get("guide")]
+    return [*pictures, settings.get("seed", 0), *(getattr(DreamConfig(), name) for name in tab.SETTINGS)]
 
 
 def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
@@ -212,12 +225,13 @@ def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
     assert re.fullmatch(
         r"Done in [\d.]+ m?s\. Objective at full size, at its first and last step: 1\.5 → 12\.2", lines[2]
     )
-    assert len(outputs) == 3 and (pictures[2] == 7).all()
+    assert len(outputs) == 3 and (pixels_of(pictures[2]) == 7).all()
     with Image.open(pictures[0]) as preview:
         assert preview.format == "JPEG" and preview.size == (512, 341)  # as large on the page as the result
     (request,) = stand_in.requests
     assert request.config == DreamConfig(seed=9) and request.image.shape == (300, 451, 3)
     assert (request.time_limit_s, request.preview_every_s) == (DREAM_S, tab.PREVIEW_EVERY_S)
+    assert request.mask is None and request.guide is None
 
 
 def test_the_objective_of_a_single_step_is_one_number() -> None:
@@ -235,10 +249,11 @@ def test_the_endpoint_gives_what_the_run_gives(done: int, warnings: int, monkeyp
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
     stand_in = StandIn(done)
-    *previews, picture = endpoint_of(tab.TAB, stand_in, "dream")(CHELSEA, "Eyes", steps=4.0)
-    assert [Path(preview).suffix for preview in previews] == [".jpeg", ".jpeg"] and (picture == 7).all()
+    *previews, picture = endpoint_of(tab.TAB, stand_in, "dream")(CHELSEA, "Tartan", steps=4.0)
+    assert [Path(preview).suffix for preview in previews] == [".jpeg", ".jpeg"]
+    assert (pixels_of(picture) == 7).all()
     (request,) = stand_in.requests
-    assert (request.config.layer, request.config.steps) == ("block8", 4)
+    assert (request.config.layer, request.config.steps) == ("block9", 4)
     assert request.time_limit_s == DREAM_S
     assert said == ["The limit of 90 s left time for 5 of 8 steps. A smaller size leaves time for more."] * warnings
 
@@ -250,3 +265,86 @@ def test_what_the_run_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(gr.Error, match="channels 0 to 3"):
         list(button_of(tab.TAB, refusing)(*page_values()))
+
+
+def test_the_result_carries_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    (*_, (path, _)) = button_of(tab.TAB, StandIn())(*page_values(seed=9))
+    recipe = read_recipe(Path(path).read_bytes())
+    assert recipe is not None and recipe.config == DreamConfig(seed=9) and not recipe.guided
+    *_, path = endpoint_of(tab.TAB, StandIn(), "dream")(CHELSEA, "Tartan", steps=4.0, guide=CHELSEA)
+    recipe = read_recipe(Path(path).read_bytes())
+    assert recipe is not None and recipe.config == replace(PRESETS["Tartan"], steps=4) and recipe.guided
+
+
+def half_white(folder: Path) -> str:
+    """A mask, white in its left half, of another size than the picture."""
+    mask = np.zeros((60, 90, 3), np.uint8)
+    mask[:, :45] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    return str(folder / "mask.png")
+
+
+def test_a_mask_and_a_guide_reach_the_dream(tmp_path: Path) -> None:
+    on_page, by_call = StandIn(), StandIn()
+    list(button_of(tab.TAB, on_page)(*page_values(mask=half_white(tmp_path), guide=example_picture("cheetah"))))
+    call = endpoint_of(tab.TAB, by_call, "dream")
+    list(call(CHELSEA, mask=half_white(tmp_path), guide=example_picture("cheetah"), objective="block5", colour=1.0))
+    for stand_in in (on_page, by_call):
+        (request,) = stand_in.requests
+        assert request.mask is not None and request.mask.shape == (300, 451) and request.mask.dtype == np.uint8
+        assert (request.mask[:, :220] == 255).all() and (request.mask[:, 230:] == 0).all()
+        assert request.guide is not None and request.guide.shape == (343, 502, 3)
+    assert (by_call.requests[0].config.objective, by_call.requests[0].config.colour) == ("block5", 1.0)
+
+
+def restorer() -> Any:
+    """What a picture that is dropped in starts, beside the dream."""
+    functions = drawn(lambda: tab.TAB.build(StandIn())).fns.values()
+    (found,) = (function.fn for function in functions if getattr(function.fn, "__name__", "") == "restored")
+    return found
+
+
+def test_a_dropped_dream_brings_its_settings_along(tmp_path: Path, noise: ImageArray) -> None:
+    config = DreamConfig(layer="block5", steps=7, seed=11, colour=0.2)
+    (tmp_path / "a.png").write_bytes(dreamed_png(noise, config))
+    preset, *values, told = restorer()(str(tmp_path / "a.png"))
+    assert preset == CUSTOM
+    assert dict(zip((*tab.SETTINGS, "seed"), values, strict=True)) == asdict(config)
+    assert told.startswith("The settings of this dream are restored\\; the new one starts from the picture as it is")
+
+
+def test_a_dropped_dream_of_a_preset_selects_it(tmp_path: Path, noise: ImageArray) -> None:
+    (tmp_path / "a.png").write_bytes(dreamed_png(noise, replace(PRESETS["Tartan"], seed=11)))
+    assert restorer()(str(tmp_path / "a.png"))[0] == "Tartan"
+
+
+def test_another_picture_leaves_the_settings_as_they_are() -> None:
+    *values, told = restorer()(CHELSEA)
+    assert values == [gr.skip()] * (len(tab.SETTINGS) + 2) and told == ""
+
+
+def test_former_names_of_presets_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMER_NAMES, "Spots", "Tartan")
+    assert config_of("Spots", {}) == PRESETS["Tartan"]
+    with pytest.raises(InputError, match="There is no preset 'Dots'"):
+        config_of("Dots", {})
+
+
+def test_a_layer_that_is_sent_goes_before_the_objective_of_a_preset() -> None:
+    base = DreamConfig(objective="block8 + 0.3*block12")
+    assert config_of(base, {"layer": "block5", "objective": None}).objective == ""
+    assert config_of(base, {"steps": 5.0}).objective == base.objective
+
+
+def test_each_preset_has_its_picture_in_the_css_and_all_are_few_bytes() -> None:
+    css = dream_css()
+    for number in range(1, len(PRESETS) + 1):
+        assert f'label:nth-of-type({number})::before {{ background-image: url("data:image/jpeg;base64,' in css
+    assert css.count("data:image/jpeg") == len(PRESETS) and len(css) < 150_000
+
+
+def test_the_page_begins_with_the_values_of_the_preset_that_is_chosen() -> None:
+    fields: dict[str, Any] = {}
+    drawn(lambda: fields.update(tab.TAB.build(StandIn())))
+    assert fields.pop("preset").value == DEFAULT_PRESET
+    assert {name: field.value for name, field in fields.items()} == asdict(PRESETS[DEFAULT_PRESET])

@@ -132,20 +132,26 @@ def picture_input(label: str = "Your picture", **overrides: Any) -> gr.Image:
         "sources": ["upload", "webcam", "clipboard"],
         "height": 320,
     }
-    field = gr.Image(**(options | overrides))
+    return _by_path(gr.Image(**(options | overrides)))
+
+
+def _by_path(field: gr.Image) -> gr.Image:
     setattr(field, "preprocess", _path_of)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
     return field
 
 
 def picture_output(label: str, **overrides: Any) -> gr.Image:
-    """A picture field for results: lossless PNG, with buttons to download it and to see it full screen."""
+    """A picture field for results: lossless PNG, with buttons to download it and to see it full screen.
+
+    As an input of another handler it hands over the path of its file.
+    """
     options: dict[str, Any] = {
         "label": label,
         "format": "png",
         "interactive": False,
         "buttons": ["download", "fullscreen"],
     }
-    return gr.Image(**(options | overrides))
+    return _by_path(gr.Image(**(options | overrides)))
 
 
 def _path_of(payload: Any) -> str | None:

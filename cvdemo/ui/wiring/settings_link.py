@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.limits import TEXT_LENGTH
+
 Follows = Callable[[Mapping[str, Any]], Mapping[str, Any]]  # values that a link restores -> defaults they bring along
 LINK = "link"  # name of a hidden text among the settings of a tab: a link fills it, and its change can start the work
 
@@ -19,6 +21,8 @@ def restored_value(component: Component, text: str) -> Any:
     if isinstance(component, gr.Slider | gr.Number):
         value = _number(text, component.minimum, component.maximum)
         return value if value is None or _on_step(value, component) else None
+    if isinstance(component, gr.Textbox):
+        return text if len(text) <= TEXT_LENGTH else None
     if isinstance(component, gr.Dropdown | gr.Radio):
         values = {str(value): value for _, value in component.choices}
         return values.get(text)
@@ -61,7 +65,8 @@ def updates(
     """
     if query.get("tab") != slug:
         return [gr.skip() for _ in settings]
-    said = {name: restored_value(component, query[name]) for name, component in settings.items() if name in query}
+    named = {name: component for name, component in settings.items() if name in query and name != LINK}
+    said = {name: restored_value(component, query[name]) for name, component in named.items()}
     restored = {name: value for name, value in said.items() if value is not None}
     if not restored:
         return [gr.skip() for _ in settings]

@@ -111,7 +111,7 @@ footer { gap: 16px; }
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
 }
 """
-_SCRIPTS = ("parts.js", "going.js", "history.js", "refused.js", "camera.js", "burst.js", "uploads.js")
+_SCRIPTS = ("parts.js", "going.js", "history.js", "refused.js", "camera.js", "burst.js", "uploads.js", "brush.js")
 HEAD = "".join(
     [
         f"<style>{_HEAD_CSS}</style>",

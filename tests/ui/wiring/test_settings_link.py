@@ -7,6 +7,7 @@ import gradio as gr
 import pytest
 from gradio.components import Component
 
+from cvdemo.limits import TEXT_LENGTH
 from cvdemo.ui import dream
 from cvdemo.ui.wiring.settings_link import LINK, restored_value, updates
 
@@ -32,7 +33,8 @@ CHOICE = gr.Dropdown([2, 3, 4], value=2)
         (CHOICE, "5", None),
         (gr.Checkbox(), "true", True),
         (gr.Checkbox(), "maybe", None),
-        (gr.Textbox(), "anything", None),
+        (gr.Textbox(), "block8 + 0.3*block12", "block8 + 0.3*block12"),
+        (gr.Textbox(), "x" * (TEXT_LENGTH + 1), None),
     ],
 )
 def test_only_what_a_visitor_could_set_is_restored(component: Component, text: str, value: object) -> None:

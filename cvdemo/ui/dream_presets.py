@@ -1,0 +1,114 @@
+"""The presets of the Dream tab as pictures to tap: radio buttons, so that keyboards and screen readers know them."""
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
+
+from cvdemo.config import default_of, settings_of
+from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS, preset_named, thumbnail, with_settings
+from cvdemo.ui.wiring.controls import numbers_only
+
+CUSTOM = "Custom"
+NAMES = (*PRESETS, CUSTOM)
+_TILES = """
+#dream-preset .wrap { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 8px; }
+#dream-preset label { position: relative; display: block; padding: 4px; }
+#dream-preset label::before {
+  content: ""; display: block; aspect-ratio: 1; border-radius: 4px;
+  background: var(--background-fill-secondary) center / cover;
+}
+#dream-preset label:focus-within { outline: 2px solid var(--color-accent); outline-offset: 1px; }
+#dream-preset input { position: absolute; top: 9px; left: 9px; }
+#dream-preset label span { display: block; margin: 4px 0 0; font-size: 0.75rem; line-height: 1.25; }
+#dream-brush .brush-view { position: relative; width: fit-content; max-width: 100%; margin: 0 auto; }
+#dream-brush img { display: block; max-width: 100%; max-height: 60vh; margin: 0; }
+#dream-brush img:not([src]) { display: none; }
+#dream-brush canvas {
+  position: absolute; inset: 0; width: 100%; height: 100%; opacity: 0.6; cursor: crosshair; touch-action: none;
+}
+"""
+
+
+def config_of(preset: str | DreamConfig, chosen: dict[str, Any]) -> DreamConfig:
+    """The preset's config with every value of `chosen` that is not None in place of the preset's.
+
+    Args:
+        preset: a name, of which "Custom" is the default config, or a config.
+
+    Raises:
+        InputError: no such preset.
+    """
+    given = {name: type(default_of(DreamConfig, name))(value) for name, value in chosen.items() if value is not None}
+    if isinstance(preset, DreamConfig):
+        return with_settings(preset, given)
+    return with_settings(DreamConfig() if preset == CUSTOM else preset_named(preset), given)
+
+
+def name_of(config: DreamConfig) -> str:
+    """The preset that a config is, whatever its seed; "Custom" where it is none."""
+    same = (name for name, preset in PRESETS.items() if with_settings(preset, {"seed": config.seed}) == config)
+    return next(same, CUSTOM)
+
+
+def preset_radio() -> gr.Radio:
+    """The presets, and "Custom" for settings of one's own."""
+    return gr.Radio(list(NAMES), value=DEFAULT_PRESET, label="Dream of", elem_id="dream-preset")
+
+
+def preset_field(value: str | None = DEFAULT_PRESET) -> gr.Dropdown:
+    """The presets for programs, by former names too."""
+    return gr.Dropdown([*NAMES, *FORMER_NAMES], value=value, label="Preset", visible=False)
+
+
+def setting_fields(names: Sequence[str]) -> list[Component]:
+    """Fields that only programs fill, empty by default, with the ranges of the config."""
+    described, fields = settings_of(DreamConfig), list[Component]()
+    for name in names:
+        setting = described[name]
+        if setting.choices is not None:
+            fields.append(gr.Dropdown(list(setting.choices), value=None, label=setting.label, visible=False))
+        elif isinstance(default_of(DreamConfig, name), str):
+            fields.append(gr.Textbox(None, label=setting.label, visible=False))
+        else:
+            limits: dict[str, Any] = {"minimum": setting.minimum, "maximum": setting.maximum}
+            fields.append(numbers_only(gr.Number(None, label=setting.label, visible=False, **limits)))
+    return fields
+
+
+def dream_css() -> str:
+    """The rules of the Dream tab, for the page's CSS; the pictures of the presets, some kilobytes each, are in them."""
+    rules = [_TILES]
+    for number, name in enumerate(PRESETS, start=1):
+        data = base64.b64encode(thumbnail(name).read_bytes()).decode("ascii")
+        rules.append(
+            f"#dream-preset label:nth-of-type({number})::before "
+            f'{{ background-image: url("data:image/jpeg;base64,{data}"); }}\n'
+        )
+    return "".join(rules)
+
+
+def wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> Dependency:
+    """A preset sets every control at once, in the browser; a control moved by hand makes the preset "Custom".
+
+    A layer or channel that is moved empties the objective, which would go before it.
+
+    Returns:
+        The event that a preset was chosen.
+    """
+    table = json.dumps({name: [getattr(config, field) for field in controls] for name, config in PRESETS.items()})
+    values = list(controls.values())
+    script = f"(name, ...current) => ({table})[name] ?? current"
+    chosen: Dependency = preset.input(None, [preset, *values], values, js=script, api_visibility="private")
+    moved = [field.input for field in values if isinstance(field, gr.Slider | gr.Dropdown | gr.Textbox)]
+    gr.on(moved, None, None, preset, js=f"() => {json.dumps(CUSTOM)}", api_visibility="private")
+    goals = [
+        field.input for name in ("layer", "channel") if isinstance(field := controls[name], gr.Slider | gr.Dropdown)
+    ]
+    gr.on(goals, None, None, controls["objective"], js='() => ""', api_visibility="private")
+    return chosen
