@@ -17,6 +17,7 @@ from cvdemo.classify.feature_maps import FeatureMapsConfig
 from cvdemo.config import Config, Setting, settings_of
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.style.optimise import StyleConfig
@@ -24,6 +25,9 @@ from cvdemo.upscale.upscale import UpscaleConfig
 
 PICTURE = "A picture file, uploaded: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF."
 CLASSES_BACK = "The five most probable classes, with probabilities from 0 to 1."
+PRESET = "Gives every setting its value; what is sent takes its place."
+MASK = "White where to dream, black where to leave the picture as it is; of the picture's size. " + PICTURE
+GUIDE = "A picture whose features an objective such as guide:block8 follows. " + PICTURE
 GENERATOR = "Which network draws."
 TRUNCATION = "Lower: less varied, paler; 1 is off."
 
@@ -33,13 +37,13 @@ class Words:
     """What is told of an endpoint beside the first lines of its function.
 
     Attributes:
-        settings: the config whose fields are parameters under their own names.
+        settings: the configs whose fields are parameters under their own names.
         parameters: by name, of what is no such field, or is better told here.
         returns: the outputs by name, in order.
         examples: values that work, by parameter; of files, names of example pictures.
     """
 
-    settings: type[Config] | None = None
+    settings: type[Config] | tuple[type[Config], ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     returns: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
@@ -103,8 +107,16 @@ WORDS: Mapping[str, Words] = {
     ),
     "dream": Words(
         settings=DreamConfig,
-        parameters={"image": PICTURE, "preset": "Gives every setting its value; what is sent takes its place."},
+        parameters={"image": PICTURE, "preset": PRESET, "mask": MASK, "guide": GUIDE},
         returns={"dream": "JPEG previews while it runs, at last the dream as a PNG."},
+    ),
+    "dream_film": Words(
+        settings=(DreamConfig, ZoomFilmConfig),
+        parameters={"image": PICTURE, "preset": PRESET, "guide": GUIDE, "format": "Of the film: MP4, or GIF."},
+        returns={
+            "frame": "The frame that was dreamed last, a JPEG, while it runs.",
+            "film": "The film, once all of its frames are there.",
+        },
     ),
     "stylize": Words(
         settings=StyleConfig,
@@ -141,7 +153,8 @@ WORDS: Mapping[str, Words] = {
 def parameter_words(endpoint: str, fields: Mapping[str, Component]) -> dict[str, str]:
     """What each parameter of an endpoint means, with its range and unit; `fields` check the values."""
     words = WORDS.get(endpoint, Words())
-    settings = {} if words.settings is None else settings_of(words.settings)
+    configs = words.settings if isinstance(words.settings, tuple) else (words.settings,)
+    settings = {name: setting for config in configs for name, setting in settings_of(config).items()}
     return {
         name: " ".join(filter(None, [_meaning(words, settings, name), _range(component, settings.get(name))]))
         for name, component in fields.items()
