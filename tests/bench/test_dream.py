@@ -21,7 +21,7 @@ def test_the_peer_raises_the_same_objective() -> None:
     for _ in range(4):
         peer.step()
     before, after = (measure(each.detach(), load_backbone("cpu"), CONFIG.goal).item() for each in (pixels, peer.pixels))
-    assert after > 1.2 * before
+    assert after > 1.05 * before
     assert peer.pixels.min() >= 0 and peer.pixels.max() <= 1
 
 
