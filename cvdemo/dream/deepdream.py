@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.config import SEED_MAX, Config, setting
+from cvdemo.config import SEED_MAX, Config, SettingError, setting
 from cvdemo.dream.colour import Tone, colour_matrix, recoloured, soft_step
 from cvdemo.dream.fourier import natural_spectrum
 from cvdemo.dream.gradient import TILE_PX, TILED_FROM_PX, gradient_of, laplacian_normalise, unit_mean
@@ -102,8 +102,10 @@ class DreamConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.objective.strip():
-            parse_objective(self.objective)  # refuses what it cannot read now, not when the dream begins
+        try:
+            _ = self.goal  # refuses what it cannot read now, not when the dream begins
+        except InputError as error:
+            raise SettingError(str(error)) from error
 
     @property
     def goal(self) -> Objective:

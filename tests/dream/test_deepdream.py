@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cvdemo.config import SettingError
 from cvdemo.dream import deepdream
 from cvdemo.dream.colour import MOST_CONTRAST, Tone, colour_matrix, recoloured
 from cvdemo.dream.deepdream import (
@@ -94,7 +95,7 @@ def test_settings_out_of_range_are_refused(value: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("text", ["block8 +", "class:peacok", "block9:4000"])
 def test_an_objective_that_cannot_be_read_is_refused_at_once(text: str) -> None:
-    with pytest.raises(InputError, match=r"Character \d+ of the objective"):
+    with pytest.raises(SettingError, match=r"Character \d+ of the objective"):
         DreamConfig(objective=text)
 
 
