@@ -21,7 +21,7 @@ from cvdemo.images import ImageArray, read_image
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / THUMBNAILS
 PICTURE = "chelsea"
-DREAM_PX = 256  # longer side of the dream: smaller ones show too little of what a preset draws
+DREAM_PX = 160  # side of the dream: larger ones are no clearer when they are small again
 SIDE_PX = 96
 QUALITY = 80
 

@@ -17,7 +17,7 @@ from cvdemo.cli.teach import add_teach_options
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
 from cvdemo.config import SEED_MAX, Config, Setting, default_of, settings_of
 from cvdemo.dream.deepdream import DreamConfig
-from cvdemo.dream.presets import with_settings
+from cvdemo.dream.presets import with_objective
 from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig, generators_or_default
 from cvdemo.sample.latent_walk import WalkConfig
@@ -180,4 +180,4 @@ def config_from(args: argparse.Namespace, base: C) -> C:
         ValueError: a value is out of range.
     """
     given = {name: value for name, value in vars(args).items() if name in settings_of(base)}
-    return with_settings(base, given) if isinstance(base, DreamConfig) else replace(base, **given)
+    return replace(base, **(with_objective(given) if isinstance(base, DreamConfig) else given))

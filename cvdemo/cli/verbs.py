@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
 from cvdemo.classify.run import ClassifyRequest
@@ -178,13 +179,18 @@ def _csv(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mappin
 def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
     """DeepDream of each picture, where `--mask` says and after `--guide` where they are given; with its recipe."""
     guide = None if args.guide is None else read_other(args.guide, "guide")
-    mask = None if args.mask is None else cv2.cvtColor(read_other(args.mask, "mask"), cv2.COLOR_RGB2GRAY)
+    mask = None if args.mask is None else grey(read_other(args.mask, "mask"))
     load_dream_network(args.device)
 
     def request(image: ImageArray) -> DreamRequest:
         return DreamRequest(image=image, config=config, mask=mask, guide=guide, device=args.device)
 
     return by_steps(request, partial(_dream, recipe_texts(config, guided=guide is not None)))
+
+
+def grey(image: ImageArray) -> ImageArray:
+    """(H, W, 3) RGB -> (H, W), its luminance."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def _dream(texts: Mapping[str, str], result: Dream, step: Step[Dream]) -> Result:

@@ -15,8 +15,8 @@ from torch import Tensor
 COLOUR_SQRT = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 NATURAL = 0.5  # the colour between the picture's own, 0, and plain gradients, 1
 SHOULDER = 0.25  # from this far below white and above black on, a change gets smaller
-MOST_CONTRAST = 1.25  # times the picture's own standard deviation
-LEAST_CONTRAST = 0.12  # a grey picture may get this standard deviation at least: it has to show something
+MOST_CONTRAST = 1.4  # times the picture's own standard deviation
+LEAST_CONTRAST = 0.17  # a grey picture may get this standard deviation at least: it has to show something
 
 
 def colour_matrix(colour: float) -> Tensor:

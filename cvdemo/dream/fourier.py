@@ -14,7 +14,8 @@ def frequency_scale(size_hw: tuple[int, int]) -> Tensor:
     """(H, W // 2 + 1): 1 / frequency in cycles a pixel, that of one cycle over the longer side for those below it."""
     rows = torch.fft.fftfreq(size_hw[0])[:, None]
     cols = torch.fft.rfftfreq(size_hw[1])[None, :]
-    return 1 / (rows.square() + cols.square()).sqrt().clamp(min=1 / max(size_hw))
+    frequencies: Tensor = (rows.square() + cols.square()).sqrt()
+    return frequencies.clamp(min=1 / max(size_hw)).reciprocal()
 
 
 def natural_spectrum(gradient: Tensor) -> Tensor:
@@ -22,4 +23,5 @@ def natural_spectrum(gradient: Tensor) -> Tensor:
     size_hw = (gradient.shape[-2], gradient.shape[-1])
     scale = frequency_scale(size_hw).to(gradient.device)
     spectrum = torch.fft.rfft2(gradient).mul_(scale).mul_(scale)
-    return torch.fft.irfft2(spectrum, s=size_hw)
+    natural: Tensor = torch.fft.irfft2(spectrum, s=size_hw)
+    return natural

@@ -6,6 +6,7 @@ bounded and no seam shows. The tiles begin at multiples of the network's stride 
 then reads each place as it would in the whole picture.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +42,7 @@ class Frame:
 
     @property
     def area(self) -> int:
-        return (self.rows.stop - self.rows.start) * (self.cols.stop - self.cols.start)
+        return area((self.rows, self.cols))
 
 
 def framed(pixels: Tensor, frame: Frame) -> Tensor:
@@ -93,7 +94,7 @@ def gradient_of(
         share = window.area / frame.area
         part, measured = _gradient_at(pixels, network, objective, window, core)
         gradient[..., core[0], core[1]] = part.mul_(share)
-        value += measured * _area(core) / (height * width)
+        value += measured * area(core) / (height * width)
     return gradient, value
 
 
@@ -142,8 +143,10 @@ def _spans(length: int, along: slice, tile_px: int, shift_px: int) -> list[tuple
     return spans
 
 
-def _area(place: Place) -> int:
-    return (place[0].stop - place[0].start) * (place[1].stop - place[1].start)
+def area(place: Place) -> int:
+    """Pixels of a place."""
+    height, width = (int(span.stop - span.start) for span in place)
+    return height * width
 
 
 def laplacian_normalise(gradient: Tensor, bands: int) -> Tensor:
@@ -169,7 +172,7 @@ def _grow(band: Tensor, size_hw: tuple[int, int]) -> Tensor:
 
 
 def _rms(band: Tensor) -> float:
-    return float(torch.linalg.vector_norm(band)) / band.numel() ** 0.5 + EPS
+    return float(torch.linalg.vector_norm(band)) / math.sqrt(band.numel()) + EPS
 
 
 def _unit_rms(band: Tensor) -> Tensor:

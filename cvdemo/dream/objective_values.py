@@ -280,7 +280,9 @@ class _Guided(Objective):
     def value(self, maps: Maps) -> Tensor:
         places = maps[self.layer][0].flatten(1)  # (C, h * w)
         with torch.no_grad():
-            best = torch.cat([(self.features @ some).argmax(dim=0) for some in places.split(PLACES_AT_ONCE, dim=1)])
+            best = torch.cat(
+                [(self.features @ some).argmax(dim=0) for some in torch.split(places, PLACES_AT_ONCE, dim=1)]
+            )
         return (self.features[best].T * places).sum(dim=0).mean()
 
 

@@ -12,7 +12,8 @@ THUMBNAILS = "dreams"  # folder in `examples/`
 
 # `layer` is the block that an objective draws most with; it is what is dreamed of when the objective is taken away.
 PRESETS = {
-    "Furry faces": DreamConfig(objective="block10 + 0.6*block13", layer="block10"),
+    "Furry faces": DreamConfig(objective="block10 + 0.5*block8", layer="block10", step_size=3.0),
+    "Cats and dogs": DreamConfig(objective="block10 + 0.6*block13", layer="block10", step_size=2.5),
     "Eyes and scales": DreamConfig(objective="block8 + 0.3*block12", layer="block8", colour=0.5),
     "Plush toys": DreamConfig(objective="block5 + 0.5*block10", layer="block5"),
     "Carved wood": DreamConfig(objective="block2 + 0.5*block4", layer="block2"),
@@ -62,9 +63,14 @@ def with_settings(preset: DreamConfig, chosen: dict[str, Any]) -> DreamConfig:
     Raises:
         SettingError: a value is out of range.
     """
+    return replace(preset, **with_objective(chosen))
+
+
+def with_objective(chosen: dict[str, Any]) -> dict[str, Any]:
+    """The chosen values; where a layer or a channel is among them, and no objective, an empty objective too."""
     if chosen.keys() & {"layer", "channel"} and "objective" not in chosen:
-        chosen = {**chosen, "objective": ""}
-    return replace(preset, **chosen)
+        return {**chosen, "objective": ""}
+    return chosen
 
 
 def thumbnail_name(preset: str) -> str:
