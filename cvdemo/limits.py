@@ -198,7 +198,10 @@ LIVE_MEGAPIXELS = _limit(
     "LIVE_MEGAPIXELS", 2.5, "megapixels", "size of one frame of a camera; the page asks for 0.3, and some give 2.1"
 )
 LIVE_SIDE_PX = _limit(
-    "LIVE_SIDE_PX", 480, "px", "longer side at which a frame of a camera is searched; faces of 24 px are found in it"
+    "LIVE_SIDE_PX",
+    480,
+    "px",
+    "longer side at which a frame of a camera is searched; the first level of the face detector has 416",
 )
 DREAM_FILM_FRAMES = _limit(
     "DREAM_FILM_FRAMES", 240, "frames", "of a zoom film: 10 seconds at 24 a second; each frame is dreamed"

@@ -55,8 +55,9 @@ from train.publishing.recipe import Context
 _FOLDS: dict[str, Sequence[int]] = {"train": TRAIN_FOLDS, "validation": CHOICE_FOLDS, "test": TEST_FOLDS}
 
 NOTES = """
-Boxes faces, frontal and turned, from about 24 px. A box reaches from the hairline to the chin. Profiles, faces under
-masks or in the dark, and faces that are upside down are often missed.
+Boxes faces, frontal and turned. A box reaches from the hairline to the chin. On FDDB's fold 9, at the page's threshold,
+it finds 98 % of the faces from 48 px of width on and three in four from 24 to 48 px; sharp frontal faces of CMU+MIT are
+found from about 24 px. Profiles, faces under masks or in the dark, and faces that are upside down are often missed.
 """
 
 
