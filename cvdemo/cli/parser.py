@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from cvdemo.cli.output import SUFFIXES
 from cvdemo.cli.sample import add_sample_options
 from cvdemo.cli.sources import STDIO
+from cvdemo.cli.stylize import add_stylize_options, with_value
 from cvdemo.cli.targets import either
 from cvdemo.cli.teach import add_teach_options
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
@@ -34,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
         sub.add_argument("input", metavar="IN", help=_input_help(name))
         sub.add_argument("output", metavar="OUT", nargs="?", help=_output_help(verb))
         if name == "stylize":
-            sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
+            add_stylize_options(sub)
         if name == "classify":
             sub.add_argument("--head", metavar="FILE", help=HEAD_HELP)
         if verb.presets:
@@ -61,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """The parsed arguments; the verb may be written with any capitals, as its choices may."""
     named = [argv[0].lower(), *argv[1:]] if argv and argv[0].lower() in {*PICTURE_VERBS, SAMPLE, TEACH} else list(argv)
-    return parser.parse_args(named)
+    return parser.parse_args(with_value(named))
 
 
 def one_of(choices: Iterable[str]) -> Callable[[str], str]:

@@ -20,6 +20,7 @@ from cvdemo.cli.output import encoded, json_bytes, write_files
 from cvdemo.cli.parser import TEACH, config_from, make_parser, parse
 from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
+from cvdemo.cli.stylize import check_standard_input, pictures_beside
 from cvdemo.cli.targets import check_targets, targets_for
 from cvdemo.cli.teach import run_teach_folder
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb, Report, Result, Work
@@ -144,8 +145,7 @@ def _delivery(verb: PictureVerb, config: Config, args: argparse.Namespace) -> De
         raise InputError("There is no standard output.")
     if to_stream and args.json and verb.makes_pictures:
         raise InputError(f"Standard output holds a picture or --json, not both: give another OUT than {STDIO}.")
-    if args.input == STDIO == getattr(args, "style", None):
-        raise InputError("Standard input is one picture: IN or --style, not both.")
+    check_standard_input(args)
     suffix = _given_suffix(args) or verb.suffixes[0]
     return Delivery(
         data_too=verb.makes_pictures and verb.has_data(config),
@@ -172,8 +172,7 @@ def _targets(verb: PictureVerb, found: Found, delivery: Delivery, args: argparse
         check_targets(summaries, inputs, overwrite=args.overwrite)
         return [None] * len(found.sources)
     targets = targets_for(found, args.output, verb.suffixes, _given_suffix(args))
-    if getattr(args, "style", STDIO) != STDIO:
-        inputs.append(Path(args.style))
+    inputs += [Path(picture) for picture in pictures_beside(args) if picture != STDIO]
     files = [*summaries, *(file for target in targets for file in delivery.files(target))]
     check_targets(files, inputs, overwrite=args.overwrite)
     return targets

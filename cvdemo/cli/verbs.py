@@ -6,16 +6,15 @@
 import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.cli.output import SUFFIXES, json_bytes
-from cvdemo.cli.sources import STDIO, read_picture
+from cvdemo.cli.stylize import request_without_content
 from cvdemo.cli.teach import read_head
 from cvdemo.config import Config, settings_of
 from cvdemo.demo import Request, Step
@@ -34,7 +33,7 @@ from cvdemo.images import ImageArray
 from cvdemo.nets.backbone import load_backbone, load_trunk
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.presets import PRESETS as STYLES
-from cvdemo.style.run import StyleRequest, Stylized
+from cvdemo.style.run import Stylized
 from cvdemo.upscale.catalogue import network_named
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, load_network
@@ -172,29 +171,15 @@ def _dream(result: Dream, step: Step[Dream]) -> Result:
 
 
 def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
-    """Each picture in the manner of `--style`."""
-    style = read_style(args.style)
+    """Each picture in the manner of `--style` and what is named beside it."""
+    request = request_without_content(args, config)
     load_backbone(args.device)
-    return by_steps(
-        lambda image: StyleRequest(content=image, style=style, config=config, device=args.device), _stylized
-    )
+    return by_steps(lambda image: replace(request, content=image), _stylized)
 
 
 def _stylized(result: Stylized, step: Step[Stylized]) -> Result:
     losses = {name: step.measures[name] for name in ("content_loss", "style_loss", "tv_loss")}
     return Result(_size(result.image), result.image, finite(losses))
-
-
-def read_style(source: str) -> ImageArray:
-    """The picture of `--style`, or standard input.
-
-    Raises:
-        InputError: it cannot be read or used; the sentence says that it is the style picture.
-    """
-    try:
-        return read_picture(None if source == STDIO else Path(source))
-    except InputError as error:
-        raise InputError(f"The style picture, {source}: {error}") from error
 
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
