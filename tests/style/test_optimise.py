@@ -138,7 +138,7 @@ def test_on_a_slow_machine_the_finest_scale_is_painted_in_time(
     assert clock.now <= 60
 
 
-@pytest.mark.parametrize(("seconds", "long_px"), [(10.0, 181), (4.0, 128)])
+@pytest.mark.parametrize(("seconds", "long_px"), [(12.0, 181), (4.0, 128)])
 def test_seconds_are_kept_and_buy_size_and_steps(
     random_network: Backbone, monkeypatch: pytest.MonkeyPatch, seconds: float, long_px: int
 ) -> None:
