@@ -2,7 +2,10 @@
 
 Styles and dreams go from coarse to fine. Where the machine is too slow for all steps, it is better to take fewer at
 every size than to stop before the finest, which would show an enlarged coarse picture. So the speed is measured from
-the first steps on, and all sizes that are left get the same, smaller number of steps.
+the first steps on, and all sizes that are left get fewer steps, in the proportion that was wanted.
+
+Or there is no number of steps but a time to use. Then as many steps are planned as fit in, and only up to the largest
+size that still gets enough of them.
 """
 
 import math
@@ -48,17 +51,32 @@ class Progress:
 
 
 class Pace:
-    """Plans the steps of sizes from coarse to fine by a deadline.
+    """Plans the steps of sizes from coarse to fine by a deadline, or by a time to use.
 
     Args:
         deadline: without seconds, every size gets all its steps.
         costs: work of one step at each size in any unit, such as pixels; from coarse to fine.
         steps: wanted at each size, at least 1.
+        shares: how many times `steps` each size wants; None: once. Each gets at least one step.
+        budget_s: seconds to use from the deadline's beginning; `steps` are then the most. None: no such time.
+        least_steps: with a budget, sizes at which so many are not affordable are left out; the coarsest never is.
     """
 
-    def __init__(self, deadline: Deadline, costs: Sequence[float], steps: int) -> None:
+    def __init__(
+        self,
+        deadline: Deadline,
+        costs: Sequence[float],
+        steps: int,
+        *,
+        shares: Sequence[float] | None = None,
+        budget_s: float | None = None,
+        least_steps: int = 1,
+    ) -> None:
         self.deadline, self.costs, self.steps = deadline, list(costs), steps
+        self.shares = [1.0] * len(self.costs) if shares is None else list(shares)
+        self.budget_s, self.least_steps = budget_s, least_steps
         self.size = 0  # the one that is worked on
+        self.finest = len(self.costs) - 1  # the last one, as far as it is planned after a step
         self.done = [0] * len(self.costs)
         self._seconds: deque[float] = deque(maxlen=RECENT)  # for one unit of work
         self._preparation = 0.0  # seconds for one unit, before the first step of a size
@@ -67,9 +85,11 @@ class Pace:
     def sizes(self) -> Iterator[int]:
         """The sizes to work on, each begun: without those for which no time is left, but never without the finest.
 
-        Where nobody waits any more, the size under way is the last.
+        Where nobody waits any more, the size under way is the last. With a budget, the finest is the last affordable.
         """
         for size in range(len(self.costs)):
+            if self.budget_s is not None and size > self.finest:
+                return
             if self.deadline.expired and 0 < size < len(self.costs) - 1:
                 continue
             self.begin(size)
@@ -94,6 +114,9 @@ class Pace:
         self._seconds.append((now - self._began) / self.costs[self.size])
         self.done[self.size] += 1
         self._began = now
+        if self.budget_s is not None:
+            affordable = (size for size in range(len(self.costs) - 1, self.size, -1) if self._enough_at(size))
+            self.finest = next(affordable, self.size)
 
     @property
     def _speed(self) -> float:
@@ -101,28 +124,59 @@ class Pace:
         return sorted(self._seconds)[len(self._seconds) // 2]
 
     @property
-    def _later(self) -> float:
-        """Work of one step at each of the sizes to come."""
-        return sum(self.costs[self.size + 1 :])
+    def _by_time(self) -> bool:
+        """Whether a budget, which is no longer than the deadline's time, says how many steps there are."""
+        limit_s = self.deadline.seconds
+        return self.budget_s is not None and (limit_s is None or self.budget_s <= limit_s)
+
+    @property
+    def _limit_s(self) -> float | None:
+        """The time that the plan has to fit in."""
+        limits = [limit for limit in (self.deadline.seconds, self.budget_s) if limit is not None]
+        return min(limits, default=None)
+
+    def _enough_at(self, size: int) -> bool:
+        """Whether a plan up to this size leaves it enough steps."""
+        return self._affordable(size) * self.shares[size] >= min(self.least_steps, self.steps * self.shares[size])
+
+    def _later(self, finest: int) -> range:
+        """The sizes to come."""
+        return range(self.size + 1, finest + 1)
+
+    def _affordable(self, finest: int) -> float:
+        """How many times its share each size can have from now on, by the speed so far; infinite without a limit."""
+        if self._limit_s is None or not self._seconds:
+            return math.inf
+        later = self._later(finest)
+        preparation_s = self._preparation * sum(self.costs[size] for size in later)
+        left_s = MARGIN * self._limit_s - self.deadline.elapsed_ms / 1000 - preparation_s
+        # n times its share for this size and all later ones: (n * share - done) * cost + n * later = what is left
+        here = self.costs[self.size]
+        work = sum(self.costs[size] * self.shares[size] for size in later) + here * self.shares[self.size]
+        return (left_s / self._speed + self.done[self.size] * here) / work
+
+    def _planned_at(self, size: int) -> int:
+        """Steps that a size, this one or a later one, gets in all: from 1 to those wanted."""
+        return max(1, min(self._wanted_at(size), _whole(self._affordable(self.finest) * self.shares[size])))
+
+    def _wanted_at(self, size: int) -> int:
+        return max(1, round(self.steps * self.shares[size]))
 
     @property
     def planned(self) -> int:
         """Steps that the size under way gets in all: from 1 to those wanted."""
-        if self.deadline.seconds is None or not self._seconds:
-            return self.steps
-        speed, later = self._speed, self._later
-        left_s = MARGIN * self.deadline.seconds - self.deadline.elapsed_ms / 1000 - self._preparation * later
-        # the same number n for this size and all later ones: (n - done) * cost + n * later = what is left
-        cost = self.costs[self.size]
-        affordable = (left_s / speed + self.done[self.size] * cost) / (cost + later)
-        return max(1, min(self.steps, int(affordable)))
+        return self._planned_at(self.size)
 
     @property
     def total(self) -> int:
         """Steps of all sizes together, as far as they are planned."""
-        planned = self.planned
-        here = max(planned, self.done[self.size])
-        return sum(self.done[: self.size]) + here + (len(self.costs) - self.size - 1) * planned
+        here = max(self.planned, self.done[self.size])
+        return sum(self.done[: self.size]) + here + sum(self._planned_at(size) for size in self._later(self.finest))
+
+    @property
+    def wanted(self) -> int:
+        """Steps that were asked for; with a budget, those of the plan."""
+        return self.total if self._by_time else sum(map(self._wanted_at, range(len(self.costs))))
 
     @property
     def size_done(self) -> bool:
@@ -140,23 +194,28 @@ class Pace:
             raise ValueError("no step is done yet")
         return Progress(
             size=self.size,
-            sizes=len(self.costs),
+            sizes=self.finest + 1,
             step=self.done[self.size],
             done=sum(self.done),
             total=self.total,
-            wanted=len(self.costs) * self.steps,
+            wanted=self.wanted,
             seconds_left=self._seconds_left,
         )
 
     @property
     def _seconds_left(self) -> float:
         """Expected for the planned steps, and no more than the deadline leaves."""
-        planned = self.planned
-        here = max(0, planned - self.done[self.size]) * self.costs[self.size]
-        expected_s = self._speed * (here + planned * self._later) + self._preparation * self._later
-        if self.deadline.seconds is None:
-            return expected_s
-        return min(expected_s, max(0.0, self.deadline.seconds - self.deadline.elapsed_ms / 1000))
+        here = max(0, self.planned - self.done[self.size]) * self.costs[self.size]
+        later = self._later(self.finest)
+        work = here + sum(self._planned_at(size) * self.costs[size] for size in later)
+        expected_s = self._speed * work + self._preparation * sum(self.costs[size] for size in later)
+        limit_s = self._limit_s
+        return expected_s if limit_s is None else min(expected_s, max(0.0, limit_s - self.deadline.elapsed_ms / 1000))
+
+
+def _whole(count: float) -> int:
+    """The whole steps of a count that may be infinite."""
+    return int(min(count, 1e9))
 
 
 class PreviewTimer:

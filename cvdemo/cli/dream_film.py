@@ -11,9 +11,9 @@ from tqdm import tqdm
 from cvdemo.cli.console import tell
 from cvdemo.cli.output import write_files
 from cvdemo.cli.recipe import RECIPE_HELP, content_of, recipe_of
-from cvdemo.cli.sources import STDIO
+from cvdemo.cli.sources import STDIO, read_other
 from cvdemo.cli.targets import check_targets, either
-from cvdemo.cli.verbs import PICTURE_VERBS, read_other
+from cvdemo.cli.verbs import PICTURE_VERBS
 from cvdemo.demo import Step, result_of
 from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
@@ -60,7 +60,7 @@ def run_dream_film(
         image=read_image(data),
         config=with_options(_base(data, args)),
         film=film,
-        guide=None if args.guide is None else read_other(args.guide, "guide"),
+        guide=None if args.guide is None else read_other("guide picture", args.guide),
         formats=(target.suffix.lower()[1:],),
         device=args.device,
     )

@@ -12,6 +12,7 @@ from cvdemo.cli.output import SUFFIXES
 from cvdemo.cli.recipe import RECIPE_HELP
 from cvdemo.cli.sample import add_sample_options
 from cvdemo.cli.sources import STDIO
+from cvdemo.cli.stylize import add_stylize_options, with_value
 from cvdemo.cli.targets import either
 from cvdemo.cli.teach import add_teach_options
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb
@@ -41,7 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
         for option, what in verb.others.items():
             sub.add_argument(f"--{option}", metavar="PICTURE", help=what)
         if name == "stylize":
-            sub.add_argument("--style", metavar="PICTURE", required=True, help="the picture whose style is taken")
+            add_stylize_options(sub)
         if name == "classify":
             sub.add_argument("--head", metavar="FILE", help=HEAD_HELP)
         if verb.presets:
@@ -87,7 +88,7 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
         if argv and argv[0].lower() in {*PICTURE_VERBS, SAMPLE, TEACH, DREAM_FILM}
         else list(argv)
     )
-    return parser.parse_args(named)
+    return parser.parse_args(with_value(named))
 
 
 def one_of(choices: Iterable[str], former: Mapping[str, str] | None = None) -> Callable[[str], str]:

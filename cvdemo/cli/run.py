@@ -22,6 +22,7 @@ from cvdemo.cli.parser import DREAM_FILM, TEACH, config_from, make_parser, parse
 from cvdemo.cli.recipe import recipe_of
 from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
+from cvdemo.cli.stylize import check_standard_input, pictures_beside
 from cvdemo.cli.targets import check_targets, targets_for
 from cvdemo.cli.teach import run_teach_folder
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb, Report, Result, Work
@@ -159,10 +160,7 @@ def _delivery(verb: PictureVerb, config: Config, args: argparse.Namespace) -> De
         raise InputError("There is no standard output.")
     if to_stream and args.json and verb.makes_pictures:
         raise InputError(f"Standard output holds a picture or --json, not both: give another OUT than {STDIO}.")
-    from_stdin = ["IN"] if args.input == STDIO else []
-    from_stdin += [f"--{option}" for option in ("style", *verb.others) if getattr(args, option, None) == STDIO]
-    if len(from_stdin) > 1:
-        raise InputError(f"Standard input is one picture: {' or '.join(from_stdin)}, not both.")
+    check_standard_input(args)
     suffix = _given_suffix(args) or verb.suffixes[0]
     return Delivery(
         data_too=verb.makes_pictures and verb.has_data(config),
@@ -189,8 +187,7 @@ def _targets(verb: PictureVerb, found: Found, delivery: Delivery, args: argparse
         check_targets(summaries, inputs, overwrite=args.overwrite)
         return [None] * len(found.sources)
     targets = targets_for(found, args.output, verb.suffixes, _given_suffix(args))
-    others = [getattr(args, option, None) for option in ("style", "recipe", *verb.others)]
-    inputs += [Path(other) for other in others if other not in (None, STDIO)]
+    inputs += [Path(picture) for _, picture in pictures_beside(args) if picture != STDIO]
     files = [*summaries, *(file for target in targets for file in delivery.files(target))]
     check_targets(files, inputs, overwrite=args.overwrite)
     return targets

@@ -166,3 +166,15 @@ def _standard_input() -> bytes:
     if sys.stdin is None:
         raise InputError("There is no standard input.")
     return sys.stdin.buffer.read(FILE_BYTES + 1)
+
+
+def read_other(what: str, source: str) -> ImageArray:
+    """A picture beside IN, or standard input; `what` says which one it is.
+
+    Raises:
+        InputError: it cannot be read or used.
+    """
+    try:
+        return read_picture(None if source == STDIO else Path(source))
+    except InputError as error:
+        raise InputError(f"The {what}, {source}: {error}") from error

@@ -6,9 +6,8 @@
 import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,7 +17,8 @@ from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifi
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.cli.output import SUFFIXES, json_bytes
-from cvdemo.cli.sources import STDIO, read_picture
+from cvdemo.cli.sources import read_other
+from cvdemo.cli.stylize import request_without_content
 from cvdemo.cli.teach import read_head
 from cvdemo.config import Config, settings_of
 from cvdemo.demo import Request, Step
@@ -40,7 +40,7 @@ from cvdemo.images import ImageArray
 from cvdemo.nets.backbone import load_backbone, load_trunk
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.presets import PRESETS as STYLES
-from cvdemo.style.run import StyleRequest, Stylized
+from cvdemo.style.run import Stylized
 from cvdemo.upscale.catalogue import network_named
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, load_network
@@ -178,8 +178,8 @@ def _csv(config: DetectConfig, device: str, pictures: Sequence[tuple[str, Mappin
 
 def prepare_dream(config: DreamConfig, args: argparse.Namespace) -> Work:
     """DeepDream of each picture, where `--mask` says and after `--guide` where they are given; with its recipe."""
-    guide = None if args.guide is None else read_other(args.guide, "guide")
-    mask = None if args.mask is None else grey(read_other(args.mask, "mask"))
+    guide = None if args.guide is None else read_other("guide picture", args.guide)
+    mask = None if args.mask is None else grey(read_other("mask picture", args.mask))
     load_dream_network(args.device)
 
     def request(image: ImageArray) -> DreamRequest:
@@ -198,34 +198,15 @@ def _dream(texts: Mapping[str, str], result: Dream, step: Step[Dream]) -> Result
 
 
 def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
-    """Each picture in the manner of `--style`."""
-    style = read_style(args.style)
+    """Each picture in the manner of `--style` and what is named beside it."""
+    request = request_without_content(args, config)
     load_backbone(args.device)
-    return by_steps(
-        lambda image: StyleRequest(content=image, style=style, config=config, device=args.device), _stylized
-    )
+    return by_steps(lambda image: replace(request, content=image), _stylized)
 
 
 def _stylized(result: Stylized, step: Step[Stylized]) -> Result:
     losses = {name: step.measures[name] for name in ("content_loss", "style_loss", "tv_loss")}
     return Result(_size(result.image), result.image, finite(losses))
-
-
-def read_style(source: str) -> ImageArray:
-    """The picture of `--style`, or standard input; see `read_other`."""
-    return read_other(source, "style")
-
-
-def read_other(source: str, option: str) -> ImageArray:
-    """The picture that an option names beside IN, or standard input.
-
-    Raises:
-        InputError: it cannot be read or used; the sentence says of which option it is.
-    """
-    try:
-        return read_picture(None if source == STDIO else Path(source))
-    except InputError as error:
-        raise InputError(f"The {option} picture, {source}: {error}") from error
 
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:

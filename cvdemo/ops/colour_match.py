@@ -5,6 +5,7 @@ linear colour mapping for example-based colour transfer", CVMP 2007, equation 9.
 al., "Preserving Color in Neural Artistic Style Transfer", 2016, section 3.1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,12 +22,36 @@ def matrix_power(symmetric: Tensor, exponent: float) -> Tensor:
     return powered
 
 
-def colour_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (3, 1) and covariance (3, 3) of the colours of (1, 3, H, W)."""
+def colour_statistics(pixels: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean (3, 1) and covariance (3, 3) of the colours of (1, 3, H, W).
+
+    Args:
+        weights: how much each pixel counts, (1, 1, H, W), not all 0; None: all alike.
+    """
     colours = pixels[0].flatten(start_dim=1)  # (3, H * W)
-    mean = colours.mean(dim=1, keepdim=True)
-    covariance = (colours - mean) @ (colours - mean).T / colours.shape[1]
+    if weights is None:
+        mean = colours.mean(dim=1, keepdim=True)
+        covariance = (colours - mean) @ (colours - mean).T / colours.shape[1]
+    else:
+        shares = weights.flatten() / weights.sum()
+        mean = (colours * shares).sum(dim=1, keepdim=True)
+        covariance = ((colours - mean) * shares) @ (colours - mean).T
     return mean, covariance + RIDGE * torch.eye(3, device=pixels.device)
+
+
+def mixed_colours(pictures: Sequence[tuple[Tensor, float]]) -> tuple[Tensor, Tensor]:
+    """Mean (3, 1) and covariance (3, 3) of the colours of several pictures (1, 3, H, W), by their shares.
+
+    Raises:
+        ValueError: the shares are negative or all zero, or there are none.
+    """
+    total = sum(share for _, share in pictures)
+    if min((share for _, share in pictures), default=0) < 0 or total <= 0:
+        raise ValueError(f"need shares of at least 0, not all 0, got {[share for _, share in pictures]}")
+    parts = [(colour_statistics(pixels), share / total) for pixels, share in pictures]
+    mean = torch.stack([share * own for (own, _), share in parts]).sum(dim=0)
+    spread = [share * (covariance + (own - mean) @ (own - mean).T) for (own, covariance), share in parts]
+    return mean, torch.stack(spread).sum(dim=0)
 
 
 @dataclass(frozen=True)
@@ -52,8 +77,12 @@ class ColourMap:
         for given in (pixels, reference):
             if given.ndim != 4 or given.shape[:2] != (1, 3):
                 raise ValueError(f"need (1, 3, H, W), got {tuple(given.shape)}")
+        return cls.to_statistics(pixels, *colour_statistics(reference))
+
+    @classmethod
+    def to_statistics(cls, pixels: Tensor, target_mean: Tensor, target_covariance: Tensor) -> "ColourMap":
+        """That from the colours of (1, 3, H, W) to this mean (3, 1) and covariance (3, 3)."""
         mean, covariance = colour_statistics(pixels)
-        target_mean, target_covariance = colour_statistics(reference)
         root, inverse_root = matrix_power(covariance, 0.5), matrix_power(covariance, -0.5)
         matrix = inverse_root @ matrix_power(root @ target_covariance @ root, 0.5) @ inverse_root
         return cls(matrix, target_mean - matrix @ mean)
@@ -88,17 +117,23 @@ class ColourReference:
     @classmethod
     def of(cls, pixels: Tensor) -> "ColourReference":
         """That of (1, 3, H, W)."""
-        mean, covariance = colour_statistics(pixels)
-        return cls(mean, matrix_power(covariance + LOSS_RIDGE * torch.eye(3, device=pixels.device), -0.5))
+        return cls.of_statistics(*colour_statistics(pixels))
+
+    @classmethod
+    def of_statistics(cls, mean: Tensor, covariance: Tensor) -> "ColourReference":
+        """That of a mean (3, 1) and a covariance (3, 3)."""
+        return cls(mean, matrix_power(covariance + LOSS_RIDGE * torch.eye(3, device=mean.device), -0.5))
 
 
-def colour_loss(pixels: Tensor, reference: ColourReference) -> Tensor:
+def colour_loss(pixels: Tensor, reference: ColourReference, weights: Tensor | None = None) -> Tensor:
     """How far mean and covariance of the colours (1, 3, H, W) are from those of a reference: a scalar.
+
+    With weights (1, 1, H, W), of the pixels as much as these say.
 
     Both are measured in the reference's whitened colours, so that a hue which it lacks costs much: without this,
     Gram matrices of features let an ink drawing shimmer in magenta and green.
     """
-    mean, covariance = colour_statistics(pixels)
+    mean, covariance = colour_statistics(pixels, weights)
     covariance = covariance + LOSS_RIDGE * torch.eye(3, device=pixels.device)
     spread = reference.whitening @ covariance @ reference.whitening - torch.eye(3, device=pixels.device)
     offset = reference.whitening @ (mean - reference.mean)

@@ -1,9 +1,9 @@
-"""Neural style transfer: a content picture repainted until its Gram matrices are those of a style picture.
+"""Neural style transfer: a content picture repainted until its features have the statistics of a style picture.
 
 L. Gatys, A. Ecker, M. Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, on
-EfficientNet-Lite0 in place of VGG-19, a fifteenth of its cost. Coarse to fine by sqrt(2), Adam instead of L-BFGS, and
-averaged iterates are those of K. Crowson's style-transfer-pytorch (2021). What this light, strided network needs on
-top of that, each found by eye:
+EfficientNet-Lite0 in place of VGG-19, a fifteenth of its cost. Coarse to fine by sqrt(2), Adam instead of L-BFGS with
+moments carried from scale to scale, and averaged iterates are those of K. Crowson's style-transfer-pytorch (2021). What
+this light, strided network needs on top of that, each found by eye:
 
 - the start is the content in the style's colours, and a colour loss keeps them there (`cvdemo.ops.colour_match`), or
   colours take most of the steps and fine noise shimmers in hues that the style lacks;
@@ -13,70 +13,33 @@ top of that, each found by eye:
 
 Tried on two or three pairs each and left out: Gram matrices of random windows beside those of the whole picture
 (noise), content on block 7 (no clear gain), a step size of 0.03 (a higher style loss than 0.02). Known weakness: finely
-textured or blank parts of a picture can keep a grainy patch, most of all with stained glass. At the defaults a picture
-of 384 x 255 px takes 31 to 37 s of CPU time, 384 x 384 41 s (two cores shared with other work, torch 2.11).
+textured or blank parts of a picture can keep a grainy patch, most of all with stained glass.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 import torch
 from torch import Tensor
 
-from cvdemo.config import SEED_MAX, Config, setting
-from cvdemo.images import ImageArray, resize, resize_to_fit, to_tensor
+from cvdemo.images import ImageArray
 from cvdemo.nets.backbone import FeatureNetwork
-from cvdemo.ops.colour_match import match_colours
 from cvdemo.pace import Pace, Progress
 from cvdemo.runtime import Deadline
-from cvdemo.style.scales import SCALE_RATIO, scale_sizes, strokes_size
-from cvdemo.style.targets import SHIFTS, Targets, losses, make_targets
+from cvdemo.style.config import StyleConfig as StyleConfig
+from cvdemo.style.painting import Gradient, Painting, average_decay
+from cvdemo.style.pictures import Scaled, StylePictures
+from cvdemo.style.pictures import start_picture as start_picture
+from cvdemo.style.scales import SCALE_RATIO, planned_scales, scale_sizes
+from cvdemo.style.targets import Losses, Targets, losses, make_targets, views_for
+from cvdemo.style.tiled import WHOLE_PIXELS, tiled_gradient, tiled_targets
 
-ADAM_BETAS = (0.9, 0.99)  # as in style-transfer-pytorch
-AVERAGE_DECAY = 0.97
-START_NOISE = 0.03  # deviation, so that each seed sets out from another place
-
-
-@dataclass(frozen=True, kw_only=True)
-class StyleConfig(Config):
-    """How a picture is repainted. Weights count against each other: only their ratios matter."""
-
-    content_weight: float = setting(
-        2.0, "Content weight", minimum=0, maximum=10, step=0.1, help="Higher keeps more of the picture's shapes."
-    )
-    style_weight: float = setting(
-        10.0, "Style weight", minimum=0.1, maximum=100, step=0.1, help="Higher gives bolder strokes."
-    )
-    tv_weight: float = setting(
-        40.0, "Smoothness (total variation)", minimum=0, maximum=300, step=1, help="Higher removes fine noise."
-    )
-    size: int = setting(
-        384,
-        "Size",
-        unit="px, longer side",
-        minimum=128,
-        maximum=768,
-        step=32,
-        help="Twice the size takes four times as long.",
-    )
-    style_scale: float = setting(
-        1.0, "Stroke size", minimum=0.5, maximum=2, step=0.1, help="Size of the style picture beside yours."
-    )
-    scales: int = setting(
-        4, "Scales", minimum=1, maximum=6, step=1, help="From coarse to fine, each 1.41 times larger."
-    )
-    steps: int = setting(100, "Steps a scale", minimum=1, maximum=400, step=1)
-    step_size: float = setting(
-        0.015, "Step size", minimum=0.005, maximum=0.1, step=0.005, help="Adam's learning rate at the finest scale."
-    )
-    keep_colours: bool = setting(
-        False, "Keep the picture's colours", help="Takes only the strokes of the style, not its colours."
-    )
-    start: str = setting(
-        "content", "Start from", choices=("content", "noise"), help="Noise with content weight 0 gives pure texture."
-    )
-    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
+LARGEST_STEP = 3  # scales below the finest from which on the step size grows no more
+FINER_SHARE = 0.7  # steps of a scale over those of the coarser one before it: late steps change less
+LEAST_STEPS = 12  # at the largest scale that a plan by time includes: with fewer it is hardly more than enlarged
+MOST_STEPS = 400  # a scale, however much time there is
 
 
 @dataclass(frozen=True)
@@ -87,6 +50,10 @@ class StyleLosses:
     style_loss: float
     tv_loss: float
 
+    @classmethod
+    def of(cls, found: Losses) -> StyleLosses:
+        return cls(found.content.item(), found.style.item(), found.variation.item())
+
 
 @dataclass(frozen=True, eq=False)
 class StyleStep:
@@ -96,82 +63,34 @@ class StyleStep:
         progress: its sizes are the scales.
         pixels: the averaged picture so far, (1, 3, h, w) in [0, 1], of this scale's size.
         losses: of the picture just before this step.
+        size_hw: of the result, as it is planned.
     """
 
     progress: Progress
     pixels: Tensor
     losses: StyleLosses
+    size_hw: tuple[int, int]
 
 
-class IterateAverage:
-    """Exponential moving average of a tensor with the start's bias divided out, as in Adam."""
-
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-        self.total: Tensor | None = None
-        self.weight = 0.0
-
-    def update(self, value: Tensor) -> None:
-        previous = torch.zeros_like(value) if self.total is None else self.total
-        self.total = previous * self.decay + value.detach() * (1 - self.decay)
-        self.weight = self.weight * self.decay + 1 - self.decay
-
-    @property
-    def value(self) -> Tensor:
-        """The average.
-
-        Raises:
-            ValueError: nothing was averaged.
-        """
-        if self.total is None:
-            raise ValueError("nothing was averaged yet")
-        return self.total / self.weight
-
-
-def start_picture(content: Tensor, style: Tensor, config: StyleConfig, generator: torch.Generator) -> Tensor:
-    """Where the coarsest scale sets out: (1, 3, H, W) of the content, or noise in the style's colours.
-
-    The content comes without its finest detail: whiskers and grass would stay where strokes belong.
-    """
-    noise = torch.randn(content.shape, generator=generator).to(content)
-    if config.start == "noise":
-        return match_colours((0.5 + 0.15 * noise).clamp(0, 1), style)
-    height, width = content.shape[-2:]
-    half = resize(content, (-(-height // 2), -(-width // 2)))
-    return (resize(half, (height, width)) + START_NOISE * noise).clamp(0, 1)
+def whole_gradient(
+    pixels: Tensor, targets: Targets, step: int, network: FeatureNetwork, config: StyleConfig
+) -> tuple[Tensor, Losses]:
+    """Gradient (1, 3, H, W) of the weighted losses of a picture, and the losses, in one pass of the network."""
+    with torch.enable_grad():
+        variable = pixels.detach().requires_grad_()
+        found = losses(variable, targets, step, network, config)
+        (gradient,) = torch.autograd.grad(found.total(config), variable)
+    return gradient, Losses(*(loss.detach() for loss in found))
 
 
 def paint_scale(
     pixels: Tensor, targets: Targets, network: FeatureNetwork, config: StyleConfig, step_size: float
 ) -> Iterator[tuple[Tensor, StyleLosses]]:
     """Adam at one scale, without end: after each step the averaged picture, and the losses that the step saw."""
-    pixels = pixels.clone().requires_grad_()
-    optimiser = torch.optim.Adam([pixels], lr=step_size, betas=ADAM_BETAS)
-    average = IterateAverage(AVERAGE_DECAY)
-    for step in count():
-        with torch.enable_grad():
-            content, style, variation = losses(pixels, targets, step, network)
-            total = config.content_weight * content + config.style_weight * style + config.tv_weight * variation
-            (pixels.grad,) = torch.autograd.grad(total, pixels)
-        optimiser.step()
-        with torch.no_grad():
-            pixels.clamp_(0, 1)
-        average.update(pixels)
-        yield average.value, StyleLosses(content.item(), style.item(), variation.item())
-
-
-def matched_pair(
-    content: ImageArray, style: ImageArray, config: StyleConfig, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Both pictures as (1, 3, H, W), one of them in the other's colours: the style's, or the content's if kept.
-
-    Each comes at no more than twice the size at which it is used: 40 megapixels of floats would take 3 GB and 15 s.
-    """
-    source = to_tensor(resize_to_fit(content, 2 * config.size), device)
-    reference = to_tensor(resize_to_fit(style, round(2 * config.size * config.style_scale)), device)
-    if config.keep_colours:
-        return source, match_colours(reference, source)
-    return match_colours(source, reference), reference
+    painting = Painting(pixels, step_size)
+    while True:
+        found = painting.step(lambda at, step: whole_gradient(at, targets, step, network, config))
+        yield painting.average.value, StyleLosses.of(found)
 
 
 def stylize(
@@ -181,10 +100,21 @@ def stylize(
     config: StyleConfig | None = None,
     deadline: Deadline | None = None,
 ) -> Iterator[StyleStep]:
-    """Repaints `content` in the manner of `style`; the last step's picture has `config.size` on its longer side.
+    """`stylize_pictures` of one content and one style picture."""
+    yield from stylize_pictures(StylePictures(content, style), network, config, deadline)
+
+
+def stylize_pictures(
+    pictures: StylePictures,
+    network: FeatureNetwork,
+    config: StyleConfig | None = None,
+    deadline: Deadline | None = None,
+) -> Iterator[StyleStep]:
+    """Repaints a picture in the manner of others; the last step's picture has `config.size` on its longer side.
+
+    With `config.seconds` that is the most: it has the largest size that is worth beginning in this time.
 
     Args:
-        content, style: uint8 (H, W, 3) RGB of any size; smaller pictures are enlarged.
         deadline: scales get fewer steps by the measured speed, so that the finest is painted in time, see `Pace`.
             When nobody waits any more the step under way is the last one.
 
@@ -192,23 +122,71 @@ def stylize(
         InputError: a picture is too narrow.
     """
     config, deadline = config or StyleConfig(), deadline or Deadline()
-    sizes = scale_sizes(content.shape[:2], config.size, config.scales)
+    sizes = sizes_for(pictures.content.shape[:2], config)
     generator = torch.Generator().manual_seed(config.seed)
-    source, reference = matched_pair(content, style, config, network.device)
-    pace = Pace(deadline, [height * width for height, width in sizes], config.steps)
-    pixels: Tensor | None = None
+    scaled = Scaled(pictures, config, network.device)
+    pace, painting = pace_for(sizes, config, deadline), None
     for scale in pace.sizes():
-        size_hw = sizes[scale]
-        fitted = resize(source, size_hw)
-        strokes = resize(reference, strokes_size(style, size_hw, config.style_scale))
-        pixels = start_picture(fitted, strokes, config, generator) if pixels is None else resize(pixels, size_hw)
-        targets = make_targets(fitted, strokes, network, generator, min(SHIFTS, pace.planned), deadline)
-        step_size = config.step_size * SCALE_RATIO ** (len(sizes) - 1 - scale)
+        step_size = config.step_size * SCALE_RATIO ** min(LARGEST_STEP, pace.finest - scale)
+        gradient = _gradient_at(scaled, sizes[scale], network, generator, pace.planned, deadline)
+        painting = _painting_at(painting, scaled, sizes[scale], step_size, generator)
         pace.prepared()
-        painting = paint_scale(pixels, targets, network, config, step_size)
-        for pixels, found in painting:
+        enough = False
+        while not enough:
+            painting.average.decay = average_decay(pace.planned)
+            found = painting.step(gradient)
             pace.step_done()
-            enough = pace.size_done
-            yield StyleStep(pace.progress, pixels, found)
-            if enough or deadline.expired:
-                break
+            enough = pace.size_done or deadline.expired
+            shown = scaled.shown(painting.average.value)
+            yield StyleStep(pace.progress, shown, StyleLosses.of(found), sizes[pace.finest])
+
+
+def sizes_for(size_hw: tuple[int, int], config: StyleConfig) -> list[tuple[int, int]]:
+    """The scales from coarse to fine; by time there are as many as fit below the size."""
+    scales = config.scales if config.seconds is None else planned_scales(config.size)
+    return scale_sizes(size_hw, config.size, scales)
+
+
+def pace_for(sizes: Sequence[tuple[int, int]], config: StyleConfig, deadline: Deadline) -> Pace:
+    """The plan: coarse scales get more steps, the finest, whose steps cost most, the fewest."""
+    shares = [FINER_SHARE**scale for scale in range(len(sizes))]
+    mean = sum(shares) / len(shares)
+    return Pace(
+        deadline,
+        [height * width for height, width in sizes],
+        config.steps if config.seconds is None else MOST_STEPS,
+        shares=[share / mean for share in shares],
+        budget_s=config.seconds,
+        least_steps=LEAST_STEPS,
+    )
+
+
+def _gradient_at(
+    scaled: Scaled,
+    size_hw: tuple[int, int],
+    network: FeatureNetwork,
+    generator: torch.Generator,
+    steps: int,
+    deadline: Deadline,
+) -> Gradient:
+    """What a step at one scale follows: in one pass of the network, or by tiles where that would take much memory."""
+    content, strokes, config = scaled.content(size_hw), scaled.strokes(size_hw), scaled.config
+    styles = [pixels[0, 0].numel() for each in strokes for pixels, _ in each.pictures]
+    whole = max(content[0, 0].numel(), *(pixels // 2 for pixels in styles)) <= WHOLE_PIXELS  # styles take no gradient
+    prepare: Callable[..., Targets] = make_targets if whole else tiled_targets
+    targets = prepare(content, strokes, network, generator, views_for(steps), deadline)
+    descend = whole_gradient if whole else tiled_gradient
+    return lambda pixels, step: descend(pixels, targets, step, network, config)
+
+
+def _painting_at(
+    before: Painting | None,
+    scaled: Scaled,
+    size_hw: tuple[int, int],
+    step_size: float,
+    generator: torch.Generator,
+) -> Painting:
+    """The picture at the next scale, or where it sets out."""
+    if before is None:
+        return Painting(scaled.begin(size_hw, generator), step_size)
+    return before.at_scale(size_hw, step_size)

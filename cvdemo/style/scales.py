@@ -8,6 +8,7 @@ from cvdemo.limits import STYLE_ASPECT_RATIO
 
 SCALE_RATIO = math.sqrt(2)
 COARSEST_SHORT_PX = 64  # a scale smaller than this has no room for the style's larger shapes
+COARSEST_PLANNED_PX = 128  # longer side that a plan by time begins at: a preview of it is there in a tenth of a second
 
 
 def scale_sizes(
@@ -35,3 +36,8 @@ def scale_sizes(
 def strokes_size(style: ImageArray, size_hw: tuple[int, int], style_scale: float) -> tuple[int, int]:
     """Height and width (px) of the style picture beside a picture of `size_hw`; `InputError` where it is too narrow."""
     return scale_sizes(style.shape[:2], round(max(size_hw) * style_scale), 1, "The style picture")[0]
+
+
+def planned_scales(size_px: int) -> int:
+    """How many scales a plan by time has for a picture of this longer side, see `COARSEST_PLANNED_PX`."""
+    return 1 + max(0, math.floor(math.log(size_px / COARSEST_PLANNED_PX, SCALE_RATIO) + 1e-6))

@@ -1,7 +1,7 @@
-"""The Style tab: your picture in the manner of another, with previews, the three losses, and styles of our own."""
+"""The Style tab: your picture in the manner of others, with previews, the three losses, and styles of our own."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,8 @@ from gradio.components import Component
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.images import ImageArray
 from cvdemo.limits import STYLE_S
-from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.config import KEPT_COLOURS, LONGEST_S, StyleConfig
+from cvdemo.style.pictures import mask_of
 from cvdemo.style.presets import PRESETS
 from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.ui.wiring.controls import (
@@ -23,6 +24,7 @@ from cvdemo.ui.wiring.controls import (
     light,
     load_picture,
     method_note,
+    numbers_only,
     picture_input,
     picture_output,
     seed_control,
@@ -46,8 +48,11 @@ STYLES = ("night_swirls", "autumn_strokes", "stained_glass", "mosaic", "woodcut_
 PREVIEW_EVERY_S = 0.35
 LOSSES = ("content_loss", "style_loss", "tv_loss")  # in the order of the curves
 PRESET_FIELDS = ("content_weight", "style_weight", "tv_weight", "style_scale", "keep_colours", "start")
-OTHER_FIELDS = ("scales", "steps", "step_size")
-CONTROLS = ("size", *PRESET_FIELDS, *OTHER_FIELDS, "seed")
+OTHER_FIELDS = ("strength", "detail", "flat_smoothing", "style_loss", "scales", "steps", "step_size")
+CONTROLS = ("seconds", "size", *PRESET_FIELDS, *OTHER_FIELDS, "seed")
+BY_STEPS = 0  # as a time: as many steps as the settings say
+TIMES = [("5 s", 5), ("15 s", 15), ("60 s", 60), ("by steps", BY_STEPS)]
+USUAL_S, USUAL_PX = 15, 1024  # the page's own defaults: the largest size that this time is worth, up to 1,024 px
 ENDPOINT_FIELDS = (
     "content_weight",
     "style_weight",
@@ -60,6 +65,35 @@ ENDPOINT_FIELDS = (
     "scales",
     "steps",
 )
+NEWER_FIELDS = ("strength", "detail", "flat_smoothing", "style_loss")  # after them, and after the time
+OLD_KEPT_COLOURS = [("yes, by statistics", True), ("none", False)]  # what clients sent before there was a choice
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The pictures that a visitor has chosen, as paths."""
+
+    content: str | None
+    style: str | None
+    second: str | None = None
+    second_weight: float = 1.0
+    mask: str | None = None
+    start: str | None = None
+
+    def request(self, config: StyleConfig) -> StyleRequest:
+        """What is asked for; `InputError` where a picture is missing or cannot be used."""
+        content, style = load_picture(self.content), load_picture(self.style, "a style picture")
+        second = None if self.second is None else load_picture(self.second, "a second style picture")
+        return StyleRequest(
+            content=content,
+            style=style,
+            config=config,
+            time_limit_s=STYLE_S,
+            preview_every_s=PREVIEW_EVERY_S,
+            styles=() if second is None else ((second, self.second_weight),),
+            mask=None if self.mask is None else mask_of(load_picture(self.mask, "a mask")),
+            start_image=None if self.start is None else load_picture(self.start, "a start picture"),
+        )
 
 
 @dataclass
@@ -81,18 +115,6 @@ class Curves:
         return loss_plot(self.by_name, total, self.marks)
 
 
-def _steps(run: Run, content: str | None, style: str | None, config: StyleConfig) -> Iterator[Step[Stylized]]:
-    picture, reference = load_picture(content), load_picture(style, "a style picture")
-    request = StyleRequest(
-        content=picture,
-        style=reference,
-        config=config,
-        time_limit_s=STYLE_S,
-        preview_every_s=PREVIEW_EVERY_S,
-    )
-    yield from run(request)
-
-
 def _picture(step: Step[Stylized]) -> ImageArray | None:
     """What the step has to show."""
     return step.preview if step.result is None else step.result.image
@@ -108,12 +130,25 @@ def stylize_endpoint(
     size: int = StyleConfig.size,
     seed: int = StyleConfig.seed,
     style_scale: float = StyleConfig.style_scale,
-    keep_colours: bool = StyleConfig.keep_colours,
+    keep_colours: str | bool = StyleConfig.keep_colours,
     start: str = StyleConfig.start,
     scales: int = StyleConfig.scales,
     steps: int = StyleConfig.steps,
+    seconds: float = BY_STEPS,
+    strength: float = StyleConfig.strength,
+    detail: float = StyleConfig.detail,
+    flat_smoothing: float = StyleConfig.flat_smoothing,
+    style_loss: str = StyleConfig.style_loss,
+    second_style: str | None = None,
+    second_weight: float = 1.0,
+    mask: str | None = None,
+    start_image: str | None = None,
 ) -> Iterator[ImageArray]:
-    """The content picture in the manner of the style picture: previews, then the result, `size` px on its long side."""
+    """The content picture in the manner of the style picture: previews, then the result, `size` px on its long side.
+
+    With `seconds` above 0 the result is the best of that time, at most `size` px, and a seed need not repeat. White
+    parts of `mask` are painted like `second_style`; without a mask both styles are mixed by their weights.
+    """
     config = StyleConfig(
         content_weight=content_weight,
         style_weight=style_weight,
@@ -121,12 +156,18 @@ def stylize_endpoint(
         size=int(size),
         seed=whole_number(seed, "Seed"),
         style_scale=style_scale,
-        keep_colours=keep_colours,
+        keep_colours=keep_colours,  # type: ignore[arg-type]  # the config takes the booleans of old clients
         start=start,
         scales=int(scales),
         steps=int(steps),
+        seconds=seconds or None,
+        strength=strength,
+        detail=detail,
+        flat_smoothing=flat_smoothing,
+        style_loss=style_loss,
     )
-    for step in _steps(run, content, style, config):
+    chosen = Chosen(content, style, second_style, second_weight, mask, start_image)
+    for step in run(chosen.request(config)):
         if (picture := _picture(step)) is not None:
             yield picture
         if step.result is not None:
@@ -134,14 +175,21 @@ def stylize_endpoint(
 
 
 def _stylize_on_page(
-    run: Run, content: str | None, style: str | None, *values: Any
+    run: Run,
+    content: str | None,
+    style: str | None,
+    second: str | None,
+    mask: str | None,
+    second_weight: float,
+    *values: Any,
 ) -> Iterator[tuple[ImageArray, str, str]]:
     """Picture, status and loss curves at every preview; `values` are those of `CONTROLS`."""
     started = time.monotonic()
     settings = dict(zip(CONTROLS, values, strict=True))
-    config = StyleConfig(seed=whole_number(settings.pop("seed"), "Seed"), **settings)
+    seed, seconds = whole_number(settings.pop("seed"), "Seed"), settings.pop("seconds") or None
+    config = StyleConfig(seed=seed, seconds=seconds, **settings)
     curves = Curves()
-    for step in _steps(run, content, style, config):
+    for step in run(Chosen(content, style, second, second_weight, mask).request(config)):
         if step.result is None:  # the last step tells the measures of the one before it
             curves.add(step)
         if (picture := _picture(step)) is not None:
@@ -177,12 +225,32 @@ def _preset_values(name: str) -> list[Any]:
 
 def _controls() -> tuple[gr.Radio, dict[str, Component]]:
     """The presets, and the controls of all settings by field name, in the order of `CONTROLS`."""
+    made: dict[str, Component] = {}
+    made["seconds"] = gr.Radio(TIMES, value=USUAL_S, label="The best in", elem_id="StyleConfig-seconds")
     preset = gr.Radio(list(PRESETS), value=next(iter(PRESETS)), label="Preset", elem_id="style-preset")
-    made: dict[str, Component] = {"size": control(StyleConfig, "size")}
+    made["size"] = control(StyleConfig, "size", value=USUAL_PX)
     with gr.Accordion("More settings", open=False, elem_id="style-more"):
         made |= {name: control(StyleConfig, name) for name in (*PRESET_FIELDS, *OTHER_FIELDS)}
         made["seed"] = seed_control(elem_id="style-seed")
     return preset, {name: made[name] for name in CONTROLS}
+
+
+def _second_style() -> tuple[gr.Image, gr.Image, Component]:
+    """A second style picture, the mask that says where it is, and its weight."""
+    with gr.Accordion("A second style", open=False, elem_id="style-second"):
+        with gr.Row():
+            second = picture_input("Second style", elem_id="style-second-style", height=200, min_width=140)
+            mask = picture_input("Where it is painted: white", elem_id="style-mask", height=200, min_width=140)
+        weight = gr.Slider(
+            0.1,
+            4,
+            value=1,
+            step=0.1,
+            label="Weight of the second style",
+            info="Beside the 1 of the first. With a mask it changes nothing.",
+            elem_id="style-second-weight",
+        )
+    return second, mask, numbers_only(weight)
 
 
 def build(run: Run) -> dict[str, Component]:
@@ -202,6 +270,7 @@ def build(run: Run) -> dict[str, Component]:
             )
             gr.Examples([[_style_picture(name)] for name in STYLES], [style], label="Styles", elem_id="style-styles")
             preset, controls = _controls()
+            second = _second_style()
         with gr.Column(min_width=300, scale=1):
             result = picture_output("Result", elem_id="style-result")
             status = gr.Markdown(elem_id="style-status", elem_classes="status")
@@ -212,18 +281,39 @@ def build(run: Run) -> dict[str, Component]:
     part = Part(
         name="style",
         lane=Lane.SLOW,
-        inputs=[content, style, *controls.values()],
+        inputs=[content, style, *second, *controls.values()],
         needs=[content, style],
         outputs=[result, status, plot],
         status=status,
         cancelled_text=PREVIEW_STAYS,
     )
-    watch = {content: 0, style: 0} | dict.fromkeys(controls.values(), SETTLED_MS)
+    watch = {content: 0, style: 0} | dict.fromkeys([*second, *controls.values()], SETTLED_MS)
     wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel)
     light([style.change], _what_comes_next, [content, style], [status])
-    fields = [controls[name] for name in ENDPOINT_FIELDS]
-    endpoint("stylize", given(run, stylize_endpoint), [content, style, *fields], [result], Lane.SLOW)
+    _endpoint(run, [content, style], controls, second, result)
     return controls
+
+
+def _endpoint(
+    run: Run,
+    pictures: Sequence[Component],
+    controls: Mapping[str, Component],
+    second: tuple[gr.Image, gr.Image, Component],
+    result: Component,
+) -> None:
+    """The public endpoint, whose defaults are those of the library: a number of steps, and the size of the config."""
+    ways = [*((way, way) for way in KEPT_COLOURS), *OLD_KEPT_COLOURS]
+    own: dict[str, Component] = {
+        "keep_colours": gr.Dropdown(ways, value=StyleConfig.keep_colours, label="Keep colours", visible=False),
+        "size": control(StyleConfig, "size", visible=False, elem_id="style-endpoint-size"),
+    }
+    seconds = numbers_only(gr.Number(BY_STEPS, label="Time", minimum=0, maximum=LONGEST_S, visible=False))
+    start_image = picture_input("Start picture", visible=False)
+    style, mask, weight = second
+    fields = [own.get(name, controls[name]) for name in ENDPOINT_FIELDS]
+    newer = [controls[name] for name in NEWER_FIELDS]
+    inputs = [*pictures, *fields, seconds, *newer, style, weight, mask, start_image]
+    endpoint("stylize", given(run, stylize_endpoint), inputs, [result], Lane.SLOW)
 
 
 def _style_picture(name: str) -> str:

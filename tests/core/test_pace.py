@@ -58,6 +58,57 @@ def test_a_machine_that_becomes_slow_still_reaches_the_finest(clock: Clock) -> N
     assert clock.now <= 120
 
 
+def test_sizes_get_steps_by_their_shares(clock: Clock) -> None:
+    shares = (2.0, 1.0, 0.5, 0.001)
+    pace = Pace(Deadline(), COSTS, 10, shares=shares)
+    assert work(pace, clock, 0.1) == [20, 10, 5, 1]
+    assert pace.total == pace.wanted == 36
+    late = Pace(Deadline(clock.now + 4.0), COSTS, 100, shares=(2.0, 1.0, 1.0, 0.5))
+    done = work(late, clock, 0.1)
+    assert late.total == sum(done) < late.wanted == 450
+    assert done[0] > 1.5 * done[1] and done[3] < 0.7 * done[2]
+
+
+def work_by_time(pace: Pace, clock: Clock, seconds_per_unit: float) -> list[int]:
+    """The same, with the sizes that the plan goes through."""
+    for size in pace.sizes():
+        clock.passes(2 * seconds_per_unit * pace.costs[size])
+        pace.prepared()
+        while not pace.size_done:
+            clock.passes(seconds_per_unit * pace.costs[size])
+            pace.step_done()
+    return pace.done
+
+
+@pytest.mark.parametrize(("budget_s", "sizes"), [(2.5, 2), (6.0, 3), (15.0, 4), (60.0, 4)])
+def test_a_time_is_used_within_a_fifth_and_up_to_the_size_that_it_is_worth(
+    clock: Clock, budget_s: float, sizes: int
+) -> None:
+    pace = Pace(Deadline(600), COSTS, 1000, budget_s=budget_s, least_steps=12)
+    done = work_by_time(pace, clock, 0.05)
+    assert 0.8 * budget_s <= clock.now <= 1.2 * budget_s
+    assert [steps > 0 for steps in done] == [size < sizes for size in range(4)]
+    assert pace.finest == sizes - 1 and done[pace.finest] >= 12
+    found = pace.progress
+    assert (found.done, found.total, found.wanted, found.sizes) == (sum(done), sum(done), sum(done), sizes)
+
+
+def test_a_time_that_is_plenty_ends_with_the_most_steps(clock: Clock) -> None:
+    pace = Pace(Deadline(), COSTS, 30, budget_s=600.0, least_steps=50)
+    assert work_by_time(pace, clock, 0.05) == [30] * 4
+
+
+def test_no_time_leaves_one_step_at_the_coarsest(clock: Clock) -> None:
+    pace = Pace(Deadline(), COSTS, 30, budget_s=0.01, least_steps=12)
+    assert work_by_time(pace, clock, 0.05) == [1, 0, 0, 0]
+
+
+def test_a_deadline_before_the_budget_makes_the_work_incomplete(clock: Clock) -> None:
+    pace = Pace(Deadline(5.0), COSTS, 1000, budget_s=60.0, least_steps=12)
+    done = work_by_time(pace, clock, 0.05)
+    assert clock.now <= 6.0 and pace.wanted > sum(done)
+
+
 def test_one_step_is_the_least(clock: Clock) -> None:
     pace = Pace(Deadline(0), COSTS, STEPS)
     pace.begin(3)

@@ -1,4 +1,4 @@
-"""Style transfer: the average, and runs on a random and on the real network."""
+"""Style transfer: runs on a random and on the real network."""
 
 from dataclasses import astuple, replace
 from typing import Any
@@ -14,10 +14,11 @@ from cvdemo.nets.backbone import Backbone, load_backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.runtime import Deadline, stopping_when
 from cvdemo.style import optimise
-from cvdemo.style import targets as targets_module
-from cvdemo.style.optimise import IterateAverage, StyleConfig, StyleStep, stylize
+from cvdemo.style import pictures as pictures_module
+from cvdemo.style.optimise import StyleConfig, StyleStep, stylize
+from cvdemo.style.painting import Painting
 from cvdemo.style.targets import make_targets
-from tests.helpers.hand_turned_clock import set_clock
+from tests.helpers.hand_turned_clock import Clock, set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
 
@@ -54,29 +55,10 @@ def test_a_style_picture_that_is_too_narrow_is_named(random_network: Backbone) -
         list(stylize(content, strip, random_network, QUICK))
 
 
-def test_the_average_of_equal_values_is_that_value_from_the_start() -> None:
-    average = IterateAverage(0.9)
-    for _ in range(3):
-        average.update(torch.full((2,), 5.0))
-        torch.testing.assert_close(average.value, torch.full((2,), 5.0))
-
-
-def test_the_average_weighs_later_values_more() -> None:
-    average = IterateAverage(0.5)
-    average.update(torch.tensor(0.0))
-    average.update(torch.tensor(3.0))
-    torch.testing.assert_close(average.value, torch.tensor(2.0))  # (0.25 * 0 + 0.5 * 3) / 0.75
-
-
-def test_an_average_of_nothing_is_an_error() -> None:
-    with pytest.raises(ValueError, match="nothing was averaged"):
-        _ = IterateAverage(0.9).value
-
-
 def test_steps_count_up_over_all_scales(random_network: Backbone) -> None:
     steps = run(random_network)
     taken = [(s.progress.size, s.progress.step, s.progress.done) for s in steps]
-    assert taken == [(0, 1, 1), (0, 2, 2), (0, 3, 3), (1, 1, 4), (1, 2, 5), (1, 3, 6)]
+    assert taken == [(0, 1, 1), (0, 2, 2), (0, 3, 3), (0, 4, 4), (1, 1, 5), (1, 2, 6)]  # the coarser one gets more
     assert {s.progress.total for s in steps} == {6}
     assert steps[0].pixels.shape == (1, 3, 68, 91) and steps[-1].pixels.shape == (1, 3, 96, 128)
     assert all(np.isfinite(astuple(s.losses)).all() for s in steps)
@@ -102,6 +84,7 @@ def test_an_expired_deadline_leaves_one_step_for_the_coarsest_and_the_finest_sca
     steps = run(random_network, replace(QUICK, scales=3, size=192), Deadline(0))
     taken = [(s.progress.size, s.progress.step, s.progress.done, s.progress.wanted) for s in steps]
     assert taken == [(0, 1, 1, 9), (2, 1, 2, 9)]
+    assert {step.size_hw for step in steps} == {(144, 192)}
     assert max(steps[-1].pixels.shape) == 192
 
 
@@ -130,23 +113,65 @@ def test_a_visitor_who_leaves_ends_the_preparation_of_a_scale(
     assert len(make_targets(content, content, random_network, torch.Generator(), deadline=Deadline(0)).content) == 12
 
 
+def slow_steps(monkeypatch: pytest.MonkeyPatch, seconds_per_pixel: float) -> Clock:
+    """A step takes so long for each of the picture's pixels, and nothing else takes any time."""
+    clock, gradient = set_clock(monkeypatch), optimise.whole_gradient
+
+    def slow(pixels: torch.Tensor, *others: Any) -> Any:
+        clock.passes(pixels[0, 0].numel() * seconds_per_pixel)
+        return gradient(pixels, *others)
+
+    monkeypatch.setattr(optimise, "whole_gradient", slow)
+    return clock
+
+
 def test_on_a_slow_machine_the_finest_scale_is_painted_in_time(
     random_network: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, losses = set_clock(monkeypatch), targets_module.losses
-
-    def slow(pixels: torch.Tensor, *others: Any) -> Any:
-        clock.passes(pixels.numel() * 1e-4)  # 2 to 3.3 s a step
-        return losses(pixels, *others)
-
-    monkeypatch.setattr(optimise, "losses", slow)
+    clock = slow_steps(monkeypatch, 3e-4)  # 2 to 3.7 s a step
     steps = run(random_network, replace(QUICK, steps=40), Deadline(60))
     taken = [sum(step.progress.size == scale for step in steps) for scale in (0, 1)]
     assert max(steps[-1].pixels.shape) == QUICK.size
-    assert min(taken) > 5 and max(taken) - min(taken) <= 1
+    assert min(taken) > 5 and taken[1] < taken[0] < 2 * taken[1]
     last = steps[-1].progress
     assert last.done == last.total == sum(taken) < last.wanted == 80
     assert clock.now <= 60
+
+
+@pytest.mark.parametrize(("seconds", "long_px"), [(12.0, 181), (4.0, 128)])
+def test_seconds_are_kept_and_buy_size_and_steps(
+    random_network: Backbone, monkeypatch: pytest.MonkeyPatch, seconds: float, long_px: int
+) -> None:
+    clock = slow_steps(monkeypatch, 2e-5)  # 0.25 s a step at the coarsest of the planned scales, 128 px
+    steps = run(random_network, StyleConfig(size=256, seconds=seconds, steps=1, scales=1))
+    assert 0.8 * seconds <= clock.now <= 1.2 * seconds
+    assert max(steps[-1].pixels.shape) == max(steps[-1].size_hw) == long_px
+    last = steps[-1].progress
+    assert last.done == last.total == last.wanted == len(steps)
+
+
+def test_large_pictures_are_painted_by_tiles(random_network: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiled = []
+    gradient = optimise.tiled_gradient
+    monkeypatch.setattr(optimise, "WHOLE_PIXELS", 100 * 100)
+    monkeypatch.setattr(optimise, "tiled_gradient", lambda at, *more: tiled.append(at.shape) or gradient(at, *more))
+    steps = run(random_network)
+    assert set(tiled) == {(1, 3, 96, 128)} and len(steps) == 6
+
+
+def test_a_step_at_the_next_scale_begins_with_the_moments_of_the_last(
+    random_network: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[float] = []
+    step = optimise.Painting.step
+
+    def watched(own: Painting, gradient: Any) -> Any:
+        begun.append(float(own.adam.state[own.pixels].get("step", 0.0)))
+        return step(own, gradient)
+
+    monkeypatch.setattr(optimise.Painting, "step", watched)
+    run(random_network)
+    assert begun == [0, 1, 2, 3, 4, 5]
 
 
 def test_large_pictures_are_reduced_before_they_become_floats(
@@ -158,7 +183,7 @@ def test_large_pictures_are_reduced_before_they_become_floats(
         converted.append(image.shape)
         return to_tensor(image, device)
 
-    monkeypatch.setattr(optimise, "to_tensor", recording)
+    monkeypatch.setattr(pictures_module, "to_tensor", recording)
     large = np.full((3000, 4000, 3), 90, dtype=np.uint8)
     *_, last = stylize(large, large, random_network, replace(QUICK, style_scale=1.5, steps=1))
     assert last.pixels.shape == (1, 3, 96, 128)
@@ -177,7 +202,18 @@ def test_the_smallest_pictures_work(random_network: Backbone) -> None:
     assert last.pixels.shape == (1, 3, 128, 128)
 
 
-@pytest.mark.parametrize("field, value", [("size", 4000), ("style_weight", 0), ("start", "middle"), ("steps", 0)])
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("size", 4000),
+        ("seconds", 0.5),
+        ("keep_colours", "all"),
+        ("strength", 0),
+        ("style_weight", 0),
+        ("start", "middle"),
+        ("steps", 0),
+    ],
+)
 def test_settings_out_of_range_are_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{field} must be"):
         StyleConfig(**{field: value})
@@ -194,8 +230,9 @@ def test_the_style_loss_falls_and_the_colours_become_the_style(chelsea: ImageArr
     assert distance[1] < 0.4 * distance[0]
 
 
-def test_kept_colours_are_those_of_the_content(chelsea: ImageArray, swirls: ImageArray) -> None:
-    config = StyleConfig(size=128, scales=1, steps=15, keep_colours=True)
+@pytest.mark.parametrize("way", ["luminance", "statistics"])
+def test_kept_colours_are_those_of_the_content(chelsea: ImageArray, swirls: ImageArray, way: str) -> None:
+    config = StyleConfig(size=128, scales=1, steps=15, keep_colours=way)
     last = list(stylize(chelsea, swirls, load_backbone("cpu"), config))[-1]
     assert np.abs(to_image(last.pixels).mean(axis=(0, 1)) - chelsea.mean(axis=(0, 1))).max() < 12
 

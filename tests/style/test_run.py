@@ -17,6 +17,8 @@ from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.runtime import stopping_when
 from cvdemo.style import run as style_run
 from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.painting import Painting
+from cvdemo.style.pictures import StylePictures
 from cvdemo.style.run import StyleRequest, Stylized
 from tests.helpers.hand_turned_clock import set_clock
 
@@ -46,7 +48,7 @@ def steps_of(image: ImageArray, config: StyleConfig = QUICK, **others: Any) -> l
 def test_every_step_is_measured_and_the_last_carries_the_picture(noise: ImageArray, random_network: list[str]) -> None:
     *steps, last = steps_of(noise, device="cpu")
     assert [(step.done, step.total) for step in steps] == [(n, 6) for n in range(1, 7)]
-    assert [(step.measures["scale"], step.measures["scales"]) for step in steps] == [(1, 2)] * 3 + [(2, 2)] * 3
+    assert [(step.measures["scale"], step.measures["scales"]) for step in steps] == [(1, 2)] * 4 + [(2, 2)] * 2
     assert all(np.isfinite([step.measures[name] for name in LOSSES]).all() for step in steps)
     assert all(step.result is None and step.preview is None and step.complete for step in steps)
     assert all(step.seconds_left > 0 for step in steps[:-1])
@@ -106,3 +108,32 @@ def test_a_picture_that_is_too_narrow_is_named(noise: ImageArray) -> None:
         next(run(StyleRequest(content=strip, style=noise)))
     with pytest.raises(InputError, match=r"^The style picture is 100 x 9 pixels"):
         next(run(StyleRequest(content=noise, style=strip)))
+
+
+def test_the_pictures_of_a_request_reach_the_painting(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[StylePictures] = []
+    stylize = style_run.stylize_pictures
+    monkeypatch.setattr(style_run, "stylize_pictures", lambda given, *more: seen.append(given) or stylize(given, *more))
+    mask, other = np.zeros(noise.shape[:2], np.uint8), noise[::-1].copy()
+    config = replace(QUICK, scales=1, steps=1)
+    result_of(run(request_for(noise, config, styles=((other, 0.5),), mask=mask, start_image=other)))
+    (pictures,) = seen
+    assert pictures.content is noise and pictures.others == ((other, 0.5),)
+    assert pictures.mask is mask and pictures.start is other
+
+
+def test_a_time_gives_a_complete_result_of_the_planned_size(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, step = set_clock(monkeypatch), Painting.step
+    monkeypatch.setattr(Painting, "step", lambda own, gradient: clock.passes(0.2) or step(own, gradient))
+    *steps, last = steps_of(noise, replace(QUICK, size=256, seconds=3.0), time_limit_s=60, preview_every_s=0.0)
+    assert last.complete and last.done == last.total == len(steps)
+    assert last.result.image.shape == (96, 128, 3)  # 12 steps at 128 px leave no time for another size
+    assert steps[-2].preview.shape == last.result.image.shape
+    assert 2.4 <= clock.now <= 3.6
+
+
+def test_a_limit_before_the_time_is_told(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, step = set_clock(monkeypatch), Painting.step
+    monkeypatch.setattr(Painting, "step", lambda own, gradient: clock.passes(0.2) or step(own, gradient))
+    last = last_step(steps_of(noise, replace(QUICK, size=256, seconds=60.0), time_limit_s=2))
+    assert not last.complete and clock.now <= 3

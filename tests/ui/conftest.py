@@ -64,11 +64,14 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+NO_NEWER_SETTINGS = [0, 1.0, 0.0, 0.0, "gram", None, 1.0, None, None]  # of the endpoint, as the page has them
+
+
 @pytest.fixture
 def busy(server: str) -> Iterator[Visitors]:
     """Other visitors' style transfers of two minutes, the limit, which hold all places at which slow jobs run."""
     content, style = upload(server, example_picture("chelsea")), upload(server, example_picture("styles/mosaic"))
-    values = [content, style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 6, 400]
+    values = [content, style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 6, 400, *NO_NEWER_SETTINGS]
     others = [Visitor(server, "stylize", values) for _ in range(backends.backend().at_once(Lane.SLOW))]
     for visitor in others:
         visitor.wait_for_a_preview()

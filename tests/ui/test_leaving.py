@@ -72,12 +72,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedPage]:
         process.wait(timeout=20)
 
 
+NO_NEWER_SETTINGS = [0, 1.0, 0.0, 0.0, "gram", None, 1.0, None, None]  # of a style transfer
+
+
 def dream(picture: Any, steps: int) -> list[Any]:
     return [picture, "Eyes", 2, 1.2, steps, *[None] * 7, 1024]
 
 
 def stylize(page: WatchedPage, steps: int) -> list[Any]:
-    return [page.picture, page.style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 1, steps]
+    return [page.picture, page.style, 2.0, 10.0, 40.0, 768, 0, 1.0, False, "content", 1, steps, *NO_NEWER_SETTINGS]
 
 
 def walk(seconds: float) -> list[Any]:
@@ -118,7 +121,7 @@ JOBS: dict[str, Job] = {
         lambda page: stylize(page, 400),
         2,
         "style-result",
-        {"StyleConfig-steps": 400, "StyleConfig-size": 768, "StyleConfig-scales": 1},
+        {"StyleConfig-seconds": 0, "StyleConfig-steps": 400, "StyleConfig-size": 768, "StyleConfig-scales": 1},
     ),
     "upscale": Job(
         lambda page: [page.small, 3, "9-5-5"],

@@ -1,5 +1,7 @@
 """The Style tab in a browser, its endpoint, its handlers with a stand-in for the work, and its loss curves."""
 
+import dataclasses
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,7 @@ from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.ui.wiring.loss_plot import loss_plot
 from tests.ui.tab_handlers import button_of, endpoint_of
 
-SMALL = "tab=style&size=128&scales=1&steps=12"
+SMALL = "tab=style&seconds=0&size=128&scales=1&steps=12"
 
 
 def open_small(page: Page, server: str, settings: str = SMALL) -> None:
@@ -74,7 +76,7 @@ def test_a_preset_sets_the_weights(page: Page, server: str) -> None:
 
 
 def test_cancel_stops_the_run(page: Page, server: str) -> None:
-    open_small(page, server, "tab=style&size=128&scales=1&steps=400")
+    open_small(page, server, "tab=style&seconds=0&size=128&scales=1&steps=400")
     page.set_input_files("#style-image input[type=file]", example_picture("chelsea"))
     status = page.locator("#style-status")
     expect(status).to_contain_text(re.compile(r"Step \d+ of 400"))
@@ -159,9 +161,9 @@ class StandIn:
 PAIR = example_picture("chelsea"), example_picture("styles/mosaic")
 
 
-def page_values(**settings: Any) -> list[Any]:
+def page_values(second: tuple[str | None, str | None, float] = (None, None, 1.0), **settings: Any) -> list[Any]:
     """The inputs of the page's handler."""
-    return [*PAIR, *(settings.get(name, getattr(StyleConfig(), name)) for name in tab.CONTROLS)]
+    return [*PAIR, *second, *(settings.get(name, getattr(StyleConfig(), name)) for name in tab.CONTROLS)]
 
 
 def test_the_page_shows_how_far_the_painting_is_and_its_curves() -> None:
@@ -182,6 +184,27 @@ def test_the_page_shows_how_far_the_painting_is_and_its_curves() -> None:
     assert (request.time_limit_s, request.preview_every_s) == (STYLE_S, tab.PREVIEW_EVERY_S)
 
 
+def test_the_page_asks_for_the_best_in_a_time_and_for_a_second_style() -> None:
+    stand_in = StandIn()
+    mask = example_picture("cheetah")
+    second = (example_picture("styles/halftone"), mask, 2.5)
+    list(button_of(tab.TAB, stand_in)(*page_values(second, seconds=15)))
+    list(button_of(tab.TAB, stand_in)(*page_values(seconds=tab.BY_STEPS)))
+    timed, counted = stand_in.requests
+    assert timed.config == StyleConfig(seconds=15) and counted.config == StyleConfig()
+    ((picture, weight),) = timed.styles
+    assert picture.shape == (768, 768, 3) and weight == 2.5
+    assert timed.mask is not None and timed.mask.ndim == 2 and timed.mask.dtype == np.uint8
+    assert counted.styles == () and counted.mask is None and counted.start_image is None
+
+
+def test_every_setting_of_the_library_is_on_the_page_and_in_the_endpoint() -> None:
+    names = {field.name for field in dataclasses.fields(StyleConfig)}
+    assert set(tab.CONTROLS) == names
+    parameters = set(inspect.signature(tab.stylize_endpoint).parameters)
+    assert names - parameters == {"step_size"}
+
+
 def test_the_page_says_when_the_time_limit_stopped_it() -> None:
     (*_, (_, line, _)) = button_of(tab.TAB, StandIn(done=6))(*page_values())
     assert line.endswith(". The limit of 120 s left time for 6 of 8 steps. A smaller size leaves time for more.")
@@ -194,9 +217,36 @@ def test_the_endpoint_gives_what_the_run_gives(done: int, warnings: int, monkeyp
     stand_in = StandIn(done)
     pictures = list(endpoint_of(tab.TAB, stand_in, "stylize")(*PAIR, style_weight=3.0, size=160.0, keep_colours=True))
     assert [int(picture[0, 0, 0]) for picture in pictures] == [2, 6, 77]
-    assert stand_in.requests[0].config == StyleConfig(style_weight=3.0, size=160, keep_colours=True)
+    assert stand_in.requests[0].config == StyleConfig(style_weight=3.0, size=160, keep_colours="statistics")
     assert stand_in.requests[0].time_limit_s == STYLE_S
     assert len(said) == warnings and all("left time for 6 of 8 steps" in text for text in said)
+
+
+def test_the_endpoint_takes_what_came_later() -> None:
+    stand_in = StandIn()
+    content, style = PAIR
+    ask = endpoint_of(tab.TAB, stand_in, "stylize")
+    newer = {"seconds": 5, "strength": 0.5, "detail": 0.2, "flat_smoothing": 0.4, "style_loss": "wasserstein"}
+    pictures = {"second_style": style, "second_weight": 0.5, "mask": content, "start_image": content}
+    list(ask(*PAIR, keep_colours="luminance", **newer, **pictures))
+    (request,) = stand_in.requests
+    assert request.config == StyleConfig(keep_colours="luminance", **newer)
+    assert request.styles[0][1] == 0.5 and request.mask is not None
+    np.testing.assert_array_equal(request.start_image, request.content)
+
+
+def test_the_endpoints_defaults_are_the_librarys() -> None:
+    """The page's own are others: a time, and a larger size."""
+    stand_in = StandIn()
+    list(endpoint_of(tab.TAB, stand_in, "stylize")(*PAIR))
+    assert stand_in.requests[0].config == StyleConfig()
+
+
+@pytest.mark.slow
+def test_the_endpoint_takes_booleans_and_words_for_kept_colours(client: Client, tmp_path: Path) -> None:
+    found = [np.array(call(client, tmp_path, keep_colours=keep, steps=2)[0]) for keep in (True, "statistics", "no")]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
 
 
 def test_a_missing_style_picture_is_asked_for() -> None:

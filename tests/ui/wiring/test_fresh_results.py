@@ -21,7 +21,7 @@ CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), exa
 SLOW = {
     "detect": ("detector=imagenet&crop_by_crop=true", r"size \d of"),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", "Dreaming: octave"),
-    "style": ("size=192&scales=1&steps=400", r"Step \d+ of 400"),
+    "style": ("seconds=0&size=192&scales=1&steps=400", r"Step \d+ of 400"),
     "upscale": ("scale=3&network=9-5-5", r"Tile \d+ of"),
 }
 # Settings of a short run, and what the status says at its end.
@@ -29,7 +29,7 @@ QUICK = {
     "classify": ("", "Done in"),
     "detect": ("detector=imagenet", "Searched"),
     "dream": ("size_px=128&octaves=1&steps=2", "Done in"),
-    "style": ("size=128&scales=1&steps=3", "3 steps in"),
+    "style": ("seconds=0&size=128&scales=1&steps=3", "3 steps in"),
     "upscale": ("scale=2", "pixels in"),
 }
 RESULTS = {

@@ -1,0 +1,89 @@
+"""The picture under way: its average, and what goes along to the next scale."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from cvdemo.style.painting import AVERAGE_DECAY, IterateAverage, Painting, average_decay, carried
+from cvdemo.style.targets import Losses
+
+NONE = Losses(*torch.zeros(3))
+
+
+def test_the_average_of_equal_values_is_that_value_from_the_start() -> None:
+    average = IterateAverage(0.9)
+    for _ in range(3):
+        average.update(torch.full((2,), 5.0))
+        torch.testing.assert_close(average.value, torch.full((2,), 5.0))
+
+
+def test_the_average_weighs_later_values_more() -> None:
+    average = IterateAverage(0.5)
+    average.update(torch.tensor(0.0))
+    average.update(torch.tensor(3.0))
+    torch.testing.assert_close(average.value, torch.tensor(2.0))  # (0.25 * 0 + 0.5 * 3) / 0.75
+
+
+def test_the_average_leaves_what_it_was_given() -> None:
+    average, value = IterateAverage(0.5), torch.ones(3)
+    average.update(value)
+    average.update(torch.zeros(3))
+    assert (value == 1).all()
+
+
+def test_an_average_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="nothing was averaged"):
+        _ = IterateAverage(0.9).value
+
+
+@pytest.mark.parametrize(("steps", "decay"), [(1, 2 / 3), (50, 0.9), (400, AVERAGE_DECAY)])
+def test_few_steps_are_averaged_over_fewer(steps: int, decay: float) -> None:
+    assert average_decay(steps) == pytest.approx(decay)
+
+
+def towards(target: Tensor) -> object:
+    """The gradient of the mean squared distance."""
+    return lambda pixels, step: (2 * (pixels - target) / target.numel(), NONE)
+
+
+def test_steps_lead_down_the_gradient_and_stay_within_black_and_white() -> None:
+    target = torch.tensor([2.0, -1.0, 0.5]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    painting = Painting(torch.full((1, 3, 4, 4), 0.4), 0.05)
+    for _ in range(40):
+        painting.step(towards(target))  # type: ignore[arg-type]  # a gradient
+    expected = target.clamp(0, 1)
+    torch.testing.assert_close(painting.pixels.detach(), expected, atol=0.06, rtol=0)
+    assert painting.steps == 40
+
+
+def test_moments_go_along_at_the_size_of_the_next_scale() -> None:
+    """A pixel's gradient shrinks as pixels grow in number: the first is a quarter at twice the sides, the second that
+    squared."""
+    painting = Painting(torch.rand(1, 3, 6, 8), 0.05)
+    painting.step(towards(torch.zeros(1, 3, 6, 8)))  # type: ignore[arg-type]  # a gradient
+    before = painting.adam.state[painting.pixels]
+    larger = painting.at_scale((12, 16), 0.02)
+    state = larger.adam.state[larger.pixels]
+    assert state["exp_avg"].shape == state["exp_avg_sq"].shape == (1, 3, 12, 16)
+    torch.testing.assert_close(state["exp_avg"].mean(), before["exp_avg"].mean() / 4)
+    torch.testing.assert_close(state["exp_avg_sq"].mean(), before["exp_avg_sq"].mean() / 16)
+    assert state["step"] == before["step"] == 1 and larger.steps == 0
+    assert larger.adam.param_groups[0]["lr"] == 0.02
+
+
+def test_the_second_moment_stays_above_zero() -> None:
+    state = {"step": torch.tensor(3.0), "exp_avg": torch.randn(1, 3, 5, 5), "exp_avg_sq": torch.zeros(1, 3, 5, 5)}
+    state["exp_avg_sq"][..., 2, 2] = 1
+    found = carried(state, (9, 13))
+    assert found["exp_avg_sq"].min() >= 0 and found["exp_avg"].min() < 0
+
+
+def test_carried_moments_go_on_where_fresh_ones_begin_anew() -> None:
+    """Without a gradient the one moves on as before, and the other stays."""
+    painting = Painting(torch.full((1, 3, 4, 4), 0.5), 0.01)
+    for _ in range(5):
+        painting.step(towards(torch.ones(1, 3, 4, 4)))  # type: ignore[arg-type]  # a gradient
+    for at, moves in ((painting.at_scale((8, 8), 0.01), True), (Painting(painting.average.value, 0.01), False)):
+        before = at.pixels.detach().clone()
+        at.step(lambda pixels, step: (torch.zeros_like(pixels), NONE))
+        assert ((at.pixels.detach() - before) > 1e-3).all() == moves
