@@ -23,8 +23,8 @@ import torch
 
 from bench.forward import busy_process
 from bench.machine import cpu_name
-from cvdemo.classify.classifier import load_network, normalise, prepare
-from cvdemo.images import Preprocessing, center_crop, read_image
+from cvdemo.classify.classifier import load_network, prepare
+from cvdemo.images import Preprocessing, center_crop, normalise, read_image
 from cvdemo.nets.efficientnet_lite import VARIANTS, EfficientNetLite, fold_batch_norm
 from cvdemo.nets.forward import Engine, forward_engine
 from train.classify.import_backbone import PREPROCESSING, convert
