@@ -71,8 +71,8 @@ def _example_galleries(
     tab = block_named(page, f"tab-{slug}")
     for block in page.blocks.values():
         if isinstance(block, gr.Dataset) and _lies_in(block, tab):
-            known: Sequence[str | None] = galleries.get(str(block.elem_id), ())
-            names = known or [_example_of(sample[0]) for sample in block.raw_samples]
+            examples = [_example_of(sample[0]) for sample in block.raw_samples]
+            names: Sequence[str | None] = galleries.get(str(block.elem_id)) or examples
             if any(names):
                 yield block, names
 

@@ -23,7 +23,7 @@ CSS = """
 .finished img { display: block; width: 100%; border-radius: 6px; }
 .finished figcaption { margin-top: 4px; font-size: 0.85rem; }
 .send { gap: 8px; }
-#sample-pick:not(:has(img)) { display: none; }
+#sample-pick:not(:has(img)), #sample-pick:not(:has(img)) + .send { display: none; }
 summary { cursor: pointer; padding: 4px 0; }
 .method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
 .block .wrap:has(> .error) { display: none; } /* an error is told once, by its sentence */
