@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.style.losses import STYLE_DISTANCES
@@ -89,6 +90,7 @@ class StyleConfig(Config):
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.keep_colours, bool):
-            object.__setattr__(self, "keep_colours", "statistics" if self.keep_colours else "no")
+        kept: Any = self.keep_colours
+        if isinstance(kept, bool):
+            object.__setattr__(self, "keep_colours", "statistics" if kept else "no")
         super().__post_init__()

@@ -110,7 +110,8 @@ def wasserstein2(found: Statistics, target: Statistics) -> Tensor:
     traces = found.covariance.trace() + target.covariance.trace() + 2 * ridge * len(root)
     spread = traces - 2 * values.sqrt().sum()
     energy = target.moment.trace().clamp(min=SMALLEST_ENERGY)
-    return ((found.mean - target.mean).square().sum() + spread) / energy
+    distance: Tensor = ((found.mean - target.mean).square().sum() + spread) / energy
+    return distance
 
 
 STYLE_DISTANCES = {"gram": gram_error, "wasserstein": wasserstein2}

@@ -87,7 +87,8 @@ def mask_of(image: ImageArray) -> ImageArray:
 
 def _same_shape(one: ImageArray, other: ImageArray) -> bool:
     ratios = [image.shape[0] / image.shape[1] for image in (one, other)]
-    return abs(ratios[0] / ratios[1] - 1) <= SHAPE_TOLERANCE + 1 / min(*one.shape[:2], *other.shape[:2])
+    smallest = min(*one.shape[:2], *other.shape[:2])
+    return bool(abs(ratios[0] / ratios[1] - 1) <= SHAPE_TOLERANCE + 1 / smallest)
 
 
 def _told(image: ImageArray) -> str:

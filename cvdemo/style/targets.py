@@ -187,8 +187,11 @@ def _strokes(style: Tensor | Sequence[Strokes]) -> Sequence[Strokes]:
     return [Strokes([(style, 1.0)])] if isinstance(style, Tensor) else style
 
 
-def losses(pixels: Tensor, targets: Targets, step: int, network: FeatureNetwork, config: StyleConfig) -> Losses:
+def losses(
+    pixels: Tensor, targets: Targets, step: int, network: FeatureNetwork, config: StyleConfig | None = None
+) -> Losses:
     """Those of (1, 3, H, W), seen through the shift whose turn it is."""
+    config = config or StyleConfig()
     turn = step % len(targets.shifts)
     found = network.features(view_of(pixels, targets.shifts[turn]), LAYERS)
     style = region_losses(

@@ -120,9 +120,14 @@ def tiled_statistics(pixels: Tensor, network: FeatureNetwork, side: int = TILE_P
     return sums.statistics()
 
 
+def _near(view: Tensor, tile: Tile) -> Tensor:
+    """A copy of what a tile sees of a view, for the network."""
+    rows, cols = tile.near
+    return view[..., rows, cols].clone(memory_format=torch.channels_last)
+
+
 def _features(view: Tensor, tile: Tile, network: FeatureNetwork, names: Sequence[str]) -> dict[str, Tensor]:
-    near = view[(..., *tile.near)].contiguous(memory_format=torch.channels_last)
-    return network.features(near, names)
+    return network.features(_near(view, tile), names)
 
 
 @torch.no_grad()
@@ -214,7 +219,7 @@ class _Seen:
         """Of the whole view; and the gradient of content and style by the view's pixels."""
         gradient, content = torch.zeros_like(self.view), self.view.new_zeros(())
         for tile in self.tiles:
-            near = self.view[(..., *tile.near)].contiguous(memory_format=torch.channels_last).requires_grad_()
+            near = _near(self.view, tile).requires_grad_()
             maps = self.network.features(near, LAYERS)
             error = self._content_error(tile, maps)
             parts = [
@@ -222,7 +227,8 @@ class _Seen:
                 for name, region, (moment, mean, _) in self._sums(tile, maps)
             ]
             total = self.config.content_weight * error + self.config.style_weight * torch.stack(parts).sum()
-            gradient[(..., *tile.near)] += torch.autograd.grad(total, near)[0]
+            rows, cols = tile.near
+            gradient[..., rows, cols] += torch.autograd.grad(total, near)[0]
             content = content + error.detach()
         return content, gradient
 

@@ -302,7 +302,7 @@ def _endpoint(
     result: Component,
 ) -> None:
     """The public endpoint, whose defaults are those of the library: a number of steps, and the size of the config."""
-    ways = [*((way, way) for way in KEPT_COLOURS), *OLD_KEPT_COLOURS]
+    ways: list[Any] = [*((way, way) for way in KEPT_COLOURS), *OLD_KEPT_COLOURS]
     own: dict[str, Component] = {
         "keep_colours": gr.Dropdown(ways, value=StyleConfig.keep_colours, label="Keep colours", visible=False),
         "size": control(StyleConfig, "size", visible=False, elem_id="style-endpoint-size"),

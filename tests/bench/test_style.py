@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bench import style, style_variants
+from cvdemo import backends
 from cvdemo.demo import Step
 from cvdemo.errors import WeightsError
 from cvdemo.images import ImageArray
@@ -51,9 +52,9 @@ def stand_in(losses: list[float], shown: set[int]) -> Any:
 
 
 def test_a_preview_counts_once_half_of_the_style_loss_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(style.backends, "run", stand_in([1.0, 0.8, 0.4, 0.3], {0, 3}))
+    monkeypatch.setattr(backends, "run", stand_in([1.0, 0.8, 0.4, 0.3], {0, 3}))
     assert style.preview_seconds() is not None
-    monkeypatch.setattr(style.backends, "run", stand_in([1.0, 0.8, 0.4, 0.3], {0, 1}))
+    monkeypatch.setattr(backends, "run", stand_in([1.0, 0.8, 0.4, 0.3], {0, 1}))
     assert style.preview_seconds() is None
 
 
@@ -89,7 +90,7 @@ def test_a_comparison_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: 
         painted.append(request)
         yield Step(done=7, total=7, result=Stylized(request.content[:64, :64], 7, 7))
 
-    monkeypatch.setattr(style_variants.backends, "run", run)
+    monkeypatch.setattr(backends, "run", run)
     variants = {"plain": {}, "other, 1": {"detail": 0.5}}
     first = style_variants.compare(tmp_path, 2.0, 128, 2, variants)
     assert len(painted) == 2 * 4

@@ -15,9 +15,10 @@ from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.runtime import Deadline, stopping_when
 from cvdemo.style import optimise
 from cvdemo.style import pictures as pictures_module
-from cvdemo.style.optimise import StyleConfig, StyleStep, stylize
+from cvdemo.style.optimise import StyleConfig, StyleStep, stylize, whole_gradient
 from cvdemo.style.painting import Painting
 from cvdemo.style.targets import make_targets
+from cvdemo.style.tiled import tiled_gradient
 from tests.helpers.hand_turned_clock import Clock, set_clock
 
 QUICK = StyleConfig(size=128, scales=2, steps=3)
@@ -115,7 +116,7 @@ def test_a_visitor_who_leaves_ends_the_preparation_of_a_scale(
 
 def slow_steps(monkeypatch: pytest.MonkeyPatch, seconds_per_pixel: float) -> Clock:
     """A step takes so long for each of the picture's pixels, and nothing else takes any time."""
-    clock, gradient = set_clock(monkeypatch), optimise.whole_gradient
+    clock, gradient = set_clock(monkeypatch), whole_gradient
 
     def slow(pixels: torch.Tensor, *others: Any) -> Any:
         clock.passes(pixels[0, 0].numel() * seconds_per_pixel)
@@ -152,7 +153,7 @@ def test_seconds_are_kept_and_buy_size_and_steps(
 
 def test_large_pictures_are_painted_by_tiles(random_network: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     tiled = []
-    gradient = optimise.tiled_gradient
+    gradient = tiled_gradient
     monkeypatch.setattr(optimise, "WHOLE_PIXELS", 100 * 100)
     monkeypatch.setattr(optimise, "tiled_gradient", lambda at, *more: tiled.append(at.shape) or gradient(at, *more))
     steps = run(random_network)
@@ -163,13 +164,13 @@ def test_a_step_at_the_next_scale_begins_with_the_moments_of_the_last(
     random_network: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[float] = []
-    step = optimise.Painting.step
+    step = Painting.step
 
     def watched(own: Painting, gradient: Any) -> Any:
         begun.append(float(own.adam.state[own.pixels].get("step", 0.0)))
         return step(own, gradient)
 
-    monkeypatch.setattr(optimise.Painting, "step", watched)
+    monkeypatch.setattr(Painting, "step", watched)
     run(random_network)
     assert begun == [0, 1, 2, 3, 4, 5]
 

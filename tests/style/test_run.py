@@ -16,7 +16,7 @@ from cvdemo.nets.backbone import Backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.runtime import stopping_when
 from cvdemo.style import run as style_run
-from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.optimise import StyleConfig, stylize_pictures
 from cvdemo.style.painting import Painting
 from cvdemo.style.pictures import StylePictures
 from cvdemo.style.run import StyleRequest, Stylized
@@ -112,7 +112,7 @@ def test_a_picture_that_is_too_narrow_is_named(noise: ImageArray) -> None:
 
 def test_the_pictures_of_a_request_reach_the_painting(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[StylePictures] = []
-    stylize = style_run.stylize_pictures
+    stylize = stylize_pictures
     monkeypatch.setattr(style_run, "stylize_pictures", lambda given, *more: seen.append(given) or stylize(given, *more))
     mask, other = np.zeros(noise.shape[:2], np.uint8), noise[::-1].copy()
     config = replace(QUICK, scales=1, steps=1)

@@ -11,7 +11,7 @@ from cvdemo.nets.backbone import Backbone, load_backbone
 from cvdemo.style import tiled
 from cvdemo.style.config import StyleConfig
 from cvdemo.style.optimise import whole_gradient
-from cvdemo.style.targets import Strokes, make_targets
+from cvdemo.style.targets import Strokes, make_region, make_targets
 from cvdemo.style.tiled import HALO_PX, STRIDE, even_tiles, tiled_gradient, tiled_statistics, tiled_targets
 from tests.helpers.painters import random_backbone
 
@@ -86,7 +86,7 @@ def test_statistics_of_a_style_by_tiles_are_those_of_the_whole(
 ) -> None:
     far_sighted(monkeypatch)
     style = torch.rand(1, 3, 130, 97)
-    whole = tiled.make_region(Strokes([(style[..., :128, :96], 1.0)]), network).layers
+    whole = make_region(Strokes([(style[..., :128, :96], 1.0)]), network).layers
     for name, found in tiled_statistics(style, network, 48).items():
         torch.testing.assert_close(found.moment, whole[name].moment, rtol=1e-4, atol=1e-6)
 
