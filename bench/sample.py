@@ -64,7 +64,7 @@ def on_the_page(name: str) -> Engine:
     """The demo itself, by its one way to run; it draws the latents of seed 0 itself, as many as it is given."""
 
     def draw(points: Tensor) -> Pictures:
-        config = SampleConfig(generator=name, count=len(points), seed=0)
+        config = SampleConfig(generator=name, count=len(points), seed=0, truncation=1.0)
         pictures: list[Pictures] = result_of(run_sample(SampleRequest(config=config, device="cpu")))
         return np.stack(pictures)
 

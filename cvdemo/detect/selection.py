@@ -44,7 +44,7 @@ class DetectConfig(ScanConfig):
         minimum=0.0,
         maximum=1.0,
         step=0.01,
-        help="The share that two boxes of a class may have in common; above it only the better one is kept, 1 shows "
+        help="The share (IoU) that two boxes of a class may have in common; above it only the better is kept, 1 shows "
         "all. Each detector has its own default.",
     )
     agnostic_nms_iou: float | None = setting(

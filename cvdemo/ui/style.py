@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.config import settings_of
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.images import ImageArray
 from cvdemo.limits import STYLE_S
@@ -120,6 +121,13 @@ def _picture(step: Step[Stylized]) -> ImageArray | None:
     return step.preview if step.result is None else step.result.image
 
 
+def _config_of(sent: dict[str, Any]) -> StyleConfig:
+    """The settings that a program sent, by name; 0 seconds is no limit of time."""
+    whole = {name: int(sent[name]) for name in ("size", "scales", "steps")}
+    seed, seconds = whole_number(sent["seed"], "Seed"), sent["seconds"] or None
+    return StyleConfig(**{**sent, **whole, "seed": seed, "seconds": seconds})
+
+
 def stylize_endpoint(
     run: Run,
     content: str | None,
@@ -149,23 +157,7 @@ def stylize_endpoint(
     With `seconds` above 0 the result is the best of that time, at most `size` px, and a seed need not repeat. White
     parts of `mask` are painted like `second_style`; without a mask both styles are mixed by their weights.
     """
-    config = StyleConfig(
-        content_weight=content_weight,
-        style_weight=style_weight,
-        tv_weight=tv_weight,
-        size=int(size),
-        seed=whole_number(seed, "Seed"),
-        style_scale=style_scale,
-        keep_colours=keep_colours,  # type: ignore[arg-type]  # the config takes the booleans of old clients
-        start=start,
-        scales=int(scales),
-        steps=int(steps),
-        seconds=seconds or None,
-        strength=strength,
-        detail=detail,
-        flat_smoothing=flat_smoothing,
-        style_loss=style_loss,
-    )
+    config = _config_of({name: value for name, value in locals().items() if name in settings_of(StyleConfig)})
     chosen = Chosen(content, style, second_style, second_weight, mask, start_image)
     for step in run(chosen.request(config)):
         if (picture := _picture(step)) is not None:

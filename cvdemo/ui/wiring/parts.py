@@ -133,7 +133,7 @@ def wire(
     automatic: bool = True,
     **options: Any,
 ) -> list[Dependency]:
-    """Wires a handler of the page: private, in the line of its lane, started anew by what it depends on.
+    """The events of a handler of the page: private, in the line of its lane, started anew by what it depends on.
 
     Args:
         function: takes the part's inputs; returns its outputs, or yields them.
@@ -146,27 +146,27 @@ def wire(
         automatic: whether a change may start it for the first time.
         options: of the event, such as `show_progress_on`.
 
-    Returns:
-        The events of the handler, for a `success` of the caller's.
-
     Raises:
         ValueError: the button to cancel has another name.
     """
-    for output in part.outputs:
-        if not isinstance(output, gr.Markdown):
-            output.elem_classes = [*output.elem_classes, "of-result"]  # see `cvdemo.ui.wiring.first_look`
+    _mark_results(part)
     restart, empty = (gr.Button(visible="hidden", elem_id=f"{part.name}-{name}") for name in ("restart", "empty"))
     renewed = _begin(part, [restart.click, *restarts], cancel)
     jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
-    if run:
-        jobs.append(_job(_begin(part, run, cancel), part, function, options))
+    jobs += [_job(_begin(part, run, cancel), part, function, options)] if run else []
     part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
     _begin(part, [empty.click, *clears], cancel, forgets=True)
     if cancel is not None:
-        _wire_cancel(part, cancel)
-        _tell_ends(part, jobs)
+        _wire_cancel(part, cancel, jobs)
     return jobs
+
+
+def _mark_results(part: Part) -> None:
+    """The fields of results are out of sight while they are empty: see `cvdemo.ui.wiring.first_look`."""
+    for output in part.outputs:
+        if not isinstance(output, gr.Markdown):
+            output.elem_classes = [*output.elem_classes, "of-result"]
 
 
 def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: dict[str, Any]) -> Dependency:
@@ -249,7 +249,7 @@ def _tell_ends(part: Part, jobs: Sequence[Dependency]) -> None:
         job.failure(None, js=told, **_JS_ONLY)
 
 
-def _wire_cancel(part: Part, cancel: gr.Button) -> None:
+def _wire_cancel(part: Part, cancel: gr.Button, jobs: Sequence[Dependency]) -> None:
     """The button ends what runs or waits; the status says so. What runs says it by its last output."""
     if cancel.elem_id != f"{part.name}-cancel":
         raise ValueError(f"need a button named {part.name}-cancel, got {cancel.elem_id!r}")
@@ -263,6 +263,7 @@ def _wire_cancel(part: Part, cancel: gr.Button) -> None:
 
     script = f"() => window.cvdemo.cancelled({json.dumps(part.name)})"
     cancel.click(end, None, None if part.status is None else [part.status], js=script, **_LIGHT)
+    _tell_ends(part, jobs)
 
 
 def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any]:
