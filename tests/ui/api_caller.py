@@ -93,7 +93,7 @@ def distinct(config: dict[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
 
     Gradio numbers the names of such handlers: `teach_on_page`, `teach_on_page_1`.
     """
-    found = {}
+    found: dict[Any, tuple[dict[str, Any], list[str]]] = {}
     for handler, kinds in handlers(config):
         name = re.sub(r"_\d+$", "", str(handler["api_name"]))
         found.setdefault((name, tuple(handler["inputs"])), (handler, kinds))

@@ -47,4 +47,4 @@ def test_the_page_keeps_such_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (state_holder, route_utils):
         monkeypatch.setattr(module, "SessionState", GRADIOS_OWN)
     adapt_gradio()
-    assert state_holder.SessionState is route_utils.SessionState is PageSession
+    assert {vars(module)["SessionState"] for module in (state_holder, route_utils)} == {PageSession}
