@@ -108,14 +108,6 @@ def test_crops_stay_inside_and_show_their_area(corner: float, aspect: float) -> 
     assert values.mean().item() == pytest.approx(2 * (left + (width - 1) / 2), abs=2)
 
 
-@pytest.mark.parametrize(
-    "recipe", ["cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features", "tiny-imagenet-finetune"]
-)
-def test_dry_run(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
-    command_line.main([recipe, "--dry-run"])
-    assert recipe in capsys.readouterr().out
-
-
 @pytest.fixture
 def cats_dogs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """24 reddish cats and 24 bluish dogs of 64 px, of which 16 each train and 4 each are for choice and test."""

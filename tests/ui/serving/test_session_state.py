@@ -47,4 +47,4 @@ def test_the_page_keeps_such_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (state_holder, route_utils):
         monkeypatch.setattr(module, "SessionState", GRADIOS_OWN)
     adapt_gradio()
-    assert all(vars(module)["SessionState"] is PageSession for module in (state_holder, route_utils))
+    assert {vars(module)["SessionState"] for module in (state_holder, route_utils)} == {PageSession}
