@@ -25,7 +25,7 @@ EXPECTED: dict[str, tuple[Callable[..., Any], str]] = {
     "Blocks.postprocess_data": (gr.Blocks.postprocess_data, "self block_fn predictions state"),
     "Blocks.get_api_info": (gr.Blocks.get_api_info, "self all_endpoints page"),
     "generate_code_snippets": (
-        vars(routes)["generate_code_snippets"],
+        vars(routes)["generate_code_snippets"],  # mypy: not exported
         "api_name endpoint_info root space_id api_prefix",
     ),
     "Queue.push": (queueing.Queue.push, "self body request username"),

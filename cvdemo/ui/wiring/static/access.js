@@ -138,10 +138,10 @@
   }
 
   /* What happens is told in two regions that are there from the beginning: only then do screen readers tell it. */
-  function region(role) {
+  function region(live) {
     const made = document.createElement("div");
     made.className = "told";
-    made.setAttribute("role", role);
+    made.setAttribute("aria-live", live);
     document.body.append(made);
     return made;
   }
@@ -213,7 +213,7 @@
   document.addEventListener("click", () => setTimeout(mendSoon, 50)); /* what unfolds, or is chosen */
   window.addEventListener("pointerup", mendSoon);
   function begin() {
-    [calmly, atOnce] = [region("status"), region("alert")];
+    [calmly, atOnce] = [region("polite"), region("assertive")];
     const watched = { childList: true, subtree: true, attributeFilter: ["aria-selected", "alt", "src"] };
     new MutationObserver(mendSoon).observe(document.body, watched);
     mendSoon();
