@@ -256,7 +256,7 @@ def _part(image: gr.Image, settings: dict[str, Component], results: dict[str, Co
 def _results() -> dict[str, Component]:
     """The right-hand column: the pair, status, measures, the PNG, the close-up."""
     shown: dict[str, Component] = {
-        "pair": _slider("Plain enlargement on the left, the network on the right", "upscale-result", max_height=520)
+        "pair": _slider("Plain on the left, the network on the right", "upscale-result", max_height=520)
     }
     shown["status"] = gr.Markdown(elem_id="upscale-status", elem_classes="status")
     shown["table"] = gr.Markdown(visible=False, elem_id="upscale-quality", elem_classes="numbers")

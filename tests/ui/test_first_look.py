@@ -13,6 +13,7 @@ def test_six_pictures_lead_to_the_tabs_by_keyboard(page: Page) -> None:
     links = page.locator("#welcome a")
     expect(links).to_have_count(len(TABS))
     assert links.locator("img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
+    expect(page.locator("html[data-ready]")).to_have_count(1)  # before, the links are followed as any
     page.evaluate("window.sameAsBefore = true")
     links.nth(5).focus()
     page.keyboard.press("Enter")

@@ -62,7 +62,9 @@ summary { cursor: pointer; padding: 4px 0; }
 #sample-examples .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 .teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }
-#DetectConfig-detector input { text-overflow: ellipsis; }
+:is(#DetectConfig-detector, #ClassifyConfig-model, #sample-generator) input {
+  text-overflow: ellipsis; padding-right: 2em;
+}
 @media (max-width: 640px) {
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }

@@ -41,6 +41,7 @@ def open_tab(page: Page, slug: str) -> None:
 
 
 def test_back_and_forward_move_between_tabs(page: Page) -> None:
+    expect(page.locator("html[data-ready]")).to_have_count(1)
     open_tab(page, "upscale")
     expect(page).to_have_url(re.compile("tab=upscale"))
     open_tab(page, "dream")

@@ -7,6 +7,7 @@ Object.assign(window.cvdemo, (() => {
   const DRAWN_MS = 5000; /* at most, until a tab that is opened for the first time is there */
   let tabs = []; /* names in order; empty until the link that opened the page has been obeyed */
   let open = null;
+  let early = null; /* opened before that */
   let timer;
 
   const query = () => new URLSearchParams(window.location.search);
@@ -29,7 +30,9 @@ Object.assign(window.cvdemo, (() => {
   /* The link that opened the page has been obeyed: from now on the address follows the page. */
   function arrived(names) {
     tabs = names;
-    open = named();
+    open = query().has("tab") ? named() : early ?? tabs[0];
+    if (open !== named()) window.history.pushState(null, "", address(open));
+    document.documentElement.setAttribute("data-ready", "");
     const example = query().get("example");
     if (!example) return;
     examples[open] ??= example;
@@ -38,6 +41,7 @@ Object.assign(window.cvdemo, (() => {
 
   /* A tab has been opened: by its button, by another part of the page, or by "back". */
   function opened(tab) {
+    if (!tabs.length) early = tab;
     if (!tabs.length || tab === open) return;
     clearTimeout(timer);
     const moved = named() !== tab; /* else "back" or "forward" has changed the address already */
