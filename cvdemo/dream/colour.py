@@ -47,8 +47,8 @@ def soft_step(pixels: Tensor, change: Tensor) -> Tensor:
     Where a pixel is within `SHOULDER` of white or black and moves on that way, its change shrinks with the room that is
     left, so that what was drawn there stays visible. Other pixels take the whole change.
     """
-    room = torch.where(change > 0, 1 - pixels, pixels)
-    return (pixels + change * room.div_(SHOULDER).clamp_(max=1)).clamp_(0, 1)
+    stepped = torch.where(change > 0, 1 - pixels, pixels)  # the room that is left; then, in place, what follows from it
+    return stepped.div_(SHOULDER).clamp_(max=1).mul_(change).add_(pixels).clamp_(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +64,9 @@ class Tone:
         deviation, mean = torch.std_mean(pixels, dim=(2, 3), correction=0, keepdim=True)
         return cls(mean, deviation)
 
-    def drawing_back(self, pixels: Tensor) -> Tensor:
-        """The change that brings pixels (1, 3, H, W) to this mean, and to about this contrast where they have more."""
-        now = Tone.of(pixels)
+    def drawing_back(self, pixels: Tensor, change: Tensor) -> Tensor:
+        """The change of pixels (1, 3, H, W) that also brings their mean to this one, and too much contrast down."""
+        now = Tone.of(pixels + change)
         allowed = (MOST_CONTRAST * self.deviation).clamp(min=LEAST_CONTRAST)
         ratio = (allowed / now.deviation.clamp(min=1e-6)).clamp(max=1)
-        return (pixels - now.mean).mul_(ratio - 1).add_(self.mean - now.mean)
+        return (ratio * change).addcmul_(pixels, ratio - 1).add_(self.mean - ratio * now.mean)

@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvdemo.config import SEED_MAX, Config, setting
+from cvdemo.config import SEED_MAX, Config, SettingError, setting
 from cvdemo.dream.colour import Tone, colour_matrix, recoloured, soft_step
 from cvdemo.dream.fourier import natural_spectrum
-from cvdemo.dream.gradient import TILE_PX, TILED_FROM_PX, gradient_of, laplacian_normalise, unit_mean
+from cvdemo.dream.gradient import TILE_PX, TILED_FROM_PX, gradient_of, laplacian_normalise, mean_size
 from cvdemo.dream.mask import feathered
 from cvdemo.dream.objectives import (
     WHOLE_LAYER,
@@ -102,8 +102,10 @@ class DreamConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.objective.strip():
-            parse_objective(self.objective)  # refuses what it cannot read now, not when the dream begins
+        try:
+            _ = self.goal  # refuses what it cannot read now, not when the dream begins
+        except InputError as error:
+            raise SettingError(str(error)) from error
 
     @property
     def goal(self) -> Objective:
@@ -195,7 +197,8 @@ def ascend(pixels: Tensor, octave: Octave, config: DreamConfig, generator: torch
     """
     gradient, value = gradient_of(pixels, octave.network, octave.objective, config.jitter_px, generator, octave.tile_px)
     change = direction_of(gradient, config).mul_(config.step_size / 255)
-    change += octave.tone.drawing_back(pixels + change)
+    del gradient  # each copy of 12 megapixels takes 144 MB
+    change = octave.tone.drawing_back(pixels, change)
     if octave.within is not None:
         change *= octave.within
     return soft_step(pixels, change), value
@@ -205,8 +208,10 @@ def direction_of(gradient: Tensor, config: DreamConfig) -> Tensor:
     """Where a step goes, (1, 3, H, W) with a mean absolute value of 1: the gradient in natural colours and bands."""
     coloured = recoloured(gradient, colour_matrix(config.colour))
     if config.parameterisation == FOURIER:
-        return unit_mean(natural_spectrum(coloured))
-    return unit_mean(laplacian_normalise(coloured, config.laplacian_bands))
+        direction = natural_spectrum(coloured)
+    else:
+        direction = laplacian_normalise(coloured, config.laplacian_bands)
+    return direction.div_(mean_size(direction))
 
 
 def grow_octave(dreamed: Tensor, original: Tensor, size_hw: tuple[int, int], detail: float) -> Tensor:
@@ -217,8 +222,11 @@ def grow_octave(dreamed: Tensor, original: Tensor, size_hw: tuple[int, int], det
         detail: share of the lost detail that is put back, in [0, 1].
     """
     small_hw = (dreamed.shape[-2], dreamed.shape[-1])
-    lost = resize(original, size_hw) - resize(resize(original, small_hw), size_hw)
-    return (resize(dreamed, size_hw) + detail * lost).clamp(0, 1)
+    full_hw = (original.shape[-2], original.shape[-1])
+    grown = resize(dreamed, size_hw)
+    grown.add_(original if size_hw == full_hw else resize(original, size_hw), alpha=detail)
+    grown.sub_(resize(resize(original, small_hw), size_hw), alpha=detail)
+    return grown.clamp_(0, 1)
 
 
 class Dreaming:

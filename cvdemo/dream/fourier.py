@@ -1,9 +1,10 @@
 """A gradient whose frequencies are weighted as those of natural pictures are.
 
 C. Olah, A. Mordvintsev and L. Schubert, "Feature Visualization", Distill 2017, optimise the Fourier coefficients of a
-picture, each times 1 / frequency, in decorrelated colours. One step of gradient ascent there moves the pixels along the
-gradient with its spectrum multiplied by that scale twice; so it is written here as what is done to a gradient, which
-starts from any picture and needs no state. Departure: plain ascent instead of Adam.
+picture, each times 1 / frequency, in decorrelated colours. A step of plain ascent there moves the pixels along the
+gradient with its spectrum times that scale twice. Their optimiser, Adam, takes steps of about one size in every
+coefficient, which leaves the scale once. So it is written here as what is done to a gradient: its spectrum times the
+scale. This starts from any picture and needs no state. With the scale twice, dreams were blurred.
 """
 
 import torch
@@ -19,9 +20,9 @@ def frequency_scale(size_hw: tuple[int, int]) -> Tensor:
 
 
 def natural_spectrum(gradient: Tensor) -> Tensor:
-    """(1, C, H, W) with each coefficient of its spectrum times the square of `frequency_scale`."""
+    """(1, C, H, W) with each coefficient of its spectrum times `frequency_scale`."""
     size_hw = (gradient.shape[-2], gradient.shape[-1])
     scale = frequency_scale(size_hw).to(gradient.device)
-    spectrum = torch.fft.rfft2(gradient).mul_(scale).mul_(scale)
+    spectrum = torch.fft.rfft2(gradient).mul_(scale)
     natural: Tensor = torch.fft.irfft2(spectrum, s=size_hw)
     return natural

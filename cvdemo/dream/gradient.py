@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.dream.objectives import DreamNetwork, Objective, measure
+from cvdemo.memory import give_back_memory
 from cvdemo.nets.efficientnet_lite import TOTAL_STRIDE
 from cvdemo.ops.tiles import Place
 
@@ -95,6 +96,7 @@ def gradient_of(
         part, measured = _gradient_at(pixels, network, objective, window, core)
         gradient[..., core[0], core[1]] = part.mul_(share)
         value += measured * area(core) / (height * width)
+    give_back_memory()  # of the tiles, before the whole picture needs some
     return gradient, value
 
 
@@ -155,6 +157,7 @@ def laplacian_normalise(gradient: Tensor, bands: int) -> Tensor:
     TensorFlow examples, `deepdream.ipynb` (`lap_normalize`); halving here is antialiased bilinear, not a 5x5 kernel.
     """
     low, details = gradient, []
+    del gradient  # of a large picture it counts, where the caller has let it go too
     for _ in range(bands - 1):
         height, width = low.shape[-2:]
         half = F.interpolate(low, ((height + 1) // 2, (width + 1) // 2), mode="bilinear", antialias=True)
@@ -179,6 +182,6 @@ def _unit_rms(band: Tensor) -> Tensor:
     return band / _rms(band)
 
 
-def unit_mean(direction: Tensor) -> Tensor:
-    """Divided by the mean of its absolute values."""
-    return direction / (float(torch.linalg.vector_norm(direction, 1)) / direction.numel() + EPS)
+def mean_size(direction: Tensor) -> float:
+    """The mean of its absolute values; a little more, so that a dead gradient can be divided by it."""
+    return float(torch.linalg.vector_norm(direction, 1)) / direction.numel() + EPS

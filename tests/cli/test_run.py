@@ -247,7 +247,8 @@ def test_a_layer_that_is_given_takes_the_place_of_the_presets_objective(here: Pa
 
 
 def test_an_objective_that_cannot_be_read_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["dream", "a.png", "o.png", "--objective", "block8 + "]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["dream", "a.png", "o.png", "--objective", "block8 + "])
     assert "Character 10 of the objective 'block8 + ': a layer" in capsys.readouterr().err
 
 

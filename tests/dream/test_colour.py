@@ -58,15 +58,15 @@ def test_mean_and_contrast_are_drawn_back() -> None:
     own = torch.rand(1, 3, 30, 30) * 0.5 + 0.2
     dreamed = (own - 0.45) * 2 + 0.5
     tone = Tone.of(own)
-    back = Tone.of(dreamed + tone.drawing_back(dreamed))
+    back = Tone.of(own + tone.drawing_back(own, dreamed - own))
     torch.testing.assert_close(back.mean, tone.mean)
     torch.testing.assert_close(back.deviation, MOST_CONTRAST * tone.deviation)
 
 
 def test_less_contrast_is_left_and_a_grey_picture_may_show_something() -> None:
     own = torch.rand(1, 3, 30, 30)
-    assert Tone.of(own).drawing_back(own).abs().max() < 1e-6
+    assert Tone.of(own).drawing_back(own, torch.zeros_like(own)).abs().max() < 1e-6
     flat, pattern = torch.full((1, 3, 8, 8), 0.5), torch.rand(1, 3, 8, 8)
-    back = Tone.of(pattern + Tone.of(flat).drawing_back(pattern))
+    back = Tone.of(flat + Tone.of(flat).drawing_back(flat, pattern - flat))
     torch.testing.assert_close(back.deviation, torch.full((1, 3, 1, 1), LEAST_CONTRAST))
     torch.testing.assert_close(back.mean, torch.full((1, 3, 1, 1), 0.5))

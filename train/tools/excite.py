@@ -22,7 +22,7 @@ from torch import Tensor
 from cvdemo.classify.classifier import Classifier
 from cvdemo.classify.explain import crop_of
 from cvdemo.config import Config, setting
-from cvdemo.dream.gradient import jitter, laplacian_normalise, unit_mean
+from cvdemo.dream.gradient import jitter, laplacian_normalise, mean_size
 from cvdemo.dream.objectives import strength
 from cvdemo.images import ImageArray, normalise, to_image
 from cvdemo.nets.map_layers import MapLayer, watch
@@ -62,8 +62,8 @@ def by_ascent(classifier: Classifier, layer: MapLayer, channel: int, config: Asc
             variable = pixels.detach().requires_grad_()
             shifted = normalise(jitter(variable, shift_px, generator), preprocessing)
             (gradient,) = torch.autograd.grad(strength(outputs(shifted), channel), variable)
-        direction = unit_mean(laplacian_normalise(gradient, config.bands))
-        pixels = (pixels + config.step_size / 255 * direction).clamp(0, 1)
+        direction = laplacian_normalise(gradient, config.bands)
+        pixels = (pixels + config.step_size / 255 / mean_size(direction) * direction).clamp(0, 1)
     with torch.no_grad():
         reached = strength(outputs(normalise(pixels, preprocessing)), channel)
     return to_image(pixels), float(reached)
