@@ -43,7 +43,7 @@ def noise_picture(side_px: int = 64) -> ImageArray:
     noise = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), dtype=np.uint8)
     blurred = np.asarray(Image.fromarray(noise).filter(ImageFilter.GaussianBlur(2)), dtype=np.float32)
     scaled = (blurred - blurred.mean()) / blurred.std() * 32 + 128
-    return scaled.clip(0, 255).astype(np.uint8)
+    return np.asarray(scaled.clip(0, 255), dtype=np.uint8)
 
 
 def tile(block: str, channel: int, folder: Path) -> ImageArray:

@@ -14,6 +14,7 @@ from cvdemo.cli.recipe import RECIPE_HELP, content_of, recipe_of
 from cvdemo.cli.sources import STDIO, read_other
 from cvdemo.cli.targets import check_targets, either
 from cvdemo.cli.verbs import PICTURE_VERBS
+from cvdemo.config import Config
 from cvdemo.demo import Step, result_of
 from cvdemo.demos import run
 from cvdemo.dream.deepdream import DreamConfig
@@ -23,7 +24,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import read_image
 
 ENDINGS = tuple(f".{name}" for name in FORMATS)
-PRESETS: Mapping[str, Any] = PICTURE_VERBS["dream"].presets
+PRESETS: Mapping[str, Config] = PICTURE_VERBS["dream"].presets
 PRESET_HELP = "settings to start from, in place of those in IN; options given take precedence"
 
 
@@ -81,7 +82,9 @@ def _base(data: bytes, args: argparse.Namespace) -> DreamConfig:
     if args.recipe is not None:
         return recipe_of(args.recipe)
     if args.preset is not None:
-        return PRESETS[args.preset]
+        preset = PRESETS[args.preset]
+        assert isinstance(preset, DreamConfig)  # all of this verb are
+        return preset
     return recipe_of(args.input) if read_recipe(data) is not None else DreamConfig()
 
 

@@ -134,7 +134,7 @@ def run_dream_film(request: DreamFilmRequest) -> Iterator[Step[DreamFilm]]:
     with TemporaryDirectory(prefix="cvdemo-dream-") as folder:
         path, gif = Path(folder) / "film.mp4", Gif(film.fps)
         with ExitStack() as opened:
-            writers = [opened.enter_context(Film(path, film.fps))] if MP4 in request.formats else []
+            writers: list[Film | Gif] = [opened.enter_context(Film(path, film.fps))] if MP4 in request.formats else []
             writers += [gif] if GIF in request.formats else []
             for done, frame in enumerate(frames, start=1):
                 for writer in writers:

@@ -15,7 +15,7 @@ from PIL import Image
 from cvdemo.demo import Step, last_step
 from cvdemo.demos import run
 from cvdemo.dream import zoom_film
-from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.deepdream import DreamConfig, dream
 from cvdemo.dream.zoom_film import DreamFilm, DreamFilmRequest, ZoomFilmConfig, dived
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
@@ -110,7 +110,7 @@ def test_another_format_is_refused(noise: ImageArray, formats: tuple[str, ...]) 
 
 
 def test_a_deadline_gives_the_film_so_far(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, dream = set_clock(monkeypatch), zoom_film.dream
+    clock = set_clock(monkeypatch)
 
     def slow(*args: Any, **others: Any) -> Any:
         clock.passes(10)
