@@ -30,7 +30,7 @@ export const handle_file = (path) => new Blob([readFileSync(path)]);
 """
 LIMIT_S = 120
 
-PYTHON = block_with("python", "/dream")
+PYTHON = block_with("python", "Furry faces")
 PAINTING = block_with("python", "/stylize")
 TEACHING = block_with("python", "/teach")
 JAVASCRIPT = block_with("js", "@gradio/client")

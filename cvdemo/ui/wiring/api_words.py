@@ -120,7 +120,14 @@ WORDS: Mapping[str, Words] = {
     ),
     "stylize": Words(
         settings=StyleConfig,
-        parameters={"content": PICTURE, "style": "The picture whose manner is taken. " + PICTURE},
+        parameters={
+            "content": PICTURE,
+            "style": "The picture whose manner is taken. " + PICTURE,
+            "second_style": "Another picture whose manner is taken. " + PICTURE,
+            "second_weight": "Its weight beside the 1 of the first.",
+            "mask": "What is white is painted like the second style, what is black like the first. " + PICTURE,
+            "start_image": "A picture of the content's shape to begin with, such as an earlier result. " + PICTURE,
+        },
         returns={"painting": "Previews while it runs, at last the painting, PNG all of them."},
     ),
     "sample": Words(settings=SampleConfig, returns={"pictures": "The generated pictures, PNG files."}),

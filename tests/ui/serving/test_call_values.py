@@ -68,7 +68,13 @@ def test_too_few_and_too_many_are_one_sentence(function: BlockFunction, sent: li
     ],
 )
 def test_a_field_without_a_default_is_needed_and_all_before_it(fields: Callable[[], list[Any]], sentence: str) -> None:
-    function = of_page(lambda: endpoint("needs", lambda *values: "", fields(), [gr.Textbox()]))
+    handlers = {1: lambda a: "", 2: lambda a, b: "", 3: lambda a, b, c: ""}
+
+    def drawn() -> None:
+        inputs = fields()
+        endpoint("needs", handlers[len(inputs)], inputs, [gr.Textbox()])
+
+    function = of_page(drawn)
     with pytest.raises(gr.Error, match=sentence):
         complete(function, [])
 
