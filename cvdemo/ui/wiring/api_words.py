@@ -123,6 +123,7 @@ WORDS: Mapping[str, Words] = {
         parameters={
             "content": PICTURE,
             "style": "The picture whose manner is taken. " + PICTURE,
+            "seconds": "The best picture in this time; 0 goes by the number of steps.",
             "second_style": "Another picture whose manner is taken. " + PICTURE,
             "second_weight": "Its weight beside the 1 of the first.",
             "mask": "What is white is painted like the second style, what is black like the first. " + PICTURE,

@@ -41,6 +41,8 @@ def test_settings_are_told_with_their_range_and_unit(endpoints: Mapping[str, Any
         settings = {setting: told for config in configs for setting, told in settings_of(config).items()}
         for parameter in endpoints[f"/{name}"]["parameters"]:
             setting = settings.get(parameter["parameter_name"])
+            if parameter["parameter_name"] in words.parameters:
+                continue
             if setting is None or setting.minimum is None or setting.maximum is None:
                 continue
             description = parameter["python_type"]["description"]
