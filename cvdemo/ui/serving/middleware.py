@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from gradio import Error
 from gradio.route_utils import API_PREFIX, FnIndexInferError
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipResponder
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +37,7 @@ from cvdemo.ui.serving.page_folder import ROOM
 from cvdemo.ui.serving.previews import DrawPictures
 from cvdemo.ui.serving.uploads import uploaded_path
 
+PACKED_FROM_BYTES = 400  # smaller answers are as large packed
 MAX_BODY_BYTES = UPLOAD_BYTES + UPLOAD_WRAPPING_BYTES
 SHARE_TAKEN = "Your address has uploaded as much as one may in an hour. Please try again later."
 TOO_LARGE = "The request is larger than {} MB."
@@ -62,7 +64,7 @@ log = logging.getLogger(__name__)
 
 def middleware() -> list[Middleware]:
     """The middleware for `launch(app_kwargs=...)`, the outermost first."""
-    kinds = (CatchErrors, LimitStreams, OnlyUsedRoutes, LimitBody, RoomForUploads, DrawPictures)
+    kinds = (CatchErrors, PackPage, LimitStreams, OnlyUsedRoutes, LimitBody, RoomForUploads, DrawPictures)
     return [Middleware(kind) for kind in kinds]
 
 
@@ -173,6 +175,20 @@ def _is_of_the_page(path: str) -> bool:
     except Error:
         return False
     return True
+
+
+class PackPage:
+    """Sends the page itself packed; gradio packs files by their ending, and the page has none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        packed = scope["type"] == "http" and scope["path"] == "/"
+        if packed and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
+            await GZipResponder(self.app, PACKED_FROM_BYTES)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class LimitStreams:

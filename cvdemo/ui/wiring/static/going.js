@@ -8,6 +8,7 @@ Object.assign(window.cvdemo, (() => {
   const SETTLED_MS = 1500; /* after a run, until its pictures have their height */
   const RESULT_MS = 10000; /* for so long the bar offers a result that is out of sight */
   const by = (id) => document.getElementById(id);
+  const results = {}; /* element ids of the results that are shown, by part */
   const kept = new Map(); /* elements of fixed height, with what they had before */
   let shown = null; /* the run that the bar is about: {name, target, status, over} */
   let bar, timer;
@@ -33,6 +34,7 @@ Object.assign(window.cvdemo, (() => {
     going[name] = (going[name] ?? 0) + 1;
     refresh();
     keepHeight(by(target));
+    results[name] = target;
     columnOf(by(target))?.setAttribute("data-result", "");
     const cancel = by(`${name}-cancel`);
     if (!cancel || window.innerWidth >= NARROW_PX) return;
@@ -44,6 +46,8 @@ Object.assign(window.cvdemo, (() => {
   function ended(name) {
     going[name] = Math.max(0, (going[name] ?? 0) - 1);
     refresh();
+    /* a run may begin before its tab is drawn for the first time */
+    if (results[name]) columnOf(by(results[name]))?.setAttribute("data-result", "");
     if (busy(name)) return;
     if (!Object.values(going).some((runs) => runs > 0)) setTimeout(releaseHeights, SETTLED_MS);
     if (shown?.name !== name) return;
@@ -56,6 +60,7 @@ Object.assign(window.cvdemo, (() => {
 
   /* There is no result any more: the finished example takes its place again. */
   function unused(target) {
+    for (const name of Object.keys(results)) if (results[name] === target) delete results[name];
     columnOf(by(target))?.removeAttribute("data-result");
   }
 
