@@ -12,6 +12,9 @@ from cvdemo.limits import TEXT_LENGTH
 
 LINK = "link"  # name of a hidden text among the settings of a tab: a link fills it, and its change can start the work
 
+# Texts that go before other settings: a link that says only those, as links did before the text was there, empties it.
+GOES_BEFORE = {"objective": ("layer", "channel")}
+
 
 def restored_value(component: Component, text: str) -> Any:
     """The value that `text` gives `component`, or None where it is none that the visitor could have set."""
@@ -57,6 +60,9 @@ def updates(query: Mapping[str, str], slug: str, settings: Mapping[str, Componen
     named = {name: component for name, component in settings.items() if name in query and name != LINK}
     said = {name: restored_value(component, query[name]) for name, component in named.items()}
     restored = {name: value for name, value in said.items() if value is not None}
+    for text, others in GOES_BEFORE.items():
+        if text in settings and text not in query and restored.keys() & set(others):
+            restored[text] = ""
     if restored:
         restored[LINK] = urlencode(restored)
     return [restored.get(name, gr.skip()) for name in settings]

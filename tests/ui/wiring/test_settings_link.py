@@ -49,3 +49,10 @@ def test_a_tab_is_told_what_a_link_restores_and_nothing_else() -> None:
     assert updates({"tab": "dream", "seed": "0"}, "dream", settings) == [gr.skip(), 0, "seed=0"]
     for nothing in ({}, {"seed": "999"}, {LINK: "seed=5"}):
         assert updates({"tab": "dream"} | nothing, "dream", settings) == [gr.skip()] * 3
+
+
+def test_a_link_of_a_layer_alone_empties_the_objective_that_would_go_before_it() -> None:
+    settings = {"objective": gr.Textbox("block8"), "layer": CHOICE, "seed": SEED}
+    assert updates({"tab": "dream", "layer": "3"}, "dream", settings) == ["", 3, gr.skip()]
+    assert updates({"tab": "dream", "layer": "3", "objective": "block5"}, "dream", settings) == ["block5", 3, gr.skip()]
+    assert updates({"tab": "dream", "layer": "9", "seed": "1"}, "dream", settings) == [gr.skip(), gr.skip(), 1]
