@@ -34,16 +34,17 @@ WORK = ROOT / "runs" / "dream-channels"
 BLOCKS = tuple(f"block{number}" for number in range(5, 14))
 DREAM = DreamConfig(octaves=2, steps=16, size_px=128, jitter_px=16)
 TILE_PX, LABEL_PX, COLUMNS = 64, 12, 14
+CONTRAST = 12  # standard deviation of the noise in grey levels: enough to begin with, too little to be seen
 SHEET_BYTES = 150_000
 QUALITIES = range(80, 20, -10)  # of WebP; the first whose file is small enough
 
 
 def noise_picture(side_px: int = 64) -> ImageArray:
-    """What every tile begins with: blurred noise about middle grey, uint8 (side, side, 3), always the same."""
-    noise = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), dtype=np.uint8)
+    """What every tile begins with: blurred grey noise, uint8 (side, side, 3), always the same."""
+    noise = np.random.default_rng(0).integers(0, 256, (side_px, side_px), dtype=np.uint8)
     blurred = np.asarray(Image.fromarray(noise).filter(ImageFilter.GaussianBlur(2)), dtype=np.float32)
-    scaled = (blurred - blurred.mean()) / blurred.std() * 32 + 128
-    return np.asarray(scaled.clip(0, 255), dtype=np.uint8)
+    scaled = (blurred - blurred.mean()) / blurred.std() * CONTRAST + 128
+    return np.repeat(scaled.clip(0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
 
 
 def tile(block: str, channel: int, folder: Path) -> ImageArray:

@@ -13,6 +13,9 @@ from cvdemo.limits import TEXT_LENGTH
 Follows = Callable[[Mapping[str, Any]], Mapping[str, Any]]  # values that a link restores -> defaults they bring along
 LINK = "link"  # name of a hidden text among the settings of a tab: a link fills it, and its change can start the work
 
+# Texts that go before other settings: a link that says only those, as links did before the text was there, empties it.
+GOES_BEFORE = {"objective": ("layer", "channel")}
+
 
 def restored_value(component: Component, text: str) -> Any:
     """The value that `text` gives `component`, or None where it is none that the visitor could have set."""
@@ -70,5 +73,8 @@ def updates(
     restored = {name: value for name, value in said.items() if value is not None}
     if not restored:
         return [gr.skip() for _ in settings]
+    for text, others in GOES_BEFORE.items():
+        if text in settings and text not in query and restored.keys() & set(others):
+            restored[text] = ""
     values = {**follows(restored), **restored, LINK: urlencode(restored)}
     return [values.get(name, gr.skip()) for name in settings]

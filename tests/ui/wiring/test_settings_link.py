@@ -91,3 +91,10 @@ def test_a_link_with_a_preset_alone_brings_its_settings_along() -> None:
     assert along == {name: getattr(PRESETS[preset], name) for name in dream.SETTINGS}
     assert dream.follows({"preset": CUSTOM})["layer"] == DreamConfig.layer
     assert dream.follows({"steps": 20}) == {}
+
+
+def test_a_link_of_a_layer_alone_empties_the_objective_that_would_go_before_it() -> None:
+    settings = {"objective": gr.Textbox("block8"), "layer": CHOICE, "seed": SEED}
+    assert updates({"tab": "dream", "layer": "3"}, "dream", settings) == ["", 3, gr.skip()]
+    assert updates({"tab": "dream", "layer": "3", "objective": "block5"}, "dream", settings) == ["block5", 3, gr.skip()]
+    assert updates({"tab": "dream", "layer": "9", "seed": "1"}, "dream", settings) == [gr.skip(), gr.skip(), 1]
