@@ -70,7 +70,7 @@ def classify(page: Page, server: str) -> Iterator[str]:
 def detect(page: Page, server: str) -> Iterator[str]:
     go_to(page, "Detect")
     choose_picture(page, "detect", example_picture("coffee"))
-    expect(page.locator("#detect-status")).to_contain_text("scored in")
+    expect(page.locator("#detect-status")).to_contain_text("Searched")
     unfold(page, "detect")
     yield "with a result"
     for way in ("Several", "Camera", "Video"):
@@ -180,7 +180,7 @@ def test_what_happens_is_told_and_pictures_have_words(page: Page, tmp_path: Path
 def test_keys_move_the_divider_between_two_pictures(page: Page) -> None:
     go_to(page, "Upscale")
     choose_picture(page, "upscale", example_picture("lion"))
-    divider = page.get_by_role("slider", name="Divider: Bicubic on the left, the network on the right")
+    divider = page.get_by_role("slider", name="Divider: Plain on the left, the network on the right")
     divider.focus()
     before = divider.bounding_box()
     page.keyboard.press("ArrowRight")

@@ -67,7 +67,8 @@ def test_no_answer_tells_a_path_of_the_machine(caller: Caller) -> None:
 
 
 def test_examples_tell_no_path_when_they_are_chosen(caller: Caller) -> None:
-    datasets = [handler for handler, kinds in handlers(caller.config()) if kinds == ["dataset"]]
+    answering = [(handler, kinds) for handler, kinds in handlers(caller.config()) if handler["backend_fn"]]
+    datasets = [handler for handler, kinds in answering if kinds == ["dataset"]]
     assert len(datasets) >= 6
     for handler in datasets:
         answer = caller.ask(handler, [0])

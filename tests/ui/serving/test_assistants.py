@@ -35,6 +35,6 @@ def test_without_the_package_one_sentence_says_what_to_install(monkeypatch: pyte
 
 
 def test_the_page_says_nothing_of_them(page: Page, server: str) -> None:
-    page.goto(f"{server}/?view=api")
+    page.get_by_role("button", name="Use via API").click()
     expect(page.locator(".api-docs").get_by_text("JavaScript").first).to_be_visible()
     expect(page.locator(".api-docs .snippets > li:visible")).to_have_text(["Python", "JavaScript", "CLI", "cURL"])
