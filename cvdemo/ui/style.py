@@ -312,4 +312,9 @@ def _style_picture(name: str) -> str:
     return example_picture(f"styles/{name}")
 
 
-TAB = Tab(slug="style", title="Style", build=build)
+def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A link that says how many steps, as links did before there was a time, goes by them."""
+    return {"seconds": BY_STEPS} if "steps" in restored else {}
+
+
+TAB = Tab(slug="style", title="Style", build=build, follows=follows)
