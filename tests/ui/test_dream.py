@@ -120,6 +120,7 @@ def test_an_example_dreams_at_one_click_on_a_phone(phone: Page, server: str) -> 
     wait_for_the_link(phone)
     phone.locator("#tab-dream .gallery button").nth(1).click()
     expect(phone.locator("#dream-status")).to_contain_text("Done in")
+    phone.get_by_role("button", name="Show the result").click()
     expect(phone.locator("#dream-result img")).to_be_in_viewport()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
