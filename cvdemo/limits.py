@@ -130,6 +130,9 @@ DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop ta
 DETECT_BATCH_S = _limit("DETECT_BATCH_S", 180.0, "seconds", "for detections on several pictures; 30 take 5 to 20 s")
 MOTION_S = _limit("MOTION_S", 30.0, "seconds", "for the film of the windows in motion; it takes 2 to 5 s")
 LIVE_S = _limit("LIVE_S", 60, "seconds", "for a camera, which holds one core as long as it looks; it can begin again")
+LIVE_SILENT_S = _limit(
+    "LIVE_SILENT_S", 10.0, "seconds", "until a camera that sends no frame loses its place; it sends several a second"
+)
 LIVE_FRAME_S = _limit("LIVE_FRAME_S", 1.0, "seconds", "for one frame of a camera; what was found until then is shown")
 DETECT_VIDEO_S = _limit("DETECT_VIDEO_S", 120.0, "seconds", "for a video; a frame takes about 0.1 s")
 DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")
@@ -318,7 +321,7 @@ UNREAD_S = _limit(
 )
 
 _group = "Sessions"
-SESSIONS = _limit("SESSIONS", 400, "sessions", "whose state is kept; each takes 0.5 MB")
+SESSIONS = _limit("SESSIONS", 400, "sessions", "whose state is kept; one without any takes 0.03 MB")
 STATE_BYTES = _limit(
     "STATE_BYTES", 256 * MB, "bytes", "for the state of all sessions together; a detection takes 4 to 8 MB"
 )

@@ -123,15 +123,15 @@ def test_a_request_whose_replicas_are_all_killed_is_one_sentence(backend: RayBac
 
 def test_quick_work_grows_with_replicas(backend: RayBackend) -> None:
     """Of work that only waits, so that a busy machine changes nothing; it goes into the cluster that is there."""
-    one = seconds_for_eight(backend)
-    assert one > 1.7 * seconds_for_eight(RayBackend(replicas=2, run=run_any))
+    one = seconds_for_four(backend)
+    assert one > 1.7 * seconds_for_four(RayBackend(replicas=2, run=run_any))
 
 
-def seconds_for_eight(backend: RayBackend) -> float:
+def seconds_for_four(backend: RayBackend) -> float:
     result_of(backend.run(CountRequest(steps=1)))  # the replicas are there
     started = time.monotonic()
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: result_of(backend.run(CountRequest(steps=1, seconds=1.5))), range(8)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: result_of(backend.run(CountRequest(steps=1, seconds=1.5))), range(4)))
     return time.monotonic() - started
 
 

@@ -49,7 +49,8 @@ def test_rows_are_measured_in_order_against_rest(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-def test_a_page_is_started_asked_and_ended(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_is_started_asked_and_ended(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(memory, "SETTLE_S", 0.2)
     memory.main(["--only", "classify", "sample"])
     rows = capsys.readouterr().out.splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| at rest", "| classify", "| sample"]

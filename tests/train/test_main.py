@@ -77,7 +77,7 @@ def test_dry_run_leaves_nothing_behind(
     command_line.main([name, "--dry-run", "--device", "cpu"])
     _dry_run_s.append(time.process_time() - began)
     assert sum(_dry_run_s) < 60  # CPU time of all recipes together
-    assert "2 steps" in capsys.readouterr().out
+    assert f"{name}: 2 steps" in capsys.readouterr().out
     assert weights_files() == before
     assert list(tmp_path.iterdir()) == []
 

@@ -42,6 +42,21 @@ def test_every_option_says_what_it_means(name: str) -> None:
     config_of(RECIPES[name].dry_run, config)
 
 
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("cifar10-minigooglenet", {"epochs": 12, "batch_size": 500, "micro_batch": 250, "mixup_alpha": 0.0}),
+        ("tiny-imagenet-deepergooglenet", {"epochs": 24, "batch_size": 500, "micro_batch": 250, "mixup_alpha": 0.2}),
+        ("imagenette", {"epochs": 100, "batch_size": 250, "micro_batch": 125, "mixup_alpha": 0.2, "validation": 1}),
+    ],
+)
+def test_small_networks_are_trained_by_muon_at_falling_rates(name: str, own: dict[str, Any]) -> None:
+    shared = {"optimizer": "muon", "lr": 0.12, "lr_rest": 0.1, "weight_decay": 5e-4, "schedule": "linear"}
+    shared |= {"ema_decay": 0.0, "label_smoothing": 0.1, "flip": True, "warmup_fraction": 0.0}
+    config = dataclasses.asdict(RECIPES[name].config())
+    assert (shared | own).items() <= config.items()
+
+
 def recorded_runs() -> list[tuple[str, str, dict[str, Any]]]:
     """Name, command and settings of every run that the manifest records, those before the last too."""
     runs = []

@@ -1,6 +1,7 @@
 """What the tests of the server share: calls to any handler of a running page, whatever they hold."""
 
 import json
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -57,10 +58,10 @@ class Caller:
         body = {"data": data, "fn_index": number, "session_hash": session or secrets.token_hex(8), **fields}
         return self.http.post("/queue/join", json=body)
 
-    def ask_all(self, questions: list[tuple[dict[str, Any], list[Any]]]) -> list[str]:
+    def ask_all(self, questions: list[tuple[dict[str, Any], list[Any]]], **fields: Any) -> list[str]:
         """`ask` for many, a few at a time: each waits for the queue for longer than it computes."""
         with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-            return list(pool.map(lambda question: self.ask(*question), questions))
+            return list(pool.map(lambda question: self.ask(*question, **fields), questions))
 
     def ask(self, dependency: dict[str, Any], data: list[Any], **fields: Any) -> str:
         """The last event of any handler, or the body of its refusal, as text."""
@@ -87,9 +88,34 @@ def handlers(config: dict[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
     return [(entry, [kinds[number] for number in entry["inputs"]]) for entry in config["dependencies"]]
 
 
-def first_of_each_kind(kinds: list[str]) -> list[int]:
-    """The places of the inputs to try: fields of one kind are checked by the same code, pictures each for itself."""
-    return [place for place, kind in enumerate(kinds) if kind == "image" or kinds.index(kind) == place]
+def distinct(config: dict[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
+    """As `handlers`, but a function that takes the same fields at several events is there once.
+
+    Gradio numbers the names of such handlers: `teach_on_page`, `teach_on_page_1`.
+    """
+    found: dict[Any, tuple[dict[str, Any], list[str]]] = {}
+    for handler, kinds in handlers(config):
+        name = re.sub(r"_\d+$", "", str(handler["api_name"]))
+        found.setdefault((name, tuple(handler["inputs"])), (handler, kinds))
+    return list(found.values())
+
+
+def reads_nothing(handler: dict[str, Any]) -> bool:
+    """Whether its inputs are for the browser alone: it has no function here, or one that is given no values."""
+    return not handler["backend_fn"] or str(handler["api_name"]).startswith("end_and_empty")
+
+
+def ways_in(config: dict[str, Any]) -> list[tuple[dict[str, Any], list[str], int]]:
+    """The places at which to try a value: a handler, the kinds of its inputs, and which of them.
+
+    Fields of one kind are checked by the same code, pictures each for itself.
+    """
+    return [
+        (handler, kinds, place)
+        for handler, kinds in distinct(config)
+        for place, kind in enumerate(kinds)
+        if place == 0 or (not reads_nothing(handler) and (kind == "image" or kinds.index(kind) == place))
+    ]
 
 
 def upload(server: str, path: str | Path) -> dict[str, Any]:

@@ -5,20 +5,32 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect
 
 
 def open_page(browser: Browser, server: str, width: int, height: int, script: str = "") -> Iterator[Page]:
     """The page at a size, in a browser of its own that runs `script` before anything of the page."""
     context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
     context.add_init_script(script)
+    yield from open_page_in(context, server)
+    context.close()
+
+
+def open_page_in(context: BrowserContext, server: str) -> Iterator[Page]:
+    """The page in a browser that may have had it open before: what it loads then comes from the browser's cache."""
+    for page in blank_page(context):
+        page.goto(server)
+        expect(page.locator("#classify-run")).to_be_visible()
+        yield page
+
+
+def blank_page(context: BrowserContext) -> Iterator[Page]:
+    """A page that is nowhere yet; it fails the test on JavaScript errors."""
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(server)
-    expect(page.locator("#classify-run")).to_be_visible()
     yield page
-    context.close()
+    page.close()
     assert not errors, errors
 
 

@@ -3,6 +3,7 @@
 server    base URL of the running page, `python app.py` (one for the whole session)
 page      a fresh wide browser page that is already on `server`; fails the test on JavaScript errors
 phone     the same, 390 px wide
+blank     the wide one without a page in it, for a test that opens a link: a page that is left again takes seconds
 client    a gradio_client on `server`
 """
 
@@ -13,13 +14,13 @@ from collections.abc import Iterator
 
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from cvdemo import backends
 from cvdemo.demo import Lane
 from cvdemo.example_pictures import example_picture
 from tests.ui.api_caller import Visitor, Visitors, upload
-from tests.ui.browser_steps import open_page
+from tests.ui.browser_steps import blank_page, open_page_in
 from tests.ui.forked_pages import PageProcess, start_page
 from tests.ui.page_server import Server, serve, serve_small
 
@@ -77,11 +78,27 @@ def busy(server: str) -> Iterator[Visitors]:
     visitors.leave()
 
 
-@pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
-    yield from open_page(browser, server, 1280, 900)
+@pytest.fixture(scope="session")
+def wide_context(browser: Browser) -> BrowserContext:
+    """One for all: each would load the page's scripts anew."""
+    return browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+
+
+@pytest.fixture(scope="session")
+def phone_context(browser: Browser) -> BrowserContext:
+    return browser.new_context(viewport={"width": 390, "height": 844}, accept_downloads=True)
 
 
 @pytest.fixture
-def phone(browser: Browser, server: str) -> Iterator[Page]:
-    yield from open_page(browser, server, 390, 844)
+def page(wide_context: BrowserContext, server: str) -> Iterator[Page]:
+    yield from open_page_in(wide_context, server)
+
+
+@pytest.fixture
+def blank(wide_context: BrowserContext) -> Iterator[Page]:
+    yield from blank_page(wide_context)
+
+
+@pytest.fixture
+def phone(phone_context: BrowserContext, server: str) -> Iterator[Page]:
+    yield from open_page_in(phone_context, server)

@@ -2,8 +2,8 @@
 
 `plain` and `stream` are slow, one at a time, and count their steps until a deadline ends them; `work` tells the steps
 so far, and whether the last slow job has ended. `light`, `quick` and `sized` answer at once, the last in the line of an
-upscaling. `placed` waits in a backend first. `use_memory` frees nearly all that it takes, and glibc keeps that: what it
-still holds lies at the end.
+upscaling. `placed` waits in a backend first. `look` looks at a camera. `use_memory` frees nearly all that it takes, and
+glibc keeps that: what it still holds lies at the end.
 """
 
 import importlib
@@ -22,6 +22,8 @@ from cvdemo.ui.serving.lines import by_result_size, line_options
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.waiting import telling_places
 from cvdemo.ui.wiring.controls import picture_input
+from cvdemo.ui.wiring.live_camera import camera_field
+from cvdemo.ui.wiring.live_camera import stream as stream_of
 
 LONG_S = 60.0
 work = {"steps": 0, "ended": 0, "pid": 0}
@@ -65,6 +67,10 @@ def placed(text: str) -> str:
     return str(result_of(telling_places(_waits_in_a_backend)(Request())))
 
 
+def look(frame: bytes | None) -> str:
+    return "nothing" if frame is None else "a frame"
+
+
 def set_limits(limits: dict[str, float]) -> None:
     """Puts other values in the place of the page's own: `{"serving.fair_queue.UNHEARD_S": 1.5}`."""
     for name, value in limits.items():
@@ -96,6 +102,8 @@ def main(port: int, limits: dict[str, float], max_files: int | None = None) -> N
         button.click(sized, [picture, number], text, api_name="sized", **line_options(by_result_size(), sized))
         button.click(placed, text, text, api_name="placed", **line_options(Lane.QUICK, placed))
         button.click(lambda: work, None, told, api_name="work")
+        camera = camera_field("camera")
+        stream_of(camera, look, [camera], [text])
     page.queue(max_size=30, default_concurrency_limit=1, api_open=False)
     options = {"middleware": middleware(), "exception_handlers": error_handlers()}
     page.launch(server_name="127.0.0.1", server_port=port, quiet=True, ssr_mode=False, app_kwargs=options)

@@ -23,6 +23,12 @@ THUMBNAILS = "#sample-result .thumbnail-lg img"
 
 
 @pytest.fixture
+def page(blank: Page) -> Page:
+    """Every test opens a link of its own."""
+    return blank
+
+
+@pytest.fixture
 def tab(page: Page, server: str) -> Page:
     page.goto(f"{server}/?tab=sample")
     expect(page.locator("#sample-run")).to_be_visible()

@@ -26,6 +26,12 @@ CHELSEA_WH = (451, 300)
 
 
 @pytest.fixture
+def page(blank: Page) -> Page:
+    """Every test opens a link of its own."""
+    return blank
+
+
+@pytest.fixture
 def tab(page: Page, server: str) -> Page:
     page.goto(f"{server}/?tab=upscale")
     expect(page.locator("#upscale-run")).to_be_visible()

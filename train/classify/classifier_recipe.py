@@ -31,13 +31,13 @@ from train.publishing.card_words import About, checkpoint_words, own_classes, sp
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import checked_name, paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, command_of
+from train.publishing.recipe import Context, PublishOptions, RecipeOfDataSet, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, one view a picture, float32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierRecipe:
+class ClassifierRecipe(RecipeOfDataSet):
     """A `Recipe` for a classifier of small pictures: what one adds to the shared machinery.
 
     Attributes:
@@ -64,20 +64,8 @@ class ClassifierRecipe:
     losses = ("loss",)
 
     @property
-    def dataset(self) -> str:
-        return self.source.name
-
-    @property
-    def where(self) -> str:
-        return self.source.where
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        return (self.weight,)
-
-    @property
-    def download(self) -> Callable[[Path], None] | None:
-        return self.source.download if self.source.official else None
+    def made_from(self) -> Source:
+        return self.source
 
     def build(self, config: ClassifierConfig, context: Context) -> ClassifierTask:
         """The task on the training split, less the validation pictures; on noise without data."""

@@ -11,21 +11,19 @@ import numpy as np
 
 from cvdemo.weights import WEIGHTS_DIR
 from train.classify.classifier_task import Normalisation
+from train.data.data_set import DataSet
 from train.data.datasets import LabelledPictures, PictureFolder, read_pictures_of
-from train.data.download import fetch
-from train.engine.progress import Progress
 from train.publishing.recipe import Context
 
 Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Source(DataSet):
     """A data set of pictures of one size.
 
     Attributes:
-        name: as in the manifest, with where it comes from.
-        licence: of the weights made from it.
+        name, licence, where, official: see `DataSet`.
         read: the folder given with --data and "train" or "test" -> pictures.
         folder: likewise -> the picture files of a split, before any is read; None where it has no files. Classes and
             settings are then checked before they are packed, and --resize acts.
@@ -35,12 +33,8 @@ class Source:
         test_split: what "test" is, in words without their number.
         counts: pictures of "train" and "test" as published; pictures of other numbers are told as one's own.
         dark_ground: whether things are bright on black, so that other pictures must be inverted for the network.
-        where: what the folder holds and where it comes from, a sentence for people.
-        official: its name in `train.data.download`, if it has a public address.
     """
 
-    name: str
-    licence: str
     read: Callable[[Path, Split], LabelledPictures]
     folder: Callable[[Path, Split], PictureFolder | None] | None = None
     labels: str
@@ -51,8 +45,6 @@ class Source:
     channels: int = 3
     dark_ground: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
-    where: str = ""
-    official: str = ""
 
     def found(self, data: Path, split: Split) -> PictureFolder | None:
         """The picture files of a split; None where it is not made of files."""
@@ -85,11 +77,6 @@ class Source:
         if known.exists() and list(class_names) != known.read_text(encoding="utf-8").splitlines():
             return True
         return any(self.counts[split] != count for split, count in counts.items() if split in self.counts)
-
-    def download(self, folder: Path) -> None:
-        """Fetches it into a folder, unless it is there."""
-        bar = Progress(100)
-        fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
 
     def generated(self, count: int, seed: int) -> LabelledPictures:
         """Noise pictures of every class, for --dry-run."""

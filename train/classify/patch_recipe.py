@@ -39,7 +39,7 @@ from train.engine.training_task import with_steps
 from train.publishing.card_words import About, checkpoint_words, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
-from train.publishing.recipe import Context, PublishOptions, command_of
+from train.publishing.recipe import Context, PublishOptions, RecipeOfDataSet, command_of
 
 PROTOCOL = (
     "rank-1 and rank-5 accuracy, %, squares of {stored} px, central {side} px, bicubic, float32; "
@@ -77,7 +77,7 @@ class SplitFiles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchRecipe:
+class PatchRecipe(RecipeOfDataSet):
     """A `Recipe` for a classifier that learns from patches: what one adds to the shared machinery.
 
     Attributes:
@@ -100,20 +100,8 @@ class PatchRecipe:
     losses = ("loss",)
 
     @property
-    def dataset(self) -> str:
-        return self.data.name
-
-    @property
-    def where(self) -> str:
-        return self.data.where
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        return (self.weight,)
-
-    @property
-    def download(self) -> Callable[[Path], None] | None:
-        return self.data.download if self.data.official else None
+    def made_from(self) -> TransferData:
+        return self.data
 
     def build(self, config: PatchConfig, context: Context) -> PatchTask:
         """The task on the training split; on noise without data.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cvdemo.weights import WEIGHTS_DIR
-from train.data.download import fetch
+from train.data.data_set import DataSet
 from train.data.read_pictures import Listing, Pictures, each_read, read_rgb
 from train.engine.class_names import order_of
 from train.engine.progress import Progress
@@ -37,35 +37,24 @@ class TransferPictures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferData:
+class TransferData(DataSet):
     """A data set of picture files.
 
     Attributes:
-        name: as in the manifest, with where it comes from. licence: of the weights made from it.
+        name, licence, where, official: see `DataSet`.
         read: the folder given with --data and "train", "validation" or "test" -> files.
         labels: file in weights/labels. classes: K.
         test_split: what "test" is, in words without its number.
         total: pictures of the three splits as published; others are told as one's own. 0: any number.
         ten_crop: whether the accuracy with ten crops is measured too, which doubles the time.
-        where: what the folder holds and where it comes from, a sentence for people.
-        official: its name in `train.data.download`, if it has a public address.
     """
 
-    name: str
-    licence: str
     read: Callable[[Path, str], Listing]
     labels: str
     classes: int
     test_split: str
     ten_crop: bool
     total: int = 0
-    where: str = ""
-    official: str = ""
-
-    def download(self, folder: Path) -> None:
-        """Fetches it into a folder, unless it is there."""
-        bar = Progress(100)
-        fetch(self.official, folder, lambda done, total: bar.update(100 * done // max(total, 1), "% fetched"))
 
     def examples(self, data: Path, split: str, names: Sequence[str] = (), whose: str = "") -> TransferPictures:
         """The files of a split, with labels in the order of `names` where these are given; see `order_of`."""

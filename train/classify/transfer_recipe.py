@@ -8,7 +8,7 @@ beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ from train.engine.writing import can_write_in
 from train.publishing.card_words import About, checkpoint_words, own_classes, split_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
-from train.publishing.recipe import Context, PublishOptions, command_of
+from train.publishing.recipe import Context, PublishOptions, RecipeOfDataSet, command_of
 
 PROTOCOL = "rank-1 and rank-5 accuracy, %, shorter side brought to {px} px, central square, bicubic, float32"
 TEN_CROP_PROTOCOL = "; ten_crop_rank1: averaged with its mirror image, which ten crops of this square come to"
@@ -74,7 +74,7 @@ class Sized(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferRecipe:
+class TransferRecipe(RecipeOfDataSet):
     """A `Recipe` for a classifier on the backbone: what one adds to the shared machinery.
 
     Attributes:
@@ -95,20 +95,8 @@ class TransferRecipe:
     losses = ("loss",)
 
     @property
-    def dataset(self) -> str:
-        return self.data.name
-
-    @property
-    def where(self) -> str:
-        return self.data.where
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        return (self.weight,)
-
-    @property
-    def download(self) -> Callable[[Path], None] | None:
-        return self.data.download if self.data.official else None
+    def made_from(self) -> TransferData:
+        return self.data
 
     def build(self, config: TransferConfig, context: Context) -> FeatureTask | FineTuneTask:
         """The task on the training and validation splits; on noise without data.

@@ -24,6 +24,7 @@ from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.build import NOT_ARGUMENTS
 from cvdemo.nets.place_net import PlaceNet, lent_by
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
+from train.data.data_set import DataSet
 from train.data.datasets import READINGS, SealedSplit
 from train.detect.annotations import Annotated, truth_of
 from train.detect.place_measure import PROTOCOL, SizedFinder, finder_of, map50, measured
@@ -34,7 +35,7 @@ from train.publishing.card_words import checkpoint_words
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
-from train.publishing.recipe import Context, PublishOptions, command_of
+from train.publishing.recipe import Context, PublishOptions, RecipeOfDataSet, command_of
 
 SPLITS = ("train", "validation", "test")
 DRY_RUN = {"input_px": 96, "train_px": (64, 96), "batch_size": 4, "width": 16, "published_px": (96,)}
@@ -42,19 +43,16 @@ _DRY_RUN_PICTURES, _DRY_RUN_PX = 24, 96
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoxData:
+class BoxData(DataSet):
     """A set of pictures with boxes.
 
     Attributes:
-        name: in words. where: see `Recipe`. licence: of weights made from it.
+        name, licence, where, official: see `DataSet`.
         labels: names of the classes, by index. labels_file: in `weights/labels`.
         read: folder and split, one of `SPLITS` -> its pictures.
         test_split: the test pictures in words, their number apart.
     """
 
-    name: str
-    where: str
-    licence: str
     labels: tuple[str, ...]
     labels_file: str
     read: Callable[[Path, str], list[Annotated]]
@@ -62,7 +60,7 @@ class BoxData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceRecipe:
+class PlaceRecipe(RecipeOfDataSet):
     """A `Recipe` for a PlaceNet: what one adds to the shared machinery.
 
     Attributes:
@@ -82,19 +80,10 @@ class PlaceRecipe:
     dry_run: dict[str, Any] = field(default_factory=lambda: dict(DRY_RUN))
     losses = ("loss", "class_loss", "box_loss")
     chosen_by = PlaceTask.metric  # the measure that picks checkpoint and size
-    download = None
 
     @property
-    def dataset(self) -> str:
-        return self.data.name
-
-    @property
-    def where(self) -> str:
-        return self.data.where
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        return (self.weight,)
+    def made_from(self) -> BoxData:
+        return self.data
 
     def build(self, config: PlaceConfig, context: Context) -> PlaceTask:
         """The task on the training and validation splits; on drawn rectangles without data."""

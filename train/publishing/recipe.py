@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
+from train.data.data_set import DataSet
 from train.engine.config_options import config_of, option_of
 from train.engine.loop import LoopConfig, Task
 from train.publishing.lineage import named_start
@@ -111,6 +113,41 @@ class Recipe(Protocol):
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
         """What is measured of a published weight, JSON-ready."""
+
+
+class RecipeOfDataSet(ABC):
+    """What a `Recipe` tells that makes one weight from one data set.
+
+    Attributes:
+        weight: the name of what it makes in the manifest.
+    """
+
+    weight: str
+
+    @property
+    @abstractmethod
+    def made_from(self) -> DataSet:
+        """The data set."""
+
+    @property
+    def dataset(self) -> str:
+        """See `Recipe`."""
+        return self.made_from.name
+
+    @property
+    def where(self) -> str:
+        """See `Recipe`."""
+        return self.made_from.where
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """See `Recipe`."""
+        return (self.weight,)
+
+    @property
+    def download(self) -> Callable[[Path], None] | None:
+        """See `Recipe`."""
+        return self.made_from.download if self.made_from.official else None
 
 
 def recorded_config(settings: Mapping[str, Any], config: type[LoopConfig], whose: str) -> LoopConfig:

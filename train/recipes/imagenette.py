@@ -21,14 +21,13 @@ from typing import Any
 from torchvision.datasets import Imagenette
 
 from cvdemo.config import setting
+from train.classify.classifier_task import MuonDefaults
 from train.classify.patch_recipe import PatchRecipe
 from train.classify.patch_task import PatchConfig
 from train.classify.transfer_data import TransferData
 from train.data.datasets import class_files, hold_out_last
 from train.data.picture_files import check_folder
 from train.data.read_pictures import Listing
-from train.engine.optimisers import OptimizerName
-from train.engine.schedules import ScheduleName
 
 _HELD_OUT_PER_CLASS = 50
 _FOLDERS = ("imagenette2-160", "imagenette2-320", "imagenette2")  # of fast.ai's archives
@@ -68,7 +67,7 @@ IMAGENETTE = TransferData(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImagenetteConfig(PatchConfig):
+class ImagenetteConfig(MuonDefaults, PatchConfig):
     """Hyper-parameters."""
 
     stored_px: int = 160
@@ -76,15 +75,7 @@ class ImagenetteConfig(PatchConfig):
     epochs: int = 100
     batch_size: int = 250
     micro_batch: int = 125
-    ema_decay: float = 0.0
     log_every: int = 10
-    optimizer: OptimizerName = "muon"
-    lr: float = 0.12
-    lr_rest: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: ScheduleName = "linear"
-    label_smoothing: float = 0.1
-    flip: bool = True
     rescale: tuple[float, float] = (0.8, 1.6)
     brightness: float = 0.2
     saturation: float = 0.2

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from cvdemo.config import setting
 from cvdemo.nets.googlenet import MiniGoogLeNet
 from train.classify.classifier_recipe import ClassifierRecipe
-from train.classify.classifier_task import ClassifierConfig
-from train.engine.optimisers import OptimizerName
-from train.engine.schedules import ScheduleName
+from train.classify.classifier_task import ClassifierConfig, MuonDefaults
 from train.recipes.cifar10 import CIFAR10
 
 Whitening = Literal["none", "pca", "zca"]
@@ -27,20 +25,10 @@ photograph is cropped to its central square and shrunk first.
 
 
 @dataclass(frozen=True, kw_only=True)
-class MiniGoogLeNetConfig(ClassifierConfig):
+class MiniGoogLeNetConfig(MuonDefaults, ClassifierConfig):
     """Hyper-parameters."""
 
     epochs: int = 12
-    batch_size: int = 500
-    micro_batch: int = 250
-    ema_decay: float = 0.0
-    optimizer: OptimizerName = "muon"
-    lr: float = 0.12
-    lr_rest: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: ScheduleName = "linear"
-    label_smoothing: float = 0.1
-    flip: bool = True
     translate_px: int = 3
     dropout: float = setting(0.2, help="before the classifier", minimum=0, below=1)
     whitening: Whitening = setting(

@@ -21,9 +21,7 @@ from typing import Any
 
 from cvdemo.config import setting
 from train.classify.classifier_recipe import ClassifierRecipe
-from train.classify.classifier_task import ClassifierConfig
-from train.engine.optimisers import OptimizerName
-from train.engine.schedules import ScheduleName
+from train.classify.classifier_task import ClassifierConfig, MuonDefaults
 from train.recipes.tiny_imagenet import TINY_IMAGENET
 
 _NOTES = """
@@ -36,20 +34,10 @@ On a GPU train longer and on whole pictures, which has not been run: `--epochs 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeeperGoogLeNetConfig(ClassifierConfig):
+class DeeperGoogLeNetConfig(MuonDefaults, ClassifierConfig):
     """Hyper-parameters of the run on a CPU."""
 
     epochs: int = 24
-    batch_size: int = 500
-    micro_batch: int = 250
-    ema_decay: float = 0.0
-    optimizer: OptimizerName = "muon"
-    lr: float = 0.12
-    lr_rest: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: ScheduleName = "linear"
-    label_smoothing: float = 0.1
-    flip: bool = True
     translate_px: int = 4
     mixup_alpha: float = 0.2
     first_px: int = 32

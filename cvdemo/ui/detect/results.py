@@ -133,12 +133,13 @@ def box_table(elem_id: str, first: Sequence[str] = ()) -> gr.Dataframe:
     return gr.Dataframe(
         headers=[*first, *TABLE_HEADERS],
         datatype="str",
-        column_widths=["28%", "18%", "27%", "27%"] if not first else ["160px", "150px", "80px", "100px", "100px"],
+        column_widths=["24%", "22%", "27%", "27%"] if not first else ["160px", "150px", "80px", "100px", "100px"],
         label="Boxes, in pixels of your picture",
         interactive=False,
         max_height=260,
         wrap=True,
         elem_id=elem_id,
+        elem_classes="box-table",
     )
 
 

@@ -14,6 +14,7 @@ from gradio.state_holder import SessionState
 
 from cvdemo.errors import brief
 from cvdemo.runtime import stopping_when
+from cvdemo.ui.serving.call_values import complete
 from cvdemo.ui.serving.fair_queue import FairQueue
 from cvdemo.ui.serving.field_values import checked, wrong
 from cvdemo.ui.serving.session_state import StateBudget
@@ -52,12 +53,15 @@ class Page(gr.Blocks):
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
     ) -> list[Any]:
-        """Gradio's, after the page's own check of every value; whatever gradio then raises becomes one sentence."""
+        """Gradio's, after the page's own check of every value; whatever gradio then raises becomes one sentence.
+
+        What a call leaves out at its end is filled in.
+        """
         if getattr(block_fn.fn, IGNORES_VALUES, False):
             return [None] * len(block_fn.inputs)
         blocks = [state[block._id] if state and block._id in state and not block.stateful else block
                   for block in block_fn.inputs]  # fmt: skip
-        values = checked(blocks, inputs)
+        values = checked(blocks, complete(block_fn, inputs))
         try:
             prepared: list[Any] = await super().preprocess_data(block_fn, values, state, explicit_call)
         except gr.Error:

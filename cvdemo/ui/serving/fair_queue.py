@@ -4,7 +4,8 @@ Jobs wait in two lines, the quick and the slow ones, each of `QUEUE_LENGTH` plac
 each line a session has `PLACES_PER_CLIENT` of them, and so have all calls from one address that name no session. A
 session's name is the client's own choice, so an address has `PLACES_PER_ADDRESS` in all, however many sessions it
 names. Light handlers (a slider moved, a link restored) have places of their own and wait for neither line. A job whose
-stream of messages nobody opens within `UNHEARD_S` is dropped.
+stream of messages nobody opens within `UNHEARD_S` is dropped, and a camera that sends no frame for `LIVE_SILENT_S`
+gives its place to the next one.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from cvdemo.limits import (
     LIGHT_PLACES_PER_CLIENT,
     LIGHT_QUEUE_LENGTH,
     LISTENING_S,
+    LIVE_SILENT_S,
     PLACES_PER_ADDRESS,
     PLACES_PER_CLIENT,
     SESSION_NAME_LENGTH,
@@ -75,6 +77,7 @@ class Place:
         lane: whose line it waits in; None of a light handler.
         stop: set once nobody waits for the job any more; its `Deadline` then expires.
         own_session: the call named no session and was given one, whose state goes with the job.
+        frame, silent_since: of a camera, the frame that was answered last, and when.
     """
 
     event: queueing.Event
@@ -84,6 +87,8 @@ class Place:
     own_session: bool
     asked_at: float = field(default_factory=time.monotonic)
     ended_at: float | None = None
+    frame: object = None
+    silent_since: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -92,6 +97,12 @@ def _end_stream(event: queueing.Event) -> None:
     if event.streaming:
         event.closed = True
         event.signal.set()
+
+
+def _is_silent(place: Place, now: float) -> bool:
+    """Whether a camera has sent no frame since its last answer, which is long ago; gradio waits for the next one."""
+    waits = place.silent_since is not None and place.event.data is place.frame
+    return waits and now - (place.silent_since or now) > LIVE_SILENT_S
 
 
 class FairQueue(queueing.Queue):
@@ -113,6 +124,9 @@ class FairQueue(queueing.Queue):
         """
         if isinstance(event_message, ProcessGeneratingMessage) and told_to_stop(event):
             return
+        place = self.places.get(event._id)
+        if event.streaming and place is not None and isinstance(event_message, ProcessGeneratingMessage):
+            place.frame, place.silent_since = event.data, time.monotonic()
         super().send_message(event, event_message)
 
     async def push(self, body: PredictBodyInternal, request: Any, username: str | None) -> Any:
@@ -220,6 +234,8 @@ class FairQueue(queueing.Queue):
             if not self._heard(session, place.asked_at) and now - place.asked_at > UNHEARD_S:
                 await self.clean_events(event_id=event_id)
                 self._forget(event_id, place)
+            elif _is_silent(place, now):
+                _end_stream(place.event)
             return
         read = event_id not in self.pending_event_ids_session.get(session, ())
         if (read and not self._heard(session, now - LISTENING_S)) or now - place.ended_at > UNREAD_KEPT_S:

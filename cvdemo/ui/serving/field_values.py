@@ -27,14 +27,12 @@ def wrong(message: str) -> gr.Error:
 
 
 def checked(blocks: Sequence[Any], values: Sequence[Any]) -> list[Any]:
-    """The values for these components, in order; pictures as nothing but the path of an upload.
+    """The values for these components, one for each, in order; pictures as nothing but the path of an upload.
 
     Raises:
-        gr.Error: there are too few, or one is none that the page could have sent; names the field.
+        gr.Error: one is none that the page could have sent; names the field.
     """
-    if len(values) < len(blocks):
-        raise wrong(f"The call needs {len(blocks)} values, got {len(values)}.")
-    pairs = list(zip(blocks, values[: len(blocks)], strict=True))
+    pairs = list(zip(blocks, values, strict=True))
     for block, value in pairs:
         if not block.stateful and not isinstance(block, gr.Image | gr.File | gr.UploadButton | gr.Gallery):
             _refuse_floods(block, value)

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio import processing_utils, queueing
+from gradio import processing_utils, queueing, state_holder
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cvdemo.ui.serving import connections, results
+from cvdemo.ui.serving.session_state import use_page_sessions
 from cvdemo.ui.serving.uploads import refusal
 
 EXPECTED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -27,6 +28,9 @@ EXPECTED: dict[str, tuple[Callable[..., Any], str]] = {
     "Queue.start": (queueing.Queue.start, "self"),
     "Queue.process_events": (queueing.Queue.process_events, "self events batch begin_time fn"),
     "Queue.clean_events": (queueing.Queue.clean_events, "self session_hash event_id"),
+    "SessionState": (state_holder.SessionState.__init__, "self blocks"),
+    "SessionState._update_config": (state_holder.SessionState._update_config, "self key"),
+    "SessionState._update_value_in_config": (state_holder.SessionState._update_value_in_config, "self key value"),
     "save_pil_to_cache": (processing_utils.save_pil_to_cache, "img cache_dir name format"),
     "save_bytes_to_cache": (processing_utils.save_bytes_to_cache, "data file_name cache_dir"),
     "async_ssrf_protected_download": (processing_utils.async_ssrf_protected_download, "url cache_dir"),
@@ -46,11 +50,15 @@ def check_gradio() -> None:
 
 
 def adapt_gradio() -> None:
-    """Replaces in this process what gradio does badly: downloads of URLs, pictures in place, endless connections."""
+    """Replaces in this process what gradio does badly.
+
+    Those are downloads of URLs, pictures in place, sessions that copy the page, and endless connections.
+    """
     check_gradio()
     setattr(processing_utils, "async_ssrf_protected_download", _refuse_download)  # noqa: B010  # mypy: a function's type
     setattr(processing_utils, "save_pil_to_cache", results.save_pil_to_cache)  # noqa: B010
     setattr(processing_utils, "save_bytes_to_cache", results.save_bytes_to_cache)  # noqa: B010
+    use_page_sessions()
     connections.use_limited_connections()
 
 

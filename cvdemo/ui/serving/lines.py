@@ -19,6 +19,7 @@ from cvdemo.backends import backend
 from cvdemo.demo import Lane, lane_by_pixels
 from cvdemo.limits import FIELD_SCALE
 from cvdemo.picture_files.decoding import FORMATS
+from cvdemo.ui.serving.call_values import with_defaults
 from cvdemo.ui.serving.uploads import open_regular, uploaded_path
 
 LaneOf = Lane | Callable[[Sequence[Any]], Lane]  # a function of the values as the client sends them, unchecked
@@ -34,11 +35,16 @@ def line_options(lane: LaneOf, function: Callable[..., Any]) -> dict[str, Any]:
 
 
 async def lane_of_call(function: BlockFunction, values: Sequence[Any] | None) -> Lane | None:
-    """The lane of a call; None of a light handler. It may read a picture's header, in a thread."""
+    """The lane of a call, whose missing values are filled in; None of a light handler.
+
+    It may read a picture's header, in a thread.
+    """
     if function.concurrency_id not in {lane.value for lane in Lane}:
         return None
     lane_of = getattr(function.fn, _LANE_OF, None)
-    return Lane(function.concurrency_id) if lane_of is None else await run_sync(lane_of, values or ())
+    if lane_of is None:
+        return Lane(function.concurrency_id)
+    return await run_sync(lane_of, with_defaults(function, values or ()))
 
 
 def by_result_size(picture: int = 0, scale: int = 1, shrunk: int | None = None) -> Callable[[Sequence[Any]], Lane]:

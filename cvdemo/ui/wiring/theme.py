@@ -21,6 +21,7 @@ CSS = """
 .numbers th, .numbers td { border-color: var(--border-color-primary) !important; }
 .numbers { font-variant-numeric: tabular-nums; }
 .numbers td + td, .numbers th + th { text-align: right !important; white-space: nowrap; }
+.box-table .body-cell:nth-last-child(-n + 3) span { white-space: nowrap; } /* score and corners; names may be long */
 :is(#sample-result, #sample-between) .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
 :is(#sample-result, #sample-between) .grid-container {
   grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important;
@@ -61,7 +62,10 @@ CSS = """
 
 # Gradio confines the CSS above to the inside of the page's padding, so what lies outside of it is set from the head.
 _HEAD_CSS = """
-@media (max-width: 640px) { .gradio-container .fillable { padding: 8px 12px !important; } }
+@media (max-width: 640px) {
+  .gradio-container .fillable { padding: 8px 12px !important; }
+  .gradio-container footer .divider { display: none; } /* gradio hides the link before it, and leaves this dot */
+}
 .live-camera[data-going] button[aria-label="capture photo"] > * { display: none; }
 .live-camera[data-going] button[aria-label="capture photo"]::after { content: "Stop"; }
 #burst {

@@ -16,12 +16,13 @@ from cvdemo.classify.classifier import load_classifier, prepare
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from tests.helpers.untrained_weights import make_weights
 from train import __main__ as command_line
-from train.classify import ensemble, transfer_data
+from train.classify import ensemble
 from train.classify.features import backbone
 from train.classify.finetune import FineTuneConfig, FineTuneTask, random_crop
 from train.classify.svm_task import SvmTask
 from train.classify.transfer_data import noise_pictures
 from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
+from train.data import data_set
 from train.data import datasets as sources
 from train.data.download import OFFICIAL
 from train.data.read_pictures import Listing, read_rgb
@@ -105,14 +106,6 @@ def test_crops_stay_inside_and_show_their_area(corner: float, aspect: float) -> 
     width = (0.25 * 80 * 100 * ratio) ** 0.5
     left = 0 if corner == 0 else 100 - width
     assert values.mean().item() == pytest.approx(2 * (left + (width - 1) / 2), abs=2)
-
-
-@pytest.mark.parametrize(
-    "recipe", ["cats-dogs-features", "cats-dogs-finetune", "tiny-imagenet-features", "tiny-imagenet-finetune"]
-)
-def test_dry_run(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
-    command_line.main([recipe, "--dry-run"])
-    assert recipe in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -363,7 +356,7 @@ def test_a_regression_that_was_not_measured_has_no_network(cats_dogs: Path, tmp_
 
 def test_tiny_imagenet_is_fetched_and_cats_and_dogs_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Path]] = []
-    monkeypatch.setattr(transfer_data, "fetch", lambda name, folder, progress: asked.append((name, folder)))
+    monkeypatch.setattr(data_set, "fetch", lambda name, folder, progress: asked.append((name, folder)))
     download = tiny_imagenet_features.RECIPE.download
     assert download is not None and tiny_imagenet_features.TINY_IMAGENET.official in OFFICIAL
     download(tmp_path)

@@ -11,18 +11,21 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cvdemo.limits import PLACES_PER_ADDRESS, PLACES_PER_CLIENT
+from cvdemo.limits import LIVE_S, PLACES_PER_ADDRESS, PLACES_PER_CLIENT
 from cvdemo.ui.serving.clients import PEER, address_of
+from cvdemo.ui.serving.field_values import FRAME_PREFIX
 from tests.ui.api_caller import Caller, results
 from tests.ui.page_server import serve_small
 
 UNHEARD_S = 1.5
+LIVE_SILENT_S = 1.0
 
 
 @pytest.fixture
 def small_page(tmp_path: Path) -> Iterator[Caller]:
     """`tests.ui.small_page` in a process of its own, so that no test finds places taken."""
-    with serve_small(tmp_path, {"serving.fair_queue.UNHEARD_S": UNHEARD_S}) as caller:
+    limits = {"serving.fair_queue.UNHEARD_S": UNHEARD_S, "serving.fair_queue.LIVE_SILENT_S": LIVE_SILENT_S}
+    with serve_small(tmp_path, limits) as caller:
         waited_for(lambda: caller.call("light", ["ready"]))
         yield caller
 
@@ -205,6 +208,28 @@ def test_cancelling_stops_the_work_within_two_seconds(small_page: Caller, name: 
         assert waited_for(lambda: running(other))
         other.http.post("/cancel", json={"session_hash": session, "fn_index": number, "event_id": event})
         assert waited_for(lambda: ended(other), 2)
+
+
+def test_a_camera_that_sends_no_frame_gives_its_place_back(small_page: Caller) -> None:
+    camera = next(entry for entry in small_page.config()["dependencies"] if entry["api_name"] == "look")
+    began = time.monotonic()
+    assert '"data":["nothing"]' in small_page.ask(camera, [None])
+    assert LIVE_SILENT_S < time.monotonic() - began < LIVE_S / 3
+
+
+def test_a_camera_that_sends_frames_keeps_its_place(small_page: Caller) -> None:
+    frame = {"url": f"{FRAME_PREFIX}AAAA"}
+    number, session = number_of(small_page, "look"), secrets.token_hex(6)
+    event = small_page.join(number, [frame], session).json()["event_id"]
+    body = {"data": [frame], "fn_index": number, "session_hash": session}
+    end = time.monotonic() + 3 * LIVE_SILENT_S
+    with small_page.http.stream("GET", "/queue/data", params={"session_hash": session}) as stream:
+        with Caller(small_page.url) as other:
+            while time.monotonic() < end:
+                assert other.http.post(f"/stream/{event}", json=body).status_code == 200
+                time.sleep(0.1)
+        last = [line for line in stream.iter_lines() if "process_completed" in line][-1]
+    assert '"success":true' in last and '"data":["a frame"]' in last
 
 
 def test_an_answer_waits_for_its_client(small_page: Caller) -> None:

@@ -41,6 +41,12 @@ RESULTS = {
 }
 
 
+@pytest.fixture
+def page(blank: Page) -> Page:
+    """Every test opens a link of its own."""
+    return blank
+
+
 def open_tab(page: Page, server: str, tab: str, settings: str) -> None:
     """The tab once the link has set its settings: the answer that selects the tab brings them along."""
     page.goto(f"{server}/?tab={tab}&{settings}")
