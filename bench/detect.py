@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import torch
 
+from bench.detect_levels import level_rows
 from bench.detect_peers import Peer, haar, ultra_light
 from bench.detect_rows import COMPARED_WH, Row, Timed, clocked, smooth_noise
 from bench.detect_windows import valid_row
@@ -278,10 +279,10 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     for name, (folder, rows) in given.items():
         if folder is not None:
             found[name] = partial(rows, folder, args.n)
-    return {**found, "crops": crop_row, "valid": valid_row}
+    return {**found, "crops": crop_row, "valid": valid_row, "levels": level_rows}
 
 
-ROWS = ("faces", "scenes", "objects", "cells", "crops", "valid")
+ROWS = ("faces", "scenes", "objects", "cells", "crops", "valid", "levels")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -197,7 +197,10 @@ LIVE_MEGAPIXELS = _limit(
     "LIVE_MEGAPIXELS", 2.5, "megapixels", "size of one frame of a camera; the page asks for 0.3, and some give 2.1"
 )
 LIVE_SIDE_PX = _limit(
-    "LIVE_SIDE_PX", 480, "px", "longer side at which a frame of a camera is searched; faces of 24 px are found in it"
+    "LIVE_SIDE_PX",
+    480,
+    "px",
+    "longer side at which a frame of a camera is searched; the first level of the face detector has 416",
 )
 UPSCALED_MEGAPIXELS = _limit("UPSCALED_MEGAPIXELS", 40.0, "megapixels", "size of an enlarged picture")
 STYLE_ASPECT_RATIO = _limit(

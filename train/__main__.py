@@ -115,7 +115,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def _add_measuring(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate = subparsers.add_parser("evaluate", help="measures a weight of the manifest")
-    evaluate.add_argument("name", help="name in the manifest")
+    evaluate.add_argument("name", help="in the manifest; or a detector as on the page")
+    words = "pictures of another set; objects has coco128; default: the recipe's own test split"
+    evaluate.add_argument("--split", default=commands.TEST, metavar="NAME", help=words)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     evaluate.add_argument("--curve", type=Path, help="PNG of precision over recall to write, of a detector")
 

@@ -14,6 +14,7 @@ from cvdemo.errors import WeightsError
 from cvdemo.weights import entry_of, load_manifest
 from train.classify import compare_balance as unbalanced
 from train.classify import ensemble
+from train.detect.page_measure import measured_as_on_page
 from train.detect.place_recipe import PlaceRecipe
 from train.detect.thresholds import tables
 from train.engine import compare_runs as comparison
@@ -26,6 +27,7 @@ from train.publishing.recipe import BASELINE, Context, PublishOptions, Recipe, c
 from train.publishing.refresh import refuse_another_run, runs_of, started_from
 from train.recipes import RECIPES
 
+TEST = "test"  # the split of a recipe's data that measures
 _DRY_RUN = {"steps": 2, "epochs": 0, "log_every": 1, "evaluate_every": 0, "preview_every": 0}
 
 
@@ -170,19 +172,40 @@ def recipe_of(name: str) -> Recipe:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Measures a weight of the manifest and prints what was measured.
+    """Measures a weight of the manifest, by its name or that of its detector, and prints what was measured.
 
     Raises:
-        SystemExit: a curve is asked for, and the weight is no detector's.
+        SystemExit: a curve is asked for, and the weight is no detector's; or its recipe knows no such set of pictures.
     """
-    if args.curve is not None and entry_of(args.name).task != "detect":
-        raise SystemExit(f"{args.name} is no detector: it has no curve of precision over recall")
-    result: dict[str, Any] = {"name": args.name, **recipe_of(args.name).evaluate(args.name, _measuring(args))}
+    name = weight_named(args.name)
+    if args.curve is not None and entry_of(name).task != "detect":
+        raise SystemExit(f"{name} is no detector: it has no curve of precision over recall")
+    recipe = recipe_of(name)
+    measures = recipe.evaluate(name, _measuring(args)) if args.split == TEST else _on_other_set(recipe, name, args)
+    result: dict[str, Any] = {"name": name, **measures}
     if args.json:
         print(json.dumps(result))
     else:
         for key, value in result.items():
             print(f"{key}: {value}")
+
+
+def weight_named(name: str) -> str:
+    """The weight of a detector where the name is that of one, else the name itself: that of a weight."""
+    kind = DETECTORS.get(name)
+    return name if kind is None or kind.weight is None else kind.weight
+
+
+def _on_other_set(recipe: Recipe, name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """What the detector of a weight gives, as the page has it, on another set of pictures with its classes."""
+    others = recipe.data.others if isinstance(recipe, PlaceRecipe) else {}
+    detectors = [detector for detector, kind in DETECTORS.items() if kind.weight == name]
+    if args.split not in others or not detectors:
+        raise SystemExit(f"{name} is measured on {', '.join([TEST, *others])}, not on {args.split!r}")
+    assert isinstance(recipe, PlaceRecipe)  # the others have no other sets
+    items = others[args.split](args.data)
+    result = measured_as_on_page(detectors[0], items, recipe.data.labels, args.curve)
+    return {**result, "split": f"{result['n']:,} pictures of {args.split}, {result['boxes']:,} boxes"}
 
 
 def thresholds(args: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ on 24 of the 36 pictures that 0.8 changes, nearly every pair is one thing with t
 times the worse name is the right one.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from cvdemo.detect.place_detector import PlaceDetector
 from cvdemo.detect.sliding_window import MAX_UPSCALE, SlidingWindowDetector
 from cvdemo.errors import brief
 from cvdemo.images import ImageArray, Preprocessing
+from cvdemo.limits import DETECT_MEGAPIXELS
 from cvdemo.nets.backbone import load_trunk
 from cvdemo.nets.build import NOT_ARGUMENTS
 from cvdemo.nets.forward import forward_engine
@@ -60,6 +62,7 @@ class DetectorKind:
     Attributes:
         title: for people. load: from a device to the detector.
         max_upscale: of the picture on its finest level, unless another enlargement is given.
+        max_megapixels: of its finest level, whatever is asked for.
         score_threshold: boxes of lower score are hidden, unless another threshold is given.
         nms_iou: overlap allowed between boxes of a class, unless another is given.
         agnostic_nms_iou: overlap allowed between boxes of different classes, unless another is given; 1: any.
@@ -76,6 +79,7 @@ class DetectorKind:
     score_threshold: float
     nms_iou: float
     agnostic_nms_iou: float = 1.0
+    max_megapixels: float = math.inf
     counts: bool = True
     nested_share: float = 1.0
     names_places: bool = False
@@ -162,6 +166,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         title="Any of 1,000 things: which and where, not how many",
         load=_imagenet,
         max_upscale=MAX_UPSCALE,
+        max_megapixels=DETECT_MEGAPIXELS,
         score_threshold=0.35,
         nms_iou=0.3,
         counts=False,
@@ -174,6 +179,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         title="Faces, OpenCV's Haar cascade (2001), to compare",
         load=lambda device: HaarFaces(),
         max_upscale=1.0,
+        max_megapixels=DETECT_MEGAPIXELS,
         score_threshold=0.3,
         nms_iou=0.3,
     ),
@@ -181,6 +187,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         title="People, OpenCV's HOG (2005), to compare",
         load=lambda device: HogPeople(),
         max_upscale=1.0,
+        max_megapixels=DETECT_MEGAPIXELS,
         score_threshold=0.3,
         nms_iou=0.3,
     ),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from cvdemo.demo import Lane, Request, Step, seconds_left
+from cvdemo.demo import Lane, Request, Step, lane_by_pixels, seconds_left
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import load_detector
 from cvdemo.detect.motion import MotionFilm, motion_steps
@@ -12,7 +12,6 @@ from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.detect.video import DetectedVideo, video_steps
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.limits import QUICK_MEGAPIXELS
 from cvdemo.runtime import Deadline
 
 
@@ -25,9 +24,21 @@ class DetectRequest(Request):
 
     @property
     def lane(self) -> Lane:
-        """Crop by crop takes many times longer; a large level takes a second for each megapixel."""
-        large = self.config.megapixels > QUICK_MEGAPIXELS
-        return Lane.SLOW if self.config.crop_by_crop or large else Lane.QUICK
+        """See `detect_lane`."""
+        return detect_lane(self.config, self.image.shape[0] * self.image.shape[1])
+
+
+def detect_lane(config: DetectConfig, picture_pixels: float) -> Lane:
+    """The lane of a search, by what it computes.
+
+    Crop by crop takes many times longer; a large level takes a second for each megapixel.
+
+    Args:
+        picture_pixels: height times width; infinite where it is not known.
+    """
+    if config.crop_by_crop and config.kind.classifies_windows:
+        return Lane.SLOW
+    return lane_by_pixels(config.finest_pixels(picture_pixels))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -75,6 +75,15 @@ class DetectConfig(ScanConfig):
         """The detector's line of the table."""
         return DETECTORS[self.detector]
 
+    def finest_pixels(self, picture_pixels: float) -> float:
+        """Most pixels that the finest level of a picture has, a level of the network's own size aside.
+
+        Args:
+            picture_pixels: height times width.
+        """
+        enlarged = (self.max_upscale or self.kind.max_upscale) ** 2 * picture_pixels
+        return min(enlarged, 1e6 * self.megapixels, 1e6 * self.kind.max_megapixels)
+
     @property
     def least_score(self) -> float:
         """`score_threshold`, or the detector's own."""

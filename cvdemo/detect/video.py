@@ -69,27 +69,29 @@ def video_steps(
     """A step a frame, some with the annotated frame as preview; the last carries the film.
 
     If the deadline comes first, the film ends there and its step is not complete; the first frame is always in it.
-    Never crop by crop: a frame would take as long as the whole film may.
+    The frame in which it comes may be searched only in part, which the notes tell. Never crop by crop: a frame would
+    take as long as the whole film may.
 
     Raises:
         InputError: the video is too large or cannot be read.
     """
     config = replace(config, megapixels=min(config.megapixels, VIDEO_SEARCHED_MEGAPIXELS), crop_by_crop=False)
-    tracker, most, size_wh = Tracker(config.least_score), Counter[str](), (0, 0)
+    tracker, most, size_wh, in_part = Tracker(config.least_score), Counter[str](), (0, 0), 0
     with TemporaryDirectory(prefix="cvdemo-video-") as folder, Video(data) as video:
         path = Path(folder) / "detected.mp4"
         stopped = False
         with Film(path, video.fps, crf=CRF) as film:
             for image in video.frames():
-                drawn, found = _frame(image, detector, config, tracker)
+                drawn, found = _frame(image, detector, config, tracker, deadline)
                 film.add(drawn)
+                in_part += not found.complete
                 most |= Counter(found.labels)
                 size_wh = found.size_wh
                 stopped = deadline.expired
                 if stopped:
                     break
                 yield _step(film.frames, video, deadline, drawn)
-        notes = _notes(video, stopped=stopped)
+        notes = _notes(video, stopped=stopped, in_part=in_part)
         ranked = dict(sorted(most.items(), key=lambda item: (-item[1], item[0])))
         result = DetectedVideo(path.read_bytes(), film.frames, video.fps, size_wh, ranked, notes)
         total = max(film.frames, video.count) if stopped else film.frames
@@ -97,10 +99,10 @@ def video_steps(
 
 
 def _frame(
-    image: ImageArray, detector: Detector, config: DetectConfig, tracker: Tracker
+    image: ImageArray, detector: Detector, config: DetectConfig, tracker: Tracker, deadline: Deadline
 ) -> tuple[ImageArray, Detections]:
-    """The annotated frame and its steady boxes. A frame is searched to its end, however late it is."""
-    *_, step = detector.scan(image, config)
+    """The annotated frame and its steady boxes; they are not complete where the deadline cut the search."""
+    *_, step = detector.scan(image, config, deadline)
     weak = select(step.scan, replace(config, score_threshold=max(SCORE_FLOOR, tracker.weak)))
     found = tracker.follow(weak)
     return draw_detections(image, found), found
@@ -113,12 +115,13 @@ def _step(frames: int, video: Video, deadline: Deadline, drawn: ImageArray) -> S
     return Step(done=frames, total=total, seconds_left=left, preview=drawn if shows else None)
 
 
-def _notes(video: Video, *, stopped: bool) -> tuple[str, ...]:
+def _notes(video: Video, *, stopped: bool, in_part: int) -> tuple[str, ...]:
     seconds = f"{VIDEO_S:g} s"
     said = {
         "The sound is left out.": video.has_sound,
         f"Only the first {seconds} are looked at.": video.progress.cut,
         "The file is damaged; what could be read is shown.": video.progress.damaged,
         "Stopped before the end.": stopped,
+        f"{counted(in_part, 'frame')} searched only in part: time ran out.": in_part > 0,
     }
     return tuple(sentence for sentence, holds in said.items() if holds)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -154,6 +154,14 @@ def _hurried(dream: Dream) -> str:
     return f"The limit of {DREAM_S:g} s left time for {dream.steps} of {dream.wanted} steps."
 
 
+def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a link brings along: the values of the preset that it names; of "Custom" those of the default config."""
+    if "preset" not in restored:
+        return {}
+    config = config_of(restored["preset"], {})
+    return {name: getattr(config, name) for name in SETTINGS}
+
+
 def _wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> None:
     """A preset sets every control at once, in the browser; a control moved by hand makes the preset "Custom"."""
     table = json.dumps({name: [getattr(config, field) for field in SETTINGS] for name, config in PRESETS.items()})
@@ -213,4 +221,4 @@ def build(run: Run) -> dict[str, Component]:
     return settings
 
 
-TAB = Tab(slug="dream", title="Dream", build=build)
+TAB = Tab(slug="dream", title="Dream", build=build, follows=follows)

@@ -51,7 +51,7 @@ def _restore_links(page: gr.Blocks, tabs: gr.Tabs, settings: dict[str, dict[str,
 
     def restore(request: gr.Request) -> list[Any]:
         query = dict(request.query_params)
-        changed = [update for slug, components in settings.items() for update in updates(query, slug, components)]
+        changed = [update for tab in TABS for update in updates(query, tab.slug, settings[tab.slug], tab.follows)]
         selected = gr.Tabs(selected=query["tab"]) if query.get("tab") in settings else gr.skip()
         return [selected, *changed]
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from bench import detect as bench
+from bench import detect_levels, detect_rows, detect_windows
 from bench import detect_peers as peers
-from bench import detect_rows, detect_windows
 from bench.machine import cpu_name
 from cvdemo.demo import Step
 from cvdemo.detect.candidates import LevelScores, Scan
@@ -195,6 +195,33 @@ def test_windows_of_valid_convolutions_agree_with_their_crops() -> None:
     assert row.values["crops_ms"] > row.values["ms"]
     net = detect_windows.face_windows()
     assert net.trunk(torch.zeros(1, 3, net.window_px, net.window_px)).shape[-1] == net.cells
+
+
+SMALL_LEVELS = ((64, 96), (32, 64))
+
+
+def test_levels_are_packed_side_by_side() -> None:
+    levels = [torch.full((1, 3, *size_hw), value) for size_hw, value in zip(SMALL_LEVELS, (1.0, 2.0), strict=True)]
+    canvas = detect_levels.packed(levels)
+    assert canvas.shape == (1, 3, 64, 96 + 32 + 64)
+    assert (canvas[:, :, :, :96] == 1).all() and (canvas[:, :, :, 96:128] == 0).all()
+    assert (canvas[:, :, :32, 128:] == 2).all() and (canvas[:, :, 32:, 128:] == 0).all()
+
+
+def test_levels_one_by_one_and_packed_are_timed() -> None:
+    on_cpu, on_gpu = detect_levels.level_rows(SMALL_LEVELS, repeats=1)
+    assert on_cpu.values["ms"] > 0 and on_cpu.values["packed_ms"] > 0 and on_cpu.what.endswith("on the CPU")
+    assert on_cpu.beside == "levels of 96 x 64, 64 x 32 px"
+    if not torch.cuda.is_available():
+        assert on_gpu.beside == "not run: no CUDA GPU" and not on_gpu.values
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_levels_are_timed_on_a_gpu() -> None:
+    _, on_gpu = detect_levels.level_rows()
+    assert on_gpu.values["device"] == "cuda" and torch.cuda.get_device_name() in on_gpu.what
+    assert on_gpu.values["ms"] > 0 and on_gpu.values["packed_ms"] > 0
 
 
 @pytest.mark.parametrize(("n", "expected"), [(0, [0, 1, 2, 3, 4]), (2, [0, 2]), (9, [0, 1, 2, 3, 4])])

@@ -6,6 +6,7 @@ from cvdemo.cli.parser import config_from, make_parser, parse
 from cvdemo.cli.run import main
 from cvdemo.cli.verbs import PICTURE_VERBS
 from cvdemo.config import settings_of
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
@@ -51,3 +52,14 @@ def test_a_setting_may_be_left_to_the_detector() -> None:
     args = parse(parser, ["detect", "a.png", "--score-threshold", "0.5", "--detector", "people-hog"])
     config = config_from(args, DetectConfig())
     assert config.score_threshold == 0.5 and config.detector == "people_hog" and config.nms_iou is None
+
+
+@pytest.mark.parametrize("name", ["score_threshold", "nms_iou", "agnostic_nms_iou", "max_upscale"])
+def test_what_is_given_counts_though_it_is_the_default_of_another_detector(name: str) -> None:
+    own = {detector: getattr(kind, name) for detector, kind in DETECTORS.items()}
+    assert len(set(own.values())) > 1
+    parser, option = make_parser(), f"--{name.replace('_', '-')}"
+    for detector in own:
+        for given in own.values():
+            args = parse(parser, ["detect", "a.png", "--detector", detector, option, str(given)])
+            assert getattr(config_from(args, DetectConfig()), name) == given

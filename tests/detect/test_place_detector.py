@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 
 from cvdemo.detect.candidates import SCORE_FLOOR, Scan, ScanConfig, ScanStep
+from cvdemo.detect.detector import DETECTORS, load_detector
 from cvdemo.detect.place_detector import OVERLAP_PX, SHOWN_PLACES, TILE_PX, PlaceDetector
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.errors import InputError
-from cvdemo.images import ImageArray, Preprocessing
+from cvdemo.example_pictures import example_picture
+from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.forward import forward_engine
 from cvdemo.nets.place_net import PlaceNet
@@ -30,6 +32,7 @@ STRIDES = (8, 16, 32)
 SIDE_PX = 256  # of the first level
 PREPROCESSING = Preprocessing(input_px=SIDE_PX, resize_px=SIDE_PX, mean=(0.5,) * 3, std=(0.5,) * 3)
 FINEST = ScanConfig(megapixels=40.0)
+SCORE_TOLERANCE, LEAST_SAME_IOU = 0.02, 0.95  # of a GPU, whose convolutions take TF32, beside the CPU
 
 
 def finds_squares(pixels: Tensor) -> Tensor:
@@ -239,6 +242,47 @@ def test_large_grids_are_shown_by_the_best_of_several_places(detector: PlaceDete
     assert fine.best.size <= SHOWN_PLACES and fine.stride_px == 16 and fine.first_px == 8 and fine.window_px == 64
     rows, columns = np.nonzero(fine.best > 0.5)
     assert {*rows.tolist()} == {*columns.tolist()} == {50, 51, 52}
+
+
+def boxes_on(device: str, name: str, picture: ImageArray) -> Detections:
+    """What the page shows of a picture, searched on a device."""
+    config = DetectConfig(detector=name)
+    *_, step = load_detector(name, device).scan(picture, config)
+    return select(step.scan, config)
+
+
+def assert_found_in(boxes: Detections, others: Detections, least_score: float) -> None:
+    """Each box that is a little surer than the threshold is among the others: its class, place and score."""
+    sure = boxes.scores >= least_score + SCORE_TOLERANCE
+    assert sure.any()
+    for xyxy, score, label in zip(boxes.xyxy[sure], boxes.scores[sure], boxes.classes[sure], strict=True):
+        overlaps = iou_matrix(xyxy[None], others.xyxy)[0]
+        same = (overlaps >= LEAST_SAME_IOU) & (abs(others.scores - score) <= SCORE_TOLERANCE)
+        assert (same & (others.classes == label)).any(), f"{label} at {xyxy} with {score:.3f}"
+
+
+def test_boxes_are_held_against_others_by_class_place_and_score() -> None:
+    picture = read_image(example_picture("astronaut"))
+    boxes, least = boxes_on("cpu", "face", picture), DETECTORS["face"].score_threshold
+    assert_found_in(boxes, boxes, least)
+    for other in (
+        replace(boxes, xyxy=boxes.xyxy + np.float32(20)),
+        replace(boxes, scores=boxes.scores - np.float32(0.1)),
+        replace(boxes, classes=boxes.classes + 1),
+    ):
+        with pytest.raises(AssertionError, match="at"):
+            assert_found_in(boxes, other, least)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize(("name", "example"), [("objects", "people_and_cats"), ("face", "faces"), ("bccd", "smear")])
+def test_on_a_gpu_the_boxes_are_those_of_the_cpu(name: str, example: str) -> None:
+    picture = read_image(example_picture(example))
+    on_cpu, on_gpu = (boxes_on(device, name, picture) for device in ("cpu", "cuda"))
+    least = DETECTORS[name].score_threshold
+    assert_found_in(on_cpu, on_gpu, least)
+    assert_found_in(on_gpu, on_cpu, least)
 
 
 MEMORY = """

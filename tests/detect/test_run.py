@@ -10,10 +10,14 @@ from cvdemo import demos
 from cvdemo.demo import Lane, last_step
 from cvdemo.detect import run as run_module
 from cvdemo.detect.candidates import LevelScores, Scan, ScanConfig, ScanStep
+from cvdemo.detect.detector import DETECTORS, load_detector
+from cvdemo.detect.opencv_baselines import shrunk_to
+from cvdemo.detect.place_detector import PlaceDetector
 from cvdemo.detect.run import DetectRequest, run_detect
 from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.detect.sliding_window import SlidingWindowDetector, level_sizes
 from cvdemo.images import ImageArray
-from cvdemo.limits import QUICK_MEGAPIXELS
+from cvdemo.limits import DETECT_MEGAPIXELS, QUICK_MEGAPIXELS
 from cvdemo.runtime import Deadline, stopping_when
 from tests.helpers.hand_turned_clock import Clock, set_clock
 
@@ -117,11 +121,34 @@ def test_a_time_limit_gives_what_was_found_marked_as_incomplete(clock: Clock, li
         (DetectConfig(), Lane.QUICK),
         (DetectConfig(megapixels=QUICK_MEGAPIXELS), Lane.QUICK),
         (DetectConfig(megapixels=QUICK_MEGAPIXELS + 0.1), Lane.SLOW),
-        (DetectConfig(crop_by_crop=True), Lane.SLOW),
+        (DetectConfig(detector="imagenet", megapixels=QUICK_MEGAPIXELS + 0.1), Lane.QUICK),
+        (DetectConfig(detector="imagenet", crop_by_crop=True), Lane.SLOW),
+        (DetectConfig(detector="objects", crop_by_crop=True), Lane.QUICK),
+        (DetectConfig(detector="haar", crop_by_crop=True), Lane.QUICK),
     ],
 )
 def test_what_takes_long_waits_in_the_slow_lane(config: DetectConfig, lane: Lane) -> None:
-    assert DetectRequest(image=np.zeros((8, 8, 3), np.uint8), config=config).lane is lane
+    large = np.broadcast_to(np.uint8(0), (3000, 4000, 3))
+    assert DetectRequest(image=large, config=config).lane is lane
+
+
+def test_a_small_picture_has_no_large_level() -> None:
+    config = DetectConfig(megapixels=40)
+    assert DetectRequest(image=np.zeros((8, 8, 3), np.uint8), config=config).lane is Lane.QUICK
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_no_detector_searches_more_than_the_lane_counts_with(detector: str) -> None:
+    """Levels of a picture of 3 megapixels, asked for as finely as can be."""
+    config = DetectConfig(detector=detector, megapixels=40, max_upscale=2.0)
+    found = load_detector(detector, "cpu")
+    if isinstance(found, PlaceDetector):
+        sizes = found.level_sizes((1500, 2000), config)
+    elif isinstance(found, SlidingWindowDetector):
+        sizes = level_sizes((1500, 2000), found.net, config)
+    else:
+        sizes = [shrunk_to(np.zeros((1500, 2000, 3), np.uint8), min(config.megapixels, DETECT_MEGAPIXELS)).shape[:2]]
+    assert max(height * width for height, width in sizes) <= 1.02 * config.finest_pixels(3e6)  # sides are rounded
 
 
 def test_a_visitor_who_leaves_ends_it_at_the_next_level(clock: Clock) -> None:

@@ -35,15 +35,18 @@ class FindsBright:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.configs: list[ScanConfig] = []
+        self.level_s = 0.0  # of a second, finer level, which a deadline leaves out
 
     def scan(self, image: ImageArray, config: ScanConfig, deadline: Deadline | None = None) -> Iterator[ScanStep]:
         self.configs.append(config)
         self.clock.passes(1)
+        complete = not self.level_s or deadline is None or not deadline.expired
+        self.clock.passes(self.level_s if complete else 0)
         count = int(image.mean() > 60)
         boxes = np.array([[8, 8, 40, 40]] * count, np.float32).reshape(-1, 4)
         size_wh = (image.shape[1], image.shape[0])
         scores, classes = np.full(count, 0.9, np.float32), np.zeros(count, np.int64)
-        scan = Scan(size_wh, list(self.labels), (), boxes, boxes, scores, classes, 1, 1.0, True)
+        scan = Scan(size_wh, list(self.labels), (), boxes, boxes, scores, classes, 1, 1.0, complete)
         yield ScanStep(1, 1, scan, 1, 1.0)
 
 
@@ -109,6 +112,18 @@ def test_a_time_limit_gives_the_film_so_far(detector: FindsBright, film: bytes, 
     assert last.result is not None and len(decoded(last.result.mp4)) == last.result.frames == frames
     assert last.complete is (frames == FRAMES)
     assert ("Stopped before the end." in last.result.notes) is (frames < FRAMES)
+
+
+@pytest.mark.parametrize(("limit_s", "told"), [(2.5, True), (2.9, False), (None, False)])
+def test_a_frame_that_the_deadline_cut_is_told(
+    detector: FindsBright, film: bytes, limit_s: float | None, told: bool
+) -> None:
+    """A frame takes a second and a half; after 2.5 s the second one has its first level alone."""
+    detector.level_s = 0.5
+    last = last_step(run_detect_video(request(film, limit_s)))
+    assert last.result is not None
+    words = "1 frame searched only in part: time ran out."
+    assert (words in last.result.notes) is (words in last.result.as_dict()["notes"]) is told
 
 
 def test_requests_and_results_pickle_and_wait_in_the_slow_lane(detector: FindsBright, film: bytes) -> None:

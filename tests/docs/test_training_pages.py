@@ -1,4 +1,4 @@
-"""The pages on ensembles, unbalanced classes and whitening: their commands are understood, their programs run."""
+"""Pages on what `train` can do beside training: their commands are understood, their programs run."""
 
 import re
 import shlex
@@ -13,6 +13,7 @@ from tests.docs.code_blocks import BLOCK, ROOT, block_with
 from train import __main__ as command_line
 from train.classify.combine import METHODS
 from train.data import show_whitening
+from train.detect.face_data import SCENE_FOLDS
 
 PAGES = ("ensembles.md", "unbalanced-and-whitened.md")
 OWN_PARSERS = {"show-whitening": show_whitening.make_parser}
@@ -36,6 +37,20 @@ def test_every_command_is_understood() -> None:
             OWN_PARSERS[words[0]]().parse_args(words[1:])
         else:
             assert command_line._parser().parse_args(words).command == words[0]
+
+
+def test_the_commands_on_detectors_are_understood() -> None:
+    """Those of the loop over the folds with each of them."""
+    page, parser = (ROOT / "docs/how-to/detect.md").read_text(encoding="utf-8"), command_line._parser()
+    blocks = [text for language, text in BLOCK.findall(page) if language == "sh"]
+    lines = [line for text in blocks for line in text.splitlines() if " -m train " in line]
+    assert len(lines) >= 4 and sum("$fold" in line for line in lines) == 2
+    for line in lines:
+        for fold in range(SCENE_FOLDS if "$fold" in line else 1):
+            _, _, _, *words = shlex.split(line.replace("$fold", str(fold)))
+            args = parser.parse_args(words)
+            assert args.command == words[0] and getattr(args, "held_out_fold", fold) == fold
+    assert f"for fold in {' '.join(map(str, range(SCENE_FOLDS)))}; do\n" in page
 
 
 def test_the_program_on_ensembles_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Boxes that people drew: VOC XML and tables of boxes, read into one form.
+"""Boxes that people drew: VOC XML, tables of boxes and YOLO's text files, read into one form.
 
 Boxes are xyxy in px of the picture, x2 and y2 exclusive. VOC counts pixels from 1 and includes the last one, so that
 its (xmin, ymin, xmax, ymax) is (xmin - 1, ymin - 1, xmax, ymax) here.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cvdemo.ops.boxes import FloatArray, IntArray
+from train.data.picture_files import picture_files
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -146,10 +147,60 @@ def read_box_csv(table: Path, pictures: Path, *, folds: Collection[int] | None =
     return [_clipped(_existing(pictures / name), boxes[name]) for name in sorted(boxes)]
 
 
-def _clipped(path: Path, boxes: list[list[float]]) -> Annotated:
+def read_yolo(pictures: Path, texts: Path, classes: Mapping[int, int]) -> list[Annotated]:
+    """The pictures of a folder with YOLO's boxes, by name of file: `NAME.txt` beside `NAME.jpg` in another folder.
+
+    A line is a class and the centre, width and height of a box in shares of the picture. Boxes are clipped to their
+    picture. As YOLO has it, a picture without a text has no box.
+
+    Args:
+        pictures: folder of the files. texts: folder of the texts.
+        classes: from the class in the text to the index here; boxes of others are left out.
+
+    Raises:
+        FileNotFoundError: there are no pictures, or none of them has a text.
+        ValueError: a line that is no box; with its file.
+    """
+    files = picture_files(pictures)
+    if not any(_text_of(path, texts).is_file() for path in files):
+        raise FileNotFoundError(f"no picture of {pictures} has a text in {texts}")
+    return [_of_yolo(path, _text_of(path, texts), classes) for path in files]
+
+
+def _text_of(picture: Path, texts: Path) -> Path:
+    return texts / f"{picture.stem}.txt"
+
+
+def _of_yolo(path: Path, text: Path, classes: Mapping[int, int]) -> Annotated:
+    lines = text.read_text(encoding="utf-8").splitlines() if text.is_file() else []
+    with Image.open(path) as picture:
+        width, height = picture.size
+    boxes, labels = [], []
+    for number, line in enumerate(lines, 1):
+        try:
+            label, x, y, wide, high = _yolo_box(line)
+        except ValueError as error:
+            raise ValueError(f"{text}, line {number} is no box of YOLO: {error}") from error
+        if label in classes:
+            edges = [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]
+            boxes.append([edge * side for edge, side in zip(edges, (width, height) * 2, strict=True)])
+            labels.append(classes[label])
+    return _clipped(path, boxes, labels)
+
+
+def _yolo_box(line: str) -> tuple[int, float, float, float, float]:
+    """Class, centre, width and height."""
+    label, x, y, wide, high = line.split()
+    shares = float(x), float(y), float(wide), float(high)
+    if not all(0 <= share <= 1 for share in shares) or 0 in shares[2:]:
+        raise ValueError(f"need shares in [0, 1] and a size above 0, got {line!r}")
+    return int(label), *shares
+
+
+def _clipped(path: Path, boxes: list[list[float]], classes: Sequence[int] | None = None) -> Annotated:
     with Image.open(path) as picture:
         size_wh = picture.size
-    truth = truth_of(boxes)
+    truth = truth_of(boxes, classes)
     limits = np.array([*size_wh, *size_wh], np.float32)
     inside = truth.xyxy.clip(0, limits)
     if (inside[:, 2:] <= inside[:, :2]).any():

@@ -10,7 +10,7 @@ for nor against.
 - "101-point": at recalls 0, 0.01, ... 1, as COCO has it (T.-Y. Lin et al., "Microsoft COCO", ECCV 2014, and its
   evaluation code). COCO matches a box with the best truth that is still free, VOC with the best of all, free or not.
 
-A test holds all three against faster-coco-eval.
+A test holds all three against faster-coco-eval, COCO's by size too.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from cvdemo.ops.boxes import FloatArray, IntArray, iou_matrix
 from train.detect.annotations import BoolArray, Truth
 
 Kind = Literal["area", "11-point", "101-point"]
+AreaRange = tuple[float, float]  # px of the picture, squared; both ends belong to it
+ANY_AREA: AreaRange = (0.0, float("inf"))
+COCO_AREAS: dict[str, AreaRange] = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 COCO_IOUS = tuple(percent / 100 for percent in range(50, 100, 5))
 
 _DoubleArray = npt.NDArray[np.float64]
@@ -102,7 +105,13 @@ class PrecisionRecall:
 
 
 def precision_recall(
-    found: Sequence[Found], truths: Sequence[Truth], iou: float, class_index: int, *, coco: bool = False
+    found: Sequence[Found],
+    truths: Sequence[Truth],
+    iou: float,
+    class_index: int,
+    *,
+    coco: bool = False,
+    area_px2: AreaRange = ANY_AREA,
 ) -> PrecisionRecall:
     """Which boxes of a class are right, over all pictures.
 
@@ -110,51 +119,107 @@ def precision_recall(
         found, truths: one for each picture, in the same order.
         iou: that a right box has at least, in (0, 1].
         coco: match with the best truth that is free, not with the best of all.
+        area_px2: with `coco`, the true boxes that count have such areas. Those of others are matched but do not count,
+            nor do boxes of other areas that are on no true one.
 
     Raises:
-        ValueError: unequal lengths, or an overlap outside (0, 1].
+        ValueError: unequal lengths, an overlap outside (0, 1], or areas without `coco`.
     """
     if len(found) != len(truths):
         raise ValueError(f"need an answer for each picture, got {len(found)} for {len(truths)}")
     if not 0 < iou <= 1:
         raise ValueError(f"the overlap must lie in (0, 1], got {iou}")
-    scores: list[FloatArray] = [np.empty(0, np.float32)]
-    hits: list[BoolArray] = [np.empty(0, np.bool_)]
-    count = 0
-    for answer, truth in zip(found, truths, strict=True):
-        mine, own = truth.classes == class_index, answer.classes == class_index
-        difficult = truth.difficult[mine]
-        count += int((~difficult).sum())
-        order = np.argsort(-answer.scores[own], kind="stable")
-        overlaps = iou_matrix(answer.xyxy[own][order], truth.xyxy[mine])
-        right, counted = _matched(overlaps, difficult, iou, coco)
-        scores.append(answer.scores[own][order][counted])
-        hits.append(right[counted])
-    joint = np.concatenate(scores)
-    order = np.argsort(-joint, kind="stable")
-    return PrecisionRecall(joint[order], np.concatenate(hits)[order], count)
+    if area_px2 != ANY_AREA and not coco:
+        raise ValueError(f"areas are COCO's way to measure, got {area_px2} without coco")
+    each = [
+        _matches_of(answer, truth, iou, class_index, coco=coco, area_px2=area_px2)
+        for answer, truth in zip(found, truths, strict=True)
+    ]
+    scores = np.concatenate([np.empty(0, np.float32), *(one.scores[one.counted] for one in each)])
+    hits = np.concatenate([np.empty(0, np.bool_), *(one.taken[one.counted] >= 0 for one in each)])
+    order = np.argsort(-scores, kind="stable")
+    return PrecisionRecall(scores[order], hits[order], sum(one.truths for one in each))
 
 
-def _matched(overlaps: FloatArray, difficult: BoolArray, iou: float, coco: bool) -> tuple[BoolArray, BoolArray]:
-    """Of boxes by score, (N, truths) overlaps: which are right, and which count at all."""
-    right = np.zeros(len(overlaps), np.bool_)
+def reached_scores(answer: Found, truth: Truth, iou: float) -> FloatArray:
+    """Of each true box of a picture the score of the box that is right on it, (N,); -inf where none is.
+
+    A true box is found at every threshold up to that score.
+    """
+    reached = np.full(len(truth.classes), -np.inf, np.float32)
+    for class_index in np.unique(truth.classes).tolist():
+        matches = _matches_of(answer, truth, iou, class_index)
+        right = matches.taken >= 0
+        reached[matches.taken[right]] = matches.scores[right]
+    return reached
+
+
+@dataclass(frozen=True)
+class _Matches:
+    """The boxes of one class on one picture, best score first.
+
+    Attributes:
+        scores: (N,). taken: (N,) index of the true box on which each is right; -1 where there is none.
+        counted: (N,) bool, those that count for or against. truths: number of true boxes that count.
+    """
+
+    scores: FloatArray
+    taken: IntArray
+    counted: BoolArray
+    truths: int
+
+
+def _matches_of(
+    answer: Found,
+    truth: Truth,
+    iou: float,
+    class_index: int,
+    *,
+    coco: bool = False,
+    area_px2: AreaRange = ANY_AREA,
+) -> _Matches:
+    mine = (truth.classes == class_index).nonzero()[0]
+    own = (answer.classes == class_index).nonzero()[0]
+    own = own[np.argsort(-answer.scores[own], kind="stable")]
+    difficult, outside = truth.difficult[mine], ~_within(truth.xyxy[mine], area_px2)
+    overlaps = iou_matrix(answer.xyxy[own], truth.xyxy[mine])
+    taken, counted = _matched(overlaps, difficult, outside, iou, coco)
+    right = taken >= 0
+    counted &= right | _within(answer.xyxy[own], area_px2)
+    taken[right] = mine[taken[right]]
+    return _Matches(answer.scores[own], taken, counted, int((~(difficult | outside)).sum()))
+
+
+def _within(xyxy: FloatArray, area_px2: AreaRange) -> BoolArray:
+    least, most = area_px2
+    areas = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
+    within: BoolArray = (areas >= least) & (areas <= most)
+    return within
+
+
+def _matched(
+    overlaps: FloatArray, difficult: BoolArray, outside: BoolArray, iou: float, coco: bool
+) -> tuple[IntArray, BoolArray]:
+    """Of boxes by score, (N, truths) overlaps: the truth on which each is right, or -1, and which count at all."""
+    taken = np.full(len(overlaps), -1, np.int64)
     counted = np.ones(len(overlaps), np.bool_)
     if not overlaps.shape[1]:
-        return right, counted
-    free = np.ones(overlaps.shape[1], np.bool_)
+        return taken, counted
+    free, left_out = np.ones(overlaps.shape[1], np.bool_), difficult | outside
     for index, row in enumerate(overlaps):
         if not coco:
             best = int(row.argmax())
-        else:  # free ones that count before difficult ones; of equal ones the last, as its code has it
-            merit = np.where((row >= iou) & free, row + (~difficult), -1.0)
+        else:  # free ones that count before those left out; of equal ones the last, as its code has it
+            merit = np.where((row >= iou) & free, row + (~left_out), -1.0)
             best = len(row) - 1 - int(merit[::-1].argmax())
         if row[best] < iou or (coco and not free[best]):
             continue
-        if difficult[best]:
+        if left_out[best]:
             counted[index] = False
+            free[best] = difficult[best]  # one of another size takes one box, a difficult one any number
         elif free[best]:
-            free[best], right[index] = False, True
-    return right, counted
+            free[best], taken[index] = False, best
+    return taken, counted
 
 
 def average_precision(
@@ -182,3 +247,20 @@ def mean_average_precision(
 def coco_average_precision(found: Sequence[Found], truths: Sequence[Truth], classes: int) -> float:
     """COCO's "AP": the mean of the 101-point mAP at IoU 0.50, 0.55, ... 0.95."""
     return float(np.mean([mean_average_precision(found, truths, iou, classes, "101-point") for iou in COCO_IOUS]))
+
+
+def coco_average_precision_by_size(found: Sequence[Found], truths: Sequence[Truth], classes: int) -> dict[str, float]:
+    """COCO's "AP" of the true boxes of each of `COCO_AREAS`; NaN where there are none.
+
+    COCO takes the area of the outline that was drawn; here it is that of the box.
+    """
+    values = {}
+    for name, area_px2 in COCO_AREAS.items():
+        each = [
+            precision_recall(found, truths, iou, index, coco=True, area_px2=area_px2).average("101-point")
+            for iou in COCO_IOUS
+            for index in range(classes)
+        ]
+        known = [value for value in each if not np.isnan(value)]
+        values[name] = float(np.mean(known)) if known else float("nan")
+    return values

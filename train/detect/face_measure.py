@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,6 +20,7 @@ from train.detect.annotations import Annotated, Truth
 from train.detect.average_precision import Found, precision_recall
 from train.detect.face_data import LABELS, square_framing
 from train.detect.place_measure import Finder, PlaceFinder, find_all, finder_of
+from train.detect.recall_by_size import FACE_BANDS, recall_by_size
 
 IOUS = (0.3, 0.5)
 ALLOWED_FALSE = (10, 31, 65, 167)  # false positives in all at which papers on CMU+MIT tell the recall
@@ -94,10 +96,23 @@ def both_sets(finder: Finder, fddb: Sequence[Annotated], squares: Sequence[Annot
     Args:
         squares: pictures whose boxes have the framing of CMU+MIT.
     """
-    of_fddb = face_values(find_all(finder, fddb), [item.truth for item in fddb])
-    of_cmu = face_values(in_squares(find_all(finder, squares)), [item.truth for item in squares])
+    return values_of_both(find_all(finder, fddb), fddb, in_squares(find_all(finder, squares)), squares)
+
+
+def values_of_both(
+    found: Sequence[Found], fddb: Sequence[Annotated], in_square: Sequence[Found], squares: Sequence[Annotated]
+) -> dict[str, float]:
+    """As `both_sets`, of boxes that were found; `in_square` are those on CMU+MIT, in its framing."""
+    of_fddb = face_values(found, [item.truth for item in fddb])
+    of_cmu = face_values(in_square, [item.truth for item in squares])
     values = {f"{name}_{key}": v for name, part in (("fddb", of_fddb), ("cmu", of_cmu)) for key, v in part.items()}
     return values | {"ap50": (of_fddb["ap50"] + of_cmu["ap50"]) / 2}
+
+
+def sizes_found(found: Sequence[Found], items: Sequence[Annotated]) -> dict[str, Any]:
+    """`recall_by_size` at the page's threshold and at the floor, at each of `IOUS`."""
+    truths, threshold = [item.truth for item in items], DETECTORS["face"].score_threshold
+    return {f"iou{100 * iou:.0f}": recall_by_size(found, truths, FACE_BANDS, threshold, iou) for iou in IOUS}
 
 
 def false_faces(finder: Finder, scenes: Sequence[Path]) -> dict[str, int]:

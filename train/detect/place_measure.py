@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.images import Preprocessing, from_uint8, normalise
 from cvdemo.nets.forward import Engine, forward_engine
 from cvdemo.nets.place_net import PlaceNet
@@ -24,6 +25,7 @@ from train.detect.annotations import Annotated
 from train.detect.average_precision import Found, average_precision, coco_average_precision, mean_average_precision
 from train.detect.curve_drawing import curves_of, draw_precision_recall
 from train.detect.place_augment import letterboxed
+from train.detect.recall_by_size import AREA_BANDS, recall_by_size
 
 FLOOR, MOST_BOXES = 0.01, 1000  # scores below and boxes beyond are not measured: they change an AP by less than 0.001
 NMS_IOU = 0.5
@@ -101,18 +103,39 @@ def map50(finder: Finder, items: Sequence[Annotated], classes: int) -> float:
     return mean_average_precision(find_all(finder, items), [item.truth for item in items], 0.5, classes)
 
 
+def page_threshold(weight: str) -> float:
+    """The score from which on the page shows the boxes of a weight's detector.
+
+    Raises:
+        ValueError: it is no detector's.
+    """
+    for kind in DETECTORS.values():
+        if kind.weight == weight:
+            return kind.score_threshold
+    raise ValueError(f"no detector of the page has the weight {weight!r}: give it a line in DETECTORS")
+
+
 def measured(
-    finder: Finder, items: Sequence[Annotated], labels: Sequence[str], curve: Path | None = None
+    finder: Finder, items: Sequence[Annotated], labels: Sequence[str], threshold: float, curve: Path | None = None
+) -> dict[str, Any]:
+    """What `measures_of` gives for the boxes on each picture, and `recall_by_size` at a threshold and at the floor."""
+    found = find_all(finder, items)
+    sizes = recall_by_size(found, [item.truth for item in items], AREA_BANDS, threshold)
+    return {**measures_of(found, items, labels, curve), "recall_by_size": sizes}
+
+
+def measures_of(
+    found: Sequence[Found], items: Sequence[Annotated], labels: Sequence[str], curve: Path | None = None
 ) -> dict[str, Any]:
     """JSON-ready average precisions in [0, 1], rounded: mAP@0.5 of two kinds, COCO's, and each class's.
 
     A class without true boxes is left out.
 
     Args:
+        found: one for each picture.
         curve: PNG of precision over recall; None: none is drawn.
     """
-    found, truths = find_all(finder, items), [item.truth for item in items]
-    count = len(labels)
+    truths, count = [item.truth for item in items], len(labels)
     if curve is not None:
         draw_precision_recall(curves_of(found, truths, labels), curve, f"IoU 0.5, {len(items):,} pictures")
     each = {label: average_precision(found, truths, 0.5, index) for index, label in enumerate(labels)}

@@ -27,7 +27,7 @@ from cvdemo.weights import WEIGHTS_DIR, entry_of, load_state_dict
 from train.data.data_set import DataSet
 from train.data.datasets import READINGS, SealedSplit
 from train.detect.annotations import Annotated, truth_of
-from train.detect.place_measure import PROTOCOL, SizedFinder, finder_of, map50, measured
+from train.detect.place_measure import PROTOCOL, SizedFinder, finder_of, map50, measured, page_threshold
 from train.detect.place_task import PlaceConfig, PlaceTask
 from train.engine.checkpoint import State, hours_of, load
 from train.engine.monitor import curves_of
@@ -51,12 +51,14 @@ class BoxData(DataSet):
         labels: names of the classes, by index. labels_file: in `weights/labels`.
         read: folder and split, one of `SPLITS` -> its pictures.
         test_split: the test pictures in words, their number apart.
+        others: pictures of other sets that have these classes, by the name of the set; none of them is learnt from.
     """
 
     labels: tuple[str, ...]
     labels_file: str
     read: Callable[[Path, str], list[Annotated]]
     test_split: str
+    others: Mapping[str, Callable[[Path], list[Annotated]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ class PlaceRecipe(RecipeOfDataSet):
         self, finder: SizedFinder, test: Sequence[Annotated], context: Context, settings: Mapping[str, Any]
     ) -> dict[str, Any]:
         """What is measured on the test split; `settings` are those of the run."""
-        result = measured(finder, test, self.data.labels, context.curve)
+        result = measured(finder, test, self.data.labels, page_threshold(self.weight), context.curve)
         split = f"{result['n']:,} {self.data.test_split}, {result['boxes']:,} boxes"
         return {**result, "split": split, "protocol": PROTOCOL.format(px=finder.input_px)}
 

@@ -3,14 +3,16 @@
 `--data DIR` holds `Annotations` and `JPEGImages` of the VOC 2007 test set, whose boxes were published later. It is
 split by the number of the picture: below 007000 to train, 007000 to 007999 to choose the checkpoint, from 008000 to
 measure. So the result is not comparable with published ones, which train on 5,011 other pictures and measure on all of
-these.
+these. `python -m train evaluate objects --split coco128` measures on another set, see `train.detect.coco128`.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from train.detect.annotations import VOC2007, Annotated, read_voc
+from train.detect.coco128 import read_coco128
 from train.detect.place_recipe import BoxData, PlaceRecipe
 from train.detect.place_task import PlaceConfig
 
@@ -46,6 +48,7 @@ RECIPE = PlaceRecipe(
         labels_file="voc.txt",
         read=read_split,
         test_split="pictures from 008000, of an internal split of VOC 2007 test",
+        others={"coco128": partial(read_coco128, labels=VOC_LABELS)},
     ),
     config=PlaceConfig,
     notes=NOTES,

@@ -31,7 +31,7 @@ from cvdemo.runtime import Deadline
 from cvdemo.ui.detect.controls import SLIDERS, Choice, act_on_what_was_kept, sliders
 from cvdemo.ui.detect.results import NO_FILE, box_table, class_choices, file_buttons, headline, offered, places
 from cvdemo.ui.serving.uploads import read_upload
-from cvdemo.ui.wiring.controls import given, light, save_download
+from cvdemo.ui.wiring.controls import control, given, light, save_download
 from cvdemo.ui.wiring.parts import Part, wire
 from cvdemo.ui.wiring.plain_text import plain
 
@@ -68,14 +68,19 @@ class Batch:
 
 
 def batch_on_page(
-    run: Run, files: list[str] | None, detector: str, score: float, overlap: float
+    run: Run,
+    files: list[str] | None,
+    detector: str,
+    score: float,
+    overlap: float,
+    megapixels: float = DetectConfig.megapixels,
 ) -> Iterator[tuple[Any, ...]]:
     """After each picture the status; at last, or where time runs out, all that `_show` gives.
 
     The batch so far goes into the session with every picture, so that one that is cancelled can be looked at.
     """
     paths = chosen_pictures(files)
-    config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap)
+    config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap, megapixels=megapixels)
     clock, batch = Deadline(DETECT_BATCH_S), Batch((), (), detector, len(paths))
     for number, path in enumerate(paths, 1):
         for step in _search(run, path, config, clock, batch):
@@ -225,11 +230,13 @@ def build_batch(run: Run, choice: Choice) -> dict[str, Component]:
             with gr.Row():
                 start = gr.Button("Detect on all", variant="primary", elem_id="detect-batch-run")
                 cancel = gr.Button("Cancel", elem_id="detect-batch-cancel", min_width=80, scale=0)
+            with gr.Accordion("More settings", open=False, elem_id="detect-batch-more"):
+                megapixels = control(DetectConfig, "megapixels", elem_id="detect-batch-megapixels")
             gr.Markdown(NOTE, elem_classes="method-note")
         with gr.Column(min_width=300, scale=2):
             parts = _results()
     light([folder.upload], _of_folder, [folder], [files])
-    _wire(run, choice, files, start, cancel, parts)
+    _wire(run, [files, choice.detector, *(parts[name] for name in SLIDERS), megapixels], start, cancel, parts)
     return {name: parts[name] for name in SLIDERS}
 
 
@@ -263,16 +270,16 @@ def _results() -> dict[str, Component]:
 
 
 def _wire(
-    run: Run, choice: Choice, files: gr.File, start: gr.Button, cancel: gr.Button, parts: dict[str, Component]
+    run: Run, inputs: Sequence[Component], start: gr.Button, cancel: gr.Button, parts: dict[str, Component]
 ) -> None:
-    """The run; and at any touch of a live control the view of what it kept."""
+    """The run, whose first input are the files; and at any touch of a live control the view of what it kept."""
     session = gr.State(time_to_live=STATE_S)
-    pair = [parts[name] for name in SLIDERS]
+    files, pair = inputs[0], [parts[name] for name in SLIDERS]
     shown = [parts[name] for name in ("gallery", "status", "table", *FILES)]
     part = Part(
         name="detect-batch",
         lane=Lane.SLOW,
-        inputs=[files, choice.detector, *pair],
+        inputs=inputs,
         needs=[files],
         outputs=[*shown, session, parts["only"]],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in FILES}},

@@ -33,7 +33,7 @@ NOTE = (
     f"after {LIVE_S:g} seconds; Record begins anew. {LIVE_AT_ONCE} visitors' cameras run at once, others wait."
 )
 FRAME_QUALITY = 80  # of the JPEG that goes back
-CUT = "; not all of the frame was searched: time ran out, and small things may be missing"
+CUT = "; {} of the last {} frames searched only in part: time ran out, and small things may be missing"
 
 
 def frame_on_page(
@@ -50,8 +50,9 @@ def frame_on_page(
         picture, found = _searched(run, frame, detector, score, overlap)
     except DemoError as error:
         return gr.skip(), str(error), now
+    now = now.noting(complete=found.complete)
     line = f"**{headline(found, detector)}.** {found.elapsed_ms:.0f} ms a frame, {now.in_words()}".rstrip(", ")
-    line += "" if found.complete else CUT
+    line += CUT.format(sum(now.cut), len(now.cut)) if any(now.cut) else ""
     return draw_detections(picture, found), line, now
 
 

@@ -36,6 +36,11 @@ def own_values(detector: str) -> dict[str, float]:
     return own | {"agnostic_nms_iou": config.most_overlap_of_classes, "max_upscale": config.kind.max_upscale}
 
 
+def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a link brings along: the own values of the detector that it names."""
+    return own_values(restored["detector"]) if "detector" in restored else {}
+
+
 def shown_for(detector: str, name: str) -> Any:
     """Whether a control says anything to the detector, as gradio's `visible`: hidden ones stay on the page."""
     return True if name not in OF_WINDOWS or DETECTORS[detector].classifies_windows else "hidden"
@@ -61,27 +66,22 @@ class Choice:
         """Wires it: another choice is described, and controls of these names get the detector's own values.
 
         Args:
-            linked: controls that a link or an example may have set beside the detector: when these choose the
-                detector, only those change that stand as at first.
+            linked: controls that a link or an example sets beside the detector (see `own_values`). They get them only
+                where the visitor chooses: who sets the detector in another way sets these too.
         """
-        controls = [(name, control) for group in (linked, *others) for name, control in group.items()]
-        components = [control for _, control in controls]
+        names = [name for group in others for name in group]
+        controls = [control for group in others for control in group.values()]
 
         def own(detector: str) -> list[Any]:
             values = own_values(detector)
-            return [values[name] for name, _ in controls]
+            return [values[name] for name in linked]
 
-        at_first = own(DetectConfig.detector)[: len(linked)]
+        def described(detector: str) -> list[Any]:
+            values = own_values(detector)
+            return [WHAT_YOU_SEE[detector], *(values[name] for name in names)]
 
-        def described(detector: str, *values: float) -> list[Any]:
-            mine = own(detector)
-            kept = [value != first for value, first in zip(values, at_first, strict=True)]
-            mine[: len(kept)] = [gr.skip() if keeps else value for keeps, value in zip(kept, mine, strict=False)]
-            return [WHAT_YOU_SEE[detector], *mine]
-
-        light([self.detector.input], own, [self.detector], components)
-        set_by_link = list(linked.values())
-        light([self.detector.change], described, [self.detector, *set_by_link], [self.told, *components])
+        light([self.detector.input], own, [self.detector], list(linked.values()))
+        light([self.detector.change], described, [self.detector], [self.told, *controls])
 
     def shows(self, controls: Mapping[str, Component], accordion: gr.Accordion) -> None:
         """Wires it: of the controls by their names, those are in sight that say something to the detector.

@@ -1,6 +1,6 @@
 """Detect on one picture: one scan, then sliders, class filter and views that answer at once from what it kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from cvdemo.config import default_of
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.drawing import to_canvas
-from cvdemo.detect.run import DetectRequest, DetectResult
+from cvdemo.detect.run import DetectRequest, DetectResult, detect_lane
 from cvdemo.detect.selection import DetectConfig, select
+from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
-from cvdemo.limits import DETECT_S, QUICK_MEGAPIXELS, STATE_S
+from cvdemo.limits import DETECT_S, STATE_S
 from cvdemo.ui.detect.controls import (
     LIVE,
     OF_WINDOWS,
@@ -42,10 +43,12 @@ from cvdemo.ui.detect.results import (
     present,
     status,
 )
+from cvdemo.ui.serving.lines import LaneOf, pixels_of_upload
 from cvdemo.ui.wiring.controls import control, given, load_picture, picture_input, picture_output
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 
 NO_FILM = (gr.skip(), gr.skip())  # a run empties the film when it begins, and then leaves it
+OF_LANE = ("detector", "max_upscale", "megapixels", "crop_by_crop")  # settings by which a run has its lane, where sent
 SHOWN = ("result", "status", "table", *FILES)  # outputs of `_show`, in order
 
 
@@ -155,14 +158,16 @@ def build_picture(run: Run, choice: Choice) -> dict[str, Component]:
     return parts
 
 
-def lane_of(crop_by_crop: int, megapixels: int) -> Callable[[Sequence[Any]], Lane]:
-    """The lane of a run as `DetectRequest` has it; the numbers are places among the values that the browser sends."""
+def lane_of(names: Sequence[str]) -> LaneOf:
+    """The lane of a run as `DetectRequest` has it; the names are those of the values that the browser sends."""
 
     def lane(values: Sequence[Any]) -> Lane:
-        if max(crop_by_crop, megapixels) >= len(values):
-            return Lane.QUICK  # it is refused at once, as is what is no number
-        large = isinstance(values[megapixels], int | float) and values[megapixels] > QUICK_MEGAPIXELS
-        return Lane.SLOW if large or values[crop_by_crop] is True else Lane.QUICK
+        sent = dict(zip(names, values, strict=False))
+        try:
+            config = DetectConfig(**{name: sent[name] for name in OF_LANE if name in sent})
+        except InputError:
+            return Lane.QUICK  # it is refused at once, as is what sends no picture
+        return detect_lane(config, pixels_of_upload(sent.get("image")))
 
     return lane
 
@@ -173,11 +178,11 @@ def _wire(
     """The run; and after it, or at any touch of a live control, the view of what it kept."""
     touched: list[Any] = [parts[name] for name in ("view", "only", *LIVE)]
     shown = [parts[name] for name in SHOWN]
-    inputs = [parts[name] for name in ("image", "detector", "view", *LIVE, *SEARCH)]
+    names = ("image", "detector", "view", *LIVE, *SEARCH)
     part = Part(
         name="detect",
-        lane=lane_of(inputs.index(parts["crop_by_crop"]), inputs.index(parts["megapixels"])),
-        inputs=inputs,
+        lane=lane_of(names),
+        inputs=[parts[name] for name in names],
         needs=[parts["image"]],
         outputs=[*shown, session, parts["only"], *motion.outputs],
         empty={parts["only"]: gr.update(choices=[], value=[]), **{parts[kind]: NO_FILE for kind in FILES}},

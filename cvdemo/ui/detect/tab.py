@@ -1,5 +1,6 @@
 """The Detect tab: a choice of detectors, and four ways to use one: a picture, several, a camera, a video."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -12,8 +13,8 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect.batch import build_batch
 from cvdemo.ui.detect.camera import build_camera
-from cvdemo.ui.detect.controls import LIVE, SEARCH, SLIDERS, detector_choice, open_number, own_values
-from cvdemo.ui.detect.picture import build_picture
+from cvdemo.ui.detect.controls import LIVE, SEARCH, detector_choice, follows, open_number, own_values
+from cvdemo.ui.detect.picture import build_picture, lane_of
 from cvdemo.ui.detect.results import save_png_quickly
 from cvdemo.ui.detect.video import build_video
 from cvdemo.ui.wiring.controls import (
@@ -35,6 +36,12 @@ NOTE = (
 )
 
 
+INTERFACE = (  # in the order of `detect_endpoint`
+    *("image", "detector", "score_threshold", "nms_iou", "one_name", "fit_boxes", "agnostic_nms_iou"),
+    *("suppression", "max_upscale", "megapixels", "min_object_px", "max_object_px"),
+)
+
+
 def detect_endpoint(
     run: Run,
     image: str | None,
@@ -44,20 +51,19 @@ def detect_endpoint(
     one_name: bool = DetectConfig.one_name,
     fit_boxes: bool = DetectConfig.fit_boxes,
     agnostic_nms_iou: float | None = DetectConfig.agnostic_nms_iou,
+    suppression: str = DetectConfig.suppression,
+    max_upscale: float | None = DetectConfig.max_upscale,
+    megapixels: float = DetectConfig.megapixels,
+    min_object_px: int = DetectConfig.min_object_px,
+    max_object_px: int = DetectConfig.max_object_px,
 ) -> tuple[str, dict[str, Any]]:
     """The picture with its boxes (PNG, longer side 1280 px at most), and the boxes in pixels of the picture sent.
 
-    Without `score_threshold`, `nms_iou` or `agnostic_nms_iou` the detector's own is taken. `one_name` and `fit_boxes`
-    say something to `imagenet` alone, which classifies windows.
+    Without `score_threshold`, `nms_iou`, `agnostic_nms_iou` or `max_upscale` the detector's own is taken. `one_name`
+    and `fit_boxes` say something to `imagenet` alone, which classifies windows. Small things in large pictures need
+    more `megapixels`.
     """
-    config = DetectConfig(
-        detector=detector,
-        score_threshold=score_threshold,
-        nms_iou=nms_iou,
-        one_name=one_name,
-        fit_boxes=fit_boxes,
-        agnostic_nms_iou=agnostic_nms_iou,
-    )
+    config = DetectConfig(**{name: value for name, value in locals().items() if name not in ("run", "image")})
     picture = load_picture(image)
     request = DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)
     last: Step[DetectResult] = last_step(run(request))
@@ -85,10 +91,16 @@ def build(run: Run) -> dict[str, Component]:
             video = build_video(run, choice)
     choice.sets({name: parts[name] for name in own_values(DetectConfig.detector)}, batch, camera, video)
     method_note(NOTE)
-    interface = [parts["image"], choice.detector, *(open_number(name) for name in SLIDERS)]
-    interface += [parts["one_name"], parts["fit_boxes"], open_number("agnostic_nms_iou")]
-    endpoint("detect", given(run, detect_endpoint), interface, [parts["result"], gr.JSON(visible=False)])
+    _endpoint(run, parts)
     return settings
 
 
-TAB = Tab(slug="detect", title="Detect", build=build)
+def _endpoint(run: Run, parts: Mapping[str, Component]) -> None:
+    """Registers `/detect`. What may be left to the detector has fields of its own: the page's always have a value."""
+    left_open = own_values(DetectConfig.detector)
+    fields = [open_number(name) if name in left_open else parts[name] for name in INTERFACE]
+    outputs = [parts["result"], gr.JSON(visible=False)]
+    endpoint("detect", given(run, detect_endpoint), fields, outputs, lane_of(INTERFACE))
+
+
+TAB = Tab(slug="detect", title="Detect", build=build, follows=follows)

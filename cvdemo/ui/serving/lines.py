@@ -7,6 +7,7 @@ size in the file's header decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,21 +57,30 @@ def by_result_size(picture: int = 0, scale: int = 1, shrunk: int | None = None) 
     """
 
     def lane(values: Sequence[Any]) -> Lane:
-        if max(picture, scale) >= len(values) or values[picture] is None:
-            return Lane.QUICK  # it is refused at once, as are the next two
+        if max(picture, scale) >= len(values):
+            return Lane.QUICK  # it is refused at once, as is the next one
         factor = values[scale]
         if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor <= FIELD_SCALE:
             return Lane.QUICK
-        try:
-            pixels = _pixels_in_header(uploaded_path(values[picture]))
-        except Error:
-            return Lane.QUICK
-        if pixels is None:
-            return Lane.SLOW
+        pixels = pixels_of_upload(values[picture])
         same_size = shrunk is not None and shrunk < len(values) and values[shrunk] is True
         return lane_by_pixels(pixels if same_size else pixels * factor**2)
 
     return lane
+
+
+def pixels_of_upload(payload: Any) -> float:
+    """Width times height of a picture that a field holds, by its header.
+
+    0 for what is refused at once: no picture, or one that was not uploaded. Infinite where Pillow cannot tell.
+    """
+    if payload is None:
+        return 0.0
+    try:
+        pixels = _pixels_in_header(uploaded_path(payload))
+    except Error:
+        return 0.0
+    return math.inf if pixels is None else pixels
 
 
 def _pixels_in_header(path: str) -> int | None:

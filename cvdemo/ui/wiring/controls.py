@@ -24,6 +24,7 @@ from cvdemo.ui.serving.lines import LaneOf, line_options
 from cvdemo.ui.serving.results import save_download as save_download
 from cvdemo.ui.serving.uploads import read_upload, uploaded_path
 from cvdemo.ui.wiring.guard import guarded
+from cvdemo.ui.wiring.settings_link import Follows, nothing_follows
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class Tab:
         title: on the tab.
         build: draws the tab's content, whose work the given function does; returns the components that a shared link
             restores, by query name.
+        follows: defaults that depend on what a link restores, by query name.
     """
 
     slug: str
     title: str
     build: Callable[[Run], dict[str, Component]]
+    follows: Follows = nothing_follows
 
 
 def warn_if_incomplete(step: Step[Any], why: str) -> None:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -29,14 +29,19 @@ NOT_A_FRAME = "The camera's frame cannot be read."
 
 @dataclass(frozen=True)
 class Rate:
-    """When the last frames were answered, by the monotonic clock."""
+    """When the last frames were answered, by the monotonic clock, and which of the last results a deadline has cut."""
 
     answered_at: tuple[float, ...] = ()
+    cut: tuple[bool, ...] = ()
 
     def after(self, now: float) -> "Rate":
         """With one more frame; a camera that was off begins anew."""
-        before = self.answered_at if self.answered_at and now - self.answered_at[-1] < GONE_S else ()
-        return Rate((*before, now)[-RATE_OF:])
+        before = self if self.answered_at and now - self.answered_at[-1] < GONE_S else Rate()
+        return Rate((*before.answered_at, now)[-RATE_OF:], before.cut)
+
+    def noting(self, *, complete: bool) -> "Rate":
+        """With the result of that frame."""
+        return replace(self, cut=(*self.cut, not complete)[-RATE_OF:])
 
     def in_words(self) -> str:
         """Frames a second, once there are two."""

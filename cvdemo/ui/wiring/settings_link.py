@@ -1,13 +1,14 @@
 """Links that restore a tab and its settings: the query string that `share_button` writes, read back and checked."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 from gradio.components import Component
 
+Follows = Callable[[Mapping[str, Any]], Mapping[str, Any]]  # values that a link restores -> defaults they bring along
 LINK = "link"  # name of a hidden text among the settings of a tab: a link fills it, and its change can start the work
 
 
@@ -42,8 +43,18 @@ def _on_step(value: float, component: gr.Slider | gr.Number) -> bool:
     return math.isclose(steps, round(steps), abs_tol=1e-6)
 
 
-def updates(query: Mapping[str, str], slug: str, settings: Mapping[str, Component]) -> list[Any]:
+def nothing_follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a tab whose settings each have one default."""
+    return {}
+
+
+def updates(
+    query: Mapping[str, str], slug: str, settings: Mapping[str, Component], follows: Follows = nothing_follows
+) -> list[Any]:
     """One update for each setting of tab `slug`; what the link does not say, or says wrongly, stays as it is.
+
+    Some settings have a default that depends on another one: `follows` tells what a link brings along beside what it
+    says. What it says counts, whether or not it is a default.
 
     A setting named `LINK` gets all that the link restores as text, if that is anything. It has to be the last one,
     because the page fills the settings in their order.
@@ -52,6 +63,7 @@ def updates(query: Mapping[str, str], slug: str, settings: Mapping[str, Componen
         return [gr.skip() for _ in settings]
     said = {name: restored_value(component, query[name]) for name, component in settings.items() if name in query}
     restored = {name: value for name, value in said.items() if value is not None}
-    if restored:
-        restored[LINK] = urlencode(restored)
-    return [restored.get(name, gr.skip()) for name in settings]
+    if not restored:
+        return [gr.skip() for _ in settings]
+    values = {**follows(restored), **restored, LINK: urlencode(restored)}
+    return [values.get(name, gr.skip()) for name in settings]

@@ -1,4 +1,4 @@
-"""Annotations: VOC's pixels counted from 1, tables of boxes, clipping, what is missing."""
+"""Annotations: VOC's pixels counted from 1, tables of boxes, YOLO's shares, clipping, what is missing."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.detect.annotations import VOC2007, Truth, read_box_csv, read_voc, truth_of
+from train.detect.annotations import VOC2007, Truth, read_box_csv, read_voc, read_yolo, truth_of
 
 _XML = """<annotation><source><database>{database}</database></source>
 <size><width>40</width><height>30</height></size>{objects}</annotation>"""
@@ -108,3 +108,44 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     assert truth_of([]).xyxy.shape == (0, 4)
     with pytest.raises(ValueError, match="need"):
         Truth(np.zeros((2, 4), np.float32), np.zeros(1, np.int64), np.zeros(2, np.bool_))
+
+
+def _yolo(folder: Path, name: str, text: str | None) -> None:
+    """A picture of 40 x 30 px, with its text unless there is none."""
+    _picture(folder / "pictures" / f"{name}.jpg")
+    (folder / "texts").mkdir(exist_ok=True)
+    if text is not None:
+        (folder / "texts" / f"{name}.txt").write_text(text)
+
+
+def test_yolo_boxes_are_shares_of_the_picture_round_their_centre(tmp_path: Path) -> None:
+    _yolo(tmp_path, "b", "7 0.5 0.5 0.5 1\n3 0.25 0.5 0.1 0.2\n5 0.5 0.5 1 1\n")
+    _yolo(tmp_path, "a", None)
+    _yolo(tmp_path, "c", "")
+    empty, full, blank = read_yolo(tmp_path / "pictures", tmp_path / "texts", {7: 0, 3: 4})
+    assert [len(item.truth.classes) for item in (empty, full, blank)] == [0, 2, 0]
+    assert full.path.name == "b.jpg" and full.size_wh == (40, 30)
+    np.testing.assert_allclose(full.truth.xyxy, [[10, 0, 30, 30], [8, 12, 12, 18]], atol=1e-4)
+    assert full.truth.classes.tolist() == [0, 4] and not full.truth.difficult.any()
+
+
+def test_yolo_boxes_are_clipped_to_their_picture(tmp_path: Path) -> None:
+    _yolo(tmp_path, "a", "0 0.95 0.5 0.2 0.5")
+    (item,) = read_yolo(tmp_path / "pictures", tmp_path / "texts", {0: 0})
+    np.testing.assert_allclose(item.truth.xyxy, [[34, 7.5, 40, 22.5]], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["0 0.5 0.5 0.5", "0 0.5 0.5 0.5 0.5 0.5", "cat 0.5 0.5 0.5 0.5", "0 20 15 10 10", "0 0.5 0.5 0 0.5", "0.5 x", ""],
+)
+def test_a_line_that_is_no_box_of_yolo_is_told_with_its_place(tmp_path: Path, line: str) -> None:
+    _yolo(tmp_path, "a", f"0 0.5 0.5 0.5 0.5\n{line}\n")
+    with pytest.raises(ValueError, match=r"a\.txt, line 2 is no box of YOLO"):
+        read_yolo(tmp_path / "pictures", tmp_path / "texts", {0: 0})
+
+
+def test_pictures_without_any_text_are_the_wrong_folder(tmp_path: Path) -> None:
+    _yolo(tmp_path, "a", None)
+    with pytest.raises(FileNotFoundError, match=r"no picture of .* has a text in "):
+        read_yolo(tmp_path / "pictures", tmp_path / "texts", {0: 0})

@@ -9,14 +9,17 @@ from faster_coco_eval import COCO, COCOeval_faster
 
 from train.detect.annotations import Truth, truth_of
 from train.detect.average_precision import (
+    COCO_AREAS,
     COCO_IOUS,
     Found,
     Kind,
     PrecisionRecall,
     average_precision,
     coco_average_precision,
+    coco_average_precision_by_size,
     mean_average_precision,
     precision_recall,
+    reached_scores,
 )
 
 KINDS: tuple[Kind, ...] = ("area", "11-point", "101-point")
@@ -167,8 +170,10 @@ def _scenes(seed: int, pictures: int = 25) -> tuple[list[Found], list[Truth]]:
     return found, truths
 
 
-def _theirs(found: list[Found], truths: list[Truth], ious: Sequence[float], recalls: Sequence[float]) -> np.ndarray:
-    """faster-coco-eval's precision at these recalls, (IoUs, recalls, classes)."""
+def _theirs(
+    found: list[Found], truths: list[Truth], ious: Sequence[float], recalls: Sequence[float], area: int = 0
+) -> np.ndarray:
+    """faster-coco-eval's precision at these recalls, (IoUs, recalls, classes); of all areas, or a range of them."""
     images = [{"id": i + 1, "width": 500, "height": 500} for i in range(len(truths))]
     boxes: list[dict[str, Any]] = [
         {"image_id": i + 1, "category_id": int(c) + 1, "bbox": _xywh(b), "iscrowd": 0}
@@ -188,12 +193,43 @@ def _theirs(found: list[Found], truths: list[Truth], ious: Sequence[float], reca
     theirs.params.iouThrs, theirs.params.recThrs = np.array(ious), np.array(recalls)
     theirs.evaluate()
     theirs.accumulate()
-    return np.asarray(theirs.eval["precision"])[:, :, :, 0, -1]
+    return np.asarray(theirs.eval["precision"])[:, :, :, area, -1]
 
 
 def _xywh(box: np.ndarray) -> list[float]:
     x1, y1, x2, y2 = (float(v) for v in box)
     return [x1, y1, x2 - x1, y2 - y1]
+
+
+def test_coco_by_size_is_what_an_independent_package_says() -> None:
+    """Boxes of 20 to 70 px: small and medium ones, answers on either side of the edge; none is large."""
+    found, truths = _scenes(seed=0)
+    ours = coco_average_precision_by_size(found, truths, CLASSES)
+    for area, name in enumerate(("small", "medium"), 1):
+        theirs = _theirs(found, truths, COCO_IOUS, np.linspace(0, 1, 101).tolist(), area)
+        assert ours[name] == pytest.approx(theirs[theirs > -1].mean(), abs=1e-9) and 0 < ours[name] < 1
+    assert np.isnan(ours["large"])
+
+
+def test_boxes_of_another_size_count_neither_for_nor_against() -> None:
+    """A small truth and a large one, each with its box; a small box on nothing, a second box on the large one."""
+    large, small, nothing = [0, 0, 200, 200], [300, 0, 310, 10], [400, 0, 410, 10]
+    found = [_found([large, large, small, nothing], [0.9, 0.8, 0.7, 0.6])]
+    truths = [truth_of([large, small])]
+    of_small = precision_recall(found, truths, 0.5, 0, coco=True, area_px2=COCO_AREAS["small"])
+    assert (of_small.hits.tolist(), of_small.truths) == ([True, False], 1)
+    of_large = precision_recall(found, truths, 0.5, 0, coco=True, area_px2=COCO_AREAS["large"])
+    assert (of_large.hits.tolist(), of_large.truths) == ([True, False], 1)
+    with pytest.raises(ValueError, match="without coco"):
+        precision_recall(found, truths, 0.5, 0, area_px2=COCO_AREAS["large"])
+
+
+def test_each_true_box_has_the_score_of_the_box_that_is_right_on_it() -> None:
+    truth = truth_of([_BOX, _FAR, _FAR], [0, 0, 1], [False, False, True])
+    found = _found([_BOX, _BOX, _FAR, _FAR], [0.3, 0.9, 0.8, 0.7], [0, 0, 1, 0])
+    assert reached_scores(found, truth, 0.5).tolist() == pytest.approx([0.9, 0.7, -np.inf])  # difficult: never right
+    assert reached_scores(_found([], []), truth, 0.5).tolist() == [-np.inf] * 3
+    assert reached_scores(found, truth_of([]), 0.5).shape == (0,)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

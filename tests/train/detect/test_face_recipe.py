@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
 from tests.train.detect.face_pictures import write_face_folder
@@ -70,6 +71,12 @@ def test_a_run_is_published_and_measures_as_its_entry_says(
     result = RECIPE.evaluate(name, context)
     json.dumps(result)
     assert {key: result[key] for key in value} == value
+    sizes = result["recall_by_size"]
+    for name, counts in {"fddb": [1, 0, 0, 0, 0], "cmu": [0, 1, 0, 0, 0]}.items():  # faces of 20 and 26 px
+        assert set(sizes[name]) == {"iou30", "iou50"}
+        for of_iou in sizes[name].values():
+            assert of_iou["threshold"] == DETECTORS["face"].score_threshold
+            assert [row["n"] for row in of_iou["rows"]] == counts
     assert context.curve is not None and context.curve.read_bytes()[:4] == b"\x89PNG"
 
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from cvdemo.detect.detector import DETECTORS
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.place_net import PlaceNet, lent_by
 from cvdemo.weights import load_state_dict
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import Annotated
-from train.detect.place_measure import finder_of, map50, measured
+from train.detect.place_measure import finder_of, map50, measured, page_threshold
 from train.detect.place_recipe import drawn_pictures
 from train.detect.place_task import FixedNorm, PlaceConfig, PlaceTask, fix_norms
 from train.engine.loop import seeded
@@ -115,6 +116,16 @@ def test_measures_name_their_classes(tmp_path: Path) -> None:
     pictures: list[Annotated] = drawn_pictures(tmp_path, 2, seed=1, count=4)
     task = PlaceTask(config_of(), ["even", "odd", "never"], pictures, pictures, CPU, False)
     task.network.eval()
-    result = measured(finder_of(task.network, task.preprocessing, 96), pictures, ["even", "odd", "never"])
+    result = measured(finder_of(task.network, task.preprocessing, 96), pictures, ["even", "odd", "never"], 0.5)
     assert set(result["ap50"]) == {"even", "odd"} and (result["n"], result["boxes"]) == (4, 4)
     assert 0 <= result["map_coco"] <= result["map50"] <= 1
+    sizes = result["recall_by_size"]
+    assert sizes["threshold"] == 0.5 and sum(row["n"] for row in sizes["rows"]) == 4
+
+
+def test_a_weight_has_the_threshold_of_its_detector_on_the_page() -> None:
+    assert [page_threshold(kind.weight) for kind in DETECTORS.values() if kind.weight] == [
+        kind.score_threshold for kind in DETECTORS.values() if kind.weight
+    ]
+    with pytest.raises(ValueError, match="no detector of the page has the weight 'dcgan'"):
+        page_threshold("dcgan")

@@ -81,6 +81,12 @@ def test_every_picture_is_a_request_and_the_status_goes_on(files: list[str]) -> 
                for request in searches.requests)  # fmt: skip
 
 
+def test_pictures_are_searched_as_finely_as_asked_for(files: list[str]) -> None:
+    searches = Searches()
+    list(batch_on_page(searches, files, "face", 0.3, 0.3, 12))
+    assert {request.config.megapixels for request in searches.requests} == {12}
+
+
 def test_a_bad_picture_is_named_and_stops_nothing(files: list[str]) -> None:
     output = last(files)
     first, refused = output[STATUS].splitlines()

@@ -25,7 +25,7 @@ from cvdemo.example_pictures import example_picture
 from cvdemo.limits import LIVE_FRAME_S, LIVE_SIDE_PX
 from cvdemo.ui.detect.camera import frame_of, frame_on_page
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, checked
-from cvdemo.ui.wiring.live_camera import Rate, bytes_of_frame
+from cvdemo.ui.wiring.live_camera import RATE_OF, Rate, bytes_of_frame
 from tests.ui.browser_steps import open_page
 from tests.ui.detect.test_batch import scan_of
 from tests.ui.page_server import serve
@@ -71,8 +71,16 @@ def test_a_frame_that_its_deadline_cut_is_told() -> None:
         scan = replace(step.result.scan, complete=False)
         yield replace(step, complete=False, result=DetectResult(scan, select(scan, request.config)))
 
-    _, line, _ = frame_on_page(cut, jpeg(), "haar", 0.3, 0.3, None)
-    assert line.startswith("**1 cat, 1 dog.** 500 ms a frame; not all of the frame was searched: time ran out")
+    _, line, rate = frame_on_page(cut, jpeg(), "haar", 0.3, 0.3, None)
+    said = "of the last {} frames searched only in part: time ran out, and small things may be missing"
+    assert line == f"**1 cat, 1 dog.** 500 ms a frame; 1 {said.format(1)}"
+    _, line, rate = frame_on_page(Finds(), jpeg(), "haar", 0.3, 0.3, rate)
+    assert line.endswith(f"; 1 {said.format(2)}")  # a frame is on the page for a moment
+    _, line, rate = frame_on_page(cut, jpeg(), "haar", 0.3, 0.3, rate)
+    assert line.endswith(f"; 2 {said.format(3)}")
+    for _ in range(RATE_OF):
+        _, line, rate = frame_on_page(Finds(), jpeg(), "haar", 0.3, 0.3, rate)
+    assert "in part" not in line
 
 
 def test_a_failure_is_told_and_does_not_end_the_stream() -> None:
@@ -94,6 +102,8 @@ def test_the_rate_is_that_of_the_last_frames_and_begins_anew() -> None:
         rate = rate.after(frame / 5)
     assert rate.in_words() == "5.0 frames a second"
     assert rate.after(100.0).in_words() == ""
+    assert rate.noting(complete=False).after(4.0).cut == (True,)
+    assert rate.noting(complete=False).after(100.0).cut == ()
 
 
 def test_a_frame_goes_there_and_back_without_a_file() -> None:

@@ -1,5 +1,6 @@
 """The Detect tab's handlers with a stand-in for the network: what is drawn and written, and how often."""
 
+import inspect
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
+from cvdemo.config import settings_of
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.detector import DETECTORS
@@ -20,7 +23,7 @@ from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect import picture as detect_picture
 from cvdemo.ui.detect import results as detect_results
 from cvdemo.ui.detect import tab as detect_tab
-from cvdemo.ui.detect.controls import LIVE, OF_WINDOWS, SEARCH, own_values, shown_for
+from cvdemo.ui.detect.controls import LIVE, OF_WINDOWS, SEARCH, follows, own_values, shown_for
 from cvdemo.ui.detect.picture import Session
 from cvdemo.ui.detect.results import FILES
 from tests.helpers.png_files import save_png
@@ -221,6 +224,17 @@ def test_the_endpoint_draws_once_and_asks_for_what_it_was_given(picture: str, ca
     assert calls == {"to_canvas": 1, "draw_detections": 1, "png_bytes": 1, "save_download": 1}
 
 
+def test_the_endpoint_has_what_a_search_can_be_told(picture: str) -> None:
+    """But for what teaches, and for what the step between sizes of `imagenet` is."""
+    seen: list[DetectRequest] = []
+    said = {"suppression": "soft", "max_upscale": 2.0, "megapixels": 12, "min_object_px": 9, "max_object_px": 99}
+    detect_tab.detect_endpoint(stand_in(seen), picture, **said)
+    assert seen[0].config == DetectConfig(**said)
+    assert set(settings_of(DetectConfig)) - set(detect_tab.INTERFACE) == {"pyramid_factor", "crop_by_crop"}
+    names = [name for name in inspect.signature(detect_tab.detect_endpoint).parameters if name != "run"]
+    assert tuple(names) == detect_tab.INTERFACE
+
+
 @pytest.mark.parametrize(("levels", "warnings"), [(3, 0), (1, 1)])
 def test_the_endpoint_says_when_the_time_limit_stopped_it(
     picture: str, levels: int, warnings: int, monkeypatch: pytest.MonkeyPatch
@@ -239,16 +253,98 @@ def test_settings_of_windows_are_hidden_where_no_windows_are_classified() -> Non
         assert hidden == (set() if detector == "imagenet" else set(OF_WINDOWS))
 
 
+LANE_NAMES = ("image", *detect_picture.OF_LANE)
+
+
+def sent(picture: str, detector: str = "imagenet", **others: Any) -> list[Any]:
+    """The values of `LANE_NAMES` as the browser sends them; the sliders stand at twice the picture's size."""
+    values = {"max_upscale": 2.0, "megapixels": 40, "crop_by_crop": False, **others}
+    return [{"path": picture, "meta": {"_type": "gradio.FileData"}}, detector, *values.values()]
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A picture of 2 megapixels."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    Image.new("L", (2000, 1000)).save(tmp_path / "large.png")
+    return str(tmp_path / "large.png")
+
+
 @pytest.mark.parametrize(
-    ("values", "lane"),
+    ("detector", "others", "lane"),
     [
-        ([False, 1.0], Lane.QUICK),
-        ([True, 1.0], Lane.SLOW),
-        ([False, 20], Lane.SLOW),
-        ([None, None], Lane.QUICK),
-        (["true", "20"], Lane.QUICK),
-        ([], Lane.QUICK),
+        ("objects", {}, Lane.SLOW),
+        ("objects", {"max_upscale": 1.0}, Lane.QUICK),
+        ("objects", {"max_upscale": None}, Lane.SLOW),  # its own, 1.5
+        ("objects", {"megapixels": 4.0}, Lane.QUICK),
+        ("face", {"megapixels": 1.0, "crop_by_crop": True}, Lane.QUICK),  # hidden, and says nothing to it
+        ("imagenet", {}, Lane.QUICK),  # never more than 2 megapixels
+        ("imagenet", {"megapixels": 1.0, "crop_by_crop": True}, Lane.SLOW),
+        ("haar", {"crop_by_crop": True}, Lane.QUICK),
+        ("people_hog", {}, Lane.QUICK),
     ],
 )
-def test_crop_by_crop_and_large_levels_wait_in_the_slow_lane(values: list[Any], lane: Lane) -> None:
-    assert detect_picture.lane_of(0, 1)(values) is lane
+def test_what_is_computed_decides_on_the_lane(large: str, detector: str, others: dict[str, Any], lane: Lane) -> None:
+    assert detect_picture.lane_of(LANE_NAMES)(sent(large, detector, **others)) is lane
+    values = {"max_upscale": 2.0, "megapixels": 40, **others}
+    request = DetectRequest(image=np.zeros((1000, 2000, 3), np.uint8), config=DetectConfig(detector=detector, **values))
+    assert request.lane is lane  # the page and the backend agree
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], ["a.png"], [None, "objects", None, 40.0, False], [None, "objects", 2.0, "40", False], [None, {}, 2, 40, True]],
+)
+def test_what_is_refused_at_once_does_not_wait(values: list[Any]) -> None:
+    assert detect_picture.lane_of(LANE_NAMES)(values) is Lane.QUICK
+
+
+def test_a_picture_of_unknown_size_has_the_lane_of_the_largest(large: str) -> None:
+    Path(large).write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 50)
+    assert detect_picture.lane_of(LANE_NAMES)(sent(large, "objects")) is Lane.SLOW
+    assert detect_picture.lane_of(LANE_NAMES)(sent(large, "objects", megapixels=1.0)) is Lane.QUICK
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_a_link_with_a_detector_brings_its_own_values_along(detector: str) -> None:
+    assert follows({"detector": detector, "score_threshold": 0.5}) == own_values(detector)
+    assert follows({"score_threshold": 0.5}) == {}
+
+
+@pytest.mark.parametrize("name", ["score_threshold", "nms_iou", "agnostic_nms_iou", "max_upscale"])
+def test_what_an_endpoint_call_says_counts_though_it_is_the_default_of_another_detector(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each detector's value sent to each other one."""
+    monkeypatch.setattr(detect_tab, "load_picture", lambda path: np.zeros((8, 8, 3), np.uint8))
+    for detector in DETECTORS:
+        for other in DETECTORS:
+            said = own_values(other)[name]
+            with pytest.raises(Asked) as asked:
+                detect_tab.detect_endpoint(ask, "a.png", detector, **{name: said})
+            assert used(asked.value.request.config) == own_values(detector) | {name: said}
+
+
+class Asked(Exception):
+    """Ends a call with what it asks for."""
+
+    def __init__(self, request: DetectRequest) -> None:
+        super().__init__()
+        self.request = request
+
+
+def ask(request: DetectRequest) -> Iterator[Step[Any]]:
+    raise Asked(request)
+
+
+def used(config: DetectConfig) -> dict[str, Any]:
+    """What a search takes of the settings that each detector has its own for."""
+    values = {"score_threshold": config.least_score, "nms_iou": config.most_overlap}
+    enlarged = config.finest_pixels(1.0) ** 0.5
+    return values | {"agnostic_nms_iou": config.most_overlap_of_classes, "max_upscale": pytest.approx(enlarged)}
+
+
+def test_every_setting_with_a_default_of_its_detector_is_brought_along() -> None:
+    """Those of the config that may be left open."""
+    left_open = {name for name, value in vars(DetectConfig()).items() if value is None}
+    assert left_open == set(own_values("objects"))

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -126,6 +127,18 @@ def test_a_link_with_a_detector_alone_takes_its_own_sliders(page: Page, server: 
     for tab, way in {"One picture": "DetectConfig", **OTHER_WAYS}.items():
         page.get_by_role("tab", name=tab, exact=True).click()
         expect(page.locator(f"#{way}-nms_iou input[type=number]")).to_have_value("0.3")
+
+
+def test_a_link_that_says_a_default_means_it(page: Page, server: str) -> None:
+    """0.5 is the score of the default detector, 0.45 its overlap, 0.85 that between classes; none is that of faces."""
+    said = {"score_threshold": "0.5", "nms_iou": "0.45", "agnostic_nms_iou": "0.85", "max_upscale": "1.5"}
+    page.goto(f"{server}/?tab=detect&detector=face&{urlencode(said)}")
+    expect(page.locator("#detect-told")).to_contain_text("A box round each face")
+    page.locator("#detect-more button").first.click()
+    for name, value in said.items():
+        expect(page.locator(f"#DetectConfig-{name} input[type=number]")).to_have_value(value)
+    page.get_by_role("tab", name="Several", exact=True).click()  # the link says nothing of the other ways
+    expect(page.locator("#detect-batch-score_threshold input[type=number]")).to_have_value("0.64")
 
 
 def test_sliders_act_at_once_without_another_scan(tab: Page) -> None:
@@ -260,6 +273,21 @@ def test_several_pictures_give_a_gallery_and_a_zip(page: Page, server: str, tmp_
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         assert "boxes/astronaut.jpg" in archive.namelist()
         assert json.loads(archive.read("coco.json"))["annotations"] == []
+
+
+def test_several_pictures_can_be_searched_more_finely(page: Page, server: str) -> None:
+    page.goto(f"{server}/?tab=detect&detector=haar")
+    page.get_by_role("tab", name="Several").click()
+    page.locator("#detect-batch-more button").first.click()
+    type_number(page.locator("#detect-batch-megapixels input[type=number]"), 0.1)
+    page.set_input_files("#detect-files input[type=file]", [example_picture("faces")])
+    status = page.locator("#detect-batch-status")
+    expect(status).to_contain_text("on 1 picture.")
+    coarse = str(status.text_content()).split(" on ")[0]
+    type_number(page.locator("#detect-batch-megapixels input[type=number]"), 2)
+    page.click("#detect-batch-run")
+    expect(status).to_contain_text("on 1 picture.")
+    expect(status).not_to_contain_text(coarse)
 
 
 def test_a_batch_can_be_cancelled_and_what_was_searched_is_shown(page: Page, server: str, tmp_path: Path) -> None:
