@@ -149,7 +149,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         "objects_detector",
         "20 everyday things: people, animals, vehicles, furniture",
         max_upscale=1.5,
-        score_threshold=0.5,
+        score_threshold=0.55,
         nms_iou=0.45,
         agnostic_nms_iou=0.85,
     ),
