@@ -16,14 +16,15 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from bench.forward import busy_process
 from bench.machine import cpu_name
-from cvdemo.classify.classifier import load_network, normalise, prepare
-from cvdemo.images import Preprocessing, center_crop, read_image
+from cvdemo.classify.classifier import load_network, prepare
+from cvdemo.images import Preprocessing, center_crop, normalise, read_image
 from cvdemo.nets.efficientnet_lite import VARIANTS, EfficientNetLite, fold_batch_norm
 from cvdemo.nets.forward import Engine, forward_engine
 from train.classify.import_backbone import PREPROCESSING, convert
@@ -57,8 +58,8 @@ class Candidate:
 def candidate(variant: str, network: EfficientNetLite) -> Candidate:
     """The network folded and handed to ONNX Runtime, with its own sizes."""
     side_px = VARIANTS[variant].input_px
-    sizes = {"input_px": side_px, "resize_px": side_px + CROP_PADDING_PX}
-    preprocessing = Preprocessing(**{**PREPROCESSING, **sizes})
+    fields: dict[str, Any] = {**PREPROCESSING, "input_px": side_px, "resize_px": side_px + CROP_PADDING_PX}
+    preprocessing = Preprocessing(**fields)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Candidate(forward_engine(fold_batch_norm(network)), preprocessing, parameters)
 

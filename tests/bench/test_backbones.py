@@ -1,6 +1,7 @@
 """The comparison of backbones: sizes, turns, and the share of pictures that are named rightly."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ def always(index: int) -> backbones.Candidate:
     """A network that names one class, whatever it sees."""
     logits = torch.zeros(1, 1000)
     logits[0, index] = 1
-    sizes = {"input_px": 32, "resize_px": 40}
-    return backbones.Candidate(lambda pixels: logits, Preprocessing(**{**PREPROCESSING, **sizes}), 1_000_000)
+    fields: dict[str, Any] = {**PREPROCESSING, "input_px": 32, "resize_px": 40}
+    return backbones.Candidate(lambda pixels: logits, Preprocessing(**fields), 1_000_000)
 
 
 def test_a_candidate_answers_at_its_own_size() -> None:

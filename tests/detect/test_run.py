@@ -56,7 +56,7 @@ class SlowDetector:
             levels=scores,
             windows_xyxy=boxes,
             fitted_xyxy=boxes,
-            scores=np.linspace(0.9, 0.5, levels, dtype=np.float32),
+            scores=np.linspace(0.9, 0.6, levels, dtype=np.float32),
             classes=np.zeros(levels, np.int64),
             windows=levels,
             elapsed_ms=deadline.elapsed_ms,
