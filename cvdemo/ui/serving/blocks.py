@@ -61,6 +61,7 @@ class Page(gr.Blocks):
             return [None] * len(block_fn.inputs)
         blocks = [state[block._id] if state and block._id in state and not block.stateful else block
                   for block in block_fn.inputs]  # fmt: skip
+        _keep_own_preprocess(block_fn.inputs, blocks)
         values = checked(blocks, complete(block_fn, inputs))
         try:
             prepared: list[Any] = await super().preprocess_data(block_fn, values, state, explicit_call)
@@ -89,3 +90,11 @@ class Page(gr.Blocks):
         if state is not None and any(block.stateful for block in outputs):
             self.state_budget.note(state)
         return result
+
+
+def _keep_own_preprocess(fields: Sequence[Any], of_session: Sequence[Any]) -> None:
+    """A session's copy of a field reads values in the page's own way too: gradio makes the copy without it."""
+    for field, copy in zip(fields, of_session, strict=True):
+        own = vars(field).get("preprocess")
+        if own is not None and copy is not field:
+            copy.preprocess = own
