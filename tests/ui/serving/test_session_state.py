@@ -11,6 +11,7 @@ from gradio import route_utils, state_holder
 from cvdemo.ui.serving.blocks import Page
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.session_state import PageSession
+from cvdemo.ui.wiring.controls import picture_input
 
 
 async def answers_and_session(kind: Any) -> tuple[list[Any], Any, set[int]]:
@@ -31,6 +32,24 @@ def _answer(name: str, letter: str, counted: int) -> tuple[Any, int, str]:
 def both(kind: Any) -> tuple[list[Any], Any, set[int]]:
     with ThreadPoolExecutor(1) as thread:  # of its own: gradio would leave a loop open
         return thread.submit(lambda: asyncio.run(answers_and_session(kind))).result()
+
+
+async def copied_field() -> tuple[Any, Any]:
+    """A picture field, and the session's copy of it once an update has made one and a handler has read it."""
+    with Page(analytics_enabled=False) as page:
+        picture, told = picture_input(), gr.Textbox()
+        gr.Button().click(lambda: gr.update(label="Another"), None, picture)
+        gr.Button().click(lambda path: "", picture, told)
+    session = PageSession(page)
+    await page.process_api(page.fns[0], [], state=session)
+    await page.process_api(page.fns[1], [None], state=session)
+    return picture, session[picture._id]
+
+
+def test_a_sessions_copy_of_a_field_reads_values_in_the_pages_own_way() -> None:
+    with ThreadPoolExecutor(1) as thread:
+        field, copy = thread.submit(lambda: asyncio.run(copied_field())).result()
+    assert copy is not field and copy.preprocess is vars(field)["preprocess"]
 
 
 GRADIOS_OWN = PageSession.__base__  # under its usual name another test may have put ours
