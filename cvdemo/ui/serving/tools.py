@@ -147,9 +147,16 @@ def _schema(parameter: Mapping[str, Any], files: Mapping[str, bool]) -> dict[str
         one = {"type": "string"}
         form = {"type": "array", "items": one} if files[name] else one
         return {**form, "description": f"{words} {FILE_FORM.format(api=API_PREFIX)}"}
-    form = {key: value for key, value in parameter["type"].items() if key != "additional_description"}
     default = parameter["parameter_default"]
-    return {**form, "description": words, **({} if default is None else {"default": default})}
+    return {**_form(parameter["type"]), "description": words, **({} if default is None else {"default": default})}
+
+
+def _form(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Gradio's schema of a value as one that holds: it calls every choice a string, and any JSON a type of {}."""
+    form = {key: value for key, value in told.items() if key != "additional_description"}
+    if "enum" in form or not form.get("type"):
+        form.pop("type", None)
+    return form
 
 
 async def _sent(page: httpx.AsyncClient, value: Any) -> Any:

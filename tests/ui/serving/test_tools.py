@@ -20,6 +20,7 @@ from tests.ui.api_caller import upload
 from tests.ui.page_server import Server, serve
 
 mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
+jsonschema = pytest.importorskip("jsonschema", reason="a requirement of the extra mcp")
 PICTURE = Path(example_picture("cheetah"))
 NO_UPLOADS = ["/etc/hostname", "file:///etc/hostname", str(PICTURE), "http://192.0.2.1/x.png", "https://example.com/x"]
 
@@ -33,11 +34,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def asked(url: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
     """What a client's session with the page gives; in a thread, for that of a browser's test has a loop already."""
-    from mcp.client.streamable_http import streamablehttp_client
+    from mcp.client.streamable_http import streamable_http_client
 
     async def session() -> Any:
         async with (
-            streamablehttp_client(f"{url}/gradio_api/mcp/") as (read, write, _),
+            streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
             mcp.ClientSession(read, write) as client,
         ):
             await client.initialize()
@@ -67,6 +68,9 @@ def test_every_endpoint_is_a_tool_whose_parameters_are_described(page: Server) -
     assert dream["required"] == ["image"] and "From 1 to 8." in dream["properties"]["octaves"]["description"]
     assert dream["properties"]["image"]["type"] == "string"
     assert tools["teach"].inputSchema["properties"]["files"]["items"] == {"type": "string"}
+    for tool in tools.values():
+        jsonschema.Draft202012Validator.check_schema(tool.inputSchema)
+    jsonschema.validate({"image": "x", "scale": 4}, tools["upscale"].inputSchema)
 
 
 def test_a_picture_within_the_call_is_named(page: Server) -> None:
