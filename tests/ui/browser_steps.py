@@ -62,7 +62,9 @@ def run_of(page: Page, name: str) -> AbstractContextManager[Any]:
     """Within the block a run begins for the picture of that file name; what was shown before is gone at its end."""
 
     def asks_for_it(response: Response) -> bool:
-        return "/queue/join" in response.url and name in (response.request.post_data or "")
+        if "/queue/join" not in response.url or name not in (response.request.post_data or ""):
+            return False
+        return len(response.request.post_data_json["data"]) > 1  # what only reads the picture takes nothing else
 
     return page.expect_response(asks_for_it)
 

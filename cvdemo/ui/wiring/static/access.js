@@ -103,9 +103,21 @@
 
   const offsetOf = (handle) => new DOMMatrix(handle.style.transform || "none").m41;
 
+  /* From where to where the divider goes, px of the window: over the picture, which may be narrower than its frame. */
+  function spanOf(handle) {
+    const frame = handle.parentElement.getBoundingClientRect();
+    const picture = handle.parentElement.querySelector("img");
+    if (!picture?.naturalWidth) return { left: frame.left, width: frame.width };
+    const box = picture.getBoundingClientRect();
+    const scale = Math.min(box.width / picture.naturalWidth, box.height / picture.naturalHeight);
+    const width = picture.naturalWidth * scale;
+    return { left: box.left + (box.width - width) / 2, width };
+  }
+
   function shareOf(handle) {
-    const width = handle.parentElement.getBoundingClientRect().width;
-    return width ? Math.min(1, Math.max(0, offsetOf(handle) / width)) : 0.5;
+    const { left, width } = spanOf(handle);
+    const at = handle.parentElement.getBoundingClientRect().left + offsetOf(handle);
+    return width ? Math.min(1, Math.max(0, (at - left) / width)) : 0.5;
   }
 
   function moveDivider(event) {
@@ -124,12 +136,13 @@
     }[event.key];
     if (to === undefined) return;
     event.preventDefault();
+    const { left, width } = spanOf(handle);
     const box = handle.parentElement.getBoundingClientRect();
     const place = {
       bubbles: true,
       cancelable: true,
       view: window,
-      clientX: box.left + box.width * Math.min(1, Math.max(0, to)),
+      clientX: left + width * Math.min(1, Math.max(0, to)),
       clientY: box.top + box.height / 2,
     };
     handle.dispatchEvent(new MouseEvent("mousedown", place));
