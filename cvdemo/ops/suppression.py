@@ -14,7 +14,6 @@ what becomes of strong ones (tests).
 
 import numpy as np
 import torch
-from torchvision.ops import batched_nms
 
 from cvdemo.ops.boxes import FloatArray, IntArray, iou_matrix
 
@@ -41,6 +40,8 @@ def hard_nms(xyxy: FloatArray, scores: FloatArray, classes: IntArray, iou_thresh
     Raises:
         ValueError: shapes that do not fit, or a threshold outside [0, 1].
     """
+    from torchvision.ops import batched_nms  # here: torchvision takes a second of the page's start
+
     _check(xyxy, scores, classes, iou_threshold)
     kept: IntArray = batched_nms(
         torch.from_numpy(np.ascontiguousarray(xyxy, np.float32)),

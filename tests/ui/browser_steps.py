@@ -64,7 +64,9 @@ def run_of(page: Page, name: str) -> AbstractContextManager[Any]:
     def asks_for_it(response: Response) -> bool:
         if "/queue/join" not in response.url or name not in (response.request.post_data or ""):
             return False
-        return len((response.request.post_data_json or {})["data"]) > 1  # what only reads the picture takes nothing else
+        return (
+            len((response.request.post_data_json or {})["data"]) > 1
+        )  # what only reads the picture takes nothing else
 
     return page.expect_response(asks_for_it)
 

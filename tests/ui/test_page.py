@@ -51,12 +51,14 @@ def test_it_answers_within_six_seconds(running: Server) -> None:
 
 @pytest.mark.slow
 def test_building_the_page_loads_no_model() -> None:
+    """Nor torchvision, which takes a second; the first detection does."""
     code = (
-        "import torch, cvdemo.ui.page as page\n"
+        "import sys, torch, cvdemo.ui.page as page\n"
         "torch.nn.Module.load_state_dict = None\n"
         "import cvdemo.weights as weights\n"
         "weights.parse_safetensors = None\n"
         "page.build_page()\n"
+        "assert 'torchvision' not in sys.modules\n"
         "print('built')"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

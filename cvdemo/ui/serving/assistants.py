@@ -1,11 +1,9 @@
 """Whether assistants may use the demos as tools of the Model Context Protocol: where CVDEMO_MCP=1.
 
-The package `mcp` is imported only then; it is an extra, `pip install '.[mcp]'`.
+The package `mcp` is needed only then; it is an extra, `pip install '.[mcp]'`.
 """
 
 import os
-
-import gradio.mcp
 
 from cvdemo.errors import InputError, brief
 
@@ -35,6 +33,8 @@ def wanted() -> bool:
 
 def use_tools() -> None:
     """Makes the server that gradio mounts from now on the page's own."""
+    import gradio.mcp
+
     from cvdemo.ui.serving.tools import ToolServer
 
     setattr(gradio.mcp, "GradioMCPServer", ToolServer)  # noqa: B010  # mypy: a type is not assigned to
