@@ -42,7 +42,7 @@ from cvdemo.memory import give_back_memory_soon
 from cvdemo.ui.serving.clients import address_of
 from cvdemo.ui.serving.estimates import Estimates
 from cvdemo.ui.serving.lines import lane_of_call
-from cvdemo.ui.wiring.jobs import told_to_stop
+from cvdemo.ui.wiring.jobs import end_if_cancelled, told_to_stop
 
 TOO_MANY = "You have {count} jobs waiting or running already, which is the most for one visitor. Please wait for one."
 FULL = "The page is busy: {count} jobs are waiting or running. Please try again in a minute."
@@ -168,6 +168,7 @@ class FairQueue(queueing.Queue):
             event = self.event_ids_to_events[answer]
             self.places[answer] = Place(event, client, address, lane, own_session)
             self._stand_in_line(event, lane)
+            end_if_cancelled(self, event)
         return success, answer, state
 
     def _stand_in_line(self, event: queueing.Event, lane: Lane | None) -> None:

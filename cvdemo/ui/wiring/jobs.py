@@ -8,7 +8,7 @@ result, those that run end at their next step.
 
 from collections import OrderedDict
 from collections.abc import Iterator, Set
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
@@ -23,6 +23,7 @@ LEFT = "left"  # the visitor's stream is closed
 CANCELLED = "cancelled"
 REPLACED = "replaced"  # by a newer run, for another picture or setting
 UNCHANGED = {"__type__": "update"}  # an output that stays as it is, as gradio sends it
+WHEN_CANCELLED = "when_cancelled"  # set on the handler of a run: its part's name, and its outputs after "Cancel"
 
 
 _reasons: dict[str, str] = {}  # of running jobs that were told to stop, by the id of their event
@@ -82,6 +83,17 @@ def cancelled_before_start(event: Event | None, part: str) -> bool:
     return event is not None and (event.session_hash, part) in _cancelled
 
 
+def end_if_cancelled(queue: "FairQueue", event: Event) -> None:
+    """Takes out of the line what has just come into it if "Cancel" came before: it would wait to say so.
+
+    To be called on the page's event loop.
+    """
+    part, outputs = getattr(event.fn.fn, WHEN_CANCELLED, (None, []))
+    if part is not None and cancelled_before_start(event, part):
+        queue.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
+        _complete(queue, event, outputs)
+
+
 def told_to_stop(event: Event) -> bool:
     """Whether `stop` has ended a job, so that nothing but its last output is of interest any more."""
     return event._id in _reasons
@@ -112,13 +124,13 @@ async def stop(session_hash: str | None, functions: Set[int], reason: str) -> in
         waiting = [event for event in _waiting(queue) if _matches(event, session_hash, functions)]
         for event in waiting:
             queue.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
-            _complete(queue, event)
+            _complete(queue, event, [UNCHANGED] * len(event.fn.outputs))
     return len(waiting)
 
 
-def _complete(queue: "FairQueue", event: Event) -> None:
-    """Tells the page that a job which never began is done, and that its outputs stay; its place is free."""
-    output = {"data": [UNCHANGED] * len(event.fn.outputs), "is_generating": False, "duration": 0.0}
+def _complete(queue: "FairQueue", event: Event, outputs: list[Any]) -> None:
+    """Tells the page that a job which never began is done, and what its outputs are; its place is free."""
+    output = {"data": outputs, "is_generating": False, "duration": 0.0}
     queue.send_message(event, ProcessCompletedMessage(output=output, success=True))
     queue.event_ids_to_events.pop(event._id, None)
     queue.free(event)

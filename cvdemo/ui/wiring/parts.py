@@ -28,6 +28,8 @@ from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.jobs import (
     CANCELLED,
     REPLACED,
+    UNCHANGED,
+    WHEN_CANCELLED,
     begin,
     cancel_begun,
     cancelled_before_start,
@@ -172,6 +174,8 @@ def _mark_results(part: Part) -> None:
 def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: dict[str, Any]) -> Dependency:
     """The run itself, queued once its beginning is done."""
     handler = guarded(interruptible(function, part))
+    told = [CANCELLED_TEXT if output is part.status else UNCHANGED for output in part.outputs]
+    setattr(handler, WHEN_CANCELLED, (part.name, told))  # mypy knows no attributes of functions
     wiring: dict[str, Any] = {
         "fn": handler,
         "inputs": list(part.inputs),

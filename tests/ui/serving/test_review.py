@@ -107,7 +107,7 @@ def test_a_job_taken_out_of_the_queue_frees_its_place_at_once() -> None:
             queue._refusal("s", "192.0.2.1", Lane.QUICK)
         assert refused.value.status_code == 429
         for name in names:
-            jobs._complete(queue, queue.places[name].event)
+            jobs._complete(queue, queue.places[name].event, [])
         assert queue._refusal("s", "192.0.2.1", Lane.QUICK) is None
 
     on_a_loop(work)

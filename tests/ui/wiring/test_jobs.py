@@ -81,6 +81,27 @@ def test_a_run_that_is_cancelled_before_it_is_queued_does_not_run(event: Any) ->
     assert next(interruptible(counting, part())()) == (0, "0")
 
 
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_run_that_comes_into_the_line_after_cancel_says_so_at_once(cancelled: bool) -> None:
+    """It would wait for its turn otherwise, and only then say that it was cancelled."""
+    handler = SimpleNamespace()
+    setattr(handler, jobs.WHEN_CANCELLED, ("part", [jobs.UNCHANGED, "Cancelled."]))
+    event: Any = SimpleNamespace(_id="a", session_hash="s", fn=SimpleNamespace(fn=handler), concurrency_id="slow")
+    sent: list[Any] = []
+    queue: Any = SimpleNamespace(
+        event_queue_per_concurrency_id={"slow": SimpleNamespace(queue=[event])},
+        event_ids_to_events={"a": event},
+        send_message=lambda event, message: sent.append(message.output["data"]),
+        free=lambda event: None,
+    )
+    jobs.begin("s", "part")
+    if cancelled:
+        jobs.cancel_begun("s", "part")
+    jobs.end_if_cancelled(queue, event)
+    assert sent == ([[jobs.UNCHANGED, "Cancelled."]] if cancelled else [])
+    assert queue.event_queue_per_concurrency_id["slow"].queue == ([] if cancelled else [event])
+
+
 def test_no_more_than_some_cancelled_beginnings_are_remembered() -> None:
     for number in range(CANCELLED_RUNS + 5):
         jobs.cancel_begun(f"session {number}", "part")
