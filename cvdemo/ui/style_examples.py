@@ -37,6 +37,8 @@ class Painted:
 PAINTED = (
     Painted("castle", "cafe_terrace"),
     Painted("chelsea", "great_wave"),
+    Painted("tower", "church_at_auvers"),
+    Painted("cows", "summertime"),
 )
 
 
