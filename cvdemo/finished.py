@@ -35,7 +35,7 @@ SHEETS = (
     Sheet("dcgan_fashion", 16, 3, 0.7),
     Sheet("dcgan_plain", 16, 1, 0.7),
 )
-CLASSIFIED, DETECTED, DREAMED, PAINTED, ENLARGED = "cheetah", "faces", "cheetah", "chelsea", "chelsea"  # pictures
+CLASSIFIED, DETECTED, DREAMED, PAINTED, ENLARGED = "cheetah", "mariachi", "cheetah", "chelsea", "chelsea"  # pictures
 
 
 def small(tab: str) -> str:

@@ -1,8 +1,7 @@
 """Makes the pictures with several objects of the Detect tab: `python examples/make_detect_pictures.py [FOLDER]`.
 
-No licensed photograph of a group or of a herd is at hand, so three pictures are put together from photographs that
-are, and one is drawn: a stained blood smear. Everything comes from seeded generators: the same machine gives the same
-bytes.
+Three pictures are put together from single photographs, which shows sizes, tilts and lights beside one another, and
+one is drawn: a stained blood smear. Everything comes from seeded generators: the same machine gives the same bytes.
 """
 
 import sys

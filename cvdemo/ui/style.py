@@ -1,4 +1,4 @@
-"""The Style tab: your picture in the manner of others, with previews, the three losses, and styles of our own."""
+"""The Style tab: your picture in the manner of others, with previews, the three losses, and styles to choose from."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +16,11 @@ from cvdemo.style.config import KEPT_COLOURS, LONGEST_S, StyleConfig
 from cvdemo.style.pictures import mask_of
 from cvdemo.style.presets import PRESETS
 from cvdemo.style.run import StyleRequest, Stylized
+from cvdemo.ui.style_examples import DRAWN, build_examples, style_picture
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
-    example_picture,
     given,
     light,
     load_picture,
@@ -44,8 +44,6 @@ NOTE = (
     "from coarse to fine, and a total-variation term keeps the surface calm "
     "([Johnson et al. 2016](https://arxiv.org/abs/1603.08155))."
 )
-PICTURES = ("chelsea", "astronaut", "tower", "coffee")
-STYLES = ("night_swirls", "autumn_strokes", "stained_glass", "mosaic", "woodcut_waves", "halftone", "ink_wash")
 PREVIEW_EVERY_S = 0.35
 LOSSES = ("content_loss", "style_loss", "tv_loss")  # in the order of the curves
 PRESET_FIELDS = ("content_weight", "style_weight", "tv_weight", "style_scale", "keep_colours", "start")
@@ -252,15 +250,12 @@ def build(run: Run) -> dict[str, Component]:
             with gr.Row():
                 content = picture_input(elem_id="style-image", height=240, min_width=140)
                 style = picture_input(
-                    "Style", value=_style_picture(STYLES[0]), elem_id="style-style", height=240, min_width=140
+                    "Style", value=style_picture(DRAWN[0]), elem_id="style-style", height=240, min_width=140
                 )
             with gr.Row():
                 start = gr.Button("Stylize", variant="primary", elem_id="style-run")
                 cancel = gr.Button("Cancel", elem_id="style-cancel", min_width=80, scale=0)
-            gr.Examples(
-                [[example_picture(name)] for name in PICTURES], [content], label="Pictures", elem_id="style-pictures"
-            )
-            gr.Examples([[_style_picture(name)] for name in STYLES], [style], label="Styles", elem_id="style-styles")
+            build_examples(content, style)
             preset, controls = _controls()
             second = _second_style()
         with gr.Column(min_width=300, scale=1):
@@ -306,10 +301,6 @@ def _endpoint(
     newer = [controls[name] for name in NEWER_FIELDS]
     inputs = [*pictures, *fields, seconds, *newer, style, weight, mask, start_image]
     endpoint("stylize", given(run, stylize_endpoint), inputs, [result], Lane.SLOW)
-
-
-def _style_picture(name: str) -> str:
-    return example_picture(f"styles/{name}")
 
 
 def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -25,9 +25,13 @@ class Example:
 
 
 EXAMPLES = (
+    Example("mariachi", "face"),
+    Example("musicians", "objects"),
+    Example("street", "objects"),
+    Example("cows", "objects"),
+    Example("smear", "bccd"),
     Example("faces", "face"),
     Example("people_and_cats", "objects"),
-    Example("smear", "bccd"),
     Example("animals", "imagenet"),
     Example("astronaut", "face"),
     Example("cheetah", "imagenet"),

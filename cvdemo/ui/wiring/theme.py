@@ -56,9 +56,13 @@ summary { cursor: pointer; padding: 4px 0; }
 :is(#style-styles, #style-pictures) .gallery-item * { width: 100%; height: auto; max-height: none; }
 :is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 .live-camera video, .live-camera .wrap > img { width: 100%; height: 100%; object-fit: contain; }
-:is(#detect-examples, #sample-examples) > .gallery { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); }
-:is(#detect-examples, #sample-examples) .gallery-item * { width: 100%; height: auto; max-height: none; }
-#detect-examples .gallery-item img { aspect-ratio: 4 / 3; object-fit: cover; }
+:is(#detect-examples, #sample-examples, #style-painted) > .gallery {
+  display: grid; grid-template-columns: repeat(4, minmax(0, 1fr));
+}
+:is(#detect-examples, #sample-examples, #style-painted) .gallery-item * {
+  width: 100%; height: auto; max-height: none;
+}
+:is(#detect-examples, #style-painted) .gallery-item img { aspect-ratio: 4 / 3; object-fit: cover; }
 #sample-examples .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 .teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }

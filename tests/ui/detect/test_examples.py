@@ -16,7 +16,7 @@ from cvdemo.ui.detect.examples import EXAMPLES, Example, detected_picture
 from scripts import detected_examples
 
 PICTURES = import_module("examples.make_detect_pictures").PICTURES  # mypy takes the script for a module of its own
-LARGEST_BYTES = 40_000  # of a drawn result: eight of them load with the page
+LARGEST_BYTES = 40_000  # of a drawn result: they load with the page
 
 
 def test_every_detector_says_what_the_visitor_will_see() -> None:

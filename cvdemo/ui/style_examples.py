@@ -1,0 +1,79 @@
+"""The pictures that the Style tab offers: photographs, paintings, drawn styles, and finished results.
+
+A click on a result brings its photograph and its style. The results are made by `python -m scripts.painted_examples`,
+with the settings of the library.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from cvdemo.example_pictures import example_picture
+from cvdemo.ui.serving.results import save_download
+from cvdemo.ui.wiring.controls import light
+
+PICTURES = ("chelsea", "astronaut", "tower", "coffee", "castle", "cows", "musicians")
+PAINTINGS = (
+    "cafe_terrace",
+    "great_wave",
+    "church_at_auvers",
+    "summertime",
+    "night_cafe",
+    "moulin_de_la_galette",
+    "poppies",
+)
+DRAWN = ("night_swirls", "autumn_strokes", "stained_glass", "mosaic", "woodcut_waves", "halftone", "ink_wash")
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A picture of `examples/`, and the style that it is painted in."""
+
+    picture: str
+    style: str
+
+
+PAINTED = (
+    Painted("castle", "cafe_terrace"),
+    Painted("chelsea", "great_wave"),
+    Painted("tower", "church_at_auvers"),
+    Painted("cows", "summertime"),
+)
+
+
+def style_picture(name: str) -> str:
+    """The path of a style picture."""
+    return example_picture(f"styles/{name}")
+
+
+def file_name(example: Painted) -> str:
+    """Of the small finished result."""
+    return f"{example.picture}_{example.style}.jpg"
+
+
+def painted_picture(example: Painted) -> str:
+    """The path of the small finished result."""
+    return example_picture(f"painted/{Path(file_name(example)).stem}")
+
+
+def build_examples(content: gr.Image, style: gr.Image) -> None:
+    """Draws the galleries, whose clicks fill the two fields."""
+    results = gr.Dataset(
+        components=[gr.Image(visible=False, label=None, type="filepath")],
+        samples=[[painted_picture(example)] for example in PAINTED],
+        label="Finished: a click brings picture and style",
+        type="index",
+        elem_id="style-painted",
+    )
+    light([results.click], chosen, [results], [content, style])
+    gr.Examples([[example_picture(name)] for name in PICTURES], [content], label="Pictures", elem_id="style-pictures")
+    styles = [[style_picture(name)] for name in (*PAINTINGS, *DRAWN)]
+    gr.Examples(styles, [style], label="Styles", elem_id="style-styles", examples_per_page=len(styles))
+
+
+def chosen(index: int) -> list[str]:
+    """Copies of the photograph and of the style where the page serves files from."""
+    example = PAINTED[index]
+    paths = [Path(example_picture(example.picture)), Path(style_picture(example.style))]
+    return [str(save_download(path.name, path.read_bytes())) for path in paths]
