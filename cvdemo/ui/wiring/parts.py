@@ -59,7 +59,7 @@ class Part:
         children: parts that work on what this one shows; they end with it.
         cancelled_text: what the status says after "Cancel" once something was shown.
         lane: of what its handler asks for, or a function of the inputs, as the browser sends them, that says so.
-        one_run: whether its work is one request; of several, the steps of each say nothing of the whole.
+        several: whether its work is several requests, of whose whole time its handler tells; see `cvdemo.ui.several`.
         functions: ids of its handlers, filled in by `wire`.
     """
 
@@ -72,7 +72,7 @@ class Part:
     children: Sequence["Part"] = ()
     cancelled_text: str = CANCELLED_TEXT
     lane: LaneOf = Lane.QUICK
-    one_run: bool = True
+    several: bool = False
     functions: set[int] = field(default_factory=set)
 
     def emptied(self) -> Any:
@@ -278,7 +278,7 @@ def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
         event = running_event()
         try:
-            if has_steps and (expected := in_words(_seconds_left(part, event), WILL_TAKE)):
+            if has_steps and not part.several and (expected := in_words(_seconds_left(event), WILL_TAKE)):
                 yield part.saying(expected)  # else gradio shows seconds until the result
             yield from _until_stopped(part, event, _steps(function, *args, **kwargs))
         finally:  # not before the last output: until then nothing else of the job is sent
@@ -297,7 +297,7 @@ def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
         while (values := _next(work, lambda: why_stopped(event, part.functions) is not None)) is not _DONE:
             if reason := why_stopped(event, part.functions):
                 break
-            yield part.with_time_left(values, in_words(_seconds_left(part, event), STILL_TAKES))
+            yield part.with_time_left(values, in_words(_seconds_left(event), STILL_TAKES))
             shown = True
     except DemoError:
         reason = why_stopped(event, part.functions)
@@ -310,10 +310,10 @@ def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
         yield part.cancelled(shown) if reason == CANCELLED else part.emptied()
 
 
-def _seconds_left(part: Part, event: Event | None) -> float | None:
-    """Until the result of the running job; None where nobody knows, or it is not one piece of work."""
+def _seconds_left(event: Event | None) -> float | None:
+    """Until the result of the running job; None where nobody knows."""
     estimates = of_page()
-    return None if event is None or estimates is None or not part.one_run else estimates.left_s(event)
+    return None if event is None or estimates is None else estimates.left_s(event)
 
 
 def _next(work: Iterator[Any], stop_asked: Callable[[], bool]) -> Any:
