@@ -44,7 +44,7 @@ def second_choice() -> gr.Dropdown:
 
 def second_label() -> gr.Label:
     """The second answer, out of sight until a second network is chosen."""
-    return answer_label("classify-second-result", visible="hidden", min_width=240)
+    return answer_label("classify-second-result", "The other network sees", visible="hidden", min_width=240)
 
 
 def build_compare(
@@ -61,11 +61,8 @@ def build_compare(
 
 
 def _shown_for(second_model: str | None) -> Any:
-    """The label named after what its network knows; hidden without one."""
-    choice = NETWORKS.get(second_model or NOBODY)
-    if choice is None:
-        return gr.update(visible="hidden")
-    return gr.update(visible=True, label=f"The other sees ({choice.words})")
+    """Whether the second label is in sight."""
+    return gr.update(visible=True if second_model else "hidden")
 
 
 def _second_field() -> gr.Dropdown:

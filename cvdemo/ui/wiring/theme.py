@@ -39,6 +39,9 @@ summary { cursor: pointer; padding: 4px 0; }
   ) !important; /* as many columns as asked for, but none too narrow to see its pictures of 64 px */
   grid-auto-rows: auto !important;
 }
+:is(#detect-gallery, #upscale-several-gallery) .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; grid-auto-rows: auto !important;
+}
 #sample-between .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
 :is(#sample-pick, #sample-sum, #sample-bicubic, #sample-restored) img {
   width: 100%; height: 100%; object-fit: contain;
@@ -67,9 +70,10 @@ summary { cursor: pointer; padding: 4px 0; }
 }
 table.named { width: 100%; border-collapse: collapse; font-size: 0.95rem; }
 table.named :is(th, td) {
-  padding: 8px; border-bottom: 1px solid var(--border-color-primary); text-align: left; vertical-align: top;
+  padding: 8px; border: 0 solid var(--border-color-primary) !important; border-bottom-width: 1px !important;
+  text-align: left; vertical-align: top;
 }
-table.named tbody th { width: 30%; font-weight: normal; }
+table.named tbody th { width: 7rem; font-weight: normal; }
 table.named img { display: block; width: 72px; height: 72px; object-fit: cover; border-radius: 6px; }
 table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-wrap: anywhere; }
 @media (max-width: 640px) {
