@@ -64,14 +64,8 @@ def test_several_are_enlarged_into_a_zip(blank: Page, server: str) -> None:
     assert sorted(archive.namelist()) == ["chelsea_x3.png", "lion_x3.png"]
 
 
-def boxes(page: Page) -> list[dict[str, float]]:
-    found = [page.locator(f"#{name}").bounding_box() for name in ("classify-result", "classify-second-result")]
-    return [dict(box) for box in found if box is not None]
-
-
-@pytest.mark.parametrize("size", ["wide", "phone"])
-def test_two_networks_answer_beside_each_other(size: str, request: pytest.FixtureRequest) -> None:
-    page: Page = request.getfixturevalue("page" if size == "wide" else "phone")
+def compare(page: Page) -> list[dict[str, float]]:
+    """Asks two networks about one picture, then about another; returns the places of both answers."""
     page.set_input_files("#classify-image input[type=file]", example_picture("cheetah"))
     expect(page.locator("#classify-result h2")).to_have_text("cheetah")
     expect(page.locator("#classify-second-result")).to_be_hidden()
@@ -79,11 +73,18 @@ def test_two_networks_answer_beside_each_other(size: str, request: pytest.Fixtur
     page.locator("#classify-second [role=option]", has_text="Cats and dogs").first.click()
     expect(page.locator("#classify-second-result .confidence")).to_have_count(2)
     expect(page.locator("#classify-result h2")).to_have_text("cheetah")
-    first, second = boxes(page)
-    if size == "wide":
-        assert second["x"] > first["x"] + first["width"] - 1 and abs(second["y"] - first["y"]) < 2
-    else:
-        assert second["y"] >= first["y"] + first["height"] and abs(second["x"] - first["x"]) < 2
+    places = [page.locator(f"#{name}").bounding_box() for name in ("classify-result", "classify-second-result")]
     page.set_input_files("#classify-image input[type=file]", example_picture("lion"))
     expect(page.locator("#classify-result h2")).to_have_text("lion")
     expect(page.locator("#classify-second-result .confidence")).to_have_count(2)
+    return [dict(place) for place in places if place is not None]
+
+
+def test_two_networks_answer_beside_each_other(page: Page) -> None:
+    first, second = compare(page)
+    assert second["x"] > first["x"] + first["width"] - 1 and abs(second["y"] - first["y"]) < 2
+
+
+def test_on_a_phone_two_networks_answer_below_each_other(phone: Page) -> None:
+    first, second = compare(phone)
+    assert second["y"] >= first["y"] + first["height"] and abs(second["x"] - first["x"]) < 2

@@ -14,6 +14,7 @@ from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
 from cvdemo.errors import InputError
 from cvdemo.images import read_image
+from cvdemo.limits import UPSCALE_S
 from cvdemo.ui import upscale_several as tab
 from cvdemo.ui.upscale_several import several_endpoint, several_on_page
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
@@ -71,7 +72,7 @@ def test_the_gallery_grows_with_every_picture(files: list[str]) -> None:
         "wide_x2.png: 300 × 100 → 600 × 200",
     ]
     assert not any(request.with_bicubic for request in enlarges.requests)
-    assert all(0 < (request.time_limit_s or 0) <= tab.UPSCALE_S for request in enlarges.requests)
+    assert all(0 < (request.time_limit_s or 0) <= UPSCALE_S for request in enlarges.requests)
 
 
 def test_the_zip_has_each_result_in_full_and_with_its_alpha(files: list[str]) -> None:
