@@ -28,10 +28,8 @@ def compare_endpoint(
     return first.by_label, second.by_label
 
 
-def compare_on_page(run: Run, path: str | None, second_model: str | None, ten_crop: bool) -> Any:
-    """The second network's label; an empty one where none is chosen."""
-    if not second_model:
-        return None
+def compare_on_page(run: Run, path: str | None, second_model: str, ten_crop: bool) -> dict[str, float]:
+    """The second network's label; it is not asked where none is chosen."""
     config = ClassifyConfig(model=second_model, ten_crop=ten_crop)
     prediction: Prediction = result_of(run(ClassifyRequest(image=load_picture(path), config=config)))
     return prediction.by_label
@@ -52,7 +50,7 @@ def build_compare(
 ) -> None:
     """Wires the second answer, which comes with each first one, and the endpoint."""
     inputs: list[Component] = [image, second, ten_crop]
-    part = Part(name="classify-second", inputs=inputs, needs=[image], outputs=[label])
+    part = Part(name="classify-second", inputs=inputs, needs=[image, second], outputs=[label])
     watch = dict.fromkeys(inputs, 0)
     wire(part, given(run, compare_on_page), restarts=[start.click], watch=watch)
     light([second.change], _shown_for, [second], [label])

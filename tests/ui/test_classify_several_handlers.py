@@ -134,7 +134,5 @@ def test_a_second_network_sees_the_same_picture(files: list[str]) -> None:
     assert compare_on_page(names, files[0], SECOND, False) == {"lion": 0.7, "cat": 0.2}
 
 
-def test_without_a_second_network_nothing_is_asked(files: list[str]) -> None:
-    names = Names()
-    assert compare_on_page(names, files[0], "", False) is None and names.requests == []
+def test_the_second_answer_is_in_sight_with_a_second_network() -> None:
     assert _shown_for("")["visible"] == "hidden" and _shown_for(SECOND)["visible"] is True

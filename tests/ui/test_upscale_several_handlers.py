@@ -12,9 +12,10 @@ import pytest
 
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
-from cvdemo.errors import InputError
+from cvdemo.errors import InputError, LeftError
 from cvdemo.images import read_image
 from cvdemo.limits import UPSCALE_S
+from cvdemo.runtime import stopping_when
 from cvdemo.ui import upscale_several as tab
 from cvdemo.ui.upscale_several import several_endpoint, several_on_page
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
@@ -125,6 +126,18 @@ def test_a_run_that_was_cancelled_offers_its_zip(files: list[str]) -> None:
     assert len(opened(tab._offer_if_cancelled("Cancelled; ...", third[RESULTS])).namelist()) >= 1
     for before, results in (("**1 picture**", third[RESULTS]), ("Cancelled.", None)):
         assert tab._offer_if_cancelled(before, results) == gr.skip()
+
+
+def test_a_picture_that_was_cancelled_is_not_in_the_zip(files: list[str]) -> None:
+    cancelled = False
+    outputs = several_on_page(Enlarges(), UnitTimes(), files[:2], 2, "auto")
+    with stopping_when(lambda: cancelled):
+        next(outputs)
+        second = next(outputs)
+        cancelled = True
+        with pytest.raises(LeftError):
+            next(outputs)
+    assert opened(tab._offer_if_cancelled("Cancelled.", second[RESULTS])).namelist() == ["tall_x2.png"]
 
 
 def test_where_nothing_can_be_enlarged_there_is_no_zip(files: list[str]) -> None:

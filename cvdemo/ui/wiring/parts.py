@@ -52,7 +52,7 @@ class Part:
 
     Attributes:
         name: unique on the page; its hidden buttons are `<name>-restart` and `<name>-empty`.
-        inputs: of its handler, in order. needs: those of them without which there is nothing to do.
+        inputs: of its handler, in order. needs: those of them without which, or empty, there is nothing to do.
         outputs: of its handler, in order; the first of them is the result that a phone offers to scroll to.
         empty: what outputs show while there is no result, where that is not the usual; see `empty_value`.
         status: the output that says how far a run is, and that it was cancelled.
@@ -335,7 +335,7 @@ def _if_there_is_something(part: Part, function: Callable[..., Any]) -> Callable
 
     @wraps(function)
     def stream(*args: Any) -> Iterator[Any]:
-        if any(args[index] is None for index in needs):
+        if any(args[index] in (None, "") for index in needs):
             yield part.emptied()
         else:
             yield from _steps(function, *args)

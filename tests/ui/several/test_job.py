@@ -96,7 +96,8 @@ def test_a_slow_picture_is_told_again_while_it_is_worked_on(clock: Clock, told: 
 
 
 def test_the_status_says_the_seconds_before_the_first_picture(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    event, estimates, times = SimpleNamespace(_id="a", alive=True), Estimates(), UnitTimes()
+    event = SimpleNamespace(_id="a", alive=True, session_hash="s")
+    estimates, times = Estimates(), UnitTimes()
     for module in (several_job, parts):
         monkeypatch.setattr(module, "running_event", lambda: event)
         monkeypatch.setattr(module, "of_page", lambda: estimates)
