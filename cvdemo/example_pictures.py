@@ -1,4 +1,4 @@
-"""The licensed pictures that the page offers and the tests use."""
+"""The licensed pictures that the page offers and the tests use, and a head that was taught on some of them."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,3 +23,8 @@ def example_picture(name: str) -> str:
         if path.is_file():
             return str(path)
     raise FileNotFoundError(f"there is no example picture {name!r} in {', '.join(map(str, folders))}")
+
+
+def example_head() -> str:
+    """The path of a head that tells the drawings of `examples/taught/` apart."""
+    return str(data_folder("examples") / "taught" / "head.safetensors")

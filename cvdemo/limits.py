@@ -125,6 +125,9 @@ DECODING_ANSWER_BYTES = _limit("DECODING_ANSWER_BYTES", 2000, "bytes", "size of 
 
 _group = "Time for one job on the page"
 EXPLAIN_S = _limit("EXPLAIN_S", 60.0, "seconds", "for an explanation, and for the search for the smallest change")
+CLASSIFY_BATCH_S = _limit(
+    "CLASSIFY_BATCH_S", 90.0, "seconds", "for naming several pictures; 100 photographs of 12 megapixels take about 30 s"
+)
 TEACH_S = _limit("TEACH_S", 30.0, "seconds", "for teaching; 100 pictures take 3 to 6 s")
 DETECT_S = _limit("DETECT_S", 60.0, "seconds", "for a detection; crop by crop takes longest")
 DETECT_BATCH_S = _limit("DETECT_BATCH_S", 180.0, "seconds", "for detections on several pictures; 30 take 5 to 20 s")
@@ -140,6 +143,9 @@ DREAM_FILM_S = _limit("DREAM_FILM_S", 120.0, "seconds", "for a zoom film; 60 fra
 STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number of steps is planned to fit")
 WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")
 UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling; 40 megapixels take 52 s of one core with 9-5-5")
+UPSCALE_BATCH_S = _limit(
+    "UPSCALE_BATCH_S", 180.0, "seconds", "for upscaling several pictures; meanwhile they hold a place in the slow lane"
+)
 
 _group = "Running jobs"
 JOBS_AT_ONCE = _limit(
@@ -190,6 +196,16 @@ DETECT_MEGAPIXELS = _limit(
 )
 DETECT_PICTURES = _limit(
     "DETECT_PICTURES", 30, "pictures", "that are searched at once; a session keeps 0.3 MB for each"
+)
+CLASSIFY_PICTURES = _limit(
+    "CLASSIFY_PICTURES", 100, "pictures", "that are named at once; as many photographs as one address may upload"
+)
+UPSCALE_PICTURES = _limit("UPSCALE_PICTURES", 30, "pictures", "that are enlarged at once; a gallery shows no more")
+UPSCALE_BATCH_MEGAPIXELS = _limit(
+    "UPSCALE_BATCH_MEGAPIXELS",
+    120.0,
+    "megapixels",
+    "of all pictures that are enlarged at once; their PNGs take up to 360 MB of the page's folder",
 )
 MOTION_FRAMES = _limit(
     "MOTION_FRAMES", 200, "frames", "in the film of the windows in motion: ten seconds, and nobody watches longer"

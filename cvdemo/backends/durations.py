@@ -32,31 +32,43 @@ FIXED_PICTURES = 4.0  # what a drawing takes beside its pictures, in pictures
 PLAIN = (bool, int, float, str, type(None))
 
 
-class Durations:
-    """What requests took, by kind; for many threads."""
+class UnitTimes:
+    """What one unit of work took, by its kind; for many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._unit_s: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
-    def expected_s(self, request: Request) -> float | None:
-        """Seconds until the result, no more than the request's time limit; None where no such request has ended yet."""
-        kind, units = work_of(request)
+    def expected_s(self, kind: Hashable, units: float) -> float | None:
+        """Seconds for so many units; None where no work of the kind has ended yet."""
         with self._lock:
             unit_s = self._unit_s.get(kind)
-            if not unit_s:
-                return None
-            expected_s = median(unit_s) * units
-        return expected_s if request.time_limit_s is None else min(expected_s, request.time_limit_s)
+            return median(unit_s) * units if unit_s else None
 
-    def note(self, request: Request, took_s: float) -> None:
-        """A request has ended with its whole result after so many seconds."""
-        kind, units = work_of(request)
+    def note(self, kind: Hashable, units: float, took_s: float) -> None:
+        """So many units, more than none, took so many seconds."""
         with self._lock:
             self._unit_s.setdefault(kind, deque(maxlen=REMEMBERED)).append(took_s / units)
             self._unit_s.move_to_end(kind)
             while len(self._unit_s) > KINDS:
                 self._unit_s.popitem(last=False)
+
+
+class Durations:
+    """What requests took, by kind; for many threads."""
+
+    def __init__(self) -> None:
+        self._times = UnitTimes()
+
+    def expected_s(self, request: Request) -> float | None:
+        """Seconds until the result, no more than the request's time limit; None where no such request has ended yet."""
+        expected_s = self._times.expected_s(*work_of(request))
+        limit_s = request.time_limit_s
+        return expected_s if expected_s is None or limit_s is None else min(expected_s, limit_s)
+
+    def note(self, request: Request, took_s: float) -> None:
+        """A request has ended with its whole result after so many seconds."""
+        self._times.note(*work_of(request), took_s)
 
 
 def work_of(request: Request) -> tuple[Hashable, float]:

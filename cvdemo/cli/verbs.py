@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
+from cvdemo.classify.exports import classes_of
+from cvdemo.classify.exports import csv_of_pictures as csv_of_classes
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.cli.output import SUFFIXES, json_bytes
@@ -148,7 +150,11 @@ def _by_head(args: argparse.Namespace) -> Work:
 def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:
     pairs = list(zip(prediction.labels, prediction.probabilities, strict=True))
     line = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in pairs)
-    return Result(line, data={"classes": [{"label": label, "probability": round(p, 4)} for label, p in pairs]})
+    return Result(line, data=classes_of(prediction))
+
+
+def _csv_of_classes(config: ClassifyConfig, device: str, pictures: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
+    return csv_of_classes(pictures).encode("utf-8")
 
 
 def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
@@ -249,7 +255,14 @@ def _slug(name: str) -> str:
 
 
 PICTURE_VERBS = {
-    "classify": PictureVerb("name what a picture shows", ClassifyConfig, prepare_classify, (".json",), _always),
+    "classify": PictureVerb(
+        "name what a picture shows",
+        ClassifyConfig,
+        prepare_classify,
+        (".json",),
+        _always,
+        summaries={"csv": Summary("the best classes of all pictures in one CSV file", _csv_of_classes)},
+    ),
     "detect": PictureVerb(
         "draw a box round each object",
         DetectConfig,

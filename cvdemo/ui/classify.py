@@ -1,6 +1,6 @@
 """The Classify tab: a choice of networks, top five with probabilities, ten crops; `cvdemo.ui.explain` says why.
 
-Its second way, `cvdemo.ui.teach`, teaches classes of the visitor's own.
+Its other ways: `cvdemo.ui.classify_several` names several pictures, `cvdemo.ui.teach` teaches classes of one's own.
 """
 
 import time
@@ -8,16 +8,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.components.label import LabelData
 
-from cvdemo.classify.catalogue import describe, figures
-from cvdemo.classify.classifier import NETWORKS, ClassifyConfig, Prediction
+from cvdemo.classify.classifier import ClassifyConfig, Prediction
 from cvdemo.classify.explain import ExplainConfig
 from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
-from cvdemo.config import default_of
 from cvdemo.demo import Run, result_of
-from cvdemo.errors import DemoError
 from cvdemo.limits import EXPLAIN_S
+from cvdemo.ui.classify_compare import build_compare, second_choice, second_label
+from cvdemo.ui.classify_several import build_several
+from cvdemo.ui.classify_words import answer_label, endpoint_label, network_choice
 from cvdemo.ui.explain import ANSWER_FIELDS, WITHOUT_ANSWER, build_fool, build_heat_map, values_for
 from cvdemo.ui.explain_layers import build_layers
 from cvdemo.ui.teach.lesson import build_teach
@@ -26,9 +25,7 @@ from cvdemo.ui.wiring.controls import (
     control,
     endpoint,
     example_picture,
-    folded,
     given,
-    light,
     load_picture,
     method_note,
     picture_input,
@@ -46,8 +43,6 @@ NOTE = (
     "([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)), and the smallest change goes back to DeepFool "
     "([Moosavi-Dezfooli et al. 2016](https://arxiv.org/abs/1511.04599))."
 )
-SURE = 0.3  # below it the best class is no answer
-NOT_SURE = "not sure"
 EXAMPLES = ("cheetah", "lion", "chelsea", "coffee", "rocket")
 
 
@@ -68,49 +63,13 @@ def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, met
     return prediction.by_label, took((time.monotonic() - started) * 1000), *values
 
 
-def _about(model: str) -> str:
-    """What the network may answer and how often it is right, the figures folded; where that cannot be read, why."""
-    try:
-        return f"{describe(NETWORKS[model])}\n\n{folded('In figures', figures(NETWORKS[model]))}"
-    except DemoError as error:
-        return str(error)
-
-
-def _model_control() -> gr.Dropdown:
-    """The networks by what they know and how often they are right, and under them more of the chosen one."""
-    start = default_of(ClassifyConfig, "model")
-    choices = [(choice.words, choice.value) for choice in NETWORKS.values()]
-    model = gr.Dropdown(choices, value=start, label="What it knows", elem_id="ClassifyConfig-model")
-    about = gr.Markdown(_about(start), elem_id="classify-about", elem_classes="method-note")
-    light([model.change], _about, [model], [about])
-    return model
-
-
-def _answer_label() -> gr.Label:
-    """The five best; its headline admits where the best of them is doubtful."""
-    label = gr.Label(num_top_classes=5, label="What it sees", elem_id="classify-result")
-    postprocess = label.postprocess
-
-    def told(value: Any) -> Any:
-        data = postprocess(value)
-        if isinstance(data, LabelData) and data.confidences and (data.confidences[0].confidence or 0) < SURE:
-            data.label = NOT_SURE
-        return data
-
-    setattr(label, "postprocess", told)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
-    return label
-
-
-def _endpoint_label() -> gr.Label:
-    """What programs get: the best class, however doubtful, and its probability."""
-    return gr.Label(num_top_classes=5, visible=False, label="The five best")
-
-
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
     with gr.Tabs(elem_id="classify-ways", overflow_behavior="wrap"):
         with gr.Tab("Name what it shows", id="name"):
             settings = build_naming(run)
+        with gr.Tab("Several pictures", id="several"):
+            build_several(run)
         with gr.Tab("Teach your own classes", id="teach"):
             build_teach(run)
     return settings
@@ -124,17 +83,21 @@ def build_naming(run: Run) -> dict[str, Component]:
             with gr.Row():
                 start = gr.Button("Classify", variant="primary", elem_id="classify-run")
                 cancel = gr.Button("Cancel", elem_id="classify-cancel", min_width=80, scale=0)
-            model = _model_control()
+            model = network_choice("ClassifyConfig-model", "classify-about")
             ten_crop: Any = control(ClassifyConfig, "ten_crop")
+            second = second_choice()
             gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
         with gr.Column(min_width=300):
-            label = _answer_label()
+            with gr.Row(elem_id="classify-answers"):
+                label = answer_label("classify-result", min_width=240)
+                other = second_label()
             status = gr.Markdown(elem_id="classify-status", elem_classes="status")
             parts, heat_map = build_heat_map(run, image, model)
     fooled, fool = build_fool(run, image, model)
     seen, layers = build_layers(run, image, model, parts["explained"])
     parts |= fooled | seen
-    settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop, "method": parts["method"]}
+    settings: dict[str, Component] = {"model": model, "ten_crop": ten_crop, "second": second}
+    settings["method"] = parts["method"]
     share_button("classify", settings)
     method_note(NOTE)
     part = Part(
@@ -147,7 +110,8 @@ def build_naming(run: Run) -> dict[str, Component]:
         children=[heat_map, fool, layers],
     )
     wire(part, given(run, classify_on_page), run=[start.click], watch={image: 0, model: 0, ten_crop: 0}, cancel=cancel)
-    endpoint("classify", given(run, classify_endpoint), [image, model, ten_crop], [_endpoint_label()])
+    endpoint("classify", given(run, classify_endpoint), [image, model, ten_crop], [endpoint_label()])
+    build_compare(run, image, model, second, ten_crop, other, start)
     return settings
 
 

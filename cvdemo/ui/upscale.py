@@ -11,19 +11,19 @@ import gradio as gr
 import numpy as np
 from gradio.components import Component
 
-from cvdemo.config import default_of
 from cvdemo.demo import Run, Step, last_step
 from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.lines import by_result_size
+from cvdemo.ui.upscale_parts import packed_level, scale_and_network
+from cvdemo.ui.upscale_several import build_several
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
     example_picture,
     given,
-    light,
     load_picture,
     method_note,
     named,
@@ -49,7 +49,6 @@ FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
-QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
 CLOSEUP_HW = (120, 180)  # px of the result that the close-up shows
 CLOSEUP_ZOOM = 4  # screen pixels for one of the result
@@ -117,9 +116,8 @@ def save_result(last: Step[UpscaleResult], path: str | None, scale: int, deadlin
     """The path of the PNG in full size, named after the picture sent; packing it ends with its visitor."""
     assert last.result is not None  # of the last step
     image = last.result.image
-    level = 1 if image[..., 0].size > QUICK_PNG_PIXELS else 6
     name = named(f"{Path(path or 'picture').stem}_x{scale}", "png", last)
-    return str(save_download(name, png_bytes(image, level, deadline)))
+    return str(save_download(name, png_bytes(image, packed_level(image), deadline)))
 
 
 def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
@@ -173,21 +171,6 @@ def _what_is_missing(step: Step[UpscaleResult]) -> str:
     return f"Bicubic fills the rest. {time_ran_out(step.done, step.total)}"
 
 
-def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
-    """The networks for a scale by how much nearer they come; what is chosen is left alone where the scale has it.
-
-    Left alone, not set again: a link sets scale and network together, and `chosen` may still be the one before.
-    """
-    networks = networks_or_default(scale)
-    first = next(iter(networks.values()))
-    bicubic = first.bicubic_psnr
-    return {
-        "choices": [(choice.words, choice.value) for choice in networks.values()],
-        **({} if chosen in networks else {"value": first.value}),
-        "info": None if bicubic is None else f"Than plain enlargement, on five test pictures at ×{scale}.",
-    }
-
-
 def in_figures() -> str:
     """The mean PSNR of all networks on Set5, as the manifest has it; nothing where it has none."""
     told = []
@@ -199,24 +182,26 @@ def in_figures() -> str:
     return f" Mean PSNR on Set5 in dB: {'; '.join(told)}." if told else ""
 
 
-def _scale_and_network() -> tuple[gr.Radio, gr.Radio, Any]:
-    """The two choices, and the event that the networks are those of a newly chosen scale."""
-    start = default_of(UpscaleConfig, "scale")
-    scale = gr.Radio([(f"×{scale}", scale) for scale in SCALES], value=start, label="Scale", elem_id="upscale-scale")
-    network = gr.Radio(**_offer(start), label="How", elem_id="UpscaleConfig-network")
-    offer = light([scale.change], lambda scale, chosen: gr.Radio(**_offer(scale, chosen)), [scale, network], [network])
-    return scale, network, offer
-
-
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
+    with gr.Tabs(elem_id="upscale-ways", overflow_behavior="wrap"):
+        with gr.Tab("One picture", id="picture"):
+            settings = build_one(run)
+        with gr.Tab("Several", id="several"):
+            build_several(run)
+    method_note(NOTE.format(fast=FAST_NOTE if FAST in NETWORKS else "") + in_figures())
+    return settings
+
+
+def build_one(run: Run) -> dict[str, Component]:
+    """Draws the way for one picture; returns the settings that a shared link restores."""
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="upscale-image")
             with gr.Row():
                 start = gr.Button("Upscale", variant="primary", elem_id="upscale-run")
                 cancel = gr.Button("Cancel", elem_id="upscale-cancel", min_width=80, scale=0)
-            scale, network, offered = _scale_and_network()
+            scale, network, offered = scale_and_network("upscale-scale", "UpscaleConfig-network")
             shrink_first = control(UpscaleConfig, "shrink_first")
             with gr.Accordion("More settings", open=False):
                 tile_px = control(UpscaleConfig, "tile_px")
@@ -230,7 +215,6 @@ def build(run: Run) -> dict[str, Component]:
         "tile_px": tile_px,
     }
     share_button("upscale", settings)
-    method_note(NOTE.format(fast=FAST_NOTE if FAST in NETWORKS else "") + in_figures())
     part = _part(image, settings, results)
     watch = {image: 0, network: 0, shrink_first: 0, tile_px: SETTLED_MS}
     options: dict[str, Any] = {"watch_after": [offered], "cancel": cancel}

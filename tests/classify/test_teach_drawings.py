@@ -1,11 +1,14 @@
 """A lesson with the real network, on the drawings of the page's example."""
 
+from pathlib import Path
+
 import pytest
 
+from cvdemo.classify.taught_head import load_head
 from cvdemo.classify.teach import ClassifyTaughtRequest, Taught, TeachRequest
 from cvdemo.demo import result_of
 from cvdemo.demos import run
-from cvdemo.example_pictures import example_picture
+from cvdemo.example_pictures import example_head, example_picture
 from cvdemo.images import ImageArray, read_image
 
 KINDS = ("stained_glass", "woodcut_waves", "ink_wash")
@@ -23,3 +26,10 @@ def test_kinds_of_drawings_are_told_apart() -> None:
     new = [drawings(kind, range(16, 17))[0] for kind in KINDS]
     answers = [result_of(run(ClassifyTaughtRequest(image=picture, head=taught.head))).labels[0] for picture in new]
     assert answers == list(KINDS)
+
+
+@pytest.mark.slow
+def test_the_head_that_is_shipped_is_of_this_backbone_and_knows_the_drawings() -> None:
+    head = load_head(Path(example_head()).read_bytes())  # another backbone needs `python -m examples.make_head`
+    (picture,) = drawings("ink_wash", range(16, 17))
+    assert result_of(run(ClassifyTaughtRequest(image=picture, head=head))).labels[0] == "ink"

@@ -38,6 +38,19 @@ def test_coco_and_csv_are_one_file_of_all_pictures(here: Path, boxes: None, caps
     assert len(Path("all.csv").read_text(encoding="utf-8").splitlines()) == 2 and Path("out.png").exists()
 
 
+def test_the_classes_of_all_pictures_are_one_table(
+    here: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes = {"classes": [{"label": "cup", "probability": 0.75}, {"label": "bowl", "probability": 0.2}]}
+    monkeypatch.setattr(stand_in, "work", lambda image, report: Result("cup 75.0 %", image, classes))
+    assert main(["classify", "photos", "--csv", "all.csv"]) == 0
+    assert Path("all.csv").read_text(encoding="utf-8").splitlines() == [
+        "file,label_1,probability_1,label_2,probability_2",
+        "a.jpg,cup,0.75,bowl,0.2",
+        "b.png,cup,0.75,bowl,0.2",
+    ]
+
+
 @pytest.mark.parametrize("verb", ["classify", "detect", "upscale"])
 def test_json_is_all_that_is_printed(
     verb: str, here: Path, stand_in: StandIn, capsys: pytest.CaptureFixture[str]

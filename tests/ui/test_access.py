@@ -19,6 +19,7 @@ from tests.ui.browser_steps import choose_picture, open_page
 WORST = {"critical", "serious"}
 ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 DRAWN_MS = 400  # after what axe-core looks at has faded in
+SEVERAL = [example_picture("lion"), example_picture("coffee")]
 SMALL_DREAM = "tab=dream&size_px=128&octaves=1&steps=2"
 SMALL_STYLE = "tab=style&size=128&scales=1&steps=20"
 
@@ -61,6 +62,14 @@ def classify(page: Page, server: str) -> Iterator[str]:
     done(page, "classify")
     unfold(page, "classify")
     yield "with a result"
+    page.locator("#classify-second input").click()
+    page.locator("#classify-second [role=option]").nth(1).click()
+    expect(page.locator("#classify-second-result .confidence").first).to_be_visible()
+    yield "with two networks"
+    page.locator("#classify-ways [role=tab]:has-text('Several')").click()
+    page.set_input_files("#classify-several-files input[type=file]", SEVERAL)
+    expect(page.locator("#classify-several-table img").first).to_be_visible()
+    yield "several"
     page.locator("#classify-ways [role=tab]:has-text('Teach')").click()
     page.click("#teach-example")
     expect(page.locator("#teach-pictures-3 img").first).to_be_visible()
@@ -76,7 +85,7 @@ def detect(page: Page, server: str) -> Iterator[str]:
     for way in ("Several", "Camera", "Video"):
         page.locator(f"#detect-ways [role=tab]:has-text('{way}')").click()
         if way == "Several":
-            page.set_input_files("#detect-files input[type=file]", [example_picture("lion"), example_picture("coffee")])
+            page.set_input_files("#detect-files input[type=file]", SEVERAL)
             expect(page.locator("#detect-gallery img").first).to_be_visible()
         yield way.lower()
 
@@ -114,10 +123,16 @@ def upscale(page: Page, server: str) -> Iterator[str]:
     expect(page.locator("#upscale-download")).to_be_visible()
     unfold(page, "upscale")
     yield "with a result"
+    page.locator("#upscale-ways [role=tab]:has-text('Several')").click()
+    page.set_input_files("#upscale-several-files input[type=file]", SEVERAL)
+    page.click("#upscale-several-run")
+    expect(page.locator("#upscale-several-gallery img").first).to_be_visible()
+    yield "several"
 
 
 def an_error(page: Page, folder: Path) -> None:
     (folder / "words.png").write_bytes(b"these are words, not pixels")
+    page.locator("#upscale-ways [role=tab]:has-text('One picture')").click()
     choose_picture(page, "upscale", folder / "words.png")
     expect(page.locator("[data-testid=toast-body]")).to_contain_text("not a picture that can be read")
 

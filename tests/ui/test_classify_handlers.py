@@ -12,6 +12,7 @@ from cvdemo.demo import Step
 from cvdemo.errors import InputError
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ui import classify, explain
+from cvdemo.ui.classify_words import answer_label, endpoint_label
 from cvdemo.ui.wiring.controls import example_picture, given
 from tests.ui.stand_in import StandIn
 
@@ -114,7 +115,7 @@ def test_a_handler_without_a_picture_asks_for_one() -> None:
 @pytest.mark.parametrize(("share", "headline"), [(0.29, "not sure"), (0.3, "lion")])
 def test_a_doubtful_answer_is_called_one_on_the_page_and_not_to_programs(share: float, headline: str) -> None:
     answer = {"cat": 0.1, "lion": share}
-    shown, sent = classify._answer_label().postprocess(answer), classify._endpoint_label().postprocess(answer)
+    shown, sent = answer_label("label").postprocess(answer), endpoint_label().postprocess(answer)
     assert isinstance(shown, LabelData) and isinstance(sent, LabelData)
     assert (shown.label, sent.label) == (headline, "lion")
     assert shown.confidences == sent.confidences

@@ -17,7 +17,7 @@ import gradio
 import httpx
 import pytest
 
-from cvdemo.example_pictures import example_picture
+from cvdemo.example_pictures import example_head, example_picture
 from tests.docs.code_blocks import block_with
 from tests.ui.page_server import Server
 
@@ -33,6 +33,8 @@ LIMIT_S = 120
 PYTHON = block_with("python", "Furry faces")
 PAINTING = block_with("python", "/stylize")
 TEACHING = block_with("python", "/teach")
+BY_HEAD = block_with("python", 'handle_file("head.safetensors")')
+SEVERAL = block_with("python", "/classify_several")
 JAVASCRIPT = block_with("js", "@gradio/client")
 CURL = block_with("sh", "/gradio_api")
 
@@ -81,7 +83,10 @@ def test_the_program_of_a_painting_and_a_film_runs(running: Server, folder: Path
     assert painting.endswith("photo_stylize.png") and film.endswith("_walk.mp4")
 
 
-SHOWN = ("/classify", "/detect", "/sample", "/teach", "/upscale")  # quick ones, of all kinds of values
+SHOWN = (  # quick ones, of all kinds of values
+    *("/classify", "/compare", "/classify_several", "/detect", "/detect_several", "/sample", "/teach"),
+    *("/classify_taught", "/upscale", "/upscale_several"),
+)
 
 
 def shown_programs(running: Server) -> dict[str, dict[str, str]]:
@@ -94,7 +99,8 @@ def test_the_programs_that_the_page_shows_run_in_python(running: Server, folder:
     programs = shown_programs(running)
     printed = output([sys.executable, "-c", "\n".join(programs[name]["python"] for name in SHOWN)], folder)
     assert "'label': 'cheetah'" in printed and "'detections'" in printed and "sample_2.png" in printed
-    assert "head.safetensors" in printed and "cheetah_x2.png" in printed
+    assert "head.safetensors" in printed and "cheetah_x2.png" in printed and "'label': 'ink'" in printed
+    assert all(f"{name}.zip" in printed for name in ("classes", "detections", "enlarged_x2"))
 
 
 def test_the_program_that_the_page_shows_runs_in_bash(running: Server, folder: Path) -> None:
@@ -123,6 +129,20 @@ def test_the_program_of_a_lesson_runs(running: Server, folder: Path) -> None:
     shutil.copy(example_picture("taught/ink_wash_16"), folder / "new.jpg")
     *_, report, answer = output([sys.executable, "-c", at(running.url, TEACHING)], folder).strip().splitlines()
     assert report == "5 of 5" and "'label': 'keyboard'" in answer
+
+
+def test_the_program_that_uses_a_head_runs(running: Server, folder: Path) -> None:
+    shutil.copy(example_head(), folder)
+    shutil.copy(example_picture("taught/ink_wash_16"), folder / "new.jpg")
+    new, photo = output([sys.executable, "-c", at(running.url, BY_HEAD)], folder).strip().splitlines()[1:]
+    assert new.startswith("new.jpg ink 0.9") and photo.startswith("photo.jpg ")
+
+
+def test_the_program_for_several_pictures_runs(running: Server, folder: Path) -> None:
+    shutil.copy(example_picture("styles/mosaic"), folder / "style.jpg")
+    photo, style, names, compared = output([sys.executable, "-c", at(running.url, SEVERAL)], folder).splitlines()[1:]
+    assert photo == "photo.jpg tiger cat" and style.startswith("style.jpg ")
+    assert names == "['photo_x2.png', 'style_x2.png']" and compared == "tiger cat tiger cat"
 
 
 def test_the_curl_program_runs_in_bash(running: Server, folder: Path) -> None:

@@ -25,12 +25,15 @@ from tests.ui.page_server import ROOT, Server, free_port
 
 ENDPOINTS = {
     "/classify": ["image", "model", "ten_crop"],
+    "/classify_several": ["files", "model", "ten_crop"],
+    "/compare": ["image", "model", "second_model", "ten_crop"],
     "/explain": ["image", "model", "method", "class_name"],
     "/fool": ["image", "model", "class_name"],
     "/teach": ["classes", "files"],
     "/classify_taught": ["image", "head"],
     "/feature_maps": ["image", "model", "show", "layer", "class_name", "channels"],
     "/detect": ["image", "detector", "score_threshold", "nms_iou"],
+    "/detect_several": ["files", "detector", "score_threshold", "nms_iou", "megapixels"],
     "/dream": ["image", "preset", "octaves", "octave_scale", "steps", "step_size", "layer", "seed"],
     "/dream_film": ["image", "preset", "objective", "layer", "channel", "colour", "seed", "guide", "frames", "fps"],
     "/stylize": ["content", "style", "content_weight", "style_weight", "tv_weight", "size", "seed"],
@@ -39,6 +42,7 @@ ENDPOINTS = {
     "/arithmetic": ["generator", "seed_a", "index_a", "seed_b", "index_b", "seed_c", "index_c", "truncation"],
     "/walk": ["generator", "seed", "truncation", "through", "seconds", "fps", "stops", "enlarge"],
     "/upscale": ["image", "scale"],
+    "/upscale_several": ["files", "scale", "network"],
 }
 
 

@@ -12,8 +12,8 @@ from cvdemo.config import settings_of
 from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.errors import WeightsError
+from cvdemo.ui.several.fields import followed_by
 from cvdemo.ui.wiring.controls import control, light
-from cvdemo.ui.wiring.guard import guarded
 from cvdemo.weights import load_manifest
 
 SLIDERS = ("score_threshold", "nms_iou")  # each detector has its own defaults
@@ -157,14 +157,7 @@ def act_on_what_was_kept(
         show: takes the session and the controls. after: takes the status before them; what a run has shown may stay.
     """
     light([component.input for component in touched], show, [session, *touched], shown)
-    for run in runs:
-        run.success(
-            guarded(after),
-            [status, session, *touched],
-            list(shown),
-            api_visibility="private",
-            show_progress="hidden",
-        )
+    followed_by(runs, after, [status, session, *touched], shown)
 
 
 def open_number(name: str) -> gr.Number:

@@ -33,12 +33,10 @@ from cvdemo.ui.detect.motion import build_motion
 from cvdemo.ui.detect.results import (
     BOXES,
     FILES,
-    NO_FILE,
     VIEWS_IN_WORDS,
     Look,
     box_table,
     class_choices,
-    file_buttons,
     headline,
     places,
     present,
@@ -46,6 +44,7 @@ from cvdemo.ui.detect.results import (
 )
 from cvdemo.ui.serving.lines import LaneOf, pixels_of_upload
 from cvdemo.ui.wiring.controls import control, given, load_picture, picture_input, picture_output
+from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 
 NO_FILM = (gr.skip(), gr.skip())  # a run empties the film when it begins, and then leaves it

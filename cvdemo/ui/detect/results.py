@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.components import Component
 
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import DETECTORS
@@ -17,12 +16,12 @@ from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_map
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.ui.wiring.controls import save_download, took
+from cvdemo.ui.wiring.downloads import offered
 
 VIEWS = BOXES, SCORE_MAP, WINDOWS = ("Boxes", "Score map", "Windows")
 VIEWS_IN_WORDS = {"Boxes": BOXES, "How sure it is": SCORE_MAP, "Where it looked": WINDOWS}
 FILES = {"json": "JSON", "csv": "CSV", "coco": "COCO JSON"}
 PICTURE_NAME = "picture"  # in the files of one picture, whose name the page does not keep
-NO_FILE = gr.update(value=None, interactive=False)
 
 
 @dataclass(frozen=True)
@@ -118,11 +117,6 @@ def box_files(boxes: Boxes, labels: Sequence[str]) -> list[dict[str, Any]]:
     return [offered(name, text.encode()) for name, text in texts.items()]
 
 
-def offered(name: str, data: bytes) -> dict[str, Any]:
-    """A download button's new file."""
-    return gr.update(value=str(save_download(name, data)), interactive=True)
-
-
 def save_png_quickly(picture: ImageArray) -> str:
     """The path of the picture as a PNG, packed fast rather than small: sliders wait for it."""
     return str(save_download("detections.png", png_bytes(picture, compress_level=1)))
@@ -141,12 +135,3 @@ def box_table(elem_id: str, first: Sequence[str] = ()) -> gr.Dataframe:
         elem_id=elem_id,
         elem_classes="box-table",
     )
-
-
-def file_buttons(prefix: str, files: dict[str, str]) -> dict[str, Component]:
-    """Download buttons side by side, by the kind of their file."""
-    with gr.Row(elem_classes="tight"):
-        return {
-            kind: gr.DownloadButton(name, size="sm", min_width=90, interactive=False, elem_id=f"{prefix}-{kind}")
-            for kind, name in files.items()
-        }

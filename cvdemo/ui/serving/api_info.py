@@ -69,11 +69,13 @@ def _add_to_parameter(parameter: Any, told: Told) -> None:
 
 
 def examples_of(fields: Mapping[str, Component], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that work for these fields by name: pictures are files of the page, the rest is as given."""
+    """Values that work for these fields by name: of pictures their names are given, of a single file its path."""
     examples: dict[str, Any] = {}
     for name, field in fields.items():
         if isinstance(field, gr.Image):
             examples[name] = example_file(given.get(name, EXAMPLE))
+        elif isinstance(field, gr.File) and name in given and field.file_count == "single":
+            examples[name] = _file(Path(given[name]))
         elif isinstance(field, gr.File) and name in given:
             examples[name] = [example_file(picture) for picture in given[name]]
         elif name in given:
@@ -83,6 +85,9 @@ def examples_of(fields: Mapping[str, Component], given: Mapping[str, Any]) -> di
 
 def example_file(picture: str) -> dict[str, Any]:
     """A copy of an example picture where the page serves files from, as gradio tells files."""
-    source = Path(example_picture(picture))
+    return _file(Path(example_picture(picture)))
+
+
+def _file(source: Path) -> dict[str, Any]:
     path = save_bytes_to_cache(source.read_bytes(), source.name, get_upload_folder())
     return {"path": path, "url": f"/gradio_api/file={path}", "orig_name": source.name, "meta": FILE_META}

@@ -26,6 +26,7 @@ class Estimates:
     def __init__(self) -> None:
         self._left: dict[str, tuple[float, float]] = {}  # when a step said how many seconds are left, and how many
         self._finished: set[str] = set()
+        self._whole: set[str] = set()  # jobs of several requests, which tell of all of them together
         self._runs: dict[str, tuple[float, int]] = {}  # when the first request of a job began, and how many there were
         self._took: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
@@ -35,22 +36,30 @@ class Estimates:
         self._runs[event_id] = began, runs + 1
         if runs == 0:
             self.tell(event_id, expected_s)
-        return runs == 0
+        return runs == 0 and event_id not in self._whole
 
     def tell(self, event_id: str, seconds_left: float | None) -> None:
-        """A job has said how long it still takes."""
+        """A request has said how long it still takes; of a job that tells of the whole, that is of no interest."""
+        if seconds_left is not None and event_id not in self._whole:
+            self._left[event_id] = time.monotonic(), seconds_left
+
+    def tell_whole(self, event_id: str, seconds_left: float | None) -> None:
+        """A job of several requests says how long all that is left of it takes; None where it cannot know yet."""
+        self._whole.add(event_id)
         if seconds_left is not None:
             self._left[event_id] = time.monotonic(), seconds_left
 
     def finish(self, event_id: str) -> None:
-        """A job has its whole result, so that its duration is that of such jobs."""
+        """A request has its whole result; where the job is one request, its duration is that of such jobs."""
         self._finished.add(event_id)
-        self._left[event_id] = time.monotonic(), 0.0
+        self.tell(event_id, 0.0)
 
     def left_s(self, event: Event) -> float | None:
         """Seconds until the result of a job that runs or begins; None where nothing is known."""
+        if event._id in self._whole and event._id not in self._left:
+            return None
         began, runs = self._runs.get(event._id, (0.0, 0))
-        if runs > 1:  # the steps of one request say nothing of the others
+        if runs > 1 and event._id not in self._whole:  # the steps of one request say nothing of the others
             expected_s = self.expected_s(event)
             return None if expected_s is None else max(0.0, began + expected_s - time.monotonic())
         if event._id not in self._left:
@@ -74,14 +83,19 @@ class Estimates:
             while len(self._took) > KINDS:
                 self._took.popitem(last=False)
         self._finished.discard(event._id)
+        self._whole.discard(event._id)
         self._left.pop(event._id, None)
         self._runs.pop(event._id, None)
 
 
 def _kinds(event: Event) -> Iterable[Hashable]:
-    """A job's handler with its settings, then the handler alone; pictures are none of them."""
+    """A job's handler with its settings, then the handler alone; of pictures only their number is a setting."""
     values: Any = getattr(event.data, "data", None) or ()
-    settings = tuple(str(value)[:TEXT_LENGTH] for value in values if not isinstance(value, dict | list))
+    settings = tuple(
+        f"{len(value)} items" if isinstance(value, list) else str(value)[:TEXT_LENGTH]
+        for value in values
+        if not isinstance(value, dict)
+    )
     return (event.fn._id, settings), (event.fn._id,)
 
 

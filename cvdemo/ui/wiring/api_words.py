@@ -18,6 +18,8 @@ from cvdemo.config import Config, Setting, settings_of
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.zoom_film import ZoomFilmConfig
+from cvdemo.example_pictures import example_head
+from cvdemo.limits import CLASSIFY_PICTURES, DETECT_PICTURES, UPSCALE_PICTURES
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.style.optimise import StyleConfig
@@ -25,6 +27,9 @@ from cvdemo.upscale.upscale import UpscaleConfig
 
 PICTURE = "A picture file, uploaded: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF."
 CLASSES_BACK = "The five most probable classes, with probabilities from 0 to 1."
+PICTURES = "Picture files, uploaded, of the formats that a single one may have; at most {}."
+REFUSED = "which ones cannot be used and why, and how many were not reached in time."
+SOME = {"files": ["cheetah", "lion"]}
 PRESET = "Gives every setting its value; what is sent takes its place."
 MASK = "White where to dream, black where to leave the picture as it is; of the picture's size. " + PICTURE
 GUIDE = "A picture whose features an objective such as guide:block8 follows. " + PICTURE
@@ -60,6 +65,20 @@ def _picks(letters: str) -> dict[str, str]:
 
 WORDS: Mapping[str, Words] = {
     "classify": Words(settings=ClassifyConfig, parameters={"image": PICTURE}, returns={"classes": CLASSES_BACK}),
+    "compare": Words(
+        settings=ClassifyConfig,
+        parameters={"image": PICTURE, "second_model": "The other network."},
+        returns={"first": CLASSES_BACK, "second": CLASSES_BACK},
+    ),
+    "classify_several": Words(
+        settings=ClassifyConfig,
+        parameters={"files": PICTURES.format(CLASSIFY_PICTURES)},
+        returns={
+            "zip": "classes.csv and classes.json.",
+            "report": f"The five best classes of each picture by its file's name, {REFUSED}",
+        },
+        examples=SOME,
+    ),
     "explain": Words(
         settings=ExplainConfig,
         parameters={"image": PICTURE},
@@ -96,6 +115,16 @@ WORDS: Mapping[str, Words] = {
     "classify_taught": Words(
         parameters={"image": PICTURE, "head": "The .safetensors file that /teach or the page gave, uploaded."},
         returns={"classes": CLASSES_BACK},
+        examples={"image": "taught/ink_wash_16", "head": example_head()},
+    ),
+    "detect_several": Words(
+        settings=DetectConfig,
+        parameters={"files": PICTURES.format(DETECT_PICTURES)},
+        returns={
+            "zip": "The pictures with their boxes, 960 px at most, detections.csv, and coco.json.",
+            "report": f"The boxes of each picture, in its pixels, by its file's name, {REFUSED}",
+        },
+        examples=SOME,
     ),
     "detect": Words(
         settings=DetectConfig,
@@ -154,6 +183,15 @@ WORDS: Mapping[str, Words] = {
             "pair": "Bicubic's picture and the network's, 1600 px a side at most.",
             "png": "The network's picture in full size, a PNG.",
         },
+    ),
+    "upscale_several": Words(
+        settings=UpscaleConfig,
+        parameters={"files": PICTURES.format(UPSCALE_PICTURES)},
+        returns={
+            "zip": "The network's pictures in full size, PNGs.",
+            "report": f"The name and size of each PNG, {REFUSED}",
+        },
+        examples=SOME,
     ),
 }
 

@@ -208,9 +208,9 @@ def endpoint(
     )
 
 
-def given(run: Run, handler: Callable[..., Any]) -> Callable[..., Any]:
-    """The handler with its first parameter, the function that does the work, filled in; gradio sees the others."""
-    filled = partial(handler, run)
+def given(run: Run, handler: Callable[..., Any], *more: Any) -> Callable[..., Any]:
+    """The handler with its first parameters filled in, `run`, which does the work, and more; gradio sees the others."""
+    filled = partial(handler, run, *more)
     filled.__doc__ = handler.__doc__
     filled.__annotations__ = get_type_hints(handler)  # by which gradio knows what wants the event or the request
     setattr(filled, "__name__", handler.__name__)  # noqa: B010  # mypy knows no such attribute of partial

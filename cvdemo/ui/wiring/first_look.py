@@ -26,7 +26,7 @@ class Look:
     """The finished example of a tab.
 
     Attributes:
-        result: element id of the field for its result.
+        result: element id of the field for its result, or of the row that holds it.
         seconds: for which a job runs; of docs/benchmarks.md, "The page".
         pictures: files of the finished results, with a caption each.
         example: name of the picture with which it was made; empty: the first of the tab's gallery.
@@ -46,7 +46,7 @@ def _pair(tab: str, before: str, after: str) -> tuple[tuple[str, str], ...]:
 
 LOOKS = {
     "classify": Look(
-        "classify-result", 0.02, _pair("classify", "Your picture", "“Cheetah”, and where it looked"), CLASSIFIED
+        "classify-answers", 0.02, _pair("classify", "Your picture", "“Cheetah”, and where it looked"), CLASSIFIED
     ),
     "detect": Look("detect-result", 0.34, _pair("detect", "Your picture", "A box round each face, counted")),
     "dream": Look("dream-result", 3.7, _pair("dream", "Your picture", "What the network sees in it"), DREAMED),

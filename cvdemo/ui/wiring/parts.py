@@ -54,14 +54,14 @@ class Part:
 
     Attributes:
         name: unique on the page; its hidden buttons are `<name>-restart` and `<name>-empty`.
-        inputs: of its handler, in order. needs: those of them without which there is nothing to do.
+        inputs: of its handler, in order. needs: those of them without which, or empty, there is nothing to do.
         outputs: of its handler, in order; the first of them is the result that a phone offers to scroll to.
         empty: what outputs show while there is no result, where that is not the usual; see `empty_value`.
         status: the output that says how far a run is, and that it was cancelled.
         children: parts that work on what this one shows; they end with it.
         cancelled_text: what the status says after "Cancel" once something was shown.
         lane: of what its handler asks for, or a function of the inputs, as the browser sends them, that says so.
-        one_run: whether its work is one request; of several, the steps of each say nothing of the whole.
+        several: whether its work is several requests, of whose whole time its handler tells; see `cvdemo.ui.several`.
         functions: ids of its handlers, filled in by `wire`.
     """
 
@@ -74,7 +74,7 @@ class Part:
     children: Sequence["Part"] = ()
     cancelled_text: str = CANCELLED_TEXT
     lane: LaneOf = Lane.QUICK
-    one_run: bool = True
+    several: bool = False
     functions: set[int] = field(default_factory=set)
 
     def emptied(self) -> Any:
@@ -282,7 +282,7 @@ def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
         event = running_event()
         try:
-            if has_steps and (expected := in_words(_seconds_left(part, event), WILL_TAKE)):
+            if has_steps and not part.several and (expected := in_words(_seconds_left(event), WILL_TAKE)):
                 yield part.saying(expected)  # else gradio shows seconds until the result
             yield from _until_stopped(part, event, _steps(function, *args, **kwargs))
         finally:  # not before the last output: until then nothing else of the job is sent
@@ -301,7 +301,7 @@ def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
         while (values := _next(work, lambda: why_stopped(event, part.functions) is not None)) is not _DONE:
             if reason := why_stopped(event, part.functions):
                 break
-            yield part.with_time_left(values, in_words(_seconds_left(part, event), STILL_TAKES))
+            yield part.with_time_left(values, in_words(_seconds_left(event), STILL_TAKES))
             shown = True
     except DemoError:
         reason = why_stopped(event, part.functions)
@@ -314,10 +314,10 @@ def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
         yield part.cancelled(shown) if reason == CANCELLED else part.emptied()
 
 
-def _seconds_left(part: Part, event: Event | None) -> float | None:
-    """Until the result of the running job; None where nobody knows, or it is not one piece of work."""
+def _seconds_left(event: Event | None) -> float | None:
+    """Until the result of the running job; None where nobody knows."""
     estimates = of_page()
-    return None if event is None or estimates is None or not part.one_run else estimates.left_s(event)
+    return None if event is None or estimates is None else estimates.left_s(event)
 
 
 def _next(work: Iterator[Any], stop_asked: Callable[[], bool]) -> Any:
@@ -339,7 +339,7 @@ def _if_there_is_something(part: Part, function: Callable[..., Any]) -> Callable
 
     @wraps(function)
     def stream(*args: Any) -> Iterator[Any]:
-        if any(args[index] is None for index in needs):
+        if any(args[index] in (None, "") for index in needs):
             yield part.emptied()
         else:
             yield from _steps(function, *args)

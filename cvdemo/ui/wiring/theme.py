@@ -39,6 +39,9 @@ summary { cursor: pointer; padding: 4px 0; }
   ) !important; /* as many columns as asked for, but none too narrow to see its pictures of 64 px */
   grid-auto-rows: auto !important;
 }
+:is(#detect-gallery, #upscale-several-gallery) .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; grid-auto-rows: auto !important;
+}
 #sample-between .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
 :is(#sample-pick, #sample-sum, #sample-bicubic, #sample-restored) img {
   width: 100%; height: 100%; object-fit: contain;
@@ -66,9 +69,17 @@ summary { cursor: pointer; padding: 4px 0; }
 #sample-examples .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 .teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }
-:is(#DetectConfig-detector, #ClassifyConfig-model, #sample-generator) input {
+:is(#DetectConfig-detector, #sample-generator, .long-choice) input {
   text-overflow: ellipsis; padding-right: 2em;
 }
+table.named { width: 100%; border-collapse: collapse; font-size: 0.95rem; }
+table.named :is(th, td) {
+  padding: 8px; border: 0 solid var(--border-color-primary) !important; border-bottom-width: 1px !important;
+  text-align: left; vertical-align: top;
+}
+table.named tbody th { width: 7rem; font-weight: normal; }
+table.named img { display: block; width: 72px; height: 72px; object-fit: cover; border-radius: 6px; }
+table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-wrap: anywhere; }
 @media (max-width: 640px) {
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }

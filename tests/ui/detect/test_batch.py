@@ -13,15 +13,16 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
 from cvdemo.detect.candidates import LevelScores, Scan
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import select
-from cvdemo.errors import InputError
 from cvdemo.images import read_image
 from cvdemo.ui.detect import batch as detect_batch
-from cvdemo.ui.detect.batch import Batch, batch_on_page, chosen_pictures, unique_names
+from cvdemo.ui.detect.batch import Searched, batch_on_page, detect_several_endpoint
 from cvdemo.ui.serving.field_values import checked
+from cvdemo.ui.several.job import Batch
 from tests.helpers.png_files import save_png
 
 GALLERY, STATUS, TABLE, ZIP, CSV, COCO, BATCH, ONLY = range(8)
@@ -62,7 +63,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def last(files: list[str], searches: Searches | None = None) -> tuple[Any, ...]:
-    return list(batch_on_page(searches or Searches(), files, "haar", 0.3, 0.3))[-1]
+    return list(batch_on_page(searches or Searches(), UnitTimes(), files, "haar", 0.3, 0.3))[-1]
 
 
 def content(update: dict[str, Any]) -> bytes:
@@ -71,9 +72,10 @@ def content(update: dict[str, Any]) -> bytes:
 
 def test_every_picture_is_a_request_and_the_status_goes_on(files: list[str]) -> None:
     searches = Searches()
-    outputs = list(batch_on_page(searches, files, "haar", 0.3, 0.3))
+    outputs = list(batch_on_page(searches, UnitTimes(), files, "haar", 0.3, 0.3))
     assert [output[STATUS] for output in outputs[:-1]] == [
         r"Picture 1 of 4: broken\.jpg", r"Picture 2 of 4: cat\.png", r"Picture 3 of 4: cat\.png",
+        r"Picture 4 of 4: dog\.png",
     ]  # fmt: skip
     assert all(output[GALLERY] == gr.skip() for output in outputs[:-1])
     assert [request.image.shape[1] for request in searches.requests] == [64, 65, 66]
@@ -83,7 +85,7 @@ def test_every_picture_is_a_request_and_the_status_goes_on(files: list[str]) -> 
 
 def test_pictures_are_searched_as_finely_as_asked_for(files: list[str]) -> None:
     searches = Searches()
-    list(batch_on_page(searches, files, "face", 0.3, 0.3, 12))
+    list(batch_on_page(searches, UnitTimes(), files, "face", 0.3, 0.3, 12))
     assert {request.config.megapixels for request in searches.requests} == {12}
 
 
@@ -101,7 +103,7 @@ def test_a_fault_of_the_page_is_no_bad_picture(files: list[str]) -> None:
         yield
 
     with pytest.raises(RuntimeError, match="the network is broken"):
-        list(batch_on_page(fails, files, "haar", 0.3, 0.3))
+        list(batch_on_page(fails, UnitTimes(), files, "haar", 0.3, 0.3))
 
 
 def test_zip_table_and_files_hold_the_same_boxes_under_names_that_differ(files: list[str]) -> None:
@@ -123,7 +125,7 @@ def test_zip_table_and_files_hold_the_same_boxes_under_names_that_differ(files: 
 
 
 def test_sliders_and_filter_act_on_all_of_it_without_a_run(files: list[str]) -> None:
-    batch: Batch = last(files)[BATCH]
+    batch: Batch[Searched] = last(files)[BATCH]
     gallery, status, table, archive, as_csv, as_coco = detect_batch._show(batch, None, 0.8, 0.3)
     assert status.startswith("**3 cats on 3 pictures.**") and len(table) == 3
     assert len(json.loads(content(as_coco))["annotations"]) == len(content(as_csv).splitlines()) - 1 == 3
@@ -140,7 +142,7 @@ def test_the_classes_of_all_pictures_can_be_chosen(files: list[str]) -> None:
 
 
 def test_a_session_keeps_little(files: list[str]) -> None:
-    batch: Batch = last(files)[BATCH]
+    batch: Batch[Searched] = last(files)[BATCH]
     assert all(picture.scan.levels == () and len(picture.jpeg) < 2000 for picture in batch.pictures)
 
 
@@ -150,18 +152,18 @@ def test_a_picture_that_was_searched_in_part_is_told(files: list[str]) -> None:
         scan = replace(step.result.scan, complete=False)
         yield replace(step, complete=False, result=DetectResult(scan, select(scan, request.config)))
 
-    *_, output = batch_on_page(cut, files[:1], "haar", 0.3, 0.3)
+    *_, output = batch_on_page(cut, UnitTimes(), files[:1], "haar", 0.3, 0.3)
     assert output[STATUS].endswith("1 picture searched only in part: time ran out.")
 
 
 def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detect_batch, "DETECT_BATCH_S", 1e-6)
-    (output,) = batch_on_page(Searches(), files[:3], "haar", 0.3, 0.3)
+    *_, output = batch_on_page(Searches(), UnitTimes(), files[:3], "haar", 0.3, 0.3)
     assert output[STATUS] == "**1 cat, 1 dog on 1 picture.** Searched in 0.5 s. 2 pictures not searched."
 
 
 def test_a_batch_that_was_cancelled_can_be_looked_at(files: list[str]) -> None:
-    first = next(batch_on_page(Searches(), files[:3], "haar", 0.3, 0.3))
+    _, first, *_ = batch_on_page(Searches(), UnitTimes(), files[:3], "haar", 0.3, 0.3)
     assert first[ONLY]["choices"] == [("cat (90%)", 0), ("dog (50%)", 1)]
     gallery, line, table, *_ = detect_batch._show_if_cancelled("Cancelled; ...", first[BATCH], None, 0.3, 0.3)
     assert len(gallery) == 1 and line == gr.skip() and len(table) == 2
@@ -175,25 +177,15 @@ def test_a_batch_of_which_nothing_can_be_read_says_so(files: list[str]) -> None:
     assert output[GALLERY] == [] and output[TABLE] == [] and output[ONLY]["choices"] == []
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (None, "Please choose some pictures first"),
-        (["notes.txt", ".hidden.jpg", "Thumbs.db"], "Please choose some pictures first"),
-        ([f"{number}.jpg" for number in range(31)], "These are 31 pictures; the limit is 30."),
-    ],
-)
-def test_none_or_too_many_is_one_sentence(names: list[str] | None, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        chosen_pictures(names)
-
-
-def test_of_a_folder_only_pictures_are_taken_by_name() -> None:
-    assert chosen_pictures(["/f/b.JPG", "/f/a.png", "/f/readme.md", "/f/._a.png"]) == ["/f/a.png", "/f/b.JPG"]
-
-
-def test_names_are_made_unique_by_their_stem() -> None:
-    assert unique_names(["a.png", "a.jpg", "b.png", "a.jpg"]) == ["a.png", "a_2.jpg", "b.png", "a_3.jpg"]
+def test_the_endpoint_gives_all_boxes_and_a_zip(files: list[str]) -> None:
+    searches = Searches()
+    archive, told = detect_several_endpoint(searches, UnitTimes(), files, "haar", 0.8, None)
+    assert [picture["file"] for picture in told["pictures"]] == ["cat.png", "cat_2.png", "dog.png"]
+    assert [len(picture["detections"]) for picture in told["pictures"]] == [1, 1, 1]
+    (refused,) = told["refused"]
+    assert refused["file"] == "broken.jpg" and refused["reason"].startswith("The file is not a picture")
+    assert told["not_reached"] == 0 and searches.requests[0].config.score_threshold == 0.8
+    assert len(zipfile.ZipFile(archive).namelist()) == 5
 
 
 def test_of_a_list_of_files_only_uploads_and_their_names_are_taken(files: list[str]) -> None:

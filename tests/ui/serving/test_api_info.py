@@ -9,6 +9,7 @@ import pytest
 from gradio_client import Client
 
 from cvdemo.config import settings_of
+from cvdemo.example_pictures import example_head
 from cvdemo.ui.page import build_page
 from cvdemo.ui.serving.snippets import code_snippets
 from cvdemo.ui.wiring.api_words import WORDS
@@ -62,6 +63,10 @@ def test_the_examples_are_files_of_the_page(endpoints: Mapping[str, Any]) -> Non
     example = endpoints["/classify"]["parameters"][0]["example_input"]
     assert Path(example["path"]).is_file() and example["orig_name"] == "cheetah.jpg"
     (classes, files) = (parameter["example_input"] for parameter in endpoints["/teach"]["parameters"])
+    head = endpoints["/classify_taught"]["parameters"][1]["example_input"]
+    assert (
+        head["orig_name"] == "head.safetensors" and Path(head["path"]).read_bytes() == Path(example_head()).read_bytes()
+    )
     assert sum(classes.values()) == len(files) and all(Path(file["path"]).is_file() for file in files)
 
 

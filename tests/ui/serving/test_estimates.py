@@ -90,6 +90,30 @@ def test_of_a_job_of_many_requests_the_whole_counts(clock: Clock) -> None:
     assert estimates.left_s(event("b", 50)) == 5
 
 
+def test_what_a_job_tells_of_the_whole_is_not_changed_by_its_requests(clock: Clock) -> None:
+    estimates = Estimates()
+    done(estimates, event("a", 50), 8.0)
+    estimates.tell_whole("b", None)
+    assert estimates.left_s(event("b", 50)) is None  # better than what other pictures took
+    estimates.tell_whole("b", 20.0)
+    assert not estimates.begin("b", 1.0)  # the seconds of one request are not told
+    estimates.tell("b", 0.5)
+    estimates.finish("b")
+    clock.now += 3
+    assert estimates.left_s(event("b", 50)) == 17
+    estimates.ended(event("b", 50), 5.0)
+    assert estimates.left_s(event("b", 50)) == 6.5  # forgotten: as such jobs took
+
+
+def test_of_pictures_their_number_is_a_setting() -> None:
+    estimates = Estimates()
+    few, many = [{"path": "x"}] * 3, [{"path": "x"}] * 30
+    done(estimates, event("a", few), 2.0)
+    done(estimates, event("b", many), 20.0)
+    assert estimates.expected_s(event("c", [{"path": "y"}] * 30)) == 20.0
+    assert estimates.expected_s(event("c", [{"path": "y"}] * 3)) == 2.0
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(None, ""), (0.6, ""), (3.4, "About 3 s."), (130, "About 2 min.")])
 def test_few_seconds_need_no_words(seconds: float | None, words: str) -> None:
     assert in_words(seconds, "About {}.") == words

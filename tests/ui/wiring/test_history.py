@@ -98,3 +98,11 @@ def test_a_drawn_face_goes_to_upscale(page: Page, server: str) -> None:
     expect(page.locator("#sample-to-upscale")).to_be_enabled()
     page.click("#sample-to-upscale")
     expect(page.locator("#upscale-status")).to_contain_text("64 × 64 → 128 × 128 pixels in")
+
+
+@pytest.mark.parametrize(("view", "words"), [("api", "API documentation"), ("settings", "Display Theme")])
+def test_a_link_opens_a_view_of_gradios(blank: Page, server: str, view: str, words: str) -> None:
+    blank.goto(f"{server}/?tab=upscale&view={view}")
+    expect(blank.get_by_role("dialog")).to_contain_text(words)
+    expect(blank).to_have_url(re.compile(f"view={view}"))
+    expect(blank.locator("#upscale-run")).to_be_attached()

@@ -106,3 +106,11 @@ def test_no_more_than_some_cancelled_beginnings_are_remembered() -> None:
     for number in range(CANCELLED_RUNS + 5):
         jobs.cancel_begun(f"session {number}", "part")
     assert len(jobs._cancelled) == CANCELLED_RUNS
+
+
+@pytest.mark.parametrize("chosen", [None, ""])
+def test_a_run_that_starts_by_itself_does_nothing_where_something_needed_is_empty(chosen: str | None) -> None:
+    choice, answer = gr.Dropdown(["a", ""]), gr.Label()
+    wanting = Part(name="part", inputs=[choice], needs=[choice], outputs=[answer])
+    work = parts._if_there_is_something(wanting, lambda value: f"by {value}")
+    assert list(work(chosen)) == [None] and list(work("a")) == ["by a"]

@@ -8,6 +8,7 @@ Object.assign(window.cvdemo, (() => {
   let tabs = []; /* names in order; empty until the link that opened the page has been obeyed */
   let open = null;
   let early = null; /* opened before that */
+  const VIEWS = { api: "footer .show-api", settings: "footer .settings" }; /* gradio's own, and what opens them */
   let timer;
 
   const query = () => new URLSearchParams(window.location.search);
@@ -15,7 +16,9 @@ Object.assign(window.cvdemo, (() => {
 
   function address(tab) {
     const wanted = new URLSearchParams();
-    query().forEach((value, name) => { if (name.startsWith("__")) wanted.set(name, value); }); /* gradio's own */
+    query().forEach((value, name) => {
+      if (name.startsWith("__") || name === "view") wanted.set(name, value); /* gradio's own */
+    });
     wanted.set("tab", tab);
     Object.entries(set[tab] ?? {}).forEach(([name, value]) => wanted.set(name, value));
     if (examples[tab]) wanted.set("example", examples[tab]);
@@ -33,10 +36,20 @@ Object.assign(window.cvdemo, (() => {
     open = query().has("tab") ? named() : early ?? tabs[0];
     if (open !== named()) window.history.pushState(null, "", address(open));
     document.documentElement.setAttribute("data-ready", "");
+    showView();
     const example = query().get("example");
     if (!example) return;
     examples[open] ??= example;
     window.cvdemo.ensureStarted(open);
+  }
+
+  /* A link may name a view of gradio's. Gradio 6.31 takes it for open without having loaded it, so that nothing shows:
+     the first press closes it, the second loads and opens it. */
+  function showView() {
+    const opens = VIEWS[query().get("view")];
+    const button = opens && document.querySelector(opens);
+    button?.click();
+    button?.click();
   }
 
   /* A tab has been opened: by its button, by another part of the page, or by "back". */

@@ -39,7 +39,7 @@ window.cvdemo = (() => {
     timers[name] = setTimeout(() => {
       settled(name);
       const ran = name in inputsOfRun;
-      const missing = needs.some((i) => inputs[i] === null);
+      const missing = needs.some((i) => inputs[i] === null || inputs[i] === "");
       if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
       if (!missing && numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
       document.getElementById(`${name}-${missing ? "empty" : "restart"}`)?.click();

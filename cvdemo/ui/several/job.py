@@ -1,0 +1,186 @@
+"""Picture after picture: one that cannot be used is named and left out; what is told of the whole is its time.
+
+How long the rest takes is told from the sizes in the files' headers and from the seconds that pictures of such jobs
+took. So it is known before the first picture, unless the page has done nothing of the kind yet.
+"""
+
+import time
+from collections.abc import Generator, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from cvdemo.backends.durations import UnitTimes
+from cvdemo.demo import Step
+from cvdemo.errors import InputError
+from cvdemo.limits import PICTURE_MEGAPIXELS
+from cvdemo.runtime import Deadline
+from cvdemo.ui.serving.estimates import of_page
+from cvdemo.ui.serving.lines import pixels_of_upload
+from cvdemo.ui.several.files import unique_names
+from cvdemo.ui.wiring.jobs import running_event
+from cvdemo.ui.wiring.plain_text import plain
+
+T = TypeVar("T", covariant=True)
+TOLD_EVERY_S = 0.5  # within a picture
+UNKNOWN_MEGAPIXELS = 12.0  # of a file whose header nobody can read, such as HEIC: a phone's photograph
+LEAST_S = 0.1  # of a picture, however little time is left
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that could not be used, and the sentence on why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch(Generic[T]):
+    """What became of several pictures so far.
+
+    Attributes:
+        total: how many there are. pictures: what was made of those that are done. refused: the others that were tried.
+    """
+
+    total: int
+    pictures: tuple[T, ...] = ()
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def tried(self) -> int:
+        return len(self.pictures) + len(self.refused)
+
+    @property
+    def missing(self) -> int:
+        """How many were not reached."""
+        return self.total - self.tried
+
+    def lines(self) -> list[str]:
+        """A line of Markdown on each picture that was refused."""
+        return [f"- {plain(f'{one.name}: {one.reason}')}" for one in self.refused]
+
+    def report(self, pictures: Sequence[Any]) -> dict[str, Any]:
+        """What programs are told: of each picture that is done, of each refused one, and how many were not reached."""
+        refused = [{"file": one.name, "reason": one.reason} for one in self.refused]
+        return {"pictures": list(pictures), "refused": refused, "not_reached": self.missing}
+
+
+@dataclass(frozen=True)
+class Moment(Generic[T]):
+    """Where a job stands.
+
+    Attributes:
+        batch: so far. line: for the status, Markdown; empty at the end. news: whether one more picture has been tried.
+    """
+
+    batch: Batch[T]
+    line: str = ""
+    news: bool = False
+
+
+class One(Protocol[T]):
+    """The work on one picture: yields its steps, returns what is kept of it.
+
+    `InputError` is about this picture alone: the others go on.
+    """
+
+    def __call__(self, path: str, name: str, seconds: float) -> Generator[Step[Any], None, T]:
+        """`name` is the file's, unlike those of all others; `seconds` are left for the whole job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Generic[T]):
+    """Several pictures and what is done with each.
+
+    Attributes:
+        units: the work of each picture, above 0, to which its time is proportional.
+        kind: of the work; that of one kind takes as long for each unit.
+        limit_s: after it no further picture is begun.
+        times: what units took before; kept from job to job.
+    """
+
+    paths: Sequence[str]
+    units: Sequence[float]
+    kind: Hashable
+    one: One[T]
+    limit_s: float
+    times: UnitTimes
+
+
+def moments(job: Job[T]) -> Iterator[Moment[T]]:
+    """Where the job stands before each picture, at times within it, and at the end.
+
+    A batch that is cancelled or runs out of time ends after the picture that is worked on.
+    """
+    clock, batch = Deadline(job.limit_s), Batch[T](len(job.paths))
+    names = unique_names([Path(path).name for path in job.paths])
+    for number, (path, name) in enumerate(zip(job.paths, names, strict=True), 1):
+        line = f"Picture {number} of {batch.total}: {plain(Path(path).name)}"
+        _tell_left(job, clock, number - 1)
+        yield Moment(batch, line, news=number > 1)
+        began = time.monotonic()
+        try:
+            kept = yield from _within(job, clock, number - 1, job.one(path, name, _left_s(clock)), Moment(batch, line))
+        except InputError as error:
+            batch = replace(batch, refused=(*batch.refused, Refused(Path(path).name, str(error))))
+        else:
+            batch = replace(batch, pictures=(*batch.pictures, kept))
+            if not clock.expired:  # else it may have been done in part
+                job.times.note(job.kind, job.units[number - 1], time.monotonic() - began)
+        if clock.expired:
+            break
+    _tell_left(job, clock, len(job.paths))
+    yield Moment(batch, news=True)
+
+
+def _within(
+    job: Job[T], clock: Deadline, index: int, work: Generator[Step[Any], None, T], moment: Moment[T]
+) -> Generator[Moment[T], None, T]:
+    """The moment again and again while a picture is worked on, with the time that is left; returns what is kept."""
+    told = time.monotonic()
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            kept: T = end.value
+            return kept
+        if step.result is None and step.total and time.monotonic() - told >= TOLD_EVERY_S:
+            told = time.monotonic()
+            _tell_left(job, clock, index, step.done / step.total)
+            yield moment
+
+
+def _left_s(clock: Deadline) -> float:
+    """Of the job's limit."""
+    return LEAST_S if clock.seconds is None else max(LEAST_S, clock.seconds - clock.elapsed_ms / 1000)
+
+
+def _tell_left(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> None:
+    """Tells the page how long the rest takes, once `done` pictures and a part of the next one are over."""
+    event, estimates = running_event(), of_page()
+    if event is not None and estimates is not None:
+        estimates.tell_whole(event._id, rest_s(job, clock, done, part))
+
+
+def rest_s(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> float | None:
+    """Seconds for what is left, no more than the limit leaves; None where no such picture was ever done."""
+    units = sum(job.units[done:]) - (part * job.units[done] if part else 0.0)
+    if not units:
+        return 0.0
+    expected_s = job.times.expected_s(job.kind, units)
+    return None if expected_s is None else min(expected_s, _left_s(clock))
+
+
+def last_moment(job: Job[T]) -> Batch[T]:
+    """What became of all pictures, for programs, which are told nothing on the way."""
+    for moment in moments(job):
+        batch = moment.batch
+    return batch
+
+
+def megapixels_of(path: str) -> float:
+    """Of a picture file, by its header; no more than can be read."""
+    pixels = pixels_of_upload({"path": path})
+    megapixels = pixels / 1e6 if pixels < float("inf") else UNKNOWN_MEGAPIXELS
+    return min(megapixels, PICTURE_MEGAPIXELS)

@@ -1,0 +1,42 @@
+"""What both ways of upscaling share on the page: the choice of scale and network, and how a PNG is packed."""
+
+from typing import Any
+
+import gradio as gr
+
+from cvdemo.config import default_of
+from cvdemo.images import ImageArray
+from cvdemo.ui.wiring.controls import light
+from cvdemo.upscale.catalogue import SCALES, networks_or_default
+from cvdemo.upscale.upscale import UpscaleConfig
+
+QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
+
+
+def packed_level(image: ImageArray) -> int:
+    """The level at which a result is compressed as PNG."""
+    return 1 if image[..., 0].size > QUICK_PNG_PIXELS else 6
+
+
+def scale_and_network(scale_id: str, network_id: str) -> tuple[gr.Radio, gr.Radio, Any]:
+    """The two choices, and the event that the networks are those of a newly chosen scale."""
+    start = default_of(UpscaleConfig, "scale")
+    scale = gr.Radio([(f"×{scale}", scale) for scale in SCALES], value=start, label="Scale", elem_id=scale_id)
+    network = gr.Radio(**offer(start), label="How", elem_id=network_id)
+    offered = light([scale.change], lambda scale, chosen: gr.Radio(**offer(scale, chosen)), [scale, network], [network])
+    return scale, network, offered
+
+
+def offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
+    """The networks for a scale by how much nearer they come; what is chosen is left alone where the scale has it.
+
+    Left alone, not set again: a link sets scale and network together, and `chosen` may still be the one before.
+    """
+    networks = networks_or_default(scale)
+    first = next(iter(networks.values()))
+    bicubic = first.bicubic_psnr
+    return {
+        "choices": [(choice.words, choice.value) for choice in networks.values()],
+        **({} if chosen in networks else {"value": first.value}),
+        "info": None if bicubic is None else f"Than plain enlargement, on five test pictures at ×{scale}.",
+    }
