@@ -124,9 +124,8 @@ def match_colours(pixels: Tensor, reference: Tensor) -> Tensor:
 
 def in_colours_of(own: ImageArray, painted: ImageArray) -> ImageArray:
     """`own` with the luminance of `painted`, both uint8 (H, W, 3): only light and dark are painted."""
-    change = cv2.subtract(*(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (painted, own)), dtype=cv2.CV_16S)
-    changed = own.astype(np.int16)
-    changed += change[..., None]
+    light, before = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.int16) for each in (painted, own))
+    changed = own + (light - before)[..., None]
     return np.clip(changed, 0, 255, out=changed).astype(np.uint8)
 
 

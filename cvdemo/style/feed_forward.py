@@ -234,7 +234,7 @@ class PreparedStyle:
         colours = self.colours(seen)
         if self.config.keep_colours != "luminance":
             return paint_tiles(source, self.painter, seen.code, colours, deadline=deadline)
-        grey: ImageArray = cv2.cvtColor(cv2.cvtColor(source, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        grey = np.repeat(cv2.cvtColor(source, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8, copy=False)
         return in_colours_of(source, paint_tiles(grey, self.painter, seen.code, colours, deadline=deadline))
 
     def source(self, content: ImageArray) -> ImageArray:

@@ -96,4 +96,4 @@ def prepare(styles: Sequence[Weighted[ImageArray]], config: InstantConfig, paint
 
 
 def _digest(image: ImageArray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()

@@ -73,9 +73,9 @@ def steady_frame(
     source = style.source(frame)
     kept = None if before is None or before.held.shape != source.shape else stillness(before.held, source)
     if before is None or kept is None or kept.mean() < 1 - CUT_SHARE:
-        seen = style.see(source)
+        seen = style.see(frame)
         return Before(seen, source, style.paint(source, seen))
-    seen = before.seen.towards(style.see(source), COLOURS_SHARE)
+    seen = before.seen.towards(style.see(frame), COLOURS_SHARE)
     weight = steadiness * kept
     held = mixed(source, before.held, weight)
     return Before(seen, held, mixed(style.paint(held, seen), before.painted, weight))
