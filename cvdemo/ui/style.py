@@ -208,7 +208,8 @@ def _stylize_on_page(
         if step.result is None:  # the last step tells the measures of the one before it
             curves.add(step)
         if (picture := _picture(step)) is not None:
-            yield picture, _status(step, (time.monotonic() - started) * 1000), curves.drawn(step.total)
+            drawing = curves.drawn(step.total) if step.measures else ""
+            yield picture, _status(step, (time.monotonic() - started) * 1000), drawing
 
 
 def _at_once(run: Run, chosen: Chosen, settings: Mapping[str, Any]) -> tuple[ImageArray, str, str]:

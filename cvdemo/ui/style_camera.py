@@ -68,7 +68,8 @@ def frame_on_page(
         now = _with_style(now, style)
         asked = (now.path, strength, keep_colours, steadiness)
         goes_on = asked == live.asked and len(now.rate.answered_at) > 1
-        now = replace(now, asked=asked, before=_painted(run, frame, now, live.before if goes_on else None))
+        now = replace(now, asked=asked)
+        now = replace(now, before=_painted(run, frame, now, live.before if goes_on else None))
     except DemoError as error:
         return gr.skip(), str(error), replace(now, before=None)
     assert now.before is not None  # it has just been painted

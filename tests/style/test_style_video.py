@@ -14,7 +14,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.style import video
 from cvdemo.style.feed_forward import Painter, PreparedStyle
-from cvdemo.style.steady import flicker
+from cvdemo.style.steady import flicker, steady_frame
 from cvdemo.style.video import StyleVideoConfig, StyleVideoRequest, run_style_video
 from tests.detect.test_video import decoded
 from tests.helpers.hand_turned_clock import set_clock
@@ -65,7 +65,7 @@ def test_settings_and_further_styles_reach_the_painting(
     film: bytes, noise: ImageArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, float]] = []
-    steady = video.steady_frame
+    steady = steady_frame
 
     def noting(frame: ImageArray, style: PreparedStyle, before: object, steadiness: float) -> object:
         seen.append((len(style.styles), steadiness))
@@ -81,7 +81,7 @@ def test_settings_and_further_styles_reach_the_painting(
 def test_a_time_limit_gives_the_film_so_far(
     film: bytes, noise: ImageArray, limit_s: float, frames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, steady = set_clock(monkeypatch), video.steady_frame
+    clock, steady = set_clock(monkeypatch), steady_frame
     monkeypatch.setattr(video, "steady_frame", lambda *given: clock.passes(1) or steady(*given))
     last = last_step(run_style_video(request(film, noise, time_limit_s=limit_s)))
     assert last.result.frames == len(decoded(last.result.mp4)) == frames
