@@ -79,16 +79,7 @@ def build_video(run: Run) -> None:
         with gr.Column(min_width=300, scale=2):
             status = gr.Markdown(elem_id="style-video-status", elem_classes="status")
             preview = picture_output("The frame that is painted", elem_id="style-video-preview", height=420)
-            film = gr.Video(
-                label="The film",
-                interactive=False,
-                autoplay=True,
-                loop=True,
-                visible=False,
-                height=420,
-                buttons=["download"],
-                elem_id="style-video-film",
-            )
+            film = _film_field()
     part = Part(
         name="style-video",
         lane=Lane.SLOW,
@@ -101,3 +92,16 @@ def build_video(run: Run) -> None:
     )
     watch = {video: 0, style: 0, **dict.fromkeys(fields, SETTLED_MS)}
     wire(part, given(run, video_on_page), run=[start.click], watch=watch, cancel=cancel, automatic=False)
+
+
+def _film_field() -> gr.Video:
+    return gr.Video(
+        label="The film",
+        interactive=False,
+        autoplay=True,
+        loop=True,
+        visible=False,
+        height=420,
+        buttons=["download"],
+        elem_id="style-video-film",
+    )
