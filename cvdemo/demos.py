@@ -39,7 +39,15 @@ from cvdemo.sample.run import (
     run_sample,
     run_walk,
 )
-from cvdemo.style.run import StyleRequest, run_style
+from cvdemo.style.run import (
+    InstantFrameRequest,
+    InstantRequest,
+    StyleRequest,
+    run_instant,
+    run_instant_frame,
+    run_style,
+)
+from cvdemo.style.video import StyleVideoRequest, run_style_video
 from cvdemo.upscale.run import UpscaleRequest, run_upscale
 
 RUNS: Mapping[type[Request], Run] = {
@@ -61,6 +69,9 @@ RUNS: Mapping[type[Request], Run] = {
     DreamRequest: run_dream,
     DreamFilmRequest: run_dream_film,
     StyleRequest: run_style,
+    InstantRequest: run_instant,
+    InstantFrameRequest: run_instant_frame,
+    StyleVideoRequest: run_style_video,
 }
 
 

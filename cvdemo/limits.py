@@ -141,6 +141,7 @@ DETECT_VIDEO_S = _limit("DETECT_VIDEO_S", 120.0, "seconds", "for a video; a fram
 DREAM_S = _limit("DREAM_S", 90.0, "seconds", "for a dream; the number of steps is planned to fit")
 DREAM_FILM_S = _limit("DREAM_FILM_S", 120.0, "seconds", "for a zoom film; 60 frames of 384 px take 15 to 30 s")
 STYLE_S = _limit("STYLE_S", 120.0, "seconds", "for a style transfer; the number of steps is planned to fit")
+STYLE_VIDEO_S = _limit("STYLE_VIDEO_S", 180.0, "seconds", "for a video in a style; a frame of 512 px takes 0.3 s")
 WALK_S = _limit("WALK_S", 60.0, "seconds", "for a film")
 UPSCALE_S = _limit("UPSCALE_S", 150.0, "seconds", "for an upscaling; 40 megapixels take 52 s of one core with 9-5-5")
 UPSCALE_BATCH_S = _limit(

@@ -24,7 +24,9 @@ from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.zoom_film import ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.style.feed_forward import InstantConfig
 from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.video import StyleVideoConfig
 from cvdemo.ui.page import build_page
 from cvdemo.upscale.upscale import UpscaleConfig
 from cvdemo.weights import WEIGHTS_DIR
@@ -39,6 +41,8 @@ CONFIGS: dict[str, type[Config]] = {
     "Dream": DreamConfig,
     "Zoom film": ZoomFilmConfig,
     "Style": StyleConfig,
+    "Instant style": InstantConfig,
+    "Style of a video": StyleVideoConfig,
     "Sample": SampleConfig,
     "Walk": WalkConfig,
     "Upscale": UpscaleConfig,

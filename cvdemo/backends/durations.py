@@ -22,7 +22,7 @@ from cvdemo.dream.deepdream import full_size, octave_sizes
 from cvdemo.dream.run import DreamRequest
 from cvdemo.errors import DemoError
 from cvdemo.sample.run import InterpolateRequest, SampleRequest, WalkRequest
-from cvdemo.style.run import StyleRequest
+from cvdemo.style.run import InstantRequest, StyleRequest
 from cvdemo.style.scales import scale_sizes
 from cvdemo.upscale.run import UpscaleRequest
 
@@ -135,6 +135,11 @@ def _painted(request: StyleRequest) -> float:
     return config.steps * sum(map(_pixels, scale_sizes(request.content.shape[:2], config.size, config.scales)))
 
 
+def _painted_at_once(request: InstantRequest) -> float:
+    (size_hw,) = scale_sizes(request.content.shape[:2], request.config.size, 1)
+    return _pixels(size_hw)
+
+
 Units = Callable[[Any], float]
 # the work of a request, and the settings that are told by it
 UNITS: Mapping[type[Request], tuple[Units, tuple[str, ...]]] = {
@@ -146,6 +151,7 @@ UNITS: Mapping[type[Request], tuple[Units, tuple[str, ...]]] = {
     WalkRequest: (_walked, ("seconds", "fps", "stops")),
     UpscaleRequest: (_upscaled, ("tile_px",)),
     DreamRequest: (_dreamt, ("octaves", "octave_scale", "steps", "step_size", "size_px", "detail", "jitter_px")),
+    InstantRequest: (_painted_at_once, ("size", "strength")),
     StyleRequest: (
         _painted,
         ("scales", "steps", "size", "step_size", "content_weight", "style_weight", "tv_weight", "keep_colours"),

@@ -109,8 +109,8 @@ def _key(text: str) -> str:
 
 
 def _input_help(name: str) -> str:
-    video = ", a video (OUT is an .mp4 file then)" if name == "detect" else ""
-    return f"a picture, a folder of pictures{video}, or {STDIO} for standard input"
+    videos = {"detect": ", a video (OUT is an .mp4 file then)", "stylize": ", with --instant a video"}
+    return f"a picture, a folder of pictures{videos.get(name, '')}, or {STDIO} for standard input"
 
 
 def _output_help(verb: PictureVerb) -> str:

@@ -22,7 +22,7 @@ from cvdemo.cli.parser import DREAM_FILM, TEACH, config_from, make_parser, parse
 from cvdemo.cli.recipe import recipe_of
 from cvdemo.cli.sample import run_sample
 from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
-from cvdemo.cli.stylize import check_standard_input, pictures_beside
+from cvdemo.cli.stylize import base_of, check_standard_input, pictures_beside
 from cvdemo.cli.targets import check_targets, targets_for
 from cvdemo.cli.teach import run_teach_folder
 from cvdemo.cli.verbs import PICTURE_VERBS, PictureVerb, Report, Result, Work
@@ -35,6 +35,8 @@ from cvdemo.incidents import report_unexpected
 from cvdemo.runtime import resolve_device
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.style.config import StyleConfig
+from cvdemo.style.video import StyleVideoConfig
 
 STOPPED = 130  # what a shell reports of a program that SIGINT, 2, has ended: 128 + 2
 
@@ -70,7 +72,7 @@ def _work_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Calla
     verb = PICTURE_VERBS[args.verb]
     config = config_from(args, _base(verb, args))
     told_otherwise = args.json or any(getattr(args, name) is not None for name in verb.summaries)
-    if isinstance(config, DetectConfig) and is_video(args.input):
+    if isinstance(config, DetectConfig | StyleVideoConfig) and is_video(args.input):
         return partial(run_video, config, args)
     if args.output is None and verb.makes_pictures and not (told_otherwise and verb.has_data(config)):
         parser.error("the following arguments are required: OUT")
@@ -81,7 +83,8 @@ def _base(verb: PictureVerb, args: argparse.Namespace) -> Config:
     """The config that options start from: that of a recipe or of the preset, if the verb has any."""
     if getattr(args, "recipe", None) is not None:
         return recipe_of(args.recipe)
-    return verb.presets[args.preset] if verb.presets else verb.config()
+    base = verb.presets[args.preset] if verb.presets else verb.config()
+    return base_of(base, args, video=is_video(args.input)) if isinstance(base, StyleConfig) else base
 
 
 @dataclass

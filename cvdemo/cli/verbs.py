@@ -20,7 +20,7 @@ from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.cli.output import SUFFIXES, json_bytes
 from cvdemo.cli.sources import read_other
-from cvdemo.cli.stylize import request_without_content
+from cvdemo.cli.stylize import instant_request, request_without_content
 from cvdemo.cli.teach import read_head
 from cvdemo.config import Config, settings_of
 from cvdemo.demo import Request, Step
@@ -40,6 +40,7 @@ from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray
 from cvdemo.nets.backbone import load_backbone, load_trunk
+from cvdemo.style.feed_forward import InstantConfig, load_painter
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.presets import PRESETS as STYLES
 from cvdemo.style.run import Stylized
@@ -203,8 +204,12 @@ def _dream(texts: Mapping[str, str], result: Dream, step: Step[Dream]) -> Result
     return Result(_size(result.image), result.image, finite({"objective": step.measures["objective"]}), texts)
 
 
-def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
+def prepare_stylize(config: StyleConfig | InstantConfig, args: argparse.Namespace) -> Work:
     """Each picture in the manner of `--style` and what is named beside it."""
+    if isinstance(config, InstantConfig):
+        instant = instant_request(args, config)
+        load_painter(args.device)
+        return by_steps(lambda image: replace(instant, content=image), _painted_at_once)
     request = request_without_content(args, config)
     load_backbone(args.device)
     return by_steps(lambda image: replace(request, content=image), _stylized)
@@ -213,6 +218,10 @@ def prepare_stylize(config: StyleConfig, args: argparse.Namespace) -> Work:
 def _stylized(result: Stylized, step: Step[Stylized]) -> Result:
     losses = {name: step.measures[name] for name in ("content_loss", "style_loss", "tv_loss")}
     return Result(_size(result.image), result.image, finite(losses))
+
+
+def _painted_at_once(result: Stylized, step: Step[Stylized]) -> Result:
+    return Result(_size(result.image), result.image)
 
 
 def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:

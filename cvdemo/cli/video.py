@@ -1,8 +1,8 @@
-"""`detect` on a video: an annotated mp4 file beside a line, or JSON, of what was found."""
+"""`detect` and `stylize` on a video: an mp4 file beside a line, or JSON, of what it shows."""
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from tqdm import tqdm
 from cvdemo.cli.console import say, tell
 from cvdemo.cli.output import write_files
 from cvdemo.cli.sources import STDIO, is_dir
+from cvdemo.cli.stylize import pictures_beside, styles_of
 from cvdemo.cli.targets import check_targets, is_folder
-from cvdemo.demo import Step, result_of
+from cvdemo.demo import Request, Step, result_of
 from cvdemo.demos import run
 from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.detect.selection import DetectConfig
@@ -20,9 +21,11 @@ from cvdemo.detect.video import DetectedVideo
 from cvdemo.errors import InputError
 from cvdemo.limits import VIDEO_BYTES
 from cvdemo.ops.read_video import VIDEO_SUFFIXES
+from cvdemo.style.video import PaintedVideo, StyleVideoConfig, StyleVideoRequest
 
 FILM = ".mp4"
-NOT_OF_A_VIDEO = ("coco", "csv", "format", "recursive")  # options that say something of pictures only
+# options that say something of pictures only
+NOT_OF_A_VIDEO = ("coco", "csv", "format", "recursive", "mask", "start_image")
 
 
 def is_video(source: str) -> bool:
@@ -30,30 +33,38 @@ def is_video(source: str) -> bool:
     return Path(source).suffix.lower() in VIDEO_SUFFIXES and not is_dir(source)
 
 
-def run_video(config: DetectConfig, args: argparse.Namespace) -> int:
-    """Writes the annotated video. Returns 0.
+def run_video(config: DetectConfig | StyleVideoConfig, args: argparse.Namespace) -> int:
+    """Writes the annotated or painted video. Returns 0.
 
     Raises:
         InputError: IN cannot be read or is no video, OUT exists, cannot be written or does not end in .mp4, or an
             option has nothing to do with a video.
+        WeightsError: a network is not there.
     """
     for name in NOT_OF_A_VIDEO:
         if getattr(args, name, None):
-            raise InputError(f"--{name} changes nothing in a video: please leave it out.")
+            raise InputError(f"--{name.replace('_', '-')} changes nothing in a video: please leave it out.")
     source, target = Path(args.input), _target(args)
-    check_targets([target], [source], overwrite=args.overwrite)
-    request = DetectVideoRequest(video=_content(source), config=config, device=args.device)
-    found: DetectedVideo = result_of(_with_bar(run(request)))
-    write_files({target: found.mp4}, overwrite=args.overwrite)
+    inputs = [source, *(Path(picture) for _, picture in pictures_beside(args) if picture != STDIO)]
+    check_targets([target], inputs, overwrite=args.overwrite)
+    made: DetectedVideo | PaintedVideo = result_of(_with_bar(run(_request(config, _content(source), args))))
+    write_files({target: made.mp4}, overwrite=args.overwrite)
+    facts: Mapping[str, Any] = {"file": str(source), "output": str(target), **made.as_dict()}
     if args.json:
-        tell(json.dumps({"file": str(source), "output": str(target), **found.as_dict()}))
+        tell(json.dumps(facts))
         return 0
-    for note in found.notes:
+    for note in made.notes:
         say(note)
-    tell(
-        f"{source.name} -> {target}: {found.in_words}, at once at most; {found.frames} frames, {found.fps:.3g} a second"
-    )
+    seen = f"{made.in_words}, at once at most; " if isinstance(made, DetectedVideo) else ""
+    tell(f"{source.name} -> {target}: {seen}{made.frames} frames, {made.fps:.3g} a second")
     return 0
+
+
+def _request(config: DetectConfig | StyleVideoConfig, video: bytes, args: argparse.Namespace) -> Request:
+    if isinstance(config, DetectConfig):
+        return DetectVideoRequest(video=video, config=config, device=args.device)
+    style, *others = styles_of(args)
+    return StyleVideoRequest(video=video, style=style[0], styles=tuple(others), config=config, device=args.device)
 
 
 def _target(args: argparse.Namespace) -> Path:

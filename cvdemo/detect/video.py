@@ -15,7 +15,7 @@ from cvdemo.detect.exports import counted
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.detect.tracks import Tracker
 from cvdemo.images import ImageArray
-from cvdemo.limits import VIDEO_S, VIDEO_SEARCHED_MEGAPIXELS
+from cvdemo.limits import VIDEO_SEARCHED_MEGAPIXELS
 from cvdemo.ops.read_video import Video
 from cvdemo.ops.video import Film
 from cvdemo.runtime import Deadline
@@ -116,12 +116,5 @@ def _step(frames: int, video: Video, deadline: Deadline, drawn: ImageArray) -> S
 
 
 def _notes(video: Video, *, stopped: bool, in_part: int) -> tuple[str, ...]:
-    seconds = f"{VIDEO_S:g} s"
-    said = {
-        "The sound is left out.": video.has_sound,
-        f"Only the first {seconds} are looked at.": video.progress.cut,
-        "The file is damaged; what could be read is shown.": video.progress.damaged,
-        "Stopped before the end.": stopped,
-        f"{counted(in_part, 'frame')} searched only in part: time ran out.": in_part > 0,
-    }
-    return tuple(sentence for sentence, holds in said.items() if holds)
+    searched = f"{counted(in_part, 'frame')} searched only in part: time ran out."
+    return (*video.notes(stopped=stopped), *([searched] if in_part else []))

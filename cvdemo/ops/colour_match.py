@@ -8,8 +8,12 @@ al., "Preserving Color in Neural Artistic Style Transfer", 2016, section 3.1.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
+
+from cvdemo.images import ImageArray
 
 RIDGE = 1e-4  # added to the variances: a picture of one colour has none
 LOSS_RIDGE = 1e-3  # for the loss: a deviation of 0.03 in a direction that the reference lacks counts as 1
@@ -82,10 +86,21 @@ class ColourMap:
     @classmethod
     def to_statistics(cls, pixels: Tensor, target_mean: Tensor, target_covariance: Tensor) -> "ColourMap":
         """That from the colours of (1, 3, H, W) to this mean (3, 1) and covariance (3, 3)."""
-        mean, covariance = colour_statistics(pixels)
+        return cls.from_statistics(*colour_statistics(pixels), target_mean, target_covariance)
+
+    @classmethod
+    def from_statistics(
+        cls, mean: Tensor, covariance: Tensor, target_mean: Tensor, target_covariance: Tensor
+    ) -> "ColourMap":
+        """That from colours of one mean (3, 1) and covariance (3, 3) to another."""
         root, inverse_root = matrix_power(covariance, 0.5), matrix_power(covariance, -0.5)
         matrix = inverse_root @ matrix_power(root @ target_covariance @ root, 0.5) @ inverse_root
         return cls(matrix, target_mean - matrix @ mean)
+
+    @classmethod
+    def none(cls, device: torch.device | str = "cpu") -> "ColourMap":
+        """That which leaves colours alone."""
+        return cls(torch.eye(3, device=device), torch.zeros(3, 1, device=device))
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """(1, 3, H, W) in [0, 1], recoloured, then clamped to [0, 1]."""
@@ -105,6 +120,13 @@ def match_colours(pixels: Tensor, reference: Tensor) -> Tensor:
         ValueError: either is not one RGB picture.
     """
     return ColourMap.between(pixels, reference)(pixels)
+
+
+def in_colours_of(own: ImageArray, painted: ImageArray) -> ImageArray:
+    """`own` with the luminance of `painted`, both uint8 (H, W, 3): only light and dark are painted."""
+    light, before = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.int16) for each in (painted, own))
+    changed = own + (light - before)[..., None]
+    return np.clip(changed, 0, 255, out=changed).astype(np.uint8)
 
 
 @dataclass(frozen=True)

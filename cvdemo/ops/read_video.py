@@ -102,6 +102,16 @@ class Video:
     ) -> None:
         self._container.close()
 
+    def notes(self, *, stopped: bool) -> tuple[str, ...]:
+        """What a film that is made of the frames lacks, each a sentence; `stopped`: not all of them were taken."""
+        said = {
+            "The sound is left out.": self.has_sound,
+            f"Only the first {VIDEO_S:g} s are looked at.": self.progress.cut,
+            "The file is damaged; what could be read is shown.": self.progress.damaged,
+            "Stopped before the end.": stopped,
+        }
+        return tuple(sentence for sentence, holds in said.items() if holds)
+
     def _seconds(self) -> float:
         """As the file tells; what is looked at most where it does not."""
         if self._stream.duration is not None and self._stream.time_base is not None:

@@ -9,7 +9,8 @@ from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.style.losses import STYLE_DISTANCES
 
 KEPT_COLOURS = ("no", "luminance", "statistics")
-STARTS = ("content", "style", "noise")
+INSTANT_START = "instant"  # the picture that one pass of a network gives; see `cvdemo.style.instant`
+STARTS = ("content", "style", "noise", INSTANT_START)
 SHORTEST_S, LONGEST_S = 1.0, 600.0  # one second gives a recognisable picture on two cores
 
 
@@ -65,7 +66,10 @@ class StyleConfig(Config):
         help="luminance: only light and dark are painted. statistics: the style is painted in the picture's colours.",
     )
     start: str = setting(
-        "content", "Start from", choices=STARTS, help="Noise with content weight 0 gives pure texture."
+        "content",
+        "Start from",
+        choices=STARTS,
+        help="Noise with content weight 0 gives pure texture. instant refines the instant style.",
     )
     seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
     seconds: float | None = setting(

@@ -1,18 +1,19 @@
 """Instant style: any picture in the manner of any other in one pass of a small network, any size in bounded memory.
 
 `cvdemo.nets.style_net` says what the network is, `train.recipes.instant_style` how it learned. A style is prepared
-once, into a code and its colours, and then paints as many pictures as wanted, such as the frames of a film. A picture
-is painted in tiles with their surroundings, which gives what painting it whole gives, and only a tile's activations
-are in memory.
+once, into a code and its colours, and then paints as many pictures as wanted, such as the frames of a film. Several
+styles are mixed by their weights: their codes, and the statistics of their colours. A picture is painted in tiles with
+their surroundings, which gives what painting it whole gives, and only a tile's activations are in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -20,16 +21,24 @@ from torch import Tensor
 
 from cvdemo.config import Config, setting
 from cvdemo.errors import InputError, WeightsError, brief
-from cvdemo.images import ImageArray, resize, resize_to_fit, to_image, to_tensor
+from cvdemo.images import ImageArray, luminance, resize, resize_to_fit, to_image, to_tensor
 from cvdemo.nets.backbone import FeatureNetwork, load_backbone
 from cvdemo.nets.style_net import STATISTICS_LAYERS, STRIDE, StyleNet, style_statistics
-from cvdemo.ops.colour_match import ColourMap, match_colours
+from cvdemo.ops.colour_match import (
+    ColourMap,
+    colour_statistics,
+    in_colours_of,
+    match_colours,
+    mixed_colours,
+)
 from cvdemo.ops.tiles import tiles, window
 from cvdemo.runtime import Deadline, load_once, resolve_device
+from cvdemo.style.config import KEPT_COLOURS
 from cvdemo.style.scales import scale_sizes
-from cvdemo.weights import entry_of, load_state_dict
+from cvdemo.weights import entry_of, load_manifest, load_state_dict
 
 INSTANT = "instant_style"  # its weight in the manifest
+NOT_HERE = f"There is no instant style here: its network, {INSTANT}, is not among the weights."
 STYLE_PX = 320  # longer side at which styles are described; the network learned on paintings of about this size
 TILE_PX = 512  # with its surroundings such a tile takes about 150 MB
 
@@ -45,8 +54,11 @@ class InstantConfig(Config):
     style_scale: float = setting(
         1.0, "Stroke size", minimum=0.5, maximum=2, step=0.1, help="Size of the style picture beside yours."
     )
-    keep_colours: bool = setting(
-        False, "Keep the picture's colours", help="Takes only the strokes of the style, not its colours."
+    keep_colours: str = setting(
+        "no",
+        "Keep the picture's colours",
+        choices=KEPT_COLOURS,
+        help="luminance: only light and dark are painted. statistics: the style is painted in the picture's colours.",
     )
 
 
@@ -94,12 +106,22 @@ def read_style_net(name: str = INSTANT, weights_dir: Path | None = None) -> Styl
     return network.eval()
 
 
+def instant_offered(weights_dir: Path | None = None) -> bool:
+    """Whether the manifest lists the network; without it there is no instant style to choose."""
+    try:
+        return INSTANT in load_manifest(weights_dir)
+    except WeightsError:
+        return False
+
+
 def load_painter(device: str | torch.device = "auto", weights_dir: Path | None = None) -> Painter:
     """The networks, loaded on first use and shared.
 
     Raises:
-        WeightsError: a file is missing or altered.
+        WeightsError: the manifest does not list the network, or a file is missing or altered.
     """
+    if not instant_offered(weights_dir):
+        raise WeightsError(NOT_HERE)
     return _load_painter(str(resolve_device(device)), weights_dir)
 
 
@@ -113,62 +135,120 @@ def _load_painter(device: str, weights_dir: Path | None) -> Painter:
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedStyle:
-    """A style ready to paint any number of pictures.
+class Seen:
+    """What is taken from a picture before it is painted.
 
     Attributes:
-        pixels: of the style picture, (1, 3, h, w) in [0, 1]. code: of it, (1, code_dim).
+        mean, covariance: of its colours, (3, 1) and (3, 3). code: that it is painted with, (1, code_dim).
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    code: Tensor
+
+    def towards(self, other: Seen, share: float) -> Seen:
+        """The share of the way from this (0) to the other (1)."""
+        pairs = ((self.mean, other.mean), (self.covariance, other.covariance), (self.code, other.code))
+        return Seen(*(torch.lerp(own, theirs, share) for own, theirs in pairs))
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedStyle:
+    """One style or several, ready to paint any number of pictures.
+
+    Attributes:
+        styles: of each style picture its pixels (1, 3, h, w) in [0, 1], and its share; shares add up to 1.
+        code: of them together, (1, code_dim).
     """
 
     painter: Painter
     config: InstantConfig
-    pixels: Tensor
+    styles: tuple[tuple[Tensor, float], ...]
     code: Tensor
 
     @classmethod
     def of(cls, style: ImageArray, config: InstantConfig, painter: Painter) -> PreparedStyle:
-        """That of a uint8 (H, W, 3) picture of any size.
+        """That of one uint8 (H, W, 3) picture of any size.
 
         Raises:
             InputError: it is too narrow.
         """
-        pixels = _described(style, round(STYLE_PX * config.style_scale), painter.device, "The style picture")
-        return cls(painter, config, pixels, painter.code(pixels))
+        return cls.mixed([(style, 1.0)], config, painter)
+
+    @classmethod
+    def mixed(
+        cls, styles: Sequence[tuple[ImageArray, float]], config: InstantConfig, painter: Painter
+    ) -> PreparedStyle:
+        """That of several with their weights, of which only the ratios matter.
+
+        Raises:
+            ValueError: there are none, or a weight is not above 0.
+            InputError: a picture is too narrow.
+        """
+        weights = [weight for _, weight in styles]
+        if not styles or min(weights) <= 0:
+            raise ValueError(f"need styles with weights above 0, got {weights}")
+        long_px = round(STYLE_PX * config.style_scale)
+        found = [_described(style, long_px, painter.device, "The style picture") for style, _ in styles]
+        if config.keep_colours == "luminance":
+            found = [_grey(pixels) for pixels in found]
+        shared = tuple((pixels, weight / sum(weights)) for pixels, weight in zip(found, weights, strict=True))
+        return cls(painter, config, shared, _mixed_code(shared, painter))
 
     @torch.inference_mode()
-    def colours(self, content: ImageArray) -> ColourMap:
-        """How a picture's colours are changed. Of a film: that of its first frame for all, so that none flickers."""
+    def see(self, content: ImageArray) -> Seen:
+        """What a picture is painted by. Of a film: that of earlier frames too, so that none flickers."""
         small = _described(content, STYLE_PX, self.painter.device)
-        return ColourMap.between(small, small if self.config.keep_colours else self.pixels).weakened(
-            self.config.strength
-        )
+        if self.config.keep_colours == "luminance":
+            small = _grey(small)
+        return Seen(*colour_statistics(small), self._code_for(small))
 
-    def code_for(self, content: ImageArray) -> Tensor:
+    def _code_for(self, small: Tensor) -> Tensor:
         """The code to paint a picture with: the style's, or between that and the picture's own."""
-        config, painter = self.config, self.painter
-        if config.strength == 1 and not config.keep_colours:
-            return self.code
-        small = _described(content, STYLE_PX, painter.device)
-        wanted = painter.code(match_colours(self.pixels, small)) if config.keep_colours else self.code
-        return wanted if config.strength == 1 else torch.lerp(painter.code(small), wanted, config.strength)
+        config, wanted = self.config, self.code
+        if config.keep_colours != "no":
+            in_its_colours = tuple((match_colours(pixels, small), share) for pixels, share in self.styles)
+            wanted = _mixed_code(in_its_colours, self.painter)
+        return wanted if config.strength == 1 else torch.lerp(self.painter.code(small), wanted, config.strength)
 
-    def paint(
-        self, content: ImageArray, colours: ColourMap | None = None, deadline: Deadline | None = None
-    ) -> ImageArray:
+    @torch.inference_mode()
+    def colours(self, seen: Seen) -> ColourMap:
+        """How a picture's colours are changed before it is painted."""
+        if self.config.keep_colours != "no":
+            return ColourMap.none(self.painter.device)
+        target = mixed_colours(self.styles)
+        return ColourMap.from_statistics(seen.mean, seen.covariance, *target).weakened(self.config.strength)
+
+    def paint(self, content: ImageArray, seen: Seen | None = None, deadline: Deadline | None = None) -> ImageArray:
         """The picture in this style, uint8 (H, W, 3) with `config.size` on its longer side.
 
         Args:
             content: uint8 (H, W, 3) of any size; smaller pictures are enlarged.
-            colours: None: made for this picture.
+            seen: None: of this picture.
             deadline: asked between tiles.
 
         Raises:
             InputError: the picture is too narrow, or nobody waits for it any more.
         """
+        source, seen = self.source(content), self.see(content) if seen is None else seen
+        colours = self.colours(seen)
+        if self.config.keep_colours != "luminance":
+            return paint_tiles(source, self.painter, seen.code, colours, deadline=deadline)
+        grey = np.repeat(cv2.cvtColor(source, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8, copy=False)
+        return in_colours_of(source, paint_tiles(grey, self.painter, seen.code, colours, deadline=deadline))
+
+    def source(self, content: ImageArray) -> ImageArray:
+        """The picture at the size at which it is painted; `InputError` where it is too narrow."""
         (size_hw,) = scale_sizes(content.shape[:2], self.config.size, 1)
-        source = _resized(content, size_hw)
-        colours = colours or self.colours(content)
-        return paint_tiles(source, self.painter, self.code_for(content), colours, deadline=deadline)
+        return _resized(content, size_hw)
+
+
+def _mixed_code(styles: Sequence[tuple[Tensor, float]], painter: Painter) -> Tensor:
+    return torch.stack([share * painter.code(pixels) for pixels, share in styles]).sum(dim=0)
+
+
+def _grey(pixels: Tensor) -> Tensor:
+    return luminance(pixels).expand(-1, 3, -1, -1)
 
 
 def instant_style(
@@ -187,7 +267,7 @@ def instant_style(
 
     Raises:
         InputError: a picture is too narrow, or nobody waits for it any more.
-        WeightsError: the network's file is missing or altered.
+        WeightsError: the manifest does not list the network, or its file is missing or altered.
     """
     prepared = PreparedStyle.of(style, config or InstantConfig(), painter or load_painter())
     return prepared.paint(content, deadline=deadline)

@@ -16,7 +16,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, luminance, resize, resize_to_fit, to_tensor
 from cvdemo.ops.colour_match import ColourMap, match_colours, mixed_colours
 from cvdemo.ops.mirror_padding import mirrored
-from cvdemo.style.config import StyleConfig
+from cvdemo.style.config import INSTANT_START, StyleConfig
 from cvdemo.style.scales import strokes_size
 from cvdemo.style.targets import Strokes
 
@@ -203,7 +203,12 @@ def start_picture(
 
     The content comes without its finest detail: whiskers and grass would stay where strokes belong. The style comes at
     its own size, mirrored or cut.
+
+    Raises:
+        ValueError: it should start from the instant style, which is a picture that has to be given.
     """
+    if config.start == INSTANT_START:
+        raise ValueError(f"start {INSTANT_START!r} needs a start picture; `cvdemo.style.run` makes it")
     noise = torch.randn(content.shape, generator=generator).to(content)
     first = style if isinstance(style, Tensor) else style[0].pictures[0][0]
     if config.start == "noise":

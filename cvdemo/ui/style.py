@@ -1,4 +1,8 @@
-"""The Style tab: your picture in the manner of others, with previews, the three losses, and styles to choose from."""
+"""The Style tab: your picture in the manner of others, with previews, the three losses, and styles to choose from.
+
+Where the network of the instant style is among the weights, a picture can be had at once, it comes first while the
+optimisation refines it, and there are two more ways: the camera and a video. Without it none of that is offered.
+"""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,14 +13,26 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.config import settings_of
-from cvdemo.demo import Lane, Run, Step
+from cvdemo.demo import Lane, Run, Step, result_of
 from cvdemo.images import ImageArray
 from cvdemo.limits import STYLE_S
-from cvdemo.style.config import KEPT_COLOURS, LONGEST_S, StyleConfig
+from cvdemo.style.config import INSTANT_START, KEPT_COLOURS, LONGEST_S, STARTS, StyleConfig
+from cvdemo.style.feed_forward import instant_offered
+from cvdemo.style.instant import instant_config
 from cvdemo.style.pictures import mask_of
 from cvdemo.style.presets import PRESETS
 from cvdemo.style.run import StyleRequest, Stylized
-from cvdemo.ui.style_examples import DRAWN, build_examples, style_picture
+from cvdemo.ui.serving.lines import LaneOf
+from cvdemo.ui.style_camera import build_camera
+from cvdemo.ui.style_examples import build_examples, style_input
+from cvdemo.ui.style_instant import (
+    AT_ONCE,
+    add_endpoint,
+    instant_request,
+    lane_by_size,
+)
+from cvdemo.ui.style_instant import NOTE as INSTANT_NOTE
+from cvdemo.ui.style_video import build_video
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
@@ -104,6 +120,9 @@ class Curves:
     scale: float = 1
 
     def add(self, step: Step[Stylized]) -> None:
+        """A step of the optimisation; the instant style before the first has no losses."""
+        if not step.measures:
+            return
         for curve, name in zip(self.by_name.values(), LOSSES, strict=True):
             curve.append(step.measures[name])
         if step.measures["scale"] != self.scale:
@@ -176,6 +195,9 @@ def _stylize_on_page(
     """Picture, status and loss curves at every preview; `values` are those of `CONTROLS`."""
     started = time.monotonic()
     settings = dict(zip(CONTROLS, values, strict=True))
+    if settings["seconds"] == AT_ONCE:
+        yield _at_once(run, Chosen(content, style, second, second_weight, mask), settings)
+        return
     seed, seconds = whole_number(settings.pop("seed"), "Seed"), settings.pop("seconds") or None
     config = StyleConfig(seed=seed, seconds=seconds, **settings)
     curves = Curves()
@@ -183,11 +205,25 @@ def _stylize_on_page(
         if step.result is None:  # the last step tells the measures of the one before it
             curves.add(step)
         if (picture := _picture(step)) is not None:
-            yield picture, _status(step, (time.monotonic() - started) * 1000), curves.drawn(step.total)
+            drawing = curves.drawn(step.total) if step.measures else ""
+            yield picture, _status(step, (time.monotonic() - started) * 1000), drawing
+
+
+def _at_once(run: Run, chosen: Chosen, settings: Mapping[str, Any]) -> tuple[ImageArray, str, str]:
+    """Picture, status and no curves of the instant style."""
+    started = time.monotonic()
+    shared = StyleConfig(**{name: settings[name] for name in ("strength", "style_scale", "keep_colours")})
+    config = instant_config(shared, settings["size"])
+    request = instant_request(chosen.content, chosen.style, chosen.second, chosen.second_weight, chosen.mask, config)
+    painted: Stylized = result_of(run(request))
+    height, width = painted.image.shape[:2]
+    return painted.image, took((time.monotonic() - started) * 1000, f"{width} × {height} pixels, at once"), ""
 
 
 def _status(step: Step[Stylized], elapsed_ms: float) -> str:
     """How far the painting is; of the last step, what became of it."""
+    if step.result is None and not step.measures:
+        return f"This is the instant style, which is now refined: {elapsed_ms / 1000:.0f} s so far"
     if step.result is None:
         scale, scales = step.measures["scale"], step.measures["scales"]
         return f"Step {step.done} of {step.total}, scale {scale:g} of {scales:g}: {elapsed_ms / 1000:.0f} s so far"
@@ -209,18 +245,33 @@ def _what_comes_next(content: str | None, style: str | None) -> Any:
 
 
 def _preset_values(name: str) -> list[Any]:
-    """What the controls of `PRESET_FIELDS` show for a preset."""
-    return [getattr(PRESETS[name], field) for field in PRESET_FIELDS]
+    """What the controls of `PRESET_FIELDS` show for a preset; where it starts as usual, the page's own start."""
+    own = {"start": usual_start()} if PRESETS[name].start == StyleConfig.start else {}
+    return [own.get(field, getattr(PRESETS[name], field)) for field in PRESET_FIELDS]
+
+
+def usual_start() -> str:
+    """Where the page's paintings start: from the instant style, where there is one."""
+    return INSTANT_START if instant_offered() else StyleConfig.start
+
+
+def _choices() -> tuple[list[tuple[str, Any]], list[str]]:
+    """The times and the starts to choose from: what needs the instant style is there only where that is."""
+    if instant_offered():
+        return [("at once", AT_ONCE), *TIMES], list(STARTS)
+    return list(TIMES), [start for start in STARTS if start != INSTANT_START]
 
 
 def _controls() -> tuple[gr.Radio, dict[str, Component]]:
     """The presets, and the controls of all settings by field name, in the order of `CONTROLS`."""
     made: dict[str, Component] = {}
-    made["seconds"] = gr.Radio(TIMES, value=USUAL_S, label="The best in", elem_id="StyleConfig-seconds")
+    times, starts = _choices()
+    made["seconds"] = gr.Radio(times, value=USUAL_S, label="The best in", elem_id="StyleConfig-seconds")
     preset = gr.Radio(list(PRESETS), value=next(iter(PRESETS)), label="Preset", elem_id="style-preset")
     made["size"] = control(StyleConfig, "size", value=USUAL_PX)
     with gr.Accordion("More settings", open=False, elem_id="style-more"):
-        made |= {name: control(StyleConfig, name) for name in (*PRESET_FIELDS, *OTHER_FIELDS)}
+        own = {"start": {"choices": starts, "value": usual_start()}}
+        made |= {name: control(StyleConfig, name, **own.get(name, {})) for name in (*PRESET_FIELDS, *OTHER_FIELDS)}
         made["seed"] = seed_control(elem_id="style-seed")
     return preset, {name: made[name] for name in CONTROLS}
 
@@ -245,13 +296,25 @@ def _second_style() -> tuple[gr.Image, gr.Image, Component]:
 
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
+    if not instant_offered():
+        return _build_picture(run)
+    with gr.Tabs(elem_id="style-ways"):
+        with gr.Tab("Picture", id="picture"):
+            settings = _build_picture(run)
+        with gr.Tab("Camera", id="camera"):
+            build_camera(run)
+        with gr.Tab("Video", id="video"):
+            build_video(run)
+    return settings
+
+
+def _build_picture(run: Run) -> dict[str, Component]:
+    """Draws the way for a picture, and registers the endpoints; returns its settings."""
     with gr.Row():
         with gr.Column(min_width=300):
             with gr.Row():
                 content = picture_input(elem_id="style-image", height=240, min_width=140)
-                style = picture_input(
-                    "Style", value=style_picture(DRAWN[0]), elem_id="style-style", height=240, min_width=140
-                )
+                style = style_input("style-style")
             with gr.Row():
                 start = gr.Button("Stylize", variant="primary", elem_id="style-run")
                 cancel = gr.Button("Cancel", elem_id="style-cancel", min_width=80, scale=0)
@@ -263,12 +326,13 @@ def build(run: Run) -> dict[str, Component]:
             status = gr.Markdown(elem_id="style-status", elem_classes="status")
             plot = gr.HTML(label="Losses", elem_id="style-losses")
     share_button("style", controls)
-    method_note(NOTE)
+    method_note(NOTE + INSTANT_NOTE if instant_offered() else NOTE)
     light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])
+    inputs = [content, style, *second, *controls.values()]
     part = Part(
         name="style",
-        lane=Lane.SLOW,
-        inputs=[content, style, *second, *controls.values()],
+        lane=_lane_of(inputs, controls) if instant_offered() else Lane.SLOW,
+        inputs=inputs,
         needs=[content, style],
         outputs=[result, status, plot],
         status=status,
@@ -278,7 +342,13 @@ def build(run: Run) -> dict[str, Component]:
     wire(part, given(run, _stylize_on_page), run=[start.click], watch=watch, cancel=cancel)
     light([style.change], _what_comes_next, [content, style], [status])
     _endpoint(run, [content, style], controls, second, result)
+    add_endpoint(run, [content, style], second, result)
     return controls
+
+
+def _lane_of(inputs: Sequence[Component], controls: Mapping[str, Component]) -> LaneOf:
+    places = list(inputs)
+    return lane_by_size(places.index(controls["size"]), places.index(controls["seconds"]))
 
 
 def _endpoint(
@@ -293,6 +363,7 @@ def _endpoint(
     own: dict[str, Component] = {
         "keep_colours": gr.Dropdown(ways, value=StyleConfig.keep_colours, label="Keep colours", visible=False),
         "size": control(StyleConfig, "size", visible=False, elem_id="style-endpoint-size"),
+        "start": control(StyleConfig, "start", visible=False, elem_id="style-endpoint-start"),
     }
     seconds = numbers_only(gr.Number(BY_STEPS, label="Time", minimum=0, maximum=LONGEST_S, visible=False))
     start_image = picture_input("Start picture", visible=False)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from cvdemo.example_pictures import example_picture
 from cvdemo.ui.serving.results import save_download
-from cvdemo.ui.wiring.controls import light
+from cvdemo.ui.wiring.controls import light, picture_input
 
 PICTURES = ("chelsea", "astronaut", "tower", "coffee", "castle", "cows", "musicians")
 PAINTINGS = (
@@ -68,8 +68,18 @@ def build_examples(content: gr.Image, style: gr.Image) -> None:
     )
     light([results.click], chosen, [results], [content, style])
     gr.Examples([[example_picture(name)] for name in PICTURES], [content], label="Pictures", elem_id="style-pictures")
+    styles_gallery(style, "style-styles")
+
+
+def styles_gallery(style: gr.Image, elem_id: str) -> None:
+    """The page's style pictures, to choose at one click."""
     styles = [[style_picture(name)] for name in (*PAINTINGS, *DRAWN)]
-    gr.Examples(styles, [style], label="Styles", elem_id="style-styles", examples_per_page=len(styles))
+    gr.Examples(styles, [style], label="Styles", elem_id=elem_id, examples_per_page=len(styles))
+
+
+def style_input(elem_id: str) -> gr.Image:
+    """The field for a style picture, with the first of those that were drawn here."""
+    return picture_input("Style", value=style_picture(DRAWN[0]), elem_id=elem_id, height=240, min_width=140)
 
 
 def chosen(index: int) -> list[str]:

@@ -15,6 +15,7 @@ from cvdemo.errors import WeightsError
 from cvdemo.images import ImageArray
 from cvdemo.style.painting import Painting
 from cvdemo.style.run import StyleRequest, Stylized
+from tests.helpers.painters import random_painter
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,14 @@ def test_without_its_weight_the_instant_style_is_not_measured(monkeypatch: pytes
 
     monkeypatch.setattr(style, "load_painter", missing)
     assert style.instant_seconds() is None
+
+
+def test_with_its_weight_the_instant_style_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    painter = random_painter()
+    monkeypatch.setattr(style, "load_painter", lambda device: painter)
+    monkeypatch.setattr(style, "ROUNDS", 1)
+    seconds = style.instant_seconds()
+    assert seconds is not None and seconds > 0
 
 
 def stand_in(losses: list[float], shown: set[int]) -> Any:

@@ -12,7 +12,9 @@ from cvdemo.cli.run import main
 from cvdemo.cli.stylize import with_value
 from cvdemo.demo import Step
 from cvdemo.images import ImageArray
-from cvdemo.style.run import StyleRequest, Stylized
+from cvdemo.style.feed_forward import InstantConfig
+from cvdemo.style.run import InstantRequest, StyleRequest, Stylized
+from tests.helpers import instant_weights
 from tests.helpers.png_files import save_png
 
 
@@ -40,6 +42,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[StyleRequest]:
 
     monkeypatch.setattr(verbs, "run", run)
     monkeypatch.setattr(verbs, "load_backbone", lambda device: None)
+    monkeypatch.setattr(verbs, "load_painter", lambda device: None)
     return asked
 
 
@@ -118,3 +121,44 @@ def test_pictures_that_are_read_are_never_replaced(
     options = ["--style", "style.png", "--also", "second.png", "1", "--mask", "mask.png", "--start-image", "start.png"]
     assert main(["stylize", "a.png", name, *options, "--overwrite"]) == 2
     assert f"The result would overwrite {name}" in capsys.readouterr().err
+
+
+def test_instant_takes_one_pass_and_the_same_pictures(here: Path, requests: list[Any]) -> None:
+    options = ["--style", "style.png", "--also", "second.png", "0.5", "--mask", "mask.png", "--strength", "0.5"]
+    assert main(["stylize", "a.png", "out.png", *options, "--instant"]) == 0
+    assert (
+        main(["stylize", "a.png", "two.png", *options, "--instant", "--preset", "bold-strokes", "--size", "4096"]) == 0
+    )
+    first, second = requests
+    assert isinstance(first, InstantRequest) and first.config == InstantConfig(strength=0.5)
+    assert first.content.shape == (48, 64, 3) and first.styles[0][1] == 0.5 and first.mask is not None
+    assert second.config == InstantConfig(strength=0.5, style_scale=1.4, size=4096)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--instant", "--steps", "3"], "--steps changes nothing with --instant: please leave it out."),
+        (["--instant", "--start", "noise"], "--start changes nothing with --instant: please leave it out."),
+        (
+            ["--instant", "--start-image", "start.png"],
+            "--start-image changes nothing with --instant: please leave it out.",
+        ),
+        (["--instant", "--steadiness", "0.5"], "--steadiness changes nothing in a picture: please leave it out."),
+        (["--steadiness", "0.5"], "--steadiness changes nothing in a picture: please leave it out."),
+    ],
+)
+def test_what_the_instant_style_does_not_take_is_told(
+    here: Path, requests: list[Any], capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+) -> None:
+    assert main(["stylize", "a.png", "out.png", "--style", "style.png", *options]) == 2
+    assert capsys.readouterr().err == f"{sentence}\n" and not requests
+
+
+def test_without_its_weight_the_instant_style_is_one_sentence(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instant_weights.use(instant_weights.without_instant(here / "weights"), monkeypatch)
+    assert main(["stylize", "a.png", "out.png", "--style", "style.png", "--instant"]) == 2
+    said = "There is no instant style here: its network, instant_style, is not among the weights.\n"
+    assert capsys.readouterr().err == said and not Path("out.png").exists()

@@ -1,12 +1,16 @@
 """A small untrained painter, each part of which shows: a style changes every channel."""
 
+import pytest
 import torch
 
 from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import Backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.nets.style_net import STATISTICS_DIM, StyleNet
+from cvdemo.style import instant, run, video
 from cvdemo.style.feed_forward import Painter
+
+SPEC = {"name": "style_net", "width": 10, "blocks": 1, "code_dim": 4, "hidden": 8}  # of the network in the manifest
 
 
 def random_backbone() -> Backbone:
@@ -31,3 +35,9 @@ def loud_style_net(blocks: int = 1) -> StyleNet:
 def random_painter(blocks: int = 1) -> Painter:
     """Both networks random."""
     return Painter(loud_style_net(blocks), random_backbone())
+
+
+def use_painter(painter: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are painted by it until the test ends."""
+    for module in (instant, run, video):
+        monkeypatch.setattr(module, "load_painter", lambda device: painter)

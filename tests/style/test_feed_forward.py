@@ -21,7 +21,7 @@ from cvdemo.style.feed_forward import (
     paint_tiles,
     read_style_net,
 )
-from tests.helpers.painters import loud_style_net, random_backbone, random_painter
+from tests.helpers.painters import SPEC, loud_style_net, random_backbone, random_painter
 from train.publishing.publish import publish
 
 SMALL = InstantConfig(size=128)
@@ -79,41 +79,71 @@ def test_strength_goes_from_the_pictures_own_code_and_colours_to_the_styles(
         PreparedStyle.of(style, replace(SMALL, strength=strength), painter) for strength in (0.0, 0.5, 1.0)
     )
     own = PreparedStyle.of(noise, SMALL, painter).code
+    codes = [each.see(noise).code for each in (none, half, full)]
     assert not torch.allclose(own, full.code, atol=1e-2)
-    torch.testing.assert_close(none.code_for(noise), own, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(half.code_for(noise), (own + full.code) / 2, atol=1e-5, rtol=1e-4)
-    assert torch.equal(full.code_for(noise), full.code)
-    torch.testing.assert_close(none.colours(noise).matrix, torch.eye(3))
-    torch.testing.assert_close(none.colours(noise).offset, torch.zeros(3, 1))
-    matched = full.colours(noise)(full.pixels)
-    assert not torch.allclose(matched, full.pixels, atol=0.05)
+    torch.testing.assert_close(codes[0], own, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(codes[1], (own + full.code) / 2, atol=1e-5, rtol=1e-4)
+    assert torch.equal(codes[2], full.code)
+    unchanged = none.colours(none.see(noise))
+    torch.testing.assert_close(unchanged.matrix, torch.eye(3))
+    torch.testing.assert_close(unchanged.offset, torch.zeros(3, 1))
+    ((pixels, _),) = full.styles
+    assert not torch.allclose(full.colours(full.see(noise))(pixels), pixels, atol=0.05)
 
 
 def test_kept_colours_are_the_pictures_and_the_code_is_of_a_style_in_them(
     painter: Painter, noise: ImageArray, style: ImageArray
 ) -> None:
-    kept = PreparedStyle.of(style, replace(SMALL, keep_colours=True), painter)
-    torch.testing.assert_close(kept.colours(noise).matrix, torch.eye(3), atol=1e-3, rtol=0)
-    recoloured = ColourMap.between(kept.pixels, feed_forward._described(noise, 320, torch.device("cpu")))(kept.pixels)
-    torch.testing.assert_close(kept.code_for(noise), painter.code(recoloured))
-    assert not torch.allclose(kept.code_for(noise), kept.code, atol=1e-3)
+    kept = PreparedStyle.of(style, replace(SMALL, keep_colours="statistics"), painter)
+    seen = kept.see(noise)
+    torch.testing.assert_close(kept.colours(seen).matrix, torch.eye(3))
+    ((pixels, _),) = kept.styles
+    recoloured = ColourMap.between(pixels, feed_forward._described(noise, 320, torch.device("cpu")))(pixels)
+    torch.testing.assert_close(seen.code, painter.code(recoloured))
+    assert not torch.allclose(seen.code, kept.code, atol=1e-3)
+
+
+def test_kept_by_luminance_only_light_and_dark_are_painted(
+    painter: Painter, chelsea: ImageArray, style: ImageArray
+) -> None:
+    painted = instant_style(chelsea, style, replace(SMALL, keep_colours="luminance"), painter)
+    own = PreparedStyle.of(style, SMALL, painter).source(chelsea)
+    change = painted.astype(int) - own
+    inside = ((painted > 0) & (painted < 255)).all(axis=2)  # the others are clipped
+    assert np.ptp(change[inside], axis=1).max() == 0  # red, green and blue change alike
+    assert change[inside].std() > 2
+
+
+def test_several_styles_are_mixed_by_their_weights(painter: Painter, noise: ImageArray, style: ImageArray) -> None:
+    other = style[..., ::-1].copy()
+    one, two = (PreparedStyle.of(picture, SMALL, painter) for picture in (style, other))
+    mixture = PreparedStyle.mixed([(style, 1.0), (other, 3.0)], SMALL, painter)
+    torch.testing.assert_close(mixture.code, (one.code + 3 * two.code) / 4)
+    painted = [prepared.colours(prepared.see(noise)) for prepared in (one, two, mixture)]
+    means = [(colours.matrix @ one.see(noise).mean + colours.offset).flatten() for colours in painted]
+    torch.testing.assert_close(means[2], (means[0] + 3 * means[1]) / 4, atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match=r"weights above 0, got \[1.0, 0.0\]"):
+        PreparedStyle.mixed([(style, 1.0), (other, 0.0)], SMALL, painter)
+    with pytest.raises(ValueError, match="weights above 0, got"):
+        PreparedStyle.mixed([], SMALL, painter)
 
 
 def test_the_picture_gets_the_styles_colours_before_it_is_painted(
     painter: Painter, cheetah: ImageArray, style: ImageArray
 ) -> None:
     prepared = PreparedStyle.of(style, SMALL, painter)
-    matched = prepared.colours(cheetah)(to_tensor(cheetah))
-    found, wanted = colour_statistics(matched)[0], colour_statistics(prepared.pixels)[0]
+    matched = prepared.colours(prepared.see(cheetah))(to_tensor(cheetah))
+    ((pixels, _),) = prepared.styles
+    found, wanted = colour_statistics(matched)[0], colour_statistics(pixels)[0]
     torch.testing.assert_close(found, wanted, atol=0.06, rtol=0)  # some are clamped
 
 
 def test_a_film_keeps_the_colours_of_its_first_frame(painter: Painter, noise: ImageArray, style: ImageArray) -> None:
     prepared = PreparedStyle.of(style, SMALL, painter)
-    colours = prepared.colours(noise)
+    seen = prepared.see(noise)
     later = noise.copy()
     later[:, 48:] = 255  # something bright comes in at the right
-    steady = [prepared.paint(frame, colours) for frame in (noise, later)]
+    steady = [prepared.paint(frame, seen) for frame in (noise, later)]
     alone = prepared.paint(later)
     left = np.s_[:, :40]
     assert np.array_equal(steady[0], prepared.paint(noise))
@@ -151,9 +181,8 @@ def write_weight(
 
 def test_a_weight_is_read_from_float16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = loud_style_net()
-    spec = {"name": "style_net", "width": 10, "blocks": 1, "code_dim": 4, "hidden": 8}
     state = {key: tensor.half() for key, tensor in network.state_dict().items()}
-    write_weight(tmp_path, "instant_style", spec, state)
+    write_weight(tmp_path, "instant_style", SPEC, state)
     read = read_style_net(weights_dir=tmp_path)
     assert not read.training and read.last.weight.dtype == torch.float32
     torch.testing.assert_close(read.last.weight, network.last.weight, atol=1e-3, rtol=1e-3)
@@ -161,6 +190,16 @@ def test_a_weight_is_read_from_float16(tmp_path: Path, monkeypatch: pytest.Monke
     shared = feed_forward.load_painter("cpu", tmp_path)
     assert shared is feed_forward.load_painter("cpu", tmp_path) and shared.device == torch.device("cpu")
     assert not any(parameter.requires_grad for parameter in shared.network.parameters())
+
+
+def test_without_its_weight_it_is_not_offered_and_says_so(tmp_path: Path) -> None:
+    assert not feed_forward.instant_offered(tmp_path)
+    write_weight(tmp_path, "lenet", {"name": "lenet5"}, {"a": torch.zeros(1)}, {"input_px": 28, "colour": "grey"})
+    assert not feed_forward.instant_offered(tmp_path)
+    with pytest.raises(WeightsError, match=r"^There is no instant style here: its network, instant_style, is"):
+        feed_forward.load_painter("cpu", tmp_path)
+    write_weight(tmp_path, "instant_style", SPEC, loud_style_net().state_dict())
+    assert feed_forward.instant_offered(tmp_path)
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:

@@ -26,6 +26,16 @@ def button_of(tab: Tab, run: Run) -> Callable[..., Any]:
     return [function.fn for function in jobs if function.api_visibility == "private"][-1]
 
 
+def job_of(tab: Tab, run: Run, shows: str) -> Callable[..., Any]:
+    """What starts the work whose results are shown in a field by its element id, where `run` does the work."""
+    jobs = [function for function in _functions(tab, run) if function.concurrency_id in LANES]
+    return [job.fn for job in jobs if job.api_visibility == "private" and shows in map(_id_of, job.outputs)][-1]
+
+
+def _id_of(component: Any) -> str | None:
+    return getattr(component, "elem_id", None)
+
+
 def _functions(tab: Tab, run: Run) -> list[Any]:
     return list(drawn(lambda: tab.build(run)).fns.values())
 

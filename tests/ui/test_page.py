@@ -36,6 +36,7 @@ ENDPOINTS = {
     "/detect_several": ["files", "detector", "score_threshold", "nms_iou", "megapixels"],
     "/dream": ["image", "preset", "octaves", "octave_scale", "steps", "step_size", "layer", "seed"],
     "/dream_film": ["image", "preset", "objective", "layer", "channel", "colour", "seed", "guide", "frames", "fps"],
+    "/style_instant": ["content", "style", "strength", "size", "style_scale", "keep_colours", "second_style"],
     "/stylize": ["content", "style", "content_weight", "style_weight", "tv_weight", "size", "seed"],
     "/sample": ["generator", "count", "seed", "truncation"],
     "/interpolate": ["generator", "seed_a", "index_a", "seed_b", "index_b", "count", "truncation"],

@@ -25,6 +25,13 @@ from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.ui.wiring.loss_plot import loss_plot
 from tests.ui.tab_handlers import button_of, endpoint_of
 
+
+@pytest.fixture(autouse=True)
+def without_the_instant_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handlers here are those of a page without its weight; `test_style_instant` has the others."""
+    monkeypatch.setattr(tab, "instant_offered", lambda: False)
+
+
 SMALL = "tab=style&seconds=0&size=128&scales=1&steps=12"
 
 

@@ -5,15 +5,11 @@ way, and of those that wait the newest replaces the others, so that nothing stal
 its own, so that cameras wait in the same line as pictures do.
 """
 
-import base64
-import io
 import time
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.data_classes import Base64ImageData
-from PIL import Image
 
 from cvdemo.demo import Run, result_of
 from cvdemo.detect.drawing import draw_detections
@@ -24,15 +20,13 @@ from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import LIVE_AT_ONCE, LIVE_FRAME_S, LIVE_MEGAPIXELS, LIVE_S, LIVE_SIDE_PX
 from cvdemo.ui.detect.controls import Choice, sliders
 from cvdemo.ui.detect.results import headline
-from cvdemo.ui.serving.field_values import FRAME_PREFIX
 from cvdemo.ui.wiring.controls import given
-from cvdemo.ui.wiring.live_camera import Rate, camera_field, stream
+from cvdemo.ui.wiring.live_camera import Rate, camera_field, show_frames, stream
 
 NOTE = (
     f"Press the camera, allow it, and press Record. Every frame is searched on the server and kept nowhere. It ends "
     f"after {LIVE_S:g} seconds; Record begins anew. {LIVE_AT_ONCE} visitors' cameras run at once, others wait."
 )
-FRAME_QUALITY = 80  # of the JPEG that goes back
 CUT = "; {} of the last {} frames searched only in part: time ran out, and small things may be missing"
 
 
@@ -65,21 +59,12 @@ def _searched(run: Run, frame: bytes, detector: str, score: float, overlap: floa
     return picture, found.detections
 
 
-def frame_of(picture: ImageArray | None) -> Base64ImageData | None:
-    """What the camera's field shows: the picture within the answer, so that no frame becomes a file."""
-    if picture is None:
-        return None
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, format="JPEG", quality=FRAME_QUALITY)
-    return Base64ImageData(url=FRAME_PREFIX + base64.b64encode(data.getvalue()).decode())
-
-
 def build_camera(run: Run, choice: Choice) -> dict[str, Component]:
     """Draws the way for the camera; returns its pair of sliders."""
     with gr.Row():
         with gr.Column(min_width=300, scale=2):
             camera = camera_field("detect-camera")
-            setattr(camera, "postprocess", frame_of)  # noqa: B010  # a subclass would make gradio write a .pyi here
+            show_frames(camera)
             status = gr.Markdown(NOTE, elem_id="detect-live-status", elem_classes="status")
         with gr.Column(min_width=280):
             pair = sliders("detect-live")

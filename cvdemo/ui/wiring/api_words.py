@@ -22,6 +22,7 @@ from cvdemo.example_pictures import example_head
 from cvdemo.limits import CLASSIFY_PICTURES, DETECT_PICTURES, UPSCALE_PICTURES
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.style.feed_forward import InstantConfig
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.upscale.upscale import UpscaleConfig
 
@@ -159,6 +160,17 @@ WORDS: Mapping[str, Words] = {
             "start_image": "A picture of the content's shape to begin with, such as an earlier result. " + PICTURE,
         },
         returns={"painting": "Previews while it runs, at last the painting, PNG all of them."},
+    ),
+    "style_instant": Words(
+        settings=InstantConfig,
+        parameters={
+            "content": PICTURE,
+            "style": "The picture whose manner is taken. " + PICTURE,
+            "second_style": "Another picture whose manner is taken. " + PICTURE,
+            "second_weight": "Its weight beside the 1 of the first.",
+            "mask": "What is white is painted like the second style, what is black like the first. " + PICTURE,
+        },
+        returns={"painting": "The painting, a PNG."},
     ),
     "sample": Words(settings=SampleConfig, returns={"pictures": "The generated pictures, PNG files."}),
     "interpolate": Words(

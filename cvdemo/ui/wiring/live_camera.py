@@ -7,6 +7,7 @@ browser's side of it.
 
 import base64
 import binascii
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +15,10 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.data_classes import ImageData
+from gradio.data_classes import Base64ImageData, ImageData
+from PIL import Image
 
+from cvdemo.images import ImageArray
 from cvdemo.limits import LIVE_AT_ONCE, LIVE_S
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, wrong
 from cvdemo.ui.wiring.guard import guarded
@@ -24,6 +27,7 @@ FRAME_EVERY_S = 0.08  # between frames that the browser offers; most are dropped
 RATE_OF = 8  # last frames whose number a second is told
 GONE_S = 3.0  # without a frame, after which a camera counts as begun anew
 ASKED_WH = (640, 480)  # of the camera; small frames arrive sooner
+FRAME_QUALITY = 80  # of the JPEG that goes back
 NOT_A_FRAME = "The camera's frame cannot be read."
 
 
@@ -59,6 +63,20 @@ def bytes_of_frame(payload: ImageData | None) -> bytes | None:
         return base64.b64decode(payload.url.removeprefix(FRAME_PREFIX), validate=True)
     except binascii.Error as error:
         raise wrong(NOT_A_FRAME) from error
+
+
+def frame_of(picture: ImageArray | None) -> Base64ImageData | None:
+    """What a camera's field shows: the picture within the answer, so that no frame becomes a file."""
+    if picture is None:
+        return None
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, format="JPEG", quality=FRAME_QUALITY)
+    return Base64ImageData(url=FRAME_PREFIX + base64.b64encode(data.getvalue()).decode())
+
+
+def show_frames(camera: gr.Image) -> None:
+    """Lets a handler answer with pictures, which take the place of the camera's own; see `frame_of`."""
+    setattr(camera, "postprocess", frame_of)  # noqa: B010  # a subclass would make gradio write a .pyi here
 
 
 def webcam(of_things: bool = False) -> gr.WebcamOptions:

@@ -23,9 +23,9 @@ from cvdemo.detect.selection import select
 from cvdemo.errors import WeightsError
 from cvdemo.example_pictures import example_picture
 from cvdemo.limits import LIVE_FRAME_S, LIVE_SIDE_PX
-from cvdemo.ui.detect.camera import frame_of, frame_on_page
+from cvdemo.ui.detect.camera import frame_on_page
 from cvdemo.ui.serving.field_values import FRAME_PREFIX, checked
-from cvdemo.ui.wiring.live_camera import RATE_OF, Rate, bytes_of_frame
+from cvdemo.ui.wiring.live_camera import RATE_OF, Rate, bytes_of_frame, frame_of
 from tests.ui.browser_steps import open_page
 from tests.ui.detect.test_batch import scan_of
 from tests.ui.page_server import serve
