@@ -17,7 +17,7 @@ from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifi
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.cli.output import SUFFIXES, json_bytes
-from cvdemo.cli.sources import read_other
+from cvdemo.cli.sources import Sent, read_other
 from cvdemo.cli.stylize import request_without_content
 from cvdemo.cli.teach import read_head
 from cvdemo.config import Config, settings_of
@@ -62,7 +62,7 @@ class Result:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-Work = Callable[[ImageArray, Report], Result]
+Work = Callable[[Sent, Report], Result]
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class PictureVerb:
 def by_steps(request_for: Callable[[ImageArray], Request], present: Callable[[Any, Step[Any]], Result]) -> Work:
     """Work that runs a demo's request for each picture; `present` takes the result and the step that carries it."""
 
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in run(request_for(image)):
+    def work(sent: Sent, report: Report) -> Result:
+        for step in run(request_for(sent.image)):
             report(step.done, step.total)
         return present(step.result, step)
 
@@ -158,7 +158,7 @@ def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
     def request(image: ImageArray) -> DetectRequest:
         return DetectRequest(image=image, config=config, device=args.device)
 
-    return lambda image, report: by_steps(request, partial(_boxes, image, config))(image, report)
+    return lambda sent, report: by_steps(request, partial(_boxes, sent.image, config))(sent, report)
 
 
 def _boxes(image: ImageArray, config: DetectConfig, result: DetectResult, step: Step[DetectResult]) -> Result:
@@ -213,10 +213,13 @@ def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
     """Each picture enlarged, with its alpha; with `--shrink-first` laid on white, and also measured."""
     load_network(network_named(config.scale, config.network), args.device)
 
-    def request(image: ImageArray) -> UpscaleRequest:
-        return UpscaleRequest(image=image, config=config, device=args.device, with_bicubic=False)
+    plain = partial(UpscaleRequest, config=config, device=args.device, with_bicubic=False)
 
-    return by_steps(request, _enlarged)
+    def work(sent: Sent, report: Report) -> Result:
+        request = partial(plain, jpeg_quality=sent.jpeg_quality)
+        return by_steps(lambda image: request(image=image), _enlarged)(sent, report)
+
+    return work
 
 
 def _enlarged(result: UpscaleResult, step: Step[UpscaleResult]) -> Result:

@@ -29,12 +29,13 @@ from cvdemo.ui.wiring.controls import (
     named,
     picture_input,
     save_download,
+    sent_quality,
     share_button,
     took,
     warn_if_incomplete,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, SCALES, networks_or_default
+from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, PHOTO, SCALES, is_photo, networks_or_default
 from cvdemo.upscale.quality import Comparison
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out
@@ -48,6 +49,7 @@ NOTE = (
 FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
+AUTOMATIC = "Automatic: for photographs if your file is a JPEG, else quick"
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
 QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
@@ -125,15 +127,21 @@ def save_result(last: Step[UpscaleResult], path: str | None, scale: int, deadlin
 def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
     """The picture enlarged: bicubic and a network's as a pair (at most 1600 px a side), and the latter's full-size PNG.
 
-    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes fast, where the scale has it. Where time
-    runs out, bicubic fills the rest, a warning says so, and the name of the PNG ends in "_incomplete".
+    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes photo for a JPEG and fast for any other
+    file, where the scale has them. Where time runs out, bicubic fills the rest, a warning says so, and the name of the
+    PNG ends in "_incomplete".
     """
-    picture, config = load_picture(image, keep_alpha=True), UpscaleConfig(scale=scale, network=network)
-    last = last_step(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
+    config = UpscaleConfig(scale=scale, network=network)
+    last = last_step(run(_request(image, load_picture(image, keep_alpha=True), config)))
     warn_if_incomplete(last, _what_is_missing(last))
     result = last.result
     assert isinstance(result, UpscaleResult)  # `last_step` has seen to it
     return preview(pair_on_white(result)), save_result(last, image, config.scale, Deadline())
+
+
+def _request(path: str | None, picture: ImageArray, config: UpscaleConfig) -> UpscaleRequest:
+    """What is asked of the picture that came in the file."""
+    return UpscaleRequest(image=picture, config=config, jpeg_quality=sent_quality(path), time_limit_s=UPSCALE_S)
 
 
 def _upscale_on_page(
@@ -143,12 +151,13 @@ def _upscale_on_page(
     started = time.monotonic()
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
-    for step in run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)):
+    request = _request(path, picture, config)
+    for step in run(request):
         yield *[gr.skip()] * 4, _progress(step)
     result = step.result
     assert isinstance(result, UpscaleResult)  # of the last step
     height, width = result.image.shape[:2]
-    title = f"{result.network_title}: {width // scale} × {height // scale} → {width} × {height} pixels"
+    title = f"{result.network_title}{_why(request)}: {width // scale} × {height // scale} → {width} × {height} pixels"
     status = took((time.monotonic() - started) * 1000, title)
     if not step.complete:
         status += f". {_what_is_missing(step)}"
@@ -156,6 +165,15 @@ def _upscale_on_page(
     table = "" if result.quality is None else quality_table(result.quality, result.network_title)
     shown = pair_on_white(result)
     yield preview(shown), closeup(shown), gr.update(value=table, visible=bool(table)), download, status
+
+
+def _why(request: UpscaleRequest) -> str:
+    """Why "auto" took the network that it took; nothing where the visitor chose it."""
+    if request.config.network != AUTO:
+        return ""
+    if request.config.shrink_first:
+        return ", as shrinking takes damage by JPEG away"
+    return ", as your file is a JPEG" if is_photo(request.jpeg_quality) else ", as your file is no JPEG"
 
 
 def _progress(step: Step[UpscaleResult]) -> str:
@@ -174,16 +192,18 @@ def _what_is_missing(step: Step[UpscaleResult]) -> str:
 
 
 def _offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
-    """The networks for a scale by how much nearer they come; what is chosen is left alone where the scale has it.
+    """The networks for a scale by how much nearer they come, or for what they are.
 
-    Left alone, not set again: a link sets scale and network together, and `chosen` may still be the one before.
+    What is chosen is left alone where the scale has it, not set again: a link sets scale and network together, and
+    `chosen` may still be the one before.
     """
     networks = networks_or_default(scale)
-    first = next(iter(networks.values()))
-    bicubic = first.bicubic_psnr
+    bicubic = next(iter(networks.values())).bicubic_psnr
+    offered = {AUTO: AUTOMATIC} if PHOTO in networks else {}
+    offered |= {choice.value: choice.words for choice in networks.values()}
     return {
-        "choices": [(choice.words, choice.value) for choice in networks.values()],
-        **({} if chosen in networks else {"value": first.value}),
+        "choices": [(words, value) for value, words in offered.items()],
+        **({} if chosen in offered else {"value": next(iter(offered))}),
         "info": None if bicubic is None else f"Than plain enlargement, on five test pictures at ×{scale}.",
     }
 

@@ -150,7 +150,7 @@ def test_size_and_network_are_looked_up_once(noise: ImageArray, monkeypatch: pyt
     looked_up: list[str] = []
     choice = network_named(2)
 
-    def named(scale: int, value: str) -> UpscaleChoice:
+    def named(scale: int, value: str, *, jpeg_quality: int | None) -> UpscaleChoice:
         looked_up.append("network")
         return choice
 

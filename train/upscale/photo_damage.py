@@ -18,7 +18,8 @@ from cvdemo.images import to_image, to_tensor
 from cvdemo.ops.resample import bicubic_resize, luma
 from train.upscale.degradation import Restore, in_8_bit_steps, mean_scores, modcrop
 
-QUALITIES = (40, 70)  # of JPEG, that are measured: a picture much compressed, and one as the web has it
+QUALITIES = (40, 70)  # of JPEG, that choose the checkpoint: a picture much compressed, and one as the web has it
+MEASURED = (*QUALITIES, 90)  # and one as a phone saves it
 
 
 def through_jpeg(rgb: Tensor, quality: int) -> Tensor:

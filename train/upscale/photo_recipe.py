@@ -6,7 +6,7 @@ from typing import Any
 
 from train.publishing.recipe import Context
 from train.upscale.degradation import read_colour, read_folder
-from train.upscale.photo_damage import QUALITIES, measure_photos
+from train.upscale.photo_damage import MEASURED, measure_photos
 from train.upscale.photo_task import PhotoTask
 from train.upscale.upscale_recipe import UpscaleRecipe, build, folder_of, published
 from train.upscale.upscale_task import Network, UpscaleTrainingConfig, restorer
@@ -44,7 +44,7 @@ class PhotoRecipe(UpscaleRecipe):
             "": restorer(network.eval(), context.device),
             "clean_": restorer(clean.eval().to(context.device), context.device),
         }
-        for quality in QUALITIES:
+        for quality in MEASURED:
             scores = measure_photos(pictures, scale, quality, restorers)
             result[f"set14_jpeg{quality}"] = {"n": len(pictures), **scores}
         return {**result, "protocol": result["protocol"] + _PROTOCOL}
