@@ -67,8 +67,8 @@ def run_upscale(request: UpscaleRequest) -> Iterator[Step[UpscaleResult]]:
         yield Step(done=0, total=1)  # whoever has left meanwhile need not wait for it
         image, original = shrink(on_white(image), config.scale)
     check_result_size(image.shape[0], image.shape[1], config.scale)
-    quality = request.jpeg_quality if original is None else None
-    choice = network_named(config.scale, config.network, jpeg_quality=quality)
+    jpeg_quality = request.jpeg_quality if original is None else None
+    choice = network_named(config.scale, config.network, jpeg_quality=jpeg_quality)
     network = load_network(choice, request.device)
     deadline = Deadline(request.time_limit_s)
     with_bicubic = request.with_bicubic or original is not None

@@ -32,7 +32,7 @@ def add_fast(folder: Path, scales: Sequence[int] = (2, 3, 4), photo_scales: Sequ
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     weights = {name: found for name, found in manifest["weights"].items() if found["network"]["name"] != "fast_srcnn"}
-    made = [(f"srcnn_fast_x{scale}", scale, {}) for scale in scales]
+    made: list[tuple[str, int, dict[str, str]]] = [(f"srcnn_fast_x{scale}", scale, {}) for scale in scales]
     made += [(f"srcnn_photo_x{scale}", scale, {"made_for": "jpeg"}) for scale in photo_scales]
     for name, scale, more in made:
         data = save(untrained(scale, seed=scale + 10 * len(more)).state_dict())

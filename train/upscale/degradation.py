@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def mean_scores(
         pairs: the low-resolution picture (1, 1, h, w), and the one it should become, (1, 1, h * scale, w * scale).
         restorers: see `measure`; by what goes before the names of its scores.
     """
-    totals: Counter[str] = Counter()
+    totals: defaultdict[str, float] = defaultdict(float)
     count = 0
     for low_res, high_res in pairs:
         enlarged = bicubic_resize(low_res, scale=scale)
