@@ -35,7 +35,7 @@ from cvdemo.ui.wiring.controls import (
     warn_if_incomplete,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, PHOTO, SCALES, is_photo, networks_or_default
+from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, PHOTO, SCALES, is_damaged, networks_or_default
 from cvdemo.upscale.quality import Comparison
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out
@@ -49,7 +49,7 @@ NOTE = (
 FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
-AUTOMATIC = "Automatic: for photographs if your file is a JPEG, else quick"
+AUTOMATIC = "Automatic: for photographs if JPEG has damaged your file, else quick"
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
 QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
@@ -127,9 +127,9 @@ def save_result(last: Step[UpscaleResult], path: str | None, scale: int, deadlin
 def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
     """The picture enlarged: bicubic and a network's as a pair (at most 1600 px a side), and the latter's full-size PNG.
 
-    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes photo for a JPEG and fast for any other
-    file, where the scale has them. Where time runs out, bicubic fills the rest, a warning says so, and the name of the
-    PNG ends in "_incomplete".
+    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes photo for a JPEG of quality 90 or
+    less and fast for any other file, where the scale has them. Where time runs out, bicubic fills the rest, a warning
+    says so, and the name of the PNG ends in "_incomplete".
     """
     config = UpscaleConfig(scale=scale, network=network)
     last = last_step(run(_request(image, load_picture(image, keep_alpha=True), config)))
@@ -173,7 +173,10 @@ def _why(request: UpscaleRequest) -> str:
         return ""
     if request.config.shrink_first:
         return ", as shrinking takes damage by JPEG away"
-    return ", as your file is a JPEG" if is_photo(request.jpeg_quality) else ", as your file is no JPEG"
+    if request.jpeg_quality is None:
+        return ", as your file is no JPEG"
+    hardly = "" if is_damaged(request.jpeg_quality) else ", hardly damaged"
+    return f", as your file is a JPEG of quality {request.jpeg_quality}{hardly}"
 
 
 def _progress(step: Step[UpscaleResult]) -> str:

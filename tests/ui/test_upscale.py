@@ -177,7 +177,9 @@ def test_a_jpeg_takes_the_network_for_photographs_and_the_page_says_so(tab: Page
     pixels = read_image(example_picture("chelsea"))[100:200, 100:220]
     Image.fromarray(pixels).save(tmp_path / "phone.jpg", quality=60)
     load(tab, tmp_path / "phone.jpg")
-    expect(tab.locator("#upscale-status")).to_contain_text("For photographs, ours, as your file is a JPEG: 120 × 100 →")
+    expect(tab.locator("#upscale-status")).to_contain_text(
+        "For photographs, ours, as your file is a JPEG of quality 60: 120 × 100 →"
+    )
     tab.locator("#upscale-image button[aria-label='Remove Image']").click()
     load(tab, save_png(pixels, tmp_path / "drawing.png"))
     expect(tab.locator("#upscale-status")).to_contain_text("Fast, ours, as your file is no JPEG: 120 × 100 →")

@@ -103,7 +103,8 @@ def test_the_page_asks_for_what_it_was_given(picture: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shrink_first", "quality", "words"),
     [
-        ("a.jpg", False, 60, "Network, as your file is a JPEG: 60 × 50 →"),
+        ("a.jpg", False, 60, "Network, as your file is a JPEG of quality 60: 60 × 50 →"),
+        ("a.jpg", False, 97, "Network, as your file is a JPEG of quality 97, hardly damaged: 60 × 50 →"),
         ("a.png", False, None, "Network, as your file is no JPEG: 60 × 50 →"),
         ("a.jpg", True, 60, "Network, as shrinking takes damage by JPEG away:"),
     ],
@@ -111,7 +112,7 @@ def test_the_page_asks_for_what_it_was_given(picture: str) -> None:
 def test_automatic_says_what_it_went_by(
     tmp_path: Path, name: str, shrink_first: bool, quality: int | None, words: str, picture: str
 ) -> None:
-    options = {"quality": 60} if name.endswith("jpg") else {}
+    options = {"quality": quality} if name.endswith("jpg") else {}
     Image.new("RGB", (60, 50)).save(tmp_path / name, **options)
     seen: list[UpscaleRequest] = []
     *_, last = tab._upscale_on_page(stand_in(seen), str(tmp_path / name), 2, AUTO, shrink_first, 128)

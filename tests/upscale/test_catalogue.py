@@ -52,9 +52,17 @@ def test_photographs_have_a_network_of_their_own(with_photo: Path) -> None:
 
 @pytest.mark.parametrize(
     ("scale", "quality", "value"),
-    [(2, None, "fast"), (2, 40, "photo"), (2, 75, "photo"), (3, None, "9-5-5"), (3, 75, "photo"), (4, 75, "9-5-5")],
+    [
+        (2, None, "fast"),
+        (2, 40, "photo"),
+        (2, 90, "photo"),
+        (2, 91, "fast"),
+        (3, None, "9-5-5"),
+        (3, 75, "photo"),
+        (4, 75, "9-5-5"),
+    ],
 )
-def test_automatic_takes_it_for_a_jpeg(with_photo: Path, scale: int, quality: int | None, value: str) -> None:
+def test_automatic_takes_it_for_a_damaged_jpeg(with_photo: Path, scale: int, quality: int | None, value: str) -> None:
     assert network_named(scale, weights_dir=with_photo, jpeg_quality=quality).value == value
     assert network_named(2, "fast", with_photo, jpeg_quality=quality).value == "fast"  # who chose is obeyed
 
