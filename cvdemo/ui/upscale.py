@@ -172,7 +172,7 @@ def _why(request: UpscaleRequest) -> str:
     if request.config.network != AUTO:
         return ""
     if request.config.shrink_first:
-        return ", as shrinking takes damage by JPEG away"
+        return ", as shrinking takes damage by JPEG away" if is_damaged(request.jpeg_quality) else ""
     if request.jpeg_quality is None:
         return ", as your file is no JPEG"
     hardly = "" if is_damaged(request.jpeg_quality) else ", hardly damaged"

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from cvdemo.cli.run import main
+from cvdemo.cli.sources import Sent
 from cvdemo.cli.verbs import PICTURE_VERBS
 from cvdemo.demo import last_step
 from cvdemo.demos import run
@@ -393,10 +394,10 @@ def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPa
     assert plain == verb.presets["balanced"]
 
 
-def _nothing(image: ImageArray, report: object) -> object:
+def _nothing(sent: Sent, report: object) -> object:
     from cvdemo.cli.verbs import Result
 
-    return Result("nothing", image)
+    return Result("nothing", sent.image)
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ def test_automatic_is_the_first_there_is(folder: Path) -> None:
     assert network_named(4, weights_dir=folder).value == "9-5-5"
 
 
-@pytest.fixture
-def with_photo(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def with_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Untrained networks for x2: fast, and for photographs; for x3 only that for photographs."""
-    return add_fast(tmp_path / "weights", scales=(2,), photo_scales=(2, 3))
+    return add_fast(tmp_path_factory.mktemp("photo") / "weights", scales=(2,), photo_scales=(2, 3))
 
 
 def test_photographs_have_a_network_of_their_own(with_photo: Path) -> None:
