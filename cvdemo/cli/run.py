@@ -21,7 +21,7 @@ from cvdemo.cli.output import encoded, json_bytes, write_files
 from cvdemo.cli.parser import DREAM_FILM, TEACH, config_from, make_parser, parse
 from cvdemo.cli.recipe import recipe_of
 from cvdemo.cli.sample import run_sample
-from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_picture
+from cvdemo.cli.sources import STDIO, Found, Source, find_pictures, read_sent
 from cvdemo.cli.stylize import base_of, check_standard_input, pictures_beside
 from cvdemo.cli.targets import check_targets, targets_for
 from cvdemo.cli.teach import run_teach_folder
@@ -226,7 +226,7 @@ def _attempt(
     """Whether the picture is done; if not, one line says why."""
     stream = None
     try:
-        result = work(read_picture(source.path, keep_alpha=verb.keep_alpha), report)
+        result = work(read_sent(source.path, keep_alpha=verb.keep_alpha), report)
         if target is not None:
             delivery.write(result, target)
         elif delivery.stream_suffix:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cvdemo.errors import InputError
 from cvdemo.images import PICTURE_SUFFIXES, ImageArray, is_system, read_image
 from cvdemo.limits import FILE_BYTES
+from cvdemo.picture_files.jpeg_quality import jpeg_quality
 
 STDIO = "-"
 NAMED_AT_MOST = 5  # names in a note; of more, only the number is told
@@ -132,11 +133,34 @@ def _nothing_in(source: str, found: Found) -> str:
     )
 
 
-def read_picture(path: Path | None, *, keep_alpha: bool = False, enough_px: int | None = None) -> ImageArray:
+@dataclass(frozen=True)
+class Sent:
+    """A picture, and the quality of the JPEG it came in, 1 to 100; None where it was another kind of file."""
+
+    image: ImageArray
+    jpeg_quality: int | None = None
+
+
+def read_sent(path: Path | None, *, keep_alpha: bool = False) -> Sent:
+    """As `read_picture`, with what is to be known of the file."""
+    data = _bytes_of(path)
+    return Sent(read_image(data, keep_alpha=keep_alpha), jpeg_quality(data))
+
+
+def read_picture(path: Path | None, *, enough_px: int | None = None) -> ImageArray:
     """`read_image` of a file, or of standard input for None.
 
     Raises:
         InputError: there is no such file, or it cannot be read or used.
+    """
+    return read_image(_bytes_of(path), enough_px=enough_px)
+
+
+def _bytes_of(path: Path | None) -> bytes:
+    """What is in a file, or in standard input for None.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read, or is too large.
     """
     try:
         data = _standard_input() if path is None else _content(path)
@@ -148,7 +172,7 @@ def read_picture(path: Path | None, *, keep_alpha: bool = False, enough_px: int 
         raise InputError(f"The file cannot be read: {error.strerror or error}.") from error
     if len(data) > FILE_BYTES:
         raise InputError(f"The file is larger than {FILE_BYTES >> 20} MB.")
-    return read_image(data, keep_alpha=keep_alpha, enough_px=enough_px)
+    return data
 
 
 def _content(path: Path) -> bytes:

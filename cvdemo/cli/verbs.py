@@ -19,7 +19,7 @@ from cvdemo.classify.exports import csv_of_pictures as csv_of_classes
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.cli.output import SUFFIXES, json_bytes
-from cvdemo.cli.sources import read_other
+from cvdemo.cli.sources import Sent, read_other
 from cvdemo.cli.stylize import instant_request, request_without_content
 from cvdemo.cli.teach import read_head
 from cvdemo.config import Config, settings_of
@@ -65,7 +65,7 @@ class Result:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-Work = Callable[[ImageArray, Report], Result]
+Work = Callable[[Sent, Report], Result]
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class PictureVerb:
 def by_steps(request_for: Callable[[ImageArray], Request], present: Callable[[Any, Step[Any]], Result]) -> Work:
     """Work that runs a demo's request for each picture; `present` takes the result and the step that carries it."""
 
-    def work(image: ImageArray, report: Report) -> Result:
-        for step in run(request_for(image)):
+    def work(sent: Sent, report: Report) -> Result:
+        for step in run(request_for(sent.image)):
             report(step.done, step.total)
         return present(step.result, step)
 
@@ -165,7 +165,7 @@ def prepare_detect(config: DetectConfig, args: argparse.Namespace) -> Work:
     def request(image: ImageArray) -> DetectRequest:
         return DetectRequest(image=image, config=config, device=args.device)
 
-    return lambda image, report: by_steps(request, partial(_boxes, image, config))(image, report)
+    return lambda sent, report: by_steps(request, partial(_boxes, sent.image, config))(sent, report)
 
 
 def _boxes(image: ImageArray, config: DetectConfig, result: DetectResult, step: Step[DetectResult]) -> Result:
@@ -228,10 +228,13 @@ def prepare_upscale(config: UpscaleConfig, args: argparse.Namespace) -> Work:
     """Each picture enlarged, with its alpha; with `--shrink-first` laid on white, and also measured."""
     load_network(network_named(config.scale, config.network), args.device)
 
-    def request(image: ImageArray) -> UpscaleRequest:
-        return UpscaleRequest(image=image, config=config, device=args.device, with_bicubic=False)
+    plain = partial(UpscaleRequest, config=config, device=args.device, with_bicubic=False)
 
-    return by_steps(request, _enlarged)
+    def work(sent: Sent, report: Report) -> Result:
+        request = partial(plain, jpeg_quality=sent.jpeg_quality)
+        return by_steps(lambda image: request(image=image), _enlarged)(sent, report)
+
+    return work
 
 
 def _enlarged(result: UpscaleResult, step: Step[UpscaleResult]) -> Result:

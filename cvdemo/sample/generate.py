@@ -29,6 +29,7 @@ from cvdemo.weights import BASELINE, WeightEntry, entry_of, load_manifest, load_
 DEFAULT_GENERATOR = "dcgan_anime"
 LABELS = {  # others are called after their weight
     "dcgan_anime": "Anime faces",
+    "dcgan_faces": "Faces as in photographs",
     "dcgan_fashion": "Clothes",
     "dcgan_plain": "Anime faces, by the recipe of 2016",
 }

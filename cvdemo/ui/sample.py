@@ -96,7 +96,7 @@ def build(run: Run) -> dict[str, Component]:
                 start = gr.Button("Generate", variant="primary", elem_id="sample-run")
                 cancel = gr.Button("Cancel", elem_id="sample-cancel", min_width=80, scale=0)
             _build_sheets([generator, count, seed, truncation])
-        with gr.Column(min_width=320, scale=5):
+        with gr.Column(min_width=320, scale=7):
             gallery = _gallery()
             status = gr.Markdown(elem_id="sample-status", elem_classes="status")
             with gr.Row(elem_classes="tight"):

@@ -29,12 +29,13 @@ from cvdemo.ui.wiring.controls import (
     named,
     picture_input,
     save_download,
+    sent_quality,
     share_button,
     took,
     warn_if_incomplete,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, SCALES, networks_or_default
+from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, SCALES, is_damaged, networks_or_default
 from cvdemo.upscale.quality import Comparison
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out
@@ -123,15 +124,21 @@ def save_result(last: Step[UpscaleResult], path: str | None, scale: int, deadlin
 def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str = AUTO) -> tuple[Pair, str]:
     """The picture enlarged: bicubic and a network's as a pair (at most 1600 px a side), and the latter's full-size PNG.
 
-    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes fast, where the scale has it. Where time
-    runs out, bicubic fills the rest, a warning says so, and the name of the PNG ends in "_incomplete".
+    The pair is laid on white, the PNG keeps the picture's alpha. "auto" takes photo for a JPEG of quality 90 or
+    less and fast for any other file, where the scale has them. Where time runs out, bicubic fills the rest, a warning
+    says so, and the name of the PNG ends in "_incomplete".
     """
-    picture, config = load_picture(image, keep_alpha=True), UpscaleConfig(scale=scale, network=network)
-    last = last_step(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
+    config = UpscaleConfig(scale=scale, network=network)
+    last = last_step(run(_request(image, load_picture(image, keep_alpha=True), config)))
     warn_if_incomplete(last, _what_is_missing(last))
     result = last.result
     assert isinstance(result, UpscaleResult)  # `last_step` has seen to it
     return preview(pair_on_white(result)), save_result(last, image, config.scale, Deadline())
+
+
+def _request(path: str | None, picture: ImageArray, config: UpscaleConfig) -> UpscaleRequest:
+    """What is asked of the picture that came in the file."""
+    return UpscaleRequest(image=picture, config=config, jpeg_quality=sent_quality(path), time_limit_s=UPSCALE_S)
 
 
 def _upscale_on_page(
@@ -141,12 +148,13 @@ def _upscale_on_page(
     started = time.monotonic()
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
-    for step in run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)):
+    request = _request(path, picture, config)
+    for step in run(request):
         yield *[gr.skip()] * 4, _progress(step)
     result = step.result
     assert isinstance(result, UpscaleResult)  # of the last step
     height, width = result.image.shape[:2]
-    title = f"{result.network_title}: {width // scale} × {height // scale} → {width} × {height} pixels"
+    title = f"{result.network_title}{_why(request)}: {width // scale} × {height // scale} → {width} × {height} pixels"
     status = took((time.monotonic() - started) * 1000, title)
     if not step.complete:
         status += f". {_what_is_missing(step)}"
@@ -154,6 +162,18 @@ def _upscale_on_page(
     table = "" if result.quality is None else quality_table(result.quality, result.network_title)
     shown = pair_on_white(result)
     yield preview(shown), closeup(shown), gr.update(value=table, visible=bool(table)), download, status
+
+
+def _why(request: UpscaleRequest) -> str:
+    """Why "auto" took the network that it took; nothing where the visitor chose it."""
+    if request.config.network != AUTO:
+        return ""
+    if request.config.shrink_first:
+        return ", as shrinking takes damage by JPEG away" if is_damaged(request.jpeg_quality) else ""
+    if request.jpeg_quality is None:
+        return ", as your file is no JPEG"
+    hardly = "" if is_damaged(request.jpeg_quality) else ", hardly damaged"
+    return f", as your file is a JPEG of quality {request.jpeg_quality}{hardly}"
 
 
 def _progress(step: Step[UpscaleResult]) -> str:

@@ -7,9 +7,10 @@ import gradio as gr
 from cvdemo.config import default_of
 from cvdemo.images import ImageArray
 from cvdemo.ui.wiring.controls import light
-from cvdemo.upscale.catalogue import SCALES, networks_or_default
+from cvdemo.upscale.catalogue import AUTO, PHOTO, SCALES, networks_or_default
 from cvdemo.upscale.upscale import UpscaleConfig
 
+AUTOMATIC = "Automatic: for photographs if JPEG has damaged your file, else quick"
 QUICK_PNG_PIXELS = 10_000_000  # larger results are packed less: at level 6 they would take longer than the network
 
 
@@ -28,15 +29,17 @@ def scale_and_network(scale_id: str, network_id: str) -> tuple[gr.Radio, gr.Radi
 
 
 def offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
-    """The networks for a scale by how much nearer they come; what is chosen is left alone where the scale has it.
+    """The networks for a scale by how much nearer they come, or for what they are.
 
-    Left alone, not set again: a link sets scale and network together, and `chosen` may still be the one before.
+    What is chosen is left alone where the scale has it, not set again: a link sets scale and network together, and
+    `chosen` may still be the one before.
     """
     networks = networks_or_default(scale)
-    first = next(iter(networks.values()))
-    bicubic = first.bicubic_psnr
+    bicubic = next(iter(networks.values())).bicubic_psnr
+    offered = {AUTO: AUTOMATIC} if PHOTO in networks else {}
+    offered |= {choice.value: choice.words for choice in networks.values()}
     return {
-        "choices": [(choice.words, choice.value) for choice in networks.values()],
-        **({} if chosen in networks else {"value": first.value}),
+        "choices": [(words, value) for value, words in offered.items()],
+        **({} if chosen in offered else {"value": next(iter(offered))}),
         "info": None if bicubic is None else f"Than plain enlargement, on five test pictures at ×{scale}.",
     }

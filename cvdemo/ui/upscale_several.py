@@ -30,7 +30,7 @@ from cvdemo.ui.several.fields import (
 from cvdemo.ui.several.files import Archive, chosen_pictures, count_of
 from cvdemo.ui.several.job import Batch, Job, last_moment, megapixels_of, moments
 from cvdemo.ui.upscale_parts import packed_level, scale_and_network
-from cvdemo.ui.wiring.controls import endpoint, given, named, save_download, took
+from cvdemo.ui.wiring.controls import endpoint, given, named, save_download, sent_quality, took
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered_file
 from cvdemo.ui.wiring.parts import Part, wire
 from cvdemo.upscale.catalogue import AUTO, NETWORKS, network_named
@@ -92,7 +92,13 @@ class Work:
         picture = read_image(read_upload(path), keep_alpha=True)
         self._check_size(picture)
         limit_s, last = min(UPSCALE_S, seconds), Step[UpscaleResult](done=0, total=1)
-        request = UpscaleRequest(image=picture, config=self.config, with_bicubic=False, time_limit_s=limit_s)
+        request = UpscaleRequest(
+            image=picture,
+            config=self.config,
+            jpeg_quality=sent_quality(path),
+            with_bicubic=False,
+            time_limit_s=limit_s,
+        )
         for last in self.run(request):
             yield last
         assert last.result is not None  # of the last step

@@ -17,11 +17,14 @@ class UpscaleRequest(Request):
 
     Attributes:
         image: where it is shrunk first, its alpha is laid on white.
+        jpeg_quality: of the file it came in, None of no JPEG; "auto" chooses by it, see `network_named`. A picture that
+            is shrunk first counts as no JPEG, for shrinking takes the damage away.
         with_bicubic: whether the result holds the picture of bicubic alone; where it is measured, it always does.
     """
 
     image: ImageArray
     config: UpscaleConfig = field(default_factory=UpscaleConfig)
+    jpeg_quality: int | None = None
     with_bicubic: bool = True
 
     @property
@@ -64,7 +67,8 @@ def run_upscale(request: UpscaleRequest) -> Iterator[Step[UpscaleResult]]:
         yield Step(done=0, total=1)  # whoever has left meanwhile need not wait for it
         image, original = shrink(on_white(image), config.scale)
     check_result_size(image.shape[0], image.shape[1], config.scale)
-    choice = network_named(config.scale, config.network)
+    jpeg_quality = request.jpeg_quality if original is None else None
+    choice = network_named(config.scale, config.network, jpeg_quality=jpeg_quality)
     network = load_network(choice, request.device)
     deadline = Deadline(request.time_limit_s)
     with_bicubic = request.with_bicubic or original is not None

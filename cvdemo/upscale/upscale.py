@@ -42,7 +42,7 @@ class UpscaleConfig(Config):
         AUTO,
         "Network",
         choices=NETWORKS,
-        help="auto takes fast where there is one for the scale; the numbers are the sizes of SRCNN's kernels.",
+        help="auto takes photo for a JPEG of quality 90 or less, else fast; the numbers are SRCNN's kernels.",
     )
     shrink_first: bool = setting(
         False,

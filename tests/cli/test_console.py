@@ -21,12 +21,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever this was st
 from cvdemo.cli import verbs
 seen = []
 
-def work(image, report):
+def work(sent, report):
     if len(seen) == 2 and "--scale" in sys.argv:
         print("waiting", file=sys.stderr, flush=True)
         time.sleep(60)
-    seen.append(image)
-    return verbs.Result("done", image)
+    seen.append(sent.image)
+    return verbs.Result("done", sent.image)
 
 verbs.PICTURE_VERBS["upscale"] = dataclasses.replace(verbs.PICTURE_VERBS["upscale"], prepare=lambda config, args: work)
 from cvdemo.__main__ import run

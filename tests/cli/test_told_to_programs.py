@@ -18,7 +18,7 @@ BOXES = {
 @pytest.fixture
 def boxes(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in finds a face in every picture."""
-    monkeypatch.setattr(stand_in, "work", lambda image, report: Result("1 face", image, BOXES))
+    monkeypatch.setattr(stand_in, "work", lambda sent, report: Result("1 face", sent.image, BOXES))
 
 
 def test_coco_and_csv_are_one_file_of_all_pictures(here: Path, boxes: None, capsys: pytest.CaptureFixture[str]) -> None:

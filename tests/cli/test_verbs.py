@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from cvdemo.cli.run import main
+from cvdemo.cli.sources import Sent
 from cvdemo.cli.verbs import PICTURE_VERBS
 from cvdemo.demo import last_step
 from cvdemo.demos import run
@@ -27,7 +28,7 @@ from cvdemo.nets.srcnn import SRCNN
 from cvdemo.sample.generate import generate, latents
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.run import StyleRequest
-from cvdemo.upscale.catalogue import UpscaleChoice, list_networks
+from cvdemo.upscale.catalogue import UpscaleChoice, list_networks, network_named
 from cvdemo.upscale.network import DetailNetwork, prepared
 from cvdemo.upscale.upscale import UpscaleConfig, UpscaleStep, upscale_steps
 from tests.helpers.png_files import save_png
@@ -99,6 +100,21 @@ def test_upscale_takes_the_network_that_is_named(
     for options in ([], ["--network", "9-5-5"]):
         assert main(["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--overwrite", *options]) == 0
     assert asked == [next(iter(list_networks(2))), "9-5-5"]
+
+
+def test_upscale_goes_by_each_file_of_a_folder(
+    folder: Path, small_srcnn: SRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """a.JPG is a JPEG of Pillow's quality of 75, b.png is none."""
+    asked: list[int | None] = []
+
+    def named(scale: int, value: str, *, jpeg_quality: int | None) -> UpscaleChoice:
+        asked.append(jpeg_quality)
+        return network_named(scale, value)
+
+    monkeypatch.setattr("cvdemo.upscale.run.network_named", named)
+    assert main(["upscale", str(folder), str(tmp_path / "out")]) == 0
+    assert asked == [75, None]
 
 
 @pytest.mark.parametrize("options", [[], ["--shrink-first"]])
@@ -378,10 +394,10 @@ def test_an_option_takes_precedence_over_the_preset(monkeypatch: pytest.MonkeyPa
     assert plain == verb.presets["balanced"]
 
 
-def _nothing(image: ImageArray, report: object) -> object:
+def _nothing(sent: Sent, report: object) -> object:
     from cvdemo.cli.verbs import Result
 
-    return Result("nothing", image)
+    return Result("nothing", sent.image)
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_the_recorded_figures_in_db_reach_their_goals(name: str, set5: float, se
     assert value["set5"] >= set5 - 1e-9 and value["set14"] >= set14 - 1e-9
 
 
-@pytest.mark.parametrize("name", [f"srcnn{kind}_x{scale}" for kind in ("", "_fast") for scale in (2, 3, 4)])
+@pytest.mark.parametrize("name", [f"srcnn{kind}_x{scale}" for kind in ("", "_fast", "_photo") for scale in (2, 3, 4)])
 def test_the_super_resolution_figures_stand_in_the_results(name: str) -> None:
     value = load_manifest()[name].metric["value"]
     results = RESULTS.read_text(encoding="utf-8")
@@ -251,6 +251,22 @@ def test_the_super_resolution_figures_stand_in_the_results(name: str) -> None:
     for data in ("set5", "set14"):
         assert f"| {value[data]:.2f}, {value[f'{data}_ssim']:.4f} |" in row
     assert f"| {value['set5_bicubic']:.2f}, {value['set14_bicubic']:.2f} |" in row
+
+
+@pytest.mark.parametrize("name", [f"srcnn_photo_x{scale}" for scale in (2, 3, 4)])
+def test_photographs_gain_as_much_as_the_results_tell(name: str) -> None:
+    """More than by bicubic and by the clean network, at the qualities of JPEG that were set as the goal."""
+    value = load_manifest()[name].metric["value"]
+    for quality in (40, 70):
+        assert value[f"set14_jpeg{quality}"] > max(
+            value[f"set14_jpeg{quality}_{other}"] for other in ("bicubic", "clean")
+        )
+    told = [
+        f"{value[f'set14_jpeg{quality}{other}']:.2f}"
+        for other in ("_bicubic", "_clean", "")
+        for quality in (40, 70, 90)
+    ]
+    assert f"| ×{name[-1]} | {' | '.join(told)} |" in RESULTS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["dcgan_anime", "dcgan_plain", "dcgan_fashion"])

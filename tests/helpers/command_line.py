@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cvdemo.cli.sources import Sent
 from cvdemo.cli.verbs import Report, Result, Work
-from cvdemo.images import ImageArray, on_white
+from cvdemo.images import on_white
 
 
 class StandIn:
@@ -24,7 +25,8 @@ class StandIn:
         self.prepared.append((config, args))
         return self.work
 
-    def work(self, image: ImageArray, report: Report) -> Result:
+    def work(self, sent: Sent, report: Report) -> Result:
+        image = sent.image
         if self.seen == self.stop_at:
             raise KeyboardInterrupt
         self.seen += 1

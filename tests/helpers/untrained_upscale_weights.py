@@ -1,4 +1,4 @@
-"""A weights folder in which an untrained fast network stands beside the project's own super-resolution networks.
+"""A weights folder in which untrained fast networks stand beside the project's own super-resolution networks.
 
 `python -m tests.helpers.untrained_upscale_weights DIR` makes one.
 `CVDEMO_WEIGHTS=DIR python app.py` shows the page with it.
@@ -21,15 +21,21 @@ from tests.helpers.untrained_weights import entry
 SIZES: dict[str, Any] = {"width": 8, "depth": 1}
 
 
-def add_fast(folder: Path, scales: Sequence[int] = (2, 3, 4)) -> Path:
-    """Fills `folder` with all of the project's weights but its fast networks, and an untrained one for each scale."""
+def add_fast(folder: Path, scales: Sequence[int] = (2, 3, 4), photo_scales: Sequence[int] = ()) -> Path:
+    """Fills `folder` with all of the project's weights but its fast networks, and untrained ones.
+
+    Args:
+        scales: of those that are made.
+        photo_scales: of those for photographs.
+    """
     shutil.copytree(WEIGHTS_DIR, folder)
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     weights = {name: found for name, found in manifest["weights"].items() if found["network"]["name"] != "fast_srcnn"}
-    for scale in scales:
-        name = f"srcnn_fast_x{scale}"
-        data = save(untrained(scale).state_dict())
+    made: list[tuple[str, int, dict[str, str]]] = [(f"srcnn_fast_x{scale}", scale, {}) for scale in scales]
+    made += [(f"srcnn_photo_x{scale}", scale, {"made_for": "jpeg"}) for scale in photo_scales]
+    for name, scale, more in made:
+        data = save(untrained(scale, seed=scale + 10 * len(more)).state_dict())
         (folder / f"{name}.safetensors").write_bytes(data)
         bicubic = weights[f"srcnn_x{scale}"]["metric"]["value"]["set5_bicubic"]
         weights[name] = entry(
@@ -37,7 +43,7 @@ def add_fast(folder: Path, scales: Sequence[int] = (2, 3, 4)) -> Path:
             {"name": "fast_srcnn", "scale": scale, **SIZES},
             data,
             task="upscale",
-            preprocessing={"scale": scale, "input": "Y of BT.601 in [16, 235] / 255"},
+            preprocessing={"scale": scale, "input": "Y of BT.601 in [16, 235] / 255", **more},
             labels=None,
             metric={"name": "PSNR on Y, dB", "value": {"set5": 37.12, "set5_bicubic": bicubic}, "command": "none"},
         )
@@ -45,9 +51,9 @@ def add_fast(folder: Path, scales: Sequence[int] = (2, 3, 4)) -> Path:
     return folder
 
 
-def untrained(scale: int) -> FastSRCNN:
+def untrained(scale: int, seed: int) -> FastSRCNN:
     """A network that visibly changes the picture."""
-    torch.manual_seed(scale)
+    torch.manual_seed(seed)
     network = FastSRCNN(scale, **SIZES)
     torch.nn.init.normal_(network.last.weight, std=0.03)
     return network

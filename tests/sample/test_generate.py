@@ -28,6 +28,7 @@ from cvdemo.sample.generate import (
     read_generator,
     stops_of,
 )
+from cvdemo.weights import load_manifest
 from tests.helpers.whole_results import interpolate, sample
 
 
@@ -219,10 +220,26 @@ def test_the_page_opens_without_a_manifest(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_generators_come_from_the_manifest(tiny: Generator, tmp_path: Path) -> None:
-    tasks = {"dcgan_cats": "sample", "lite": "classify", "dcgan_anime": "sample", "oil_paint": "sample"}
+    tasks = {
+        "dcgan_faces": "sample",
+        "dcgan_cats": "sample",
+        "lite": "classify",
+        "dcgan_anime": "sample",
+        "oil_paint": "sample",
+    }
     write_weights(tmp_path, {name: (task, tiny) for name, task in tasks.items()})
-    assert generators(tmp_path) == {"dcgan_anime": "Anime faces", "dcgan_cats": "Cats", "oil_paint": "Oil paint"}
+    labels = {"dcgan_anime": "Anime faces", "dcgan_cats": "Cats", "dcgan_faces": "Faces as in photographs"}
+    assert generators(tmp_path) == labels | {"oil_paint": "Oil paint"}
     assert next(iter(generators(tmp_path))) == "dcgan_anime"
+
+
+def test_every_generator_of_the_manifest_is_offered() -> None:
+    drawing = {name for name, entry in load_manifest().items() if entry.network["name"] == "dcgan"}
+    assert set(generators()) == drawing >= {"dcgan_anime", "dcgan_plain", "dcgan_fashion"}
+
+
+def test_seven_tenths_of_the_variety_are_the_default() -> None:
+    assert SampleConfig().truncation == Pick().truncation == 0.7
 
 
 def test_a_baseline_comes_last_and_says_what_it_is_for(tiny: Generator, tmp_path: Path) -> None:

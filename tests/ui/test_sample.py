@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, Request, expect
 
 from cvdemo.images import ImageArray, read_image
-from cvdemo.sample.generate import Pick, SampleConfig, combine, latents, load_generator
+from cvdemo.sample.generate import Pick, SampleConfig, combine, generators, latents, load_generator
 from tests.helpers.whole_results import interpolate, sample
 from tests.ui.browser_steps import type_number
 
@@ -225,7 +225,21 @@ def test_sixty_four_pictures_are_large_enough_to_be_seen(tab: Page) -> None:
     type_number(tab.locator("#SampleConfig-count input[type=number]"), 64)
     generated(tab, seed=0, count=64)
     widths = tab.locator(THUMBNAILS).evaluate_all("images => images.map(image => image.getBoundingClientRect().width)")
-    assert min(widths) >= 90  # of 64 pixels
+    assert min(widths) >= 115  # of 64 pixels
+    rendering = tab.locator(THUMBNAILS).first.evaluate("image => getComputedStyle(image).imageRendering")
+    assert rendering == "pixelated"  # each of them sharp
+
+
+def test_sixteen_pictures_are_a_square(tab: Page) -> None:
+    tab.click("#sample-run")
+    generated(tab, seed=0)
+    lefts = tab.locator(THUMBNAILS).evaluate_all("images => images.map(image => image.getBoundingClientRect().left)")
+    assert len({round(left) for left in lefts}) == 4
+
+
+def test_every_generator_can_be_chosen(tab: Page) -> None:
+    tab.locator("#sample-generator input").click()
+    expect(tab.locator("#sample-generator [role=option]")).to_have_text(list(generators().values()))
 
 
 def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.images import ImageArray, on_white, read_image
+from cvdemo.picture_files.jpeg_quality import jpeg_quality
 from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, PREVIEW_SIDE_PX
+from cvdemo.ui.upscale_parts import AUTOMATIC
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.upscale.catalogue import list_networks, network_named
 from cvdemo.upscale.upscale import UpscaleConfig, load_network
@@ -169,6 +172,34 @@ def test_the_endpoint_names_the_networks_there_are(trial_client: Client) -> None
         )
 
 
+def test_a_jpeg_takes_the_network_for_photographs_and_the_page_says_so(tab: Page, tmp_path: Path) -> None:
+    expect(tab.locator("#UpscaleConfig-network label").first).to_have_text(AUTOMATIC)
+    expect(tab.locator("#UpscaleConfig-network input[value='auto']")).to_be_checked()
+    pixels = read_image(example_picture("chelsea"))[100:200, 100:220]
+    Image.fromarray(pixels).save(tmp_path / "phone.jpg", quality=60)
+    load(tab, tmp_path / "phone.jpg")
+    expect(tab.locator("#upscale-status")).to_contain_text(
+        "For photographs, ours, as your file is a JPEG of quality 60: 120 × 100 →"
+    )
+    tab.locator("#upscale-image button[aria-label='Remove Image']").click()
+    load(tab, save_png(pixels, tmp_path / "drawing.png"))
+    expect(tab.locator("#upscale-status")).to_contain_text("Fast, ours, as your file is no JPEG: 120 × 100 →")
+
+
+def test_the_endpoint_goes_by_the_file_too(client: Client, tmp_path: Path) -> None:
+    pixels = read_image(example_picture("chelsea"))[100:200, 100:220]
+    Image.fromarray(pixels).save(tmp_path / "phone.jpg", quality=60)
+    decoded = read_image(tmp_path / "phone.jpg")
+    sent = {"jpeg": tmp_path / "phone.jpg", "png": Path(save_png(decoded, tmp_path / "phone.png"))}
+    got = {}
+    for kind, path in sent.items():
+        _, png = client.predict(image=handle_file(path), api_name="/upscale")
+        got[kind] = read_image(png)
+    for kind, value in {"jpeg": "photo", "png": "fast"}.items():
+        expected = upscaled(decoded, load_network(network_named(2, value)), UpscaleConfig()).image
+        assert np.abs(got[kind].astype(int) - expected).max() <= 1, kind
+
+
 def test_alpha_comes_back(tab: Page, tmp_path: Path) -> None:
     picture = disc()
     load(tab, save_png(picture, tmp_path / "disc.png"))
@@ -235,7 +266,9 @@ def test_a_phone_shows_it_all(phone: Page, server: str) -> None:
 def test_the_endpoint_gives_what_the_library_gives(client: Client, scale: int) -> None:
     pair, path = client.predict(image=handle_file(example_picture("chelsea")), scale=scale, api_name="/upscale")
     picture = read_image(example_picture("chelsea"))
-    expected = upscaled(picture, load_network(network_named(scale)), UpscaleConfig(scale=scale))
+    quality = jpeg_quality(Path(example_picture("chelsea")).read_bytes())
+    network = load_network(network_named(scale, jpeg_quality=quality))
+    expected = upscaled(picture, network, UpscaleConfig(scale=scale))
     png = read_image(path)
     assert path.endswith(".png") and png.shape == (CHELSEA_WH[1] * scale, CHELSEA_WH[0] * scale, 3)
     assert np.abs(png.astype(int) - expected.image).max() <= 1

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvdemo import demos
 from cvdemo.demo import Run, Step
@@ -15,6 +16,7 @@ from cvdemo.images import ImageArray, read_image
 from cvdemo.limits import UPSCALE_S
 from cvdemo.ui import upscale as tab
 from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, Pair, busiest_place, closeup, preview, quality_table
+from cvdemo.upscale.catalogue import AUTO, FAST
 from cvdemo.upscale.quality import Comparison, Quality
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig
@@ -96,6 +98,30 @@ def test_the_page_asks_for_what_it_was_given(picture: str) -> None:
     assert first.config == UpscaleConfig(scale=3, network="9-5-5", shrink_first=True, tile_px=128)
     assert second.config == UpscaleConfig() and first.time_limit_s == UPSCALE_S
     assert first.image.shape == (20, 30, 3) and second.image.shape == (20, 30, 4) and second.with_bicubic
+
+
+@pytest.mark.parametrize(
+    ("name", "shrink_first", "quality", "words"),
+    [
+        ("a.jpg", False, 60, "Network, as your file is a JPEG of quality 60: 60 × 50 →"),
+        ("a.jpg", False, 97, "Network, as your file is a JPEG of quality 97, hardly damaged: 60 × 50 →"),
+        ("a.png", False, None, "Network, as your file is no JPEG: 60 × 50 →"),
+        ("a.jpg", True, 60, "Network, as shrinking takes damage by JPEG away:"),
+    ],
+)
+def test_automatic_says_what_it_went_by(
+    tmp_path: Path, name: str, shrink_first: bool, quality: int | None, words: str, picture: str
+) -> None:
+    options = {"quality": quality} if name.endswith("jpg") else {}
+    Image.new("RGB", (60, 50)).save(tmp_path / name, **options)
+    seen: list[UpscaleRequest] = []
+    *_, last = tab._upscale_on_page(stand_in(seen), str(tmp_path / name), 2, AUTO, shrink_first, 128)
+    assert seen[0].jpeg_quality == quality and last[STATUS].startswith(words)
+
+
+def test_a_network_that_was_chosen_needs_no_reason(picture: str) -> None:
+    *_, last = tab._upscale_on_page(stand_in([]), picture, 2, FAST, False, 128)
+    assert last[STATUS].startswith("Network: ")
 
 
 def test_only_the_status_moves_until_the_result_is_there(picture: str) -> None:

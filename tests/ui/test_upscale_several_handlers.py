@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
@@ -74,6 +75,14 @@ def test_the_gallery_grows_with_every_picture(files: list[str]) -> None:
     ]
     assert not any(request.with_bicubic for request in enlarges.requests)
     assert all(0 < (request.time_limit_s or 0) <= UPSCALE_S for request in enlarges.requests)
+
+
+def test_each_picture_is_asked_for_with_the_quality_of_its_file(files: list[str]) -> None:
+    """By it "auto" chooses the network, for each picture its own."""
+    enlarges, photo = Enlarges(), Path(files[0]).with_name("a_photo.jpg")
+    Image.new("RGB", (40, 30), "grey").save(photo, quality=50)
+    page([*files, str(photo)], enlarges)
+    assert [request.jpeg_quality for request in enlarges.requests] == [50, None, None]
 
 
 def test_the_zip_has_each_result_in_full_and_with_its_alpha(files: list[str]) -> None:

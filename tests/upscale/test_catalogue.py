@@ -37,6 +37,36 @@ def test_automatic_is_the_first_there_is(folder: Path) -> None:
     assert network_named(4, weights_dir=folder).value == "9-5-5"
 
 
+@pytest.fixture(scope="module")
+def with_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained networks for x2: fast, and for photographs; for x3 only that for photographs."""
+    return add_fast(tmp_path_factory.mktemp("photo") / "weights", scales=(2,), photo_scales=(2, 3))
+
+
+def test_photographs_have_a_network_of_their_own(with_photo: Path) -> None:
+    networks = list_networks(2, with_photo)
+    assert list(networks) == ["fast", "photo", "9-5-5"]
+    assert networks["photo"].weight == "srcnn_photo_x2" and networks["photo"].title == "For photographs, ours"
+    assert networks["photo"].words == "For photographs from a phone or the web"
+
+
+@pytest.mark.parametrize(
+    ("scale", "quality", "value"),
+    [
+        (2, None, "fast"),
+        (2, 40, "photo"),
+        (2, 90, "photo"),
+        (2, 91, "fast"),
+        (3, None, "9-5-5"),
+        (3, 75, "photo"),
+        (4, 75, "9-5-5"),
+    ],
+)
+def test_automatic_takes_it_for_a_damaged_jpeg(with_photo: Path, scale: int, quality: int | None, value: str) -> None:
+    assert network_named(scale, weights_dir=with_photo, jpeg_quality=quality).value == value
+    assert network_named(2, "fast", with_photo, jpeg_quality=quality).value == "fast"  # who chose is obeyed
+
+
 def test_a_network_that_the_scale_lacks_is_named_with_those_there_are(folder: Path) -> None:
     with pytest.raises(InputError, match="For scale 4 the networks are 9-5-5, not 'fast': choose one of them"):
         network_named(4, "fast", folder)

@@ -150,7 +150,7 @@ def test_size_and_network_are_looked_up_once(noise: ImageArray, monkeypatch: pyt
     looked_up: list[str] = []
     choice = network_named(2)
 
-    def named(scale: int, value: str) -> UpscaleChoice:
+    def named(scale: int, value: str, *, jpeg_quality: int | None) -> UpscaleChoice:
         looked_up.append("network")
         return choice
 
@@ -159,6 +159,23 @@ def test_size_and_network_are_looked_up_once(noise: ImageArray, monkeypatch: pyt
         monkeypatch.setattr(module, "check_result_size", lambda height, width, scale: looked_up.append("size"))
     result_of(run_upscale(UpscaleRequest(image=noise, config=FOUR_TILES, device="cpu")))
     assert looked_up == ["size", "network"]
+
+
+@pytest.mark.parametrize(("shrink_first", "asked"), [(False, 60), (True, None)])
+def test_automatic_goes_by_the_file_unless_the_picture_is_shrunk_first(
+    noise: ImageArray, monkeypatch: pytest.MonkeyPatch, shrink_first: bool, asked: int | None
+) -> None:
+    looked_up: list[int | None] = []
+    choice = network_named(2)
+
+    def named(scale: int, value: str, *, jpeg_quality: int | None) -> UpscaleChoice:
+        looked_up.append(jpeg_quality)
+        return choice
+
+    monkeypatch.setattr(run_module, "network_named", named)
+    config = UpscaleConfig(shrink_first=shrink_first)
+    result_of(run_upscale(UpscaleRequest(image=noise, config=config, jpeg_quality=60, device="cpu")))
+    assert looked_up == [asked]
 
 
 def test_requests_and_steps_pickle(noise: ImageArray, network: DetailNetwork) -> None:

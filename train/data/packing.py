@@ -61,6 +61,7 @@ def pack_list(
     target: Path,
     size_px: int | None,
     *,
+    centre: float = 1.0,
     jpeg: bool = False,
     progress: Callable[[int], None] = _quiet,
     attributes: Attributes | None = None,
@@ -70,6 +71,7 @@ def pack_list(
     Args:
         size_px: side of the centre square to which pictures are resized; None keeps them as they are, and then
             those that are not stored as JPEGs must be of one size.
+        centre: side of that square, as a share of the shorter side.
         jpeg: store JPEG bytes: the files' own where they are JPEGs and keep their size.
         progress: told how many are done.
         attributes: stored with the file.
@@ -79,11 +81,12 @@ def pack_list(
     """
     numbers = np.full(len(files), -1) if labels is None else np.asarray(labels)
     made: Attributes = {"size_px": size_px, "resampling": "Pillow bicubic, antialiased"} if size_px else {}
+    made = {**made, **_unless_whole(centre)}
     shape = (size_px, size_px, 3) if size_px else _first_shape(files)
     with Hdf5Writer(
         target, shape, class_names=class_names, jpeg=jpeg, attributes={**made, **(attributes or {})}
     ) as writer:
-        read = each_read(files, _reading(size_px, None if jpeg else shape))
+        read = each_read(files, _reading(size_px, None if jpeg else shape, centre))
         for done, (path, picture) in enumerate(zip(files, read, strict=True), start=1):
             label = None if labels is None else int(numbers[done - 1])
             if jpeg:
@@ -94,11 +97,11 @@ def pack_list(
     return writer.count
 
 
-def _reading(size_px: int | None, shape: tuple[int, ...] | None) -> Callable[[Path], Pictures]:
+def _reading(size_px: int | None, shape: tuple[int, ...] | None, centre: float = 1.0) -> Callable[[Path], Pictures]:
     """How a file is read: at `size_px`, or as it is and then of `shape` if one is given."""
 
     def read(path: Path) -> Pictures:
-        picture = read_resized(path, size_px) if size_px else read_rgb(path)
+        picture = read_resized(path, size_px, centre) if size_px else read_rgb(path)
         if shape and picture.shape != shape:
             raise ValueError(f"{path} is {picture.shape}, the first {shape}: give size_px, or jpeg=True")
         return picture
@@ -123,13 +126,13 @@ def _jpeg_of(path: Path, picture: Pictures, size_px: int | None) -> bytes:
     return encode_jpeg(picture)
 
 
-def read_list(files: Sequence[Path], size_px: int | None) -> Pictures:
-    """Picture files as one array (N, H, W, 3), at `size_px` or as they are.
+def read_list(files: Sequence[Path], size_px: int | None, centre: float = 1.0) -> Pictures:
+    """Picture files as one array (N, H, W, 3), at `size_px` or as they are; for `centre` see `pack_list`.
 
     Raises:
         ValueError: files cannot be read, all of which are listed, or they differ in size.
     """
-    pictures = list(each_read(files, _reading(size_px, None)))
+    pictures = list(each_read(files, _reading(size_px, None, centre)))
     if len({picture.shape for picture in pictures}) > 1:
         raise ValueError("the pictures differ in size: give size_px")
     return np.stack(pictures)
@@ -147,11 +150,27 @@ def pack_classes(
     return _pack_listing(root, class_files(root), target, size_px, jpeg, progress)
 
 
-def pack_folder(folder: Path, target: Path, size: int, progress: Callable[[int], None] = _quiet) -> int:
-    """Packs the distinct pictures of a folder at `size` px into `target`; returns how many there are."""
+def pack_folder(
+    folder: Path, target: Path, size: int, progress: Callable[[int], None] = _quiet, *, centre: float = 1.0
+) -> int:
+    """Packs the distinct pictures of a folder at `size` px into `target`; returns how many there are.
+
+    Args:
+        centre: see `pack_list`.
+    """
     files = picture_files(folder)
-    attributes = {"source": folder.name, "fingerprint": fingerprint(folder, files, size_px=size)}
-    return pack_list(drop_repeated(files), None, (), target, size, progress=progress, attributes=attributes)
+    attributes = {"source": folder.name, "fingerprint": _folder_mark(folder, size, centre)}
+    distinct = drop_repeated(files)
+    return pack_list(distinct, None, (), target, size, centre=centre, progress=progress, attributes=attributes)
+
+
+def _folder_mark(folder: Path, size: int, centre: float) -> str:
+    return fingerprint(folder, picture_files(folder), size_px=size, **_unless_whole(centre))
+
+
+def _unless_whole(centre: float) -> dict[str, float]:
+    """What is remembered of the share that was cut out; nothing of the largest square, as in files made before."""
+    return {} if centre == 1 else {"centre": centre}
 
 
 def packed(
@@ -184,21 +203,29 @@ def packed_listing(
     return target
 
 
-def packed_folder(folder: Path, target: Path, size: int, counter: Callable[[int], Counter] | None = None) -> Path:
-    """`target`, which `pack_folder` makes unless it was made from `folder` as it is now and with this size.
+def packed_folder(
+    folder: Path,
+    target: Path,
+    size: int,
+    counter: Callable[[int], Counter] | None = None,
+    *,
+    centre: float = 1.0,
+) -> Path:
+    """`target`, which `pack_folder` makes unless it was made from `folder` as it is now and with these settings.
 
     Args:
         counter: the number of pictures in the folder -> what is told how many are done; called if there is work.
+        centre: see `pack_list`.
     """
-    files = picture_files(folder)
-    if not made_from(target, fingerprint(folder, files, size_px=size)):
-        pack_folder(folder, target, size, counter(len(files)) if counter else _quiet)
+    if not folder_is_packed(folder, target, size, centre=centre):
+        count = len(picture_files(folder))
+        pack_folder(folder, target, size, counter(count) if counter else _quiet, centre=centre)
     return target
 
 
-def folder_is_packed(folder: Path, target: Path, size: int) -> bool:
+def folder_is_packed(folder: Path, target: Path, size: int, *, centre: float = 1.0) -> bool:
     """Whether `packed_folder` would find its work done."""
-    return made_from(target, fingerprint(folder, picture_files(folder), size_px=size))
+    return made_from(target, _folder_mark(folder, size, centre))
 
 
 def is_packed(root: Path, listing: Listing, target: Path, size_px: int | None) -> bool:

@@ -57,10 +57,19 @@ def read_rgb(source: Path | bytes, name: str = "") -> Pictures:
         raise ValueError(f"{name or (source if isinstance(source, Path) else 'bytes')}: {error}") from error
 
 
-def read_resized(path: Path, size: int) -> Pictures:
-    """One picture as (size, size, 3) uint8 RGB: centre square, resized with an antialiased bicubic kernel."""
+def read_resized(path: Path, size: int, centre: float = 1.0) -> Pictures:
+    """One picture as (size, size, 3) uint8 RGB: centre square, resized with an antialiased bicubic kernel.
+
+    Args:
+        centre: side of the square, as a share of the shorter side.
+
+    Raises:
+        ValueError: it cannot be read, or a share outside (0, 1].
+    """
+    if not 0 < centre <= 1:
+        raise ValueError(f"need a share in (0, 1], got {centre=}")
     picture = Image.fromarray(read_rgb(path))
-    side = min(picture.size)
+    side = max(1, round(centre * min(picture.size)))
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     box = (left, top, left + side, top + side)
     return np.asarray(picture.crop(box).resize((size, size), Image.Resampling.BICUBIC))

@@ -34,10 +34,11 @@ _UNKNOWN_PICTURES = "pictures given at publishing: the checkpoint, of an earlier
 _BASELINE = "A generator to compare with; the page offers it last."  # instead of a recipe's notes
 
 
-def folder_or_file(data: Path, size: int, cache: Path | None = None) -> Pictures:
+def folder_or_file(data: Path, size: int, cache: Path | None = None, centre: float = 1.0) -> Pictures:
     """Pictures of an HDF5 file, or central squares of those in a folder, packed into `FOLDER_SIZE.h5` beside it.
 
     Args:
+        centre: side of the squares, as a share of the pictures' shorter side; below 1 it is part of the file's name.
         cache: folder for that file where nothing can be written beside the pictures; without one they are read into
             memory.
 
@@ -53,13 +54,15 @@ def folder_or_file(data: Path, size: int, cache: Path | None = None) -> Pictures
                 "folder that they come from, whose pictures are resized"
             )
         return pictures
-    beside = data.with_name(f"{data.name}_{size}.h5")
-    if not can_write_in(beside.parent) and folder_is_packed(data, beside, size):
+    beside = data.with_name(f"{data.name}_{size}{'' if centre == 1 else f'_centre{round(100 * centre)}'}.h5")
+    if not can_write_in(beside.parent) and folder_is_packed(data, beside, size, centre=centre):
         return read_pictures(beside)
     note = f"pictures packed into {beside.name}"
     if target := kept_at(beside, cache):
-        return read_pictures(packed_folder(data, target, size, lambda total: Progress(total).counter(note)))
-    return read_list(drop_repeated(picture_files(data)), size)
+        return read_pictures(
+            packed_folder(data, target, size, lambda total: Progress(total).counter(note), centre=centre)
+        )
+    return read_list(drop_repeated(picture_files(data)), size, centre)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,7 @@ class SampleRecipe:
         where: what --data holds, a sentence for people.
         count: distinct pictures of the data set; other numbers are told as one's own pictures. 0: any number.
         read: what is given with --data and a size in px -> (N, size, size, C) uint8.
+        centre: of pictures in a folder, the side of the square that is taken, as a share of their shorter side.
         channels: C, 3 or 1.
         download: fetches the data set into a folder, if it has a public address.
     """
@@ -90,6 +94,7 @@ class SampleRecipe:
     notes: str
     where: str = "DIR is a folder of pictures, or an HDF5 file that one was packed into"
     read: Callable[[Path, int], Pictures] = folder_or_file
+    centre: float = 1.0
     channels: int = 3
     count: int = 0
     download: Callable[[Path], None] | None = None
@@ -126,7 +131,7 @@ class SampleRecipe:
         """The context's pictures at `size` px."""
         assert context.data is not None
         if self.read is folder_or_file:
-            return folder_or_file(context.data, size, context.cache)
+            return folder_or_file(context.data, size, context.cache, self.centre)
         return self.read(context.data, size)
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -36,15 +36,20 @@ def read_luminance(path: Path) -> Tensor:
     A grey file is taken as it is, in [0, 255] / 255, as the papers' scripts do: Set14 has one, and squeezing it into
     [16, 235] would add 1.3 dB to it.
     """
-    rgb = to_tensor(read_rgb(path))
+    rgb = read_colour(path)
     with Image.open(path) as picture:
         if picture.mode == "L":
             return rgb[:, :1]
-    return _in_8_bit_steps(rgb_to_ycbcr(rgb)[:, :1])
+    return in_8_bit_steps(rgb_to_ycbcr(rgb)[:, :1])
 
 
-def read_folder(folder: Path) -> dict[str, Tensor]:
-    """Luminance by file name of every picture below `folder`.
+def read_colour(path: Path) -> Tensor:
+    """Red, green and blue in [0, 1], (1, 3, H, W)."""
+    return to_tensor(read_rgb(path))
+
+
+def read_folder(folder: Path, read: Callable[[Path], Tensor] = read_luminance) -> dict[str, Tensor]:
+    """Luminance, or what else `read` gives, by file name of every picture below `folder`.
 
     Raises:
         ValueError: two files have the same name, as where low-resolution copies lie beside the originals; or files
@@ -53,7 +58,7 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
     files = picture_files(folder)
     if repeated := [name for name, count in Counter(path.name for path in files).items() if count > 1]:
         raise ValueError(f"{folder} holds several pictures named {repeated[0]}: name the folder of the originals")
-    return {path.name: read for path, read in zip(files, each_read(files, read_luminance), strict=True)}
+    return {path.name: read for path, read in zip(files, each_read(files, read), strict=True)}
 
 
 def modcrop(high_res: Tensor, scale: int) -> Tensor:
@@ -87,8 +92,16 @@ class CropDegradation:
 
     def __call__(self, high_res: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 1, n, n) -> low-resolution (B, 1, n / scale - 4, ...) and enlarged (B, 1, n - 8 scale, ...), centred."""
-        low_res = self._shrink @ high_res @ self._shrink.T
-        return low_res, self._enlarge @ low_res @ self._enlarge.T
+        low_res = self.shrink(high_res)
+        return low_res, self.enlarge(low_res)
+
+    def shrink(self, high_res: Tensor) -> Tensor:
+        """(B, C, n, n) -> low resolution, (B, C, n / scale - 4, ...)."""
+        return self._shrink @ high_res @ self._shrink.T
+
+    def enlarge(self, low_res: Tensor) -> Tensor:
+        """What `shrink` gives -> enlarged, (B, C, n - 8 scale, ...)."""
+        return self._enlarge @ low_res @ self._enlarge.T
 
 
 def _resizing(in_px: int, out_px: int) -> Tensor:
@@ -104,19 +117,31 @@ def measure(pictures: Mapping[str, Tensor], scale: int, restore: Restore) -> dic
         pictures: (1, 1, H, W) by name.
         restore: takes the low-resolution picture (1, 1, h, w) and the one that bicubic has enlarged from it.
     """
-    totals = {"psnr": 0.0, "ssim": 0.0, "bicubic_psnr": 0.0, "bicubic_ssim": 0.0}
-    for picture in pictures.values():
-        high_res = modcrop(picture, scale)
-        low_res = bicubic_resize(high_res, scale=1 / scale)
+    whole = (modcrop(picture, scale) for picture in pictures.values())
+    return mean_scores(((bicubic_resize(each, scale=1 / scale), each) for each in whole), scale, {"": restore})
+
+
+def mean_scores(
+    pairs: Iterable[tuple[Tensor, Tensor]], scale: int, restorers: Mapping[str, Restore]
+) -> dict[str, float]:
+    """Mean `psnr` (dB) and `ssim` over pairs of luminance, for each way to restore; and those of bicubic.
+
+    Args:
+        pairs: the low-resolution picture (1, 1, h, w), and the one it should become, (1, 1, h * scale, w * scale).
+        restorers: see `measure`; by what goes before the names of its scores.
+    """
+    totals: defaultdict[str, float] = defaultdict(float)
+    count = 0
+    for low_res, high_res in pairs:
         enlarged = bicubic_resize(low_res, scale=scale)
         with torch.no_grad():
-            restored = _in_8_bit_steps(restore(low_res, enlarged).cpu())
-        enlarged = _in_8_bit_steps(enlarged)
-        totals["psnr"] += psnr(restored, high_res, scale).item()
-        totals["ssim"] += ssim(restored, high_res, scale).item()
-        totals["bicubic_psnr"] += psnr(enlarged, high_res, scale).item()
-        totals["bicubic_ssim"] += ssim(enlarged, high_res, scale).item()
-    return {name: total / len(pictures) for name, total in totals.items()}
+            results = {name: restore(low_res, enlarged).cpu() for name, restore in restorers.items()}
+        for name, result in (results | {"bicubic_": enlarged}).items():
+            rounded = in_8_bit_steps(result)
+            totals[f"{name}psnr"] += psnr(rounded, high_res, scale).item()
+            totals[f"{name}ssim"] += ssim(rounded, high_res, scale).item()
+        count += 1
+    return {name: total / count for name, total in totals.items()}
 
 
 def check_gate(name: str, bicubic_psnr: float, scale: int) -> None:
@@ -133,6 +158,6 @@ def check_gate(name: str, bicubic_psnr: float, scale: int) -> None:
         )
 
 
-def _in_8_bit_steps(luminance: Tensor) -> Tensor:
+def in_8_bit_steps(luminance: Tensor) -> Tensor:
     """Rounded as a file would hold it, but as floats: where a network has diverged, NaN stays NaN."""
     return (luminance * 255).round().clamp(0, 255) / 255

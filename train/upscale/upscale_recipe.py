@@ -27,7 +27,7 @@ from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import paragraphs
 from train.publishing.publish import publish as publish_weight
 from train.publishing.recipe import Context, PublishOptions, command_of
-from train.upscale.degradation import PROTOCOL, check_gate, measure, read_folder, read_luminance
+from train.upscale.degradation import PROTOCOL, check_gate, measure, read_colour, read_folder, read_luminance
 from train.upscale.patches import GRID_PX, cut, noise_patches, packed_patches
 from train.upscale.upscale_task import Network, Scale, UpscaleTask, UpscaleTrainingConfig, restorer
 
@@ -90,18 +90,20 @@ def training_files(data: Path, *, bsds: bool) -> tuple[dict[str, list[Path]], li
     return sources, held_out
 
 
-def build(config: UpscaleTrainingConfig, context: Context) -> UpscaleTask:
+def build(config: UpscaleTrainingConfig, context: Context, make: type[UpscaleTask] = UpscaleTask) -> UpscaleTask:
     """The task on the context's data, which are packed first where they are not; on noise without data."""
     if context.data is None:
-        noise = noise_patches(4, config.patch_px, config.seed)
-        return UpscaleTask(config, noise, {"noise": torch.rand(1, 1, 48, 48)}, context.device, context.amp)
+        noise = noise_patches(4, config.patch_px, config.seed, colour=config.colour)
+        picture = torch.rand(1, 3 if config.colour else 1, 48, 48)
+        return make(config, noise, {"noise": picture}, context.device, context.amp)
     sources, held_out = training_files(context.data, bsds=config.bsds)
     refuse_early(config)
     counter = Progress(sum(map(len, sources.values()))).counter("pictures cut")
     target = patches_file(config, context.data, context.cache)
-    packed_patches(context.data, sources, target, config.patch_px, config.shrink, counter)
-    pictures = {path.name: read for path, read in zip(held_out, each_read(held_out, read_luminance), strict=True)}
-    task = UpscaleTask(config, Hdf5Dataset(target), pictures, context.device, context.amp)
+    packed_patches(context.data, sources, target, config.patch_px, config.shrink, counter, colour=config.colour)
+    read = each_read(held_out, read_colour if config.colour else read_luminance)
+    pictures = {path.name: picture for path, picture in zip(held_out, read, strict=True)}
+    task = make(config, Hdf5Dataset(target), pictures, context.device, context.amp)
     task.trained_on = {name: len(files) for name, files in sources.items()} | {"held out": len(held_out)}
     return task
 
@@ -123,7 +125,8 @@ def patches_file(config: UpscaleTrainingConfig, data: Path, cache: Path | None) 
     Raises:
         PermissionError: there is no place for it.
     """
-    beside = data / f"patches_{config.patch_px}{'' if config.bsds else '_t91'}.h5"
+    kind = "_colour" if config.colour else ""
+    beside = data / f"patches_{config.patch_px}{kind}{'' if config.bsds else '_t91'}.h5"
     target = kept_at(beside, cache)
     if target is None and not beside.exists():
         raise PermissionError(f"patches are kept in {beside}, which cannot be written: give a copy of the data")
@@ -139,17 +142,12 @@ def trained_words(config: UpscaleTrainingConfig, trained_on: Mapping[str, int]) 
     return f"{t91}; and {BSDS}, {counts[0]} and {counts[1]} pictures" if config.bsds else t91
 
 
-def evaluate(name: str, context: Context) -> dict[str, Any]:
-    """PSNR and SSIM of a published network on Set5, and on Set14 where it lies beside it, with bicubic.
-
-    Raises:
-        ValueError: no data, or bicubic misses the published figure of a set: then nothing is compared.
-        FileNotFoundError: no folder `set5`.
-    """
+def published(name: str) -> tuple[Network, int]:
+    """The network of a weight of the manifest, and its scale."""
     entry = entry_of(name)
     network = make_network(entry.network)
     network.load_state_dict(load_state_dict(name))
-    return measure_on_test_sets(network.to(context.device), int(entry.preprocessing["scale"]), context)
+    return network, int(entry.preprocessing["scale"])
 
 
 def measure_on_test_sets(network: Network, scale: int, context: Context) -> dict[str, Any]:
@@ -199,15 +197,24 @@ class UpscaleRecipe:
         return build(config, context)
 
     def evaluate(self, name: str, context: Context) -> dict[str, Any]:
-        """See `evaluate`."""
-        return evaluate(name, context)
+        """What `measured` gives of a published network."""
+        network, scale = published(name)
+        return self.measured(network.to(context.device), scale, context)
+
+    def measured(self, network: Network, scale: int, context: Context) -> dict[str, Any]:
+        """See `measure_on_test_sets`."""
+        return measure_on_test_sets(network, scale, context)
+
+    def preprocessing(self, config: UpscaleTrainingConfig) -> dict[str, Any]:
+        """The manifest's `preprocessing`."""
+        return {"scale": config.scale, "input": _INPUTS[config.network["name"]]}
 
     def publish(self, config: UpscaleTrainingConfig, out: Path, context: Context, options: PublishOptions) -> str:
         """Measures the averaged network on Set5 and Set14, then stores it."""
         state, hours = load(out / options.checkpoint), hours_of(out)
         network = make_network(config.network)
         network.load_state_dict(state["ema"])
-        result = measure_on_test_sets(network.to(context.device), config.scale, context)
+        result = self.measured(network.to(context.device), config.scale, context)
         name = options.name or config.weight
         chosen = f"step {state['step']} of {config.steps}"
         chosen += ", chosen on pictures held out of T91" if options.checkpoint == BEST else ""
@@ -217,7 +224,7 @@ class UpscaleRecipe:
             network.state_dict(),
             task=options.task("upscale"),
             network=config.network,
-            preprocessing={"scale": config.scale, "input": _INPUTS[config.network["name"]]},
+            preprocessing=self.preprocessing(config),
             labels=None,
             recipe=self.name,
             command=command_of(self.name, config),
@@ -238,14 +245,17 @@ class UpscaleRecipe:
 
 def _metric(name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
     """The manifest's `metric` of a result of `measure_on_test_sets`; `chosen` tells the step, and by what."""
-    sets = [key for key in ("set5", "set14") if key in result]
+    sets = [key for key, scores in result.items() if isinstance(scores, Mapping)]
     value = {key: round(result[key]["psnr"], 2) for key in sets}
-    value |= {f"{key}_bicubic": round(result[key]["bicubic_psnr"], 2) for key in sets}
+    for other in ("bicubic", "clean"):
+        value |= {
+            f"{key}_{other}": round(result[key][f"{other}_psnr"], 2) for key in sets if f"{other}_psnr" in result[key]
+        }
     value |= {f"{key}_ssim": round(result[key]["ssim"], 4) for key in sets}
     return {
         "name": "PSNR on Y, dB; ssim: SSIM",
         "value": value,
-        "protocol": PROTOCOL,
+        "protocol": result["protocol"],
         "split": f"{' and '.join(sets)}; {chosen}; which of several runs is published by these sets too",
         "n": sum(result[key]["n"] for key in sets),
         "command": f"python -m train evaluate {name} --data DIR --json",

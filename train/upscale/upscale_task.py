@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,6 +77,11 @@ class UpscaleTrainingConfig(LoopConfig):
     )
 
     @property
+    def colour(self) -> bool:
+        """Whether patches hold red, green and blue instead of luminance."""
+        return False
+
+    @property
     def network(self) -> dict[str, Any]:
         """The manifest's `network`: its name and its arguments."""
         raise NotImplementedError
@@ -139,9 +145,7 @@ class UpscaleTask(Task):
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of crops."""
-        high_res = self._crops(generator).to(self.device)
-        low_res, enlarged = self.degrade(high_res)
-        target = _centre(high_res, self.config.crop_px)
+        low_res, enlarged, target = self._batch(generator)
         amp = self.amp and step < self.config.steps - self.config.float32_steps
         with autocast(self.device, amp):
             restored = self._restored(low_res, enlarged)
@@ -152,15 +156,21 @@ class UpscaleTask(Task):
         mse = F.mse_loss(restored.detach(), target)
         return {"loss": loss.detach(), "batch_psnr": -10 * mse.log10()}
 
+    def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """This process's low-resolution crops, what bicubic makes of them, and what they should become."""
+        high_res = self._crops(generator).to(self.device)
+        low_res, enlarged = self.degrade(high_res)
+        return low_res, enlarged, centre(high_res, self.config.crop_px)
+
     def _restored(self, low_res: Tensor, enlarged: Tensor) -> Tensor:
         """(B, 1, crop, crop) float32."""
         if isinstance(self.network, FastSRCNN):
-            return self.network.detail_inner(low_res).float() + _centre(enlarged, self.config.crop_px)
-        around = _centre(enlarged, self.config.crop_px + 2 * self.network.halo_px)
+            return self.network.detail_inner(low_res).float() + centre(enlarged, self.config.crop_px)
+        around = centre(enlarged, self.config.crop_px + 2 * self.network.halo_px)
         return self.network.restore_inner(around).float()
 
     def _crops(self, generator: torch.Generator) -> Tensor:
-        """This process's (B, 1, side, side) in [0, 1], from random places on the scale's grid, turned at random."""
+        """This process's (B, 1 or 3, side, side) in [0, 1], from random places on the scale's grid, turned."""
         count, scale, side = self.config.batch_size, self.config.scale, self.side_px
         patch = torch.randint(len(self.patches), (count, 1), generator=generator)
         places = (self.config.patch_px - side) // scale + 1
@@ -171,7 +181,8 @@ class UpscaleTask(Task):
             turned(pixels[top : top + side, left : left + side], turn)
             for pixels, (_, top, left, turn) in zip(self.patches.read(mine[:, 0]), mine.tolist(), strict=True)
         ]
-        return from_uint8(torch.stack([torch.from_numpy(crop.copy()) for crop in crops])[:, None])
+        pixels = torch.from_numpy(np.stack(crops))  # (B, side, side), or (B, side, side, 3)
+        return from_uint8(pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2))
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """PSNR and SSIM on the held-out pictures, in float32, with bicubic beside them."""
@@ -226,6 +237,7 @@ def _context_px(network: Network, scale: int) -> int:
     return -(-network.halo_px // scale) + REACH_PX
 
 
-def _centre(crops: Tensor, side_px: int) -> Tensor:
+def centre(crops: Tensor, side_px: int) -> Tensor:
+    """The square in the middle of (B, C, n, n), `side_px` a side."""
     start = (crops.shape[-1] - side_px) // 2
     return crops[..., start : start + side_px, start : start + side_px]

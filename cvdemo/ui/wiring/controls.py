@@ -20,6 +20,7 @@ from cvdemo.demo import Lane, Run, Step
 from cvdemo.errors import InputError
 from cvdemo.example_pictures import example_picture as example_picture
 from cvdemo.images import ImageArray, read_image
+from cvdemo.picture_files.jpeg_quality import jpeg_quality
 from cvdemo.ui.serving import field_values as values
 from cvdemo.ui.serving.api_info import Told, examples_of, tell
 from cvdemo.ui.serving.lines import LaneOf, line_options
@@ -172,6 +173,11 @@ def load_picture(path: str | None, what: str = "a picture", *, keep_alpha: bool 
     if path is None:
         raise InputError(f"Please choose {what} first.")
     return read_image(read_upload(path), f"The {what.removeprefix('a ')}", keep_alpha=keep_alpha)
+
+
+def sent_quality(path: str | None) -> int | None:
+    """The quality of the JPEG behind a `picture_input`, 1 to 100; None where it is none."""
+    return None if path is None else jpeg_quality(read_upload(path))
 
 
 def endpoint(

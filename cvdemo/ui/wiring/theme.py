@@ -35,12 +35,15 @@ summary { cursor: pointer; padding: 4px 0; }
 :is(#sample-result, #sample-between) .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
 :is(#sample-result, #sample-between) .grid-container {
   grid-template-columns: repeat(
-    auto-fill, minmax(max(104px, (100% - var(--grid-cols) * 12px) / var(--grid-cols)), 1fr)
+    auto-fill, minmax(max(120px, (100% - var(--grid-cols) * 12px) / var(--grid-cols)), 1fr)
   ) !important; /* as many columns as asked for, but none too narrow to see its pictures of 64 px */
   grid-auto-rows: auto !important;
 }
 :is(#detect-gallery, #upscale-several-gallery) .grid-container {
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; grid-auto-rows: auto !important;
+}
+:is(#sample-result, #sample-between, #sample-pick, #sample-sum, #sample-slots, #sample-equation) img {
+  image-rendering: pixelated; /* their own pixels, sharp: smoothed they look out of focus */
 }
 #sample-between .media-button img { width: min(384px, 100%); height: auto; margin: auto; }
 :is(#sample-pick, #sample-sum, #sample-bicubic, #sample-restored) img {

@@ -146,6 +146,16 @@ def test_the_centre_square_is_taken(tmp_path: Path) -> None:
     assert read_resized(tmp_path / "wide.png", 8).min() == 255
 
 
+def test_a_share_of_the_square_is_the_middle_of_it(tmp_path: Path) -> None:
+    picture = np.zeros((20, 40, 3), np.uint8)
+    picture[5:15, 15:25] = 255
+    Image.fromarray(picture).save(tmp_path / "wide.png")
+    assert read_resized(tmp_path / "wide.png", 8, centre=0.5).min() == 255
+    assert read_resized(tmp_path / "wide.png", 8, centre=0.6).min() < 255
+    with pytest.raises(ValueError, match=r"need a share in \(0, 1\], got centre=1.5"):
+        read_resized(tmp_path / "wide.png", 8, centre=1.5)
+
+
 @pytest.mark.parametrize("count", [2, 4])
 def test_another_count_than_promised_leaves_nothing_behind(tmp_path: Path, count: int) -> None:
     pictures = np.zeros((3, 8, 8, 3), np.uint8)

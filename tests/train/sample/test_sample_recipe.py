@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from train import __main__ as command_line
 from train.engine.checkpoint import BEST, LAST, load
 from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions
-from train.recipes import dcgan, dcgan_cars, dcgan_fashion
+from train.recipes import dcgan, dcgan_cars, dcgan_faces, dcgan_fashion
 from train.recipes.dcgan import DcganConfig
 from train.recipes.dcgan_fashion import DcganFashionConfig
 from train.sample import card as gan_card
@@ -260,7 +260,32 @@ def test_cars_are_central_squares(tmp_path: Path) -> None:
     assert (dcgan_cars.RECIPE.read(folder, 64) == 200).all()
 
 
-@pytest.mark.parametrize("module", [dcgan, dcgan_cars, dcgan_fashion])
+def test_faces_are_the_middle_of_their_pictures(tmp_path: Path) -> None:
+    """150 of 250 px, from folders of people, beside a file of whole pictures; told apart and made once."""
+    folder = tmp_path / "lfw-deepfunneled"
+    whole = np.zeros((250, 250, 3), np.uint8)
+    whole[50:200, 50:200] = 200
+    for number, person in enumerate(["A_B", "C_D"]):
+        (folder / person).mkdir(parents=True)
+        whole[125, 125] = number  # another file
+        Image.fromarray(whole).save(folder / person / f"{person}_0001.png")
+    context = Context(data=folder, device=CPU, amp=False)
+    faces = dcgan_faces.RECIPE.pictures(64, context)
+    assert faces.shape == (2, 64, 64, 3) and faces[:, [0, -1]].min() == 200
+    assert dcgan.RECIPE.pictures(64, context)[:, [0, -1]].max() == 0
+    files = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.h5")}
+    assert sorted(files) == ["lfw-deepfunneled_64.h5", "lfw-deepfunneled_64_centre60.h5"]
+    dcgan_faces.RECIPE.pictures(64, context)
+    assert files == {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.h5")}
+
+
+def test_faces_are_learned_as_anime_faces_are() -> None:
+    """With the same settings and by the same class, which measures, and looks for copies."""
+    assert asdict(dcgan_faces.RECIPE.config()) == asdict(DcganConfig())
+    assert type(dcgan_faces.RECIPE) is type(dcgan.RECIPE)
+
+
+@pytest.mark.parametrize("module", [dcgan, dcgan_cars, dcgan_faces, dcgan_fashion])
 def test_specs_stand_for_what_they_publish(module: Any) -> None:
     spec: SampleRecipe = module.RECIPE
     assert module.RECIPE.weights == (spec.weight,) and spec.weight.startswith("dcgan_")
