@@ -60,6 +60,7 @@ class Pace:
         shares: how many times `steps` each size wants; None: once. Each gets at least one step.
         budget_s: seconds to use from the deadline's beginning; `steps` are then the most. None: no such time.
         least_steps: with a budget, sizes at which so many are not affordable are left out; the coarsest never is.
+        least_size: with a budget, neither are the sizes up to this one: coarser ones are too small to be of use.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Pace:
         shares: Sequence[float] | None = None,
         budget_s: float | None = None,
         least_steps: int = 1,
+        least_size: int = 0,
     ) -> None:
         self.deadline, self.costs, self.steps = deadline, list(costs), steps
         self.shares = [1.0] * len(self.costs) if shares is None else list(shares)
         self.budget_s, self.least_steps = budget_s, least_steps
+        self.least_size = min(least_size, len(self.costs) - 1)
         self.size = 0  # the one that is worked on
         self.finest = len(self.costs) - 1  # the last one, as far as it is planned after a step
         self.done = [0] * len(self.costs)
@@ -116,7 +119,7 @@ class Pace:
         self._began = now
         if self.budget_s is not None:
             affordable = (size for size in range(len(self.costs) - 1, self.size, -1) if self._enough_at(size))
-            self.finest = next(affordable, self.size)
+            self.finest = max(next(affordable, self.size), self.least_size)
 
     @property
     def _speed(self) -> float:

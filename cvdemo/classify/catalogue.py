@@ -122,7 +122,7 @@ def describe(choice: Choice, weights_dir: Path | None = None) -> str:
         _classes(labels),
         "Whatever the picture shows, it answers with one of them.",
         f"{_of_100(choice.metric).capitalize()}." if accuracy(choice.metric) is not None else "",
-        "" if best_five is None else f"The right one is among its five best {_times(best_five)} times of 100.",
+        "" if best_five is None else f"The right one is among its five best {_times(best_five)} times out of 100.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -161,7 +161,7 @@ def _told_apart(choices: list[Choice]) -> list[Choice]:
 
 def _of_100(metric: Mapping[str, Any]) -> str:
     """The accuracy, which there has to be, in words."""
-    return f"right {_times(accuracy(metric) or 0)} times of 100"
+    return f"right {_times(accuracy(metric) or 0)} times out of 100"
 
 
 def _times(per_cent: float) -> int:

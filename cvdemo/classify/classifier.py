@@ -47,7 +47,9 @@ class ClassifyConfig(Config):
 
     model: str = setting("imagenet", "Network", choices=tuple(NETWORKS), help="What the picture may be called.")
     ten_crop: bool = setting(
-        False, "Look ten times", help="At the corners, the centre and their mirror images: slower, a little surer."
+        False,
+        "Look ten times",
+        help="At the corners, the centre and their mirror images: slower, a little more often right.",
     )
 
 

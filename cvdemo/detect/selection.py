@@ -36,7 +36,7 @@ class DetectConfig(ScanConfig):
         minimum=SCORE_FLOOR,
         maximum=1.0,
         step=0.01,
-        help="Boxes of which the detector is less sure are hidden. Each detector has its own default.",
+        help="Hides boxes of which the detector is less sure than this. Each detector has its own default.",
     )
     nms_iou: float | None = setting(
         None,

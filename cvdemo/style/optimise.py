@@ -39,6 +39,7 @@ from cvdemo.style.tiled import WHOLE_PIXELS, tiled_gradient, tiled_targets
 LARGEST_STEP = 3  # scales below the finest from which on the step size grows no more
 FINER_SHARE = 0.7  # steps of a scale over those of the coarser one before it: late steps change less
 LEAST_STEPS = 12  # at the largest scale that a plan by time includes: with fewer it is hardly more than enlarged
+LEAST_PX = 256  # longer side that a plan by time reaches on any machine: less is no picture to keep
 MOST_STEPS = 400  # a scale, however much time there is
 
 
@@ -158,6 +159,7 @@ def pace_for(sizes: Sequence[tuple[int, int]], config: StyleConfig, deadline: De
         shares=[share / mean for share in shares],
         budget_s=config.seconds,
         least_steps=LEAST_STEPS,
+        least_size=sum(max(size_hw) < LEAST_PX for size_hw in sizes),
     )
 
 

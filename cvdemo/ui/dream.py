@@ -170,12 +170,12 @@ def _objectives(dream: Dream) -> str:
     """What the steps of the last octave measured; those of others cannot be compared with them."""
     values = [f"{value:.3g}" for value in dream.objectives]
     if len(values) == 1:
-        return f"Objective at full size: {values[0]}"
-    return f"Objective at full size, at its first and last step: {values[0]} → {values[-1]}"
+        return f"What is dreamed of, as the network measures it: {values[0]}"
+    return f"What is dreamed of, as the network measures it: {values[0]} → {values[-1]}"
 
 
 def _hurried(dream: Dream) -> str:
-    return f"The limit of {DREAM_S:g} s left time for {dream.steps} of {dream.wanted} steps."
+    return f"It stopped at the limit of {DREAM_S:g} s, after {dream.steps} of {dream.wanted} steps."
 
 
 def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:

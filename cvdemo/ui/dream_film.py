@@ -132,8 +132,8 @@ def _status(step: Step[DreamFilm]) -> str:
 def _cut_short(step: Step[DreamFilm]) -> str:
     """What is said of a film that the time limit has ended."""
     return (
-        f"The limit of {DREAM_FILM_S:g} s left time for {step.done} of {step.total} frames: the film ends there. "
-        "A smaller one leaves time for more."
+        f"It stopped at the limit of {DREAM_FILM_S:g} s, after {step.done} of {step.total} frames: the film ends "
+        "there. A smaller one leaves time for more."
     )
 
 

@@ -30,7 +30,7 @@ class Where:
 def build_where(image: gr.Image) -> Where:
     """Draws the part that opens, and keeps its brush with the picture."""
     take = gr.Button(visible="hidden", elem_id="dream-mask-take")  # pressed by the brush, at the end of a stroke
-    with gr.Accordion("Only in one place, or like another picture", open=False, elem_id="dream-where") as accordion:
+    with gr.Accordion("Dream in one place only, or of another picture", open=False, elem_id="dream-where") as accordion:
         gr.Markdown(WHERE_NOTE, elem_classes="method-note")
         gr.HTML(BRUSH, elem_id="dream-brush")
         with gr.Row():

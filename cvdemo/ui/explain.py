@@ -57,7 +57,9 @@ def explain_endpoint(
     config = ExplainConfig(model=model, method=method, class_name=class_name)
     request = ExplainRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
     last: Step[Explanation] = last_step(run(request))
-    warn_if_incomplete(last, f"The limit of {EXPLAIN_S:g} s left time for {last.done} of {last.total} noisy copies.")
+    warn_if_incomplete(
+        last, f"It stopped at the limit of {EXPLAIN_S:g} s, after {last.done} of {last.total} noisy copies."
+    )
     assert last.result is not None  # `last_step` has seen to it
     return last.result.picture()
 

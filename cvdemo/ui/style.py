@@ -234,7 +234,7 @@ def _status(step: Step[Stylized], elapsed_ms: float) -> str:
 
 def _hurried(stylized: Stylized) -> str:
     return (
-        f"The limit of {STYLE_S:g} s left time for {stylized.steps} of {stylized.wanted} steps. "
+        f"It stopped at the limit of {STYLE_S:g} s, after {stylized.steps} of {stylized.wanted} steps. "
         "A smaller size leaves time for more."
     )
 
@@ -266,7 +266,7 @@ def _controls() -> tuple[gr.Radio, dict[str, Component]]:
     """The presets, and the controls of all settings by field name, in the order of `CONTROLS`."""
     made: dict[str, Component] = {}
     times, starts = _choices()
-    made["seconds"] = gr.Radio(times, value=USUAL_S, label="The best in", elem_id="StyleConfig-seconds")
+    made["seconds"] = gr.Radio(times, value=USUAL_S, label="The best result in", elem_id="StyleConfig-seconds")
     preset = gr.Radio(list(PRESETS), value=next(iter(PRESETS)), label="Preset", elem_id="style-preset")
     made["size"] = control(StyleConfig, "size", value=USUAL_PX)
     with gr.Accordion("More settings", open=False, elem_id="style-more"):

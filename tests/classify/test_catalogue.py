@@ -31,11 +31,11 @@ def test_a_title_has_data_set_network_and_accuracy(folder: Path) -> None:
 
 def test_in_words_a_network_is_what_it_knows_and_how_often_it_is_right(folder: Path) -> None:
     words = {value: choice.words for value, choice in list_networks(folder).items()}
-    assert words["imagenet"] == "1,000 kinds of animals and things: right 75 times of 100"
-    assert words["cifar10"] == "10 kinds of animals and vehicles: right 94 times of 100"
+    assert words["imagenet"] == "1,000 kinds of animals and things: right 75 times out of 100"
+    assert words["cifar10"] == "10 kinds of animals and vehicles: right 94 times out of 100"
     assert words["cifar10_ensemble"].startswith("10 kinds of animals and vehicles, 2 networks together: right 95 times")
     assert words["cifar10_mini"] == f"{words['cifar10']} (network 2)"  # as good, so they are numbered
-    assert words["clothes"] == "10 kinds of clothes: right 94 times of 100"
+    assert words["clothes"] == "10 kinds of clothes: right 94 times out of 100"
 
 
 def test_in_words_only_a_network_without_a_fault_is_always_right(folder: Path, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_in_words_only_a_network_without_a_fault_is_always_right(folder: Path, t
         path.parent.mkdir()
         path.write_text(json.dumps(manifest), encoding="utf-8")
         said.append(list_networks(path.parent)["pets"].words)
-    assert said == ["Cats and dogs: right 99 times of 100", "Cats and dogs: right 100 times of 100"]
+    assert said == ["Cats and dogs: right 99 times out of 100", "Cats and dogs: right 100 times out of 100"]
 
 
 def test_the_figures_leave_the_best_five_of_two_and_the_checkpoint_to_the_card(folder: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_two_of_one_title_are_told_apart_by_their_recipes(folder: Path, tmp_path
 def test_a_description_tells_classes_accuracy_and_input(folder: Path) -> None:
     choices = list_networks(folder)
     assert describe(choices["clothes"], folder).startswith("Knows T-shirt, trouser,")
-    assert "Right 94 times of 100. The right one is among its five best 99 times" in describe(
+    assert "Right 94 times out of 100. The right one is among its five best 99 times" in describe(
         choices["clothes"], folder
     )
     text = figures(choices["clothes"], folder).replace("\N{NO-BREAK SPACE}", " ")

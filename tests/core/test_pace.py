@@ -103,6 +103,12 @@ def test_no_time_leaves_one_step_at_the_coarsest(clock: Clock) -> None:
     assert work_by_time(pace, clock, 0.05) == [1, 0, 0, 0]
 
 
+def test_sizes_that_are_too_small_to_be_of_use_are_passed_through(clock: Clock) -> None:
+    """On however slow a machine: each gets a step."""
+    pace = Pace(Deadline(), COSTS, 30, budget_s=0.01, least_steps=12, least_size=2)
+    assert work_by_time(pace, clock, 0.05) == [1, 1, 1, 0]
+
+
 def test_a_deadline_before_the_budget_makes_the_work_incomplete(clock: Clock) -> None:
     pace = Pace(Deadline(5.0), COSTS, 1000, budget_s=60.0, least_steps=12)
     done = work_by_time(pace, clock, 0.05)

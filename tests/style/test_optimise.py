@@ -143,12 +143,22 @@ def test_on_a_slow_machine_the_finest_scale_is_painted_in_time(
 def test_seconds_are_kept_and_buy_size_and_steps(
     random_network: Backbone, monkeypatch: pytest.MonkeyPatch, seconds: float, long_px: int
 ) -> None:
+    monkeypatch.setattr(optimise, "LEAST_PX", 0)
     clock = slow_steps(monkeypatch, 2e-5)  # 0.25 s a step at the coarsest of the planned scales, 128 px
     steps = run(random_network, StyleConfig(size=256, seconds=seconds, steps=1, scales=1))
     assert 0.8 * seconds <= clock.now <= 1.2 * seconds
     assert max(steps[-1].pixels.shape) == max(steps[-1].size_hw) == long_px
     last = steps[-1].progress
     assert last.done == last.total == last.wanted == len(steps)
+
+
+def test_a_slow_machine_paints_a_picture_that_can_be_seen(
+    random_network: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not a stamp: a few steps at the size that is the least, a little over time if need be."""
+    clock = slow_steps(monkeypatch, 1e-4)
+    steps = run(random_network, StyleConfig(size=512, seconds=4.0, steps=1, scales=1))
+    assert max(steps[-1].pixels.shape) == max(steps[-1].size_hw) == 256 and clock.now < 20
 
 
 def test_large_pictures_are_painted_by_tiles(random_network: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_the_dream_raises_its_objective(page: Page, server: str) -> None:
     status = page.locator("#dream-status")
     expect(status).to_contain_text("Done in")
     start, end = re.findall(
-        r"Objective at full size, at its first and last step: ([\d.e+-]+) → ([\d.e+-]+)", status.inner_text()
+        r"What is dreamed of, as the network measures it: ([\d.e+-]+) → ([\d.e+-]+)", status.inner_text()
     )[0]
     assert float(end) > 1.3 * float(start) > 0
     result = page.locator("#dream-result img")
@@ -154,7 +154,7 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     monkeypatch.setattr(gr, "Warning", said.append)
     *_, path = tab.dream_endpoint(run, CHELSEA, **SMALL)
     assert np.shape(pixels_of(path)) == (85, 128, 3)
-    assert len(said) == warnings and all("The limit of 0 s left time for 1 of 2 steps." in text for text in said)
+    assert len(said) == warnings and all("It stopped at the limit of 0 s, after 1 of 2 steps." in text for text in said)
 
 
 def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> None:
@@ -223,9 +223,7 @@ def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
         "Dreaming: octave 1 of 2, step 1 of 8 (12\N{NO-BREAK SPACE}%)",
         "Dreaming: octave 2 of 2, step 5 of 8 (62\N{NO-BREAK SPACE}%)",
     )
-    assert re.fullmatch(
-        r"Done in [\d.]+ m?s\. Objective at full size, at its first and last step: 1\.5 → 12\.2", lines[2]
-    )
+    assert re.fullmatch(r"Done in [\d.]+ m?s\. What is dreamed of, as the network measures it: 1\.5 → 12\.2", lines[2])
     assert len(outputs) == 3 and (pixels_of(pictures[2]) == 7).all()
     with Image.open(pictures[0]) as preview:
         assert preview.format == "JPEG" and preview.size == (512, 341)  # as large on the page as the result
@@ -237,12 +235,12 @@ def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
 
 def test_the_objective_of_a_single_step_is_one_number() -> None:
     (*_, (_, line)) = button_of(tab.TAB, StandIn(objectives=(0.5,)))(*page_values())
-    assert line.endswith("Objective at full size: 0.5")
+    assert line.endswith("What is dreamed of, as the network measures it: 0.5")
 
 
 def test_the_page_says_when_the_time_limit_stopped_it() -> None:
     (*_, (_, line)) = button_of(tab.TAB, StandIn(done=5))(*page_values())
-    assert line.endswith("→ 12.2. The limit of 90 s left time for 5 of 8 steps.")
+    assert line.endswith("→ 12.2. It stopped at the limit of 90 s, after 5 of 8 steps.")
 
 
 @pytest.mark.parametrize(("done", "warnings"), [(5, 1), (8, 0)])
@@ -256,7 +254,9 @@ def test_the_endpoint_gives_what_the_run_gives(done: int, warnings: int, monkeyp
     (request,) = stand_in.requests
     assert (request.config.layer, request.config.steps) == ("block9", 4)
     assert request.time_limit_s == DREAM_S
-    assert said == ["The limit of 90 s left time for 5 of 8 steps. A smaller size leaves time for more."] * warnings
+    assert (
+        said == ["It stopped at the limit of 90 s, after 5 of 8 steps. A smaller size leaves time for more."] * warnings
+    )
 
 
 def test_what_the_run_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def test_the_page_shows_each_frame_and_then_the_film(dreamed: str, noise: ImageA
 
 def test_the_page_says_when_the_time_limit_ended_it(dreamed: str) -> None:
     *_, (_, _, gif, status) = film_button(StandIn(done=2))(dreamed, None, *values())
-    assert "The limit of 120 s left time for 2 of 4 frames: the film ends there." in status
+    assert "It stopped at the limit of 120 s, after 2 of 4 frames: the film ends there." in status
     assert Path(gif.value["path"]).name == "dream_incomplete.gif"
 
 
@@ -120,5 +120,5 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
     *_, (_, path) = endpoint_of(TAB, StandIn(done), "dream_film")(dreamed)
-    assert len(said) == warnings and all("left time for 2 of 4 frames" in text for text in said)
+    assert len(said) == warnings and all("after 2 of 4 frames" in text for text in said)
     assert Path(path).name == ("dream.mp4" if done == 4 else "dream_incomplete.mp4")

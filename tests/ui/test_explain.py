@@ -64,7 +64,7 @@ def test_the_networks_are_listed_with_their_accuracy(trial_page: Page) -> None:
     trial_page.locator("#ClassifyConfig-model input").click()
     options = trial_page.locator("#ClassifyConfig-model [role=option]")
     expect(options).to_have_count(6)
-    expect(options.nth(1)).to_contain_text("10 kinds of animals and vehicles: right 94 times of 100")
+    expect(options.nth(1)).to_contain_text("10 kinds of animals and vehicles: right 94 times out of 100")
     expect(trial_page.locator("#classify-about")).to_contain_text("Knows 1,000 kinds")
     options.nth(1).click()
     expect(trial_page.locator("#classify-about")).to_contain_text("Knows airplane")

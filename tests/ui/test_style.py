@@ -144,7 +144,7 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     paths = example_picture("chelsea"), example_picture("styles/night_swirls")
     *_, picture = tab.stylize_endpoint(run, *paths, size=128, scales=1, steps=3)
     assert picture.shape == (85, 128, 3)
-    assert len(said) == warnings and all("The limit of 0 s left time for 1 of 3 steps." in text for text in said)
+    assert len(said) == warnings and all("It stopped at the limit of 0 s, after 1 of 3 steps." in text for text in said)
 
 
 class StandIn:
@@ -214,7 +214,7 @@ def test_every_setting_of_the_library_is_on_the_page_and_in_the_endpoint() -> No
 
 def test_the_page_says_when_the_time_limit_stopped_it() -> None:
     (*_, (_, line, _)) = button_of(tab.TAB, StandIn(done=6))(*page_values())
-    assert line.endswith(". The limit of 120 s left time for 6 of 8 steps. A smaller size leaves time for more.")
+    assert line.endswith(". It stopped at the limit of 120 s, after 6 of 8 steps. A smaller size leaves time for more.")
 
 
 @pytest.mark.parametrize(("done", "warnings"), [(6, 1), (8, 0)])
@@ -226,7 +226,7 @@ def test_the_endpoint_gives_what_the_run_gives(done: int, warnings: int, monkeyp
     assert [int(picture[0, 0, 0]) for picture in pictures] == [2, 6, 77]
     assert stand_in.requests[0].config == StyleConfig(style_weight=3.0, size=160, keep_colours="statistics")
     assert stand_in.requests[0].time_limit_s == STYLE_S
-    assert len(said) == warnings and all("left time for 6 of 8 steps" in text for text in said)
+    assert len(said) == warnings and all("after 6 of 8 steps" in text for text in said)
 
 
 def test_the_endpoint_takes_what_came_later() -> None:

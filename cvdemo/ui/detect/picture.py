@@ -121,8 +121,8 @@ def _results() -> dict[str, Component]:
     parts: dict[str, Component] = {
         "view": gr.Radio(list(VIEWS_IN_WORDS.items()), value=BOXES, label="Show", elem_id="detect-view")
     }
+    parts["status"] = gr.Markdown(elem_id="detect-status", elem_classes="status")  # the count, before the picture
     parts["result"] = picture_output("Detections", show_label=False, elem_id="detect-result")
-    parts["status"] = gr.Markdown(elem_id="detect-status", elem_classes="status")
     with gr.Row():
         parts |= sliders()
     parts["only"] = gr.Dropdown([], value=[], multiselect=True, label="Show only", elem_id="detect-classes")

@@ -30,6 +30,8 @@ from cvdemo.ui.wiring.api_words import WORDS, Words, parameter_words
 from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.settings_link import Follows, nothing_follows
 
+LINK_TOLD_MS = 8000  # for so long the page says that a link is copied
+
 
 @dataclass(frozen=True)
 class Tab:
@@ -264,12 +266,14 @@ def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
         window.history.replaceState(null, "", url);
         try {{
             await navigator.clipboard.writeText(url);
-            return "The link is copied.";
+            return example ? "The link is copied." : "The link is copied; your picture is not in it.";
         }} catch (refused) {{
             return "The link stands in the address bar.";
         }}
     }}"""
-    button.click(None, list(settings.values()), note, js=script, api_visibility="private")
+    told = button.click(None, list(settings.values()), note, js=script, api_visibility="private")
+    gone = f"() => new Promise((done) => setTimeout(() => done(''), {LINK_TOLD_MS}))"
+    told.then(None, None, note, js=gone, api_visibility="private", show_progress="hidden")
     return button
 
 

@@ -17,6 +17,7 @@ CSS = """
   display: none;
 }
 .column[data-result] > .finished { display: none; }
+.column:not([data-result]) > :is(#dream-again, #dream-film) { display: none !important; } /* there is no dream yet */
 .finished p { margin: 0 0 8px; font-weight: 600; }
 .finished .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px; }
 .finished figure { margin: 0; }
@@ -116,18 +117,19 @@ footer { gap: 16px; }
 #going { display: none; }
 @media (max-width: 699px) {
   #going:not([hidden]) {
-    position: fixed; inset: auto 0 0; z-index: 900; display: flex; gap: 8px; align-items: center;
-    padding: 8px 12px max(8px, env(safe-area-inset-bottom)); background: #1e293b; color: #fff;
-    font: 15px/1.3 system-ui, sans-serif;
+    position: fixed; inset: auto 0 0; z-index: 900; display: flex; flex-wrap: wrap;
+    gap: 8px; align-items: center; padding: 8px 12px max(8px, env(safe-area-inset-bottom));
+    background: #1e293b; color: #fff; font: 15px/1.3 system-ui, sans-serif;
   }
   #going p {
-    flex: 1; margin: 0; min-width: 0; max-height: 2.6em; overflow: hidden; font-variant-numeric: tabular-nums;
+    flex: 1 0 100%; margin: 0; max-height: 3.9em; overflow: hidden; font-variant-numeric: tabular-nums;
   }
   #going button:not([hidden]) {
-    min-height: 44px; padding: 0 12px; border: 1px solid #94a3b8; border-radius: 6px; background: none; color: #fff;
-    font: inherit; cursor: pointer;
+    flex: 1; min-height: 44px; padding: 0 12px; border: 1px solid #94a3b8; border-radius: 6px; background: none;
+    color: #fff; font: inherit; cursor: pointer;
   }
-  html.going body { padding-bottom: 76px !important; }
+  #going button:disabled { color: #94a3b8; border-color: #475569; }
+  html.going body { padding-bottom: 116px !important; }
 }
 #refused {
   position: fixed; bottom: 16px; left: 50%; transform: translateX(-50%); z-index: 1000; max-width: min(90vw, 480px);

@@ -26,6 +26,7 @@ from cvdemo.ui.detect import tab as detect_tab
 from cvdemo.ui.detect.controls import LIVE, OF_WINDOWS, SEARCH, follows, own_values, shown_for
 from cvdemo.ui.detect.picture import Session
 from cvdemo.ui.detect.results import FILES
+from cvdemo.ui.wiring import downloads
 from tests.helpers.png_files import save_png
 
 LEVELS = 3
@@ -84,6 +85,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     for name in ("draw_detections", "draw_score_map", "draw_windows", "score_map", "png_bytes", "save_download"):
         count(detect_results, name)
+    count(downloads, "save_download")
     for module in (detect_tab, detect_picture):
         count(module, "to_canvas")
     count(detect_tab, "draw_detections")

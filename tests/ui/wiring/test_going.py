@@ -1,4 +1,4 @@
-"""While a run is on: nothing jumps, "Cancel" can be pressed then alone, and a phone has both buttons in reach."""
+"""While a run is on: nothing jumps, "Cancel" can be pressed then alone, and a phone has it in reach."""
 
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from tests.ui.browser_steps import choose_picture, run_of
 from tests.ui.stand_in import StandIn
 from tests.ui.tab_handlers import drawn
 
+SHOWN_WHOLE = """() => { const told = document.querySelector("#going p");
+    return told.scrollWidth <= told.clientWidth && told.scrollHeight <= told.clientHeight + 1; }"""
 LOWEST = """() => {
     window.heights = [];
     const look = () => { window.heights.push(document.documentElement.scrollHeight); requestAnimationFrame(look); };
@@ -56,13 +58,13 @@ def test_cancel_can_be_pressed_while_a_run_is_on(page: Page, server: str, tmp_pa
     expect(page.locator("#going")).to_be_hidden()  # there is room for the buttons themselves
 
 
-def test_a_phone_keeps_both_buttons_in_reach(phone: Page, server: str, tmp_path: Path) -> None:
+def test_a_phone_keeps_cancel_in_reach(phone: Page, server: str, tmp_path: Path) -> None:
     phone.goto(f"{server}/?tab=upscale&network=9-5-5")
     choose_picture(phone, "upscale", large(tmp_path))
     bar = phone.locator("#going")
     expect(bar).to_contain_text("Tile")
     phone.evaluate("window.scrollTo(0, document.body.scrollHeight)")
-    expect(bar.get_by_role("button", name="Upscale")).to_be_in_viewport()
+    expect(bar.get_by_role("button", name="Cancel")).to_be_in_viewport()
     bar.get_by_role("button", name="Cancel").click()
     expect(phone.locator("#upscale-status")).to_have_text("Cancelled.")
 
@@ -72,7 +74,13 @@ def test_a_result_does_not_move_a_phone_and_is_one_tap_away(phone: Page, server:
     choose_picture(phone, "upscale", example_picture("chelsea"))
     expect(phone.locator("#upscale-status")).to_contain_text("pixels in")
     assert phone.evaluate("window.scrollY") == 0
-    phone.locator("#going").get_by_role("button", name="Show the result").click()
+    bar = phone.locator("#going")
+    look, close = (bar.get_by_role("button", name=name) for name in ("Show the result", "Close"))
+    left, right = look.bounding_box(), close.bounding_box()
+    assert left and right and left["x"] < right["x"]
+    phone.wait_for_timeout(12_000)  # it does not go by itself: a finger on its way would meet what lies behind
+    assert phone.evaluate(SHOWN_WHOLE)
+    look.click()
     expect(phone.locator("#upscale-result img").first).to_be_in_viewport()
     expect(phone.locator("#going")).to_be_hidden()
 

@@ -1,12 +1,11 @@
 /* What is going on: "Cancel" can be pressed while there is something to cancel, what is shown keeps its height while a
-   run replaces it, and on a phone a bar at the bottom holds both buttons and what the run says. */
+   run replaces it, and on a phone a bar at the bottom says how far the run is, ends it, and leads to its result. */
 Object.assign(window.cvdemo, (() => {
   const going = {}; /* how many runs of a part have begun and not ended */
   const waiting = {}; /* whether a change of a part waits to start it */
   const NARROW_PX = 700;
   const SOON_MS = 300; /* a run that ends within this needs no bar */
   const SETTLED_MS = 1500; /* after a run, until its pictures have their height */
-  const RESULT_MS = 10000; /* for so long the bar offers a result that is out of sight */
   const by = (id) => document.getElementById(id);
   const results = {}; /* element ids of the results that are shown, by part */
   const kept = new Map(); /* elements of fixed height, with what they had before */
@@ -85,12 +84,10 @@ Object.assign(window.cvdemo, (() => {
     return !box || !box.height || (box.top < window.innerHeight * 0.7 && box.bottom > window.innerHeight * 0.2);
   }
 
+  /* Until it is looked at, or the bar is closed: a bar that went by itself would leave a finger on what lies behind. */
   function offerResult() {
-    const target = by(shown.target);
-    if (inSight(target)) return hide();
+    if (inSight(by(shown.target))) return hide();
     show();
-    const run = shown;
-    setTimeout(() => { if (shown === run) hide(); }, RESULT_MS);
   }
 
   function hide() {
@@ -109,21 +106,16 @@ Object.assign(window.cvdemo, (() => {
     document.documentElement.classList.add("going");
   }
 
-  /* The bar has the buttons of the tab under their own words, and presses them. */
+  /* Both buttons keep their places from the beginning to the end, so that no finger meets the other one. */
   function draw() {
-    const { name, target, status, over } = shown;
-    const main = mainButton(name);
-    const [told, look, again, cancel] = bar.children;
+    const { target, status, over } = shown;
+    const [told, look, end] = bar.children;
     const said = status && by(status)?.textContent.trim();
     told.textContent = said || (over ? "Done." : "Working …");
-    look.hidden = inSight(by(target));
-    again.textContent = main?.textContent.trim() ?? "";
-    again.hidden = !main || over;
-    cancel.hidden = over;
-    if (over && look.hidden) hide();
+    look.disabled = inSight(by(target));
+    end.textContent = over ? "Close" : "Cancel";
+    if (over && look.disabled) hide();
   }
-
-  const mainButton = (name) => by(`${name}-cancel`)?.parentElement.querySelector("button.primary");
 
   function madeBar() {
     const made = document.createElement("div");
@@ -132,11 +124,10 @@ Object.assign(window.cvdemo, (() => {
     made.setAttribute("aria-label", "The run");
     made.innerHTML =
       '<p aria-hidden="true"></p><button type="button">Show the result</button>' +
-      '<button type="button"></button><button type="button">Cancel</button>';
-    const [, look, again, cancel] = made.children;
+      '<button type="button">Cancel</button>';
+    const [, look, end] = made.children;
     look.onclick = () => by(shown?.target)?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
-    again.onclick = () => mainButton(shown?.name)?.click();
-    cancel.onclick = () => by(`${shown?.name}-cancel`)?.click();
+    end.onclick = () => { if (shown?.over) hide(); else by(`${shown?.name}-cancel`)?.click(); };
     document.body.append(made);
     return made;
   }
