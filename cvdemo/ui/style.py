@@ -332,6 +332,7 @@ def _build_picture(run: Run) -> dict[str, Component]:
     part = Part(
         name="style",
         lane=_lane_of(inputs, controls) if instant_offered() else Lane.SLOW,
+        expects=lambda *values: _seconds_of(values[inputs.index(controls["seconds"])]),
         inputs=inputs,
         needs=[content, style],
         outputs=[result, status, plot],
@@ -344,6 +345,11 @@ def _build_picture(run: Run) -> dict[str, Component]:
     _endpoint(run, [content, style], controls, second, result)
     add_endpoint(run, [content, style], second, result)
     return controls
+
+
+def _seconds_of(time: Any) -> float | None:
+    """What a painting by time takes; nothing is known of one by steps, or at once."""
+    return float(time) if isinstance(time, int | float) and time > 0 else None
 
 
 def _lane_of(inputs: Sequence[Component], controls: Mapping[str, Component]) -> LaneOf:

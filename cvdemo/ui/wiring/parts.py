@@ -61,6 +61,7 @@ class Part:
         children: parts that work on what this one shows; they end with it.
         cancelled_text: what the status says after "Cancel" once something was shown.
         lane: of what its handler asks for, or a function of the inputs, as the browser sends them, that says so.
+        expects: seconds that a run takes, of its inputs where they say so themselves.
         several: whether its work is several requests, of whose whole time its handler tells; see `cvdemo.ui.several`.
         functions: ids of its handlers, filled in by `wire`.
     """
@@ -74,6 +75,7 @@ class Part:
     children: Sequence["Part"] = ()
     cancelled_text: str = CANCELLED_TEXT
     lane: LaneOf = Lane.QUICK
+    expects: Callable[..., float | None] | None = None
     several: bool = False
     functions: set[int] = field(default_factory=set)
 
@@ -282,7 +284,8 @@ def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
         event = running_event()
         try:
-            if has_steps and not part.several and (expected := in_words(_seconds_left(event), WILL_TAKE)):
+            seconds = _seconds_in_all(part, event, args)
+            if has_steps and not part.several and (expected := in_words(seconds, WILL_TAKE)):
                 yield part.saying(expected)  # else gradio shows seconds until the result
             yield from _until_stopped(part, event, _steps(function, *args, **kwargs))
         finally:  # not before the last output: until then nothing else of the job is sent
@@ -312,6 +315,12 @@ def _until_stopped(part: Part, event: Event | None, work: Any) -> Iterator[Any]:
     reason = reason or why_stopped(event, part.functions)
     if reason in (CANCELLED, REPLACED):
         yield part.cancelled(shown) if reason == CANCELLED else part.emptied()
+
+
+def _seconds_in_all(part: Part, event: Event | None, inputs: tuple[Any, ...]) -> float | None:
+    """Of a run that begins: as its inputs say, else as such runs took."""
+    said = part.expects(*inputs) if part.expects is not None else None
+    return _seconds_left(event) if said is None else said
 
 
 def _seconds_left(event: Event | None) -> float | None:

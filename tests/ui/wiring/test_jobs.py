@@ -1,6 +1,7 @@
 """Jobs that are told to stop: what they send, and until when."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_a_run_that_is_cancelled_before_it_is_queued_does_not_run(event: Any) ->
     assert list(interruptible(counting, part())()) == [[gr.skip(), "Cancelled."]]
     jobs.begin("s", "part")
     assert next(interruptible(counting, part())()) == (0, "0")
+
+
+def test_a_run_whose_inputs_say_how_long_it_takes_tells_that(event: Any) -> None:
+    """And not what the last one took, which had another time."""
+
+    def timed(seconds: int) -> Iterator[Any]:
+        yield from counting()
+
+    outputs = interruptible(timed, replace(part(), expects=lambda seconds: float(seconds) or None))
+    assert next(outputs(60)) == [gr.skip(), "It takes about 60 s."]
+    assert next(outputs(0)) == (0, "0")
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
