@@ -58,7 +58,8 @@ def frame_on_page(
 ) -> tuple[Any, str, Live]:
     """The painted frame, how long it took and how fast they come, and what the next one needs.
 
-    A failure is told in the status alone. A stream that raised would end, begin again with the next frame, and raise again.
+    A failure is told in the status alone. A stream that raised would end, begin again with the next frame, and raise
+    again.
     """
     live, started = live or Live(), time.monotonic()
     now = replace(live, rate=live.rate.after(started))
