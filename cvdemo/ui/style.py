@@ -217,7 +217,7 @@ def _at_once(run: Run, chosen: Chosen, settings: Mapping[str, Any]) -> tuple[Ima
     request = instant_request(chosen.content, chosen.style, chosen.second, chosen.second_weight, chosen.mask, config)
     painted: Stylized = result_of(run(request))
     height, width = painted.image.shape[:2]
-    return painted.image, took((time.monotonic() - started) * 1000, f"{width} × {height} pixels, at once"), ""
+    return painted.image, took((time.monotonic() - started) * 1000, f"{width} × {height} pixels, 1 pass"), ""
 
 
 def _status(step: Step[Stylized], elapsed_ms: float) -> str:

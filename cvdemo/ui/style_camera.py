@@ -56,12 +56,13 @@ def frame_on_page(
     steadiness: float,
     live: Live | None,
 ) -> tuple[Any, str, Live]:
-    """The painted frame, how fast they come, and what the next one needs; a failure is told in the status alone.
+    """The painted frame, how long it took and how fast they come, and what the next one needs.
 
-    A stream that raised would end, begin again with the next frame, and raise again.
+    A failure is told in the status alone. A stream that raised would end, begin again with the next frame, and raise
+    again.
     """
-    live = live or Live()
-    now = replace(live, rate=live.rate.after(time.monotonic()))
+    live, started = live or Live(), time.monotonic()
+    now = replace(live, rate=live.rate.after(started))
     if frame is None:
         return gr.skip(), gr.skip(), now
     try:
@@ -73,7 +74,8 @@ def frame_on_page(
     except DemoError as error:
         return gr.skip(), str(error), replace(now, before=None)
     assert now.before is not None  # it has just been painted
-    return now.before.painted, now.rate.in_words(), now
+    took_ms = (time.monotonic() - started) * 1000
+    return now.before.painted, f"{took_ms:.0f} ms a frame, {now.rate.in_words()}".rstrip(", "), now
 
 
 def _with_style(live: Live, path: str | None) -> Live:
