@@ -50,8 +50,8 @@ FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
 PHOTO_NOTE = (
-    "For photographs is the same network, trained on pictures with grain and saved as JPEG: it takes grain and the edges "
-    "of JPEG's blocks away, where Fast sharpens them. "
+    "For photographs is the same network, trained on pictures with grain and saved as JPEG: it takes grain and the "
+    "edges of JPEG's blocks away, where Fast sharpens them. "
 )
 AUTOMATIC = "Automatic: for photographs if JPEG has damaged your file, else quick"
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
