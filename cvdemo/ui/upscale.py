@@ -35,7 +35,7 @@ from cvdemo.ui.wiring.controls import (
     warn_if_incomplete,
 )
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, SCALES, is_damaged, networks_or_default
+from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, PHOTO, SCALES, is_damaged, networks_or_default
 from cvdemo.upscale.quality import Comparison
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out

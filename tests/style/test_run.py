@@ -127,7 +127,7 @@ def test_a_time_gives_a_complete_result_of_the_planned_size(noise: ImageArray, m
     monkeypatch.setattr(Painting, "step", lambda own, gradient: clock.passes(0.2) or step(own, gradient))
     *steps, last = steps_of(noise, replace(QUICK, size=256, seconds=3.0), time_limit_s=60, preview_every_s=0.0)
     assert last.complete and last.done == last.total == len(steps)
-    assert last.result.image.shape == (96, 128, 3)  # 12 steps at 128 px leave no time for another size
+    assert last.result.image.shape == (192, 256, 3)  # the least: 12 steps a size would leave time for 128 px alone
     assert steps[-2].preview.shape == last.result.image.shape
     assert 2.4 <= clock.now <= 3.6
 

@@ -80,12 +80,10 @@ def pack_list(
         ValueError: files cannot be read or, unpacked, are of another size than the first; all of them are listed.
     """
     numbers = np.full(len(files), -1) if labels is None else np.asarray(labels)
-    made: Attributes = {"size_px": size_px, "resampling": "Pillow bicubic, antialiased"} if size_px else {}
-    made = {**made, **_unless_whole(centre)}
+    resized: Attributes = {"size_px": size_px, "resampling": "Pillow bicubic, antialiased"} if size_px else {}
+    made = {**resized, **_unless_whole(centre), **(attributes or {})}
     shape = (size_px, size_px, 3) if size_px else _first_shape(files)
-    with Hdf5Writer(
-        target, shape, class_names=class_names, jpeg=jpeg, attributes={**made, **(attributes or {})}
-    ) as writer:
+    with Hdf5Writer(target, shape, class_names=class_names, jpeg=jpeg, attributes=made) as writer:
         read = each_read(files, _reading(size_px, None if jpeg else shape, centre))
         for done, (path, picture) in enumerate(zip(files, read, strict=True), start=1):
             label = None if labels is None else int(numbers[done - 1])

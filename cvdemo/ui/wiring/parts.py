@@ -284,9 +284,10 @@ def interruptible(function: Callable[..., Any], part: Part) -> Callable[..., Any
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
         event = running_event()
         try:
-            seconds = _seconds_in_all(part, event, args)
-            if has_steps and not part.several and (expected := in_words(seconds, WILL_TAKE)):
-                yield part.saying(expected)  # else gradio shows seconds until the result
+            if has_steps and not part.several:
+                expected = in_words(_seconds_in_all(part, event, args), WILL_TAKE)
+                if expected:
+                    yield part.saying(expected)  # else gradio shows seconds until the result
             yield from _until_stopped(part, event, _steps(function, *args, **kwargs))
         finally:  # not before the last output: until then nothing else of the job is sent
             forget(event)
