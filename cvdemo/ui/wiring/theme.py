@@ -62,8 +62,12 @@ summary { cursor: pointer; padding: 4px 0; }
 :is(#style-styles, #style-pictures) > .gallery { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); }
 :is(#style-styles, #style-pictures) .gallery-item * { width: 100%; height: auto; max-height: none; }
 :is(#style-styles, #style-pictures) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
-:is(#style-live-styles, #style-video-styles) > .gallery { display: grid; grid-template-columns: repeat(4, 1fr); }
-:is(#style-live-styles, #style-video-styles) .gallery-item * { width: 100%; height: auto; max-height: none; }
+:is(#style-live-styles, #style-video-styles) > .gallery {
+  display: grid; grid-template-columns: repeat(4, minmax(0, 1fr));
+}
+:is(#style-live-styles, #style-video-styles) .gallery-item * {
+  width: 100%; height: auto; max-height: none; max-width: none;
+}
 :is(#style-live-styles, #style-video-styles) .gallery-item img { aspect-ratio: 1; object-fit: cover; }
 .live-camera video, .live-camera .wrap > img { width: 100%; height: 100%; object-fit: contain; }
 :is(#detect-examples, #sample-examples, #style-painted) > .gallery {
