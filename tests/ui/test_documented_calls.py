@@ -83,10 +83,8 @@ def test_the_program_of_a_painting_and_a_film_runs(running: Server, folder: Path
     assert painting.endswith("photo_stylize.png") and film.endswith("_walk.mp4")
 
 
-SHOWN = (  # quick ones, of all kinds of values
-    *("/classify", "/compare", "/classify_several", "/detect", "/detect_several", "/sample", "/teach"),
-    *("/classify_taught", "/upscale", "/upscale_several"),
-)
+# quick ones, of all kinds of values
+SHOWN = ("/classify", "/classify_several", "/classify_taught", "/detect", "/sample", "/teach", "/upscale")
 
 
 def shown_programs(running: Server) -> dict[str, dict[str, str]]:
@@ -100,7 +98,7 @@ def test_the_programs_that_the_page_shows_run_in_python(running: Server, folder:
     printed = output([sys.executable, "-c", "\n".join(programs[name]["python"] for name in SHOWN)], folder)
     assert "'label': 'cheetah'" in printed and "'detections'" in printed and "sample_2.png" in printed
     assert "head.safetensors" in printed and "cheetah_x2.png" in printed and "'label': 'ink'" in printed
-    assert all(f"{name}.zip" in printed for name in ("classes", "detections", "enlarged_x2"))
+    assert "classes.zip" in printed and "'not_reached': 0" in printed
 
 
 def test_the_program_that_the_page_shows_runs_in_bash(running: Server, folder: Path) -> None:
