@@ -45,8 +45,9 @@ def test_tiles_give_the_gradient_and_the_losses_of_one_pass(
     two = [Strokes([(style, 1.0)], mask), Strokes([(style.flip(1), 2.0), (style * 0.5, 1.0)], 1 - mask)]
     strokes = two if masked else [Strokes([(style, 1.0)])]
     config = StyleConfig(style_loss=distance, detail=0.4, flat_smoothing=0.5)
-    whole, wanted = whole_gradient(pixels, make_targets(content, strokes, network, generator(), 2), 1, network, config)
-    targets = tiled_targets(content, strokes, network, generator(), 2, side=64)
+    targets = make_targets(content, strokes, network, generator(), 2, config=config)
+    whole, wanted = whole_gradient(pixels, targets, 1, network, config)
+    targets = tiled_targets(content, strokes, network, generator(), 2, config=config, side=64)
     gradient, found = tiled_gradient(pixels, targets, 1, network, config, side=64)
     assert (gradient - whole).norm() < 1e-3 * whole.norm()
     for loss, expected in zip(found, wanted, strict=True):
