@@ -29,7 +29,7 @@ def colour_statistics(pixels: Tensor, weights: Tensor | None = None) -> tuple[Te
     Args:
         weights: how much each pixel counts, (1, 1, H, W), not all 0; None: all alike.
     """
-    colours = pixels[0].flatten(start_dim=1)  # (3, H * W)
+    colours = pixels.squeeze(0).flatten(start_dim=1)  # (3, H * W)
     if weights is None:
         mean = colours.mean(dim=1, keepdim=True)
         around = colours - mean
@@ -136,7 +136,7 @@ def colour_loss(pixels: Tensor, reference: ColourReference, weights: Tensor | No
     Both are measured in the reference's whitened colours, so that a hue which it lacks costs much: without this,
     Gram matrices of features let an ink drawing shimmer in magenta and green.
     """
-    colours = pixels[0].flatten(start_dim=1)  # (3, H * W)
+    colours = pixels.squeeze(0).flatten(start_dim=1)  # (3, H * W)
     shares = colours.new_full((), 1 / colours.shape[1]) if weights is None else weights.flatten() / weights.sum()
     mean, moment = _Moments.apply(colours, shares)  # type: ignore[no-untyped-call]  # torch gives it no types
     same = torch.eye(3, device=pixels.device)

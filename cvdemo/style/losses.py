@@ -76,7 +76,7 @@ def statistic_sums(features: Tensor, weights: Tensor | None = None) -> tuple[Ten
     """
     if features.ndim != 4 or features.shape[0] != 1 or features[0, 0].numel() == 0:
         raise ValueError(f"need (1, C, H, W) activations, got {tuple(features.shape)}")
-    rows = features[0].flatten(start_dim=1)  # (C, H * W)
+    rows = features.squeeze(0).flatten(start_dim=1)  # (C, H * W); the gradient of `features[0]` would be a copy
     if weights is None:
         return _products(rows, rows), rows.sum(dim=1), rows.new_tensor(float(rows.shape[1]))
     weighted = rows * weights.flatten()

@@ -227,18 +227,22 @@ class _Seen:
         """Of the whole view; and the gradient of content and style by the view's pixels."""
         gradient, content = torch.zeros_like(self.view), self.view.new_zeros(())
         for tile in self.tiles:
-            near = _near(self.view, tile).clone().requires_grad_()
-            maps = self.network.features(near, LAYERS)
-            error = self._content_error(tile, maps)
-            parts = [
-                (moment * by_sums[region].moment[name]).sum() + (mean * by_sums[region].mean[name]).sum()
-                for name, region, (moment, mean, _) in self._sums(tile, maps)
-            ]
-            total = self.config.content_weight * error + self.config.style_weight * torch.stack(parts).sum()
-            rows, cols = tile.near
-            gradient[..., rows, cols] += torch.autograd.grad(total, near)[0]
-            content = content + error.detach()
+            error, by_pixels = self._of_tile(tile, by_sums)
+            _near(gradient, tile).add_(by_pixels)
+            content = content + error
         return content, gradient
+
+    def _of_tile(self, tile: Tile, by_sums: list[Sums]) -> tuple[Tensor, Tensor]:
+        """What a tile adds to the content loss, and the gradient by the pixels that it sees; its maps end with it."""
+        near = _near(self.view, tile).clone().requires_grad_()
+        maps = self.network.features(near, LAYERS)
+        error = self._content_error(tile, maps)
+        parts = [
+            (moment * by_sums[region].moment[name]).sum() + (mean * by_sums[region].mean[name]).sum()
+            for name, region, (moment, mean, _) in self._sums(tile, maps)
+        ]
+        total = self.config.content_weight * error + self.config.style_weight * torch.stack(parts).sum()
+        return error.detach(), torch.autograd.grad(total, near)[0]
 
     def _sums(self, tile: Tile, maps: Mapping[str, Tensor]) -> Iterator[tuple[str, int, tuple[Tensor, Tensor, Tensor]]]:
         """Layer, number of the region, and the sums of the tile's own positions."""
