@@ -41,6 +41,7 @@ from cvdemo.style.targets import (
 STRIDE = 16  # of the coarsest layer: tiles begin at its multiples, and views have sides of them
 TILE_PX = 432  # most of a tile's side; with its surroundings a tile then takes about 0.3 GB
 HALO_PX = 64  # surroundings of a tile, a multiple of STRIDE; block8 sees 105 px far, but little of it beyond 64
+KEPT_DTYPE = torch.float16  # of the content's maps: twelve views of 2,048 px take 190 MB in float32
 WHOLE_PIXELS = 1100 * 1100  # a picture of at most so many takes about 1 GB in one pass, half the time of tiles
 
 
@@ -154,7 +155,7 @@ def tiled_targets(
 
 
 def _whole_maps(view: Tensor, network: FeatureNetwork, names: Sequence[str], side: int) -> dict[str, Tensor]:
-    """These layers of a whole view."""
+    """These layers of a whole view, in `KEPT_DTYPE`."""
     height, width = view.shape[-2:]
     whole: dict[str, Tensor] = {}
     for tile in even_tiles(height, width, side):
@@ -162,7 +163,8 @@ def _whole_maps(view: Tensor, network: FeatureNetwork, names: Sequence[str], sid
             inner = tile.inner(maps)
             stride = (tile.place[0].stop - tile.place[0].start) // inner.shape[-2]
             if name not in whole:
-                whole[name] = view.new_empty(1, inner.shape[1], height // stride, width // stride)
+                shape = (1, inner.shape[1], height // stride, width // stride)
+                whole[name] = view.new_empty(shape, dtype=KEPT_DTYPE)
             tile.of_view(whole[name], height).copy_(inner)
     return whole
 
@@ -200,6 +202,7 @@ class _Seen:
     ) -> None:
         self.view, self.targets, self.network, self.config = view, targets, network, config
         self.content = targets.content[turn]
+        self.energies = {name: _energy(maps) for name, maps in self.content.items()}
         self.height, width = view.shape[-2:]
         self.tiles = even_tiles(self.height, width, side)
         self.weights = [_weights(region, targets.shifts[turn], self.height, width) for region in targets.regions]
@@ -256,11 +259,13 @@ class _Seen:
         """What the tile's own positions add to the content loss."""
         errors = []
         for name, weight in content_weights(self.config).items():
-            wanted = self.content[name]
-            energy = wanted.square().sum().clamp(min=SMALLEST_ENERGY)
-            missed = tile.inner(maps[name]) - tile.of_view(wanted, self.height)
-            errors.append(weight * missed.square().sum() / energy)
+            missed = tile.inner(maps[name]) - tile.of_view(self.content[name], self.height)
+            errors.append(weight * missed.square().sum() / self.energies[name])
         return torch.stack(errors).sum()
+
+
+def _energy(maps: Tensor) -> Tensor:
+    return maps.float().square().sum().clamp(min=SMALLEST_ENERGY)
 
 
 def _weights(region: Region, shift_yx: tuple[int, int], height: int, width: int) -> dict[str, Tensor] | None:
