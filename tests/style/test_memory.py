@@ -25,12 +25,12 @@ before = most_mb()
 paint(2048)
 print(most_mb() - before)
 """
-MOST_MB = 480  # measured: MEASURED_MB
+MOST_MB = 560  # 412 were measured, with one thread
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems tell memory in other units")
 def test_a_large_picture_takes_the_memory_of_few_tiles() -> None:
-    """2,048 x 640 px. In one pass of the network it would take about 900 MB, and four times that as a square."""
+    """2,048 x 640 px. With large tiles and a graph for all that the pixels tell, it took 840 MB."""
     done = subprocess.run([sys.executable, "-c", PAINTS], capture_output=True, text=True, timeout=300, check=True)
     assert float(done.stdout) < MOST_MB

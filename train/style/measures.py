@@ -45,7 +45,7 @@ def by_network(network: StyleNet) -> Paint:
 
 
 def by_optimiser(features: FeatureNetwork, config: StyleConfig, steps: int = OPTIMISER_STEPS) -> Paint:
-    """What the optimiser paints at one scale in so many steps, by the losses that are measured: of one content layer."""
+    """What the optimiser paints at one scale in so many steps, by the losses that are measured."""
     config = replace(config, detail=0.0, flat_smoothing=0.0)
 
     def paint_one(content: Tensor, style: Tensor) -> Tensor:
