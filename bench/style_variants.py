@@ -72,11 +72,12 @@ JUDGED_STAGES = (0, 1, 2)  # strides 2, 4 and 8
 CONTENT_NAMES = ("astronaut", "chelsea", "tower", "coffee", "rocket", "lion")
 MEASURES = ("style", "content", "flat_noise", "steps", "cpu_s")
 LABEL_PX = 16  # height of the names above a sheet
+PANEL_VARIANTS = 4  # beside the first one
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs from the defaults.
+    """What differs from the defaults and from `PLAIN`.
 
     Attributes:
         settings: of `StyleConfig`. layers: weights of style layers. distance: in place of the Gram matrices' error.
@@ -104,6 +105,7 @@ def centred_error(found: Statistics, target: Statistics) -> Tensor:
     return (relative_error(found.mean, target.mean) + spread) / 2
 
 
+PLAIN = {"detail": 0.0, "flat_smoothing": 0.0}  # where a variant does not say otherwise, whatever the defaults are
 FINE = {"stem": 4.0, "block1": 2.0, "block3": 1.0, "block5": 0.5, "block8": 0.25}
 COARSE = dict(zip(FINE, reversed(FINE.values()), strict=True))
 VARIANTS: Mapping[str, Variant] = {
@@ -224,7 +226,9 @@ def _judged(
     """The measures of a pair, from the folder where they are there."""
     told = path.with_suffix(".json")
     if not told.exists():
-        request = StyleRequest(content=content, style=style, config=replace(config, **variant.settings), device="cpu")
+        request = StyleRequest(
+            content=content, style=style, config=replace(config, **(PLAIN | dict(variant.settings))), device="cpu"
+        )
         began = time.process_time()
         with variant.in_force():
             painted = result_of(backends.run(request))
@@ -254,13 +258,17 @@ def _square(image: ImageArray, side: int) -> ImageArray:
 
 
 def _draw_chart(path: Path, found: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Style error against content error of each variant: nearer to the corner at the lower left is better."""
-    points = [
+    """Style error against content error of each variant: nearer to the corner at the lower left is better.
+
+    The first variant is in each panel, so that no panel needs more colours than can be told apart.
+    """
+    first, *others = (
         Curve(name=name, x=[mean(m["style"] for m in rows)], y=[mean(m["content"] for m in rows)], style="points")
         for name, rows in found.items()
-    ]
-    heading = f"Means of {len(next(iter(found.values())))} pairs, judged by {JUDGE}"
-    draw([Panel(title="content error", curves=points, x_label="style error", log_y=False)], path, heading)
+    )
+    parts = [others[i : i + PANEL_VARIANTS] for i in range(0, max(1, len(others)), PANEL_VARIANTS)]
+    panels = [Panel(title="content error", curves=[first, *part], x_label="style error", log_y=False) for part in parts]
+    draw(panels, path, f"Means of {len(next(iter(found.values())))} pairs, judged by {JUDGE}")
 
 
 def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:

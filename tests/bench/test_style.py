@@ -117,7 +117,9 @@ def test_a_comparison_goes_on_where_it_was_stopped(tmp_path: Path, painted: list
     config, variants = StyleConfig(size=128, seconds=2), {"plain": Variant(), "other, 1": Variant({"detail": 0.5})}
     first = style_variants.compare(tmp_path, config, 3, variants)
     assert len(painted) == 2 * 3
-    assert {request.config.seconds for request in painted} == {2.0} and painted[-1].config.detail == 0.5
+    assert {request.config.seconds for request in painted} == {2.0} and painted[-1].config.detail == 0.5 != painted[
+        0
+    ].config.detail == 0
     (tmp_path / "plain-128px-2s" / "astronaut-autumn_strokes.json").unlink()
     assert style_variants.compare(tmp_path, config, 3, variants) == first and len(painted) == 7
     assert {"chart-128px-2s.png", "sheet-128px-2s.png"} <= {path.name for path in tmp_path.iterdir()}
