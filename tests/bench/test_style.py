@@ -23,7 +23,7 @@ from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.style.targets import STYLE_LAYERS
 from tests.helpers.hand_turned_clock import Clock
 
-NOTHING = {"style": 0, "content": 0, "flat_noise": 0}  # what a judge says
+NOTHING: dict[str, float] = {"style": 0, "content": 0, "flat_noise": 0}  # what a judge says
 
 
 @pytest.mark.parametrize(
