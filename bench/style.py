@@ -1,17 +1,19 @@
 """Style transfer: the rows of its targets, measured in one run on free cores and beside one busy process.
 
 `python -m bench.style [--rows NAME ...]` prints the table. `python -m bench.style --compare DIR` compares variants of
-the losses at equal seconds instead; see `bench.style_variants`.
+the losses instead, at equal seconds or with `--steps` at equal steps; see `bench.style_variants`.
 
 A recognisable preview is one whose style loss is at most half of what it was before the first step; the first preview
 comes sooner. Steps are whole ones, Adam and averaging included, in turns with those on VGG-19: Gram matrices of relu1_1
-to relu5_1 and content on relu4_2, with random weights, which take as long as trained ones. Memory is the peak of a
-process of its own.
+to relu5_1 and content on relu4_2, with random weights, which take as long as trained ones. The bare network's step is
+forward and backward to block 8, of the same picture without the border of our views. Memory is the peak of a process of
+its own, which keeps as many views of the content as a scale of many steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import resource
 import statistics
 import subprocess
@@ -20,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -31,7 +34,7 @@ from bench.machine import cpu_name, versions
 from bench.style_variants import compare
 from cvdemo import backends
 from cvdemo.errors import WeightsError
-from cvdemo.images import read_image, resize, to_tensor
+from cvdemo.images import read_image, resize, to_image, to_tensor
 from cvdemo.nets.backbone import load_backbone
 from cvdemo.runtime import usable_cores
 from cvdemo.style.feed_forward import InstantConfig, instant_style, load_painter
@@ -39,7 +42,7 @@ from cvdemo.style.losses import gram_matrix
 from cvdemo.style.optimise import StyleConfig, whole_gradient
 from cvdemo.style.painting import Gradient, Painting
 from cvdemo.style.run import StyleRequest
-from cvdemo.style.targets import Losses, make_targets
+from cvdemo.style.targets import SHIFTS, STEPS_A_VIEW, Losses, make_targets
 
 PICTURE = ROOT / "examples" / "coffee.jpg"
 STYLE = ROOT / "examples" / "styles" / "night_swirls.jpg"
@@ -49,7 +52,9 @@ STEP_PX, STEPS, ROUNDS = 256, 5, 5
 VGG_STYLE = (1, 6, 11, 20, 29)  # relu1_1 to relu5_1 among torchvision's `vgg19().features`
 VGG_CONTENT = 22  # relu4_2
 LARGE_PX, LARGE_STEPS = 2048, 2
+LARGE_SCALE_STEPS = SHIFTS * STEPS_A_VIEW  # planned, so that all views are kept
 CHILD_LIMIT_S = 600
+COMPARED_SCALES = 3
 
 
 @dataclass(frozen=True)
@@ -102,20 +107,44 @@ def preview_seconds() -> float | None:
 
 def step_ratio() -> float:
     """How many of our steps of a square of 256 px are done in the time of one on VGG-19, in turns."""
+    content, style = step_pictures()
+    ours, theirs = (Painting(content, 0.02) for _ in range(2))
+    gradient, on_vgg = our_gradient(content, style), vgg_gradient(content, style)
+    return 1 / time_ratio(lambda: ours.step(gradient), lambda: theirs.step(on_vgg))
+
+
+def bare_ratio() -> float:
+    """How much longer one of our steps of a square of 256 px takes than the bare network, in turns."""
+    content, style = step_pictures()
+    painting, gradient = Painting(content, 0.02), our_gradient(content, style)
+    return time_ratio(lambda: painting.step(gradient), lambda: bare_step(content), rounds=4 * ROUNDS)
+
+
+def step_pictures() -> tuple[Tensor, Tensor]:
     content, style = (resize(to_tensor(read_image(path)), (STEP_PX, STEP_PX)) for path in (PICTURE, STYLE))
+    return content, style
+
+
+def bare_step(content: Tensor) -> None:
+    """Forward and backward through the layers that a step takes."""
+    pixels = content.detach().requires_grad_()
+    (maps,) = load_backbone("cpu").features(pixels, ["block8"]).values()
+    torch.autograd.grad(maps, pixels, torch.ones_like(maps))
+
+
+def time_ratio(one: Callable[[], object], other: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Median time of the one over that of the other, on all cores, in turns."""
     torch.set_num_threads(usable_cores())
-    ways = [Painting(content, 0.02), Painting(content, 0.02)]
-    gradients = [our_gradient(content, style), vgg_gradient(content, style)]
     times: list[list[float]] = [[], []]
-    for round_ in range(ROUNDS + 1):
-        for painting, gradient, own in zip(ways, gradients, times, strict=True):
+    for round_ in range(rounds + 1):
+        for act, own in zip((one, other), times, strict=True):
             started = time.perf_counter()
             for _ in range(STEPS):
-                painting.step(gradient)
+                act()
             if round_:  # the first one also prepares the network's memory
                 own.append(time.perf_counter() - started)
-    ours, theirs = map(statistics.median, times)
-    return theirs / ours
+    first, second = map(statistics.median, times)
+    return first / second
 
 
 def our_gradient(content: Tensor, style: Tensor) -> Gradient:
@@ -173,25 +202,34 @@ def instant_seconds() -> float | None:
 
 
 def peak_gigabytes() -> float:
-    """Of a process that takes two steps at 2,048 px, the program and its libraries included."""
+    """Of a process that takes two steps at 2,048 px, the program and its libraries included: GB, of 10^9 bytes."""
     command = [sys.executable, "-m", "bench.style", "--peak"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=CHILD_LIMIT_S, check=True)
-    return float(done.stdout) / 1000
+    return float(done.stdout) * 1024**2 / 1e9
 
 
 def print_peak() -> None:
     """The peak of this process in MB, after the steps."""
-    config = StyleConfig(size=LARGE_PX, scales=2, steps=LARGE_STEPS)
-    square = resize(to_tensor(read_image(PICTURE)), (LARGE_PX, LARGE_PX)).mul(255).byte()[0].permute(1, 2, 0).numpy()
-    for _ in backends.run(StyleRequest(content=square, style=read_image(STYLE), config=config, device="cpu")):
+    config = StyleConfig(size=LARGE_PX, scales=1, steps=LARGE_SCALE_STEPS)
+    square = to_image(resize(to_tensor(read_image(PICTURE)), (LARGE_PX, LARGE_PX)))
+    steps = backends.run(StyleRequest(content=square, style=read_image(STYLE), config=config, device="cpu"))
+    for _ in islice(steps, LARGE_STEPS):
         pass
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def compared_config(args: argparse.Namespace) -> StyleConfig:
+    """What all variants of a comparison have in common."""
+    if args.steps is None:
+        return StyleConfig(size=args.size, seconds=args.seconds)
+    return StyleConfig(size=args.size, steps=args.steps, scales=COMPARED_SCALES)
 
 
 TARGETS: Mapping[str, Target] = {
     "default": Target("style, 512 px, at the defaults", whole_seconds, 15, "s"),
     "preview": Target("a recognisable preview", preview_seconds, 1, "s"),
     "steps": Target("steps a second against VGG-19 to relu5_1, 256 px", step_ratio, 10, "x", least=True),
+    "bare": Target("a step against the bare network, 256 px", bare_ratio, 1.25, "x"),
     "instant": Target("instant style, 512 px", instant_seconds, 1, "s"),
     "memory": Target("peak memory, 2,048 px square", peak_gigabytes, 2, "GB"),
 }
@@ -203,8 +241,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rows", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--compare", type=Path, metavar="DIR", help="compare variants; results are kept in DIR")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each picture that is compared")
-    parser.add_argument("--size", type=int, default=256, help="px, longer side of those")
-    parser.add_argument("--pairs", type=int, default=6, help="so many contents in so many styles, 6 at most")
+    parser.add_argument("--steps", type=int, help="of each of three scales, instead of seconds")
+    parser.add_argument("--size", type=int, default=256, help="px, longer side of the pictures that are compared")
+    parser.add_argument("--pairs", type=int, default=36, help="of a content and a style, 36 at most")
+    parser.add_argument("--stop-after", type=float, default=math.inf, help="minutes; no pair is begun later")
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.peak:
@@ -212,7 +252,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     print(found())
     if args.compare is not None:
-        print(compare(args.compare, args.seconds, args.size, args.pairs))
+        print(compare(args.compare, compared_config(args), args.pairs, stop_after_s=60 * args.stop_after))
         return
     print("| measured | free cores | beside one busy process | target | met |\n|---|---:|---:|---:|---|")
     for name in args.rows:

@@ -1,4 +1,6 @@
-"""Variants of the style losses at equal seconds, judged by a network that is not optimised: `bench.style --compare`.
+"""Variants of the style losses, judged by a network that is not optimised: `bench.style --compare`.
+
+They get equal seconds or, where other work shares the cores, equal steps; the CPU time of each is told.
 
 The judge is this project's Tiny ImageNet classifier: a pre-activation ResNet, trained from scratch, that shares neither
 layers nor weights with the network that is optimised. Style is the mean relative error of the Gram matrices of three of
@@ -6,51 +8,117 @@ its stages against those of the style picture, content the relative error of the
 picture. Flat noise is the mean absolute difference of neighbours where the content is flat. All are better when lower,
 and none says all: look at the sheets too.
 
-Every result is a file. So a comparison that was stopped goes on where it was.
+Every result is a file. So a comparison that was stopped goes on where it was. All variants paint one pair before the
+next, and the first pairs share neither a content nor a style: the table is of the pairs that all have painted so far.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from cvdemo import backends
 from cvdemo.data_folders import data_folder
-from cvdemo.demo import last_step
+from cvdemo.demo import result_of
 from cvdemo.example_pictures import example_picture
-from cvdemo.images import ImageArray, Preprocessing, normalise, png_bytes, read_image, resize, resize_to_fit, to_tensor
+from cvdemo.images import (
+    ImageArray,
+    Preprocessing,
+    normalise,
+    png_bytes,
+    read_image,
+    resize,
+    resize_to_fit,
+    to_image,
+    to_tensor,
+)
 from cvdemo.nets.build import build_network
 from cvdemo.nets.preact_resnet import PreActResNet
 from cvdemo.runtime import load_once
 from cvdemo.style.config import StyleConfig
-from cvdemo.style.losses import content_loss, flatness_of, gram_matrix, relative_error
+from cvdemo.style.losses import (
+    SMALLEST_ENERGY,
+    STYLE_DISTANCES,
+    Statistics,
+    content_loss,
+    flatness_of,
+    gram_error,
+    gram_matrix,
+    relative_error,
+)
 from cvdemo.style.run import StyleRequest
+from cvdemo.style.targets import STYLE_LAYERS
 from cvdemo.weights import entry_of, load_state_dict
 from cvdemo.whole_files import write_whole
 from train.engine.curves import Curve, Panel, draw
-from train.style.contact_sheet import contact_sheet
 
+Distance = Callable[[Statistics, Statistics], Tensor]
 JUDGE = "tiny_imagenet"  # its weight in the manifest
 JUDGED_STAGES = (0, 1, 2)  # strides 2, 4 and 8
 CONTENT_NAMES = ("astronaut", "chelsea", "tower", "coffee", "rocket", "lion")
-VARIANTS: Mapping[str, dict[str, Any]] = {
-    "gram": {},
-    "wasserstein": {"style_loss": "wasserstein"},
-    "gram, detail 0.3": {"detail": 0.3},
-    "gram, flat 0.7": {"flat_smoothing": 0.7},
-    "gram, detail 0.3, flat 0.7": {"detail": 0.3, "flat_smoothing": 0.7},
-    "wasserstein, detail 0.3, flat 0.7": {"style_loss": "wasserstein", "detail": 0.3, "flat_smoothing": 0.7},
+MEASURES = ("style", "content", "flat_noise", "steps", "cpu_s")
+LABEL_PX = 16  # height of the names above a sheet
+PANEL_VARIANTS = 4  # beside the first one
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What differs from the defaults and from `PLAIN`.
+
+    Attributes:
+        settings: of `StyleConfig`. layers: weights of style layers. distance: in place of the Gram matrices' error.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, float] = field(default_factory=dict)
+    distance: Distance = gram_error
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Within the block, what is painted in this process is painted so."""
+        with patch.dict(STYLE_LAYERS, self.layers), patch.dict(STYLE_DISTANCES, gram=self.distance):
+            yield
+
+
+def rooted_error(found: Statistics, target: Statistics) -> Tensor:
+    """The root of the relative error: each layer pulls with a force that does not fade as it comes nearer."""
+    return (gram_error(found, target) + SMALLEST_ENERGY).sqrt()
+
+
+def centred_error(found: Statistics, target: Statistics) -> Tensor:
+    """Relative error of mean and covariance instead of the second moment about zero."""
+    spread = relative_error(found.covariance, target.covariance)
+    return (relative_error(found.mean, target.mean) + spread) / 2
+
+
+PLAIN = {"detail": 0.0, "flat_smoothing": 0.0}  # where a variant does not say otherwise, whatever the defaults are
+FINE = {"stem": 4.0, "block1": 2.0, "block3": 1.0, "block5": 0.5, "block8": 0.25}
+COARSE = dict(zip(FINE, reversed(FINE.values()), strict=True))
+VARIANTS: Mapping[str, Variant] = {
+    "gram": Variant(),
+    "wasserstein": Variant({"style_loss": "wasserstein"}),
+    "detail 0.3": Variant({"detail": 0.3}),
+    "flat 0.7": Variant({"flat_smoothing": 0.7}),
+    "both": Variant({"detail": 0.3, "flat_smoothing": 0.7}),
+    "fine layers": Variant(layers=FINE),
+    "coarse layers": Variant(layers=COARSE),
+    "root": Variant(distance=rooted_error),
+    "centred": Variant(distance=centred_error),
 }
-MEASURES = ("style", "content", "flat_noise")
 
 
 @load_once
@@ -98,60 +166,87 @@ def flat_noise(pixels: Tensor, content: Tensor) -> float:
 
 
 def compare(
-    folder: Path, seconds: float, size: int, pairs: int, variants: Mapping[str, dict[str, Any]] = VARIANTS
+    folder: Path,
+    config: StyleConfig,
+    pairs: int,
+    variants: Mapping[str, Variant] = VARIANTS,
+    stop_after_s: float = math.inf,
 ) -> str:
-    """Paints what is not yet in the folder; returns the table, and leaves a chart and a sheet of each variant there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    contents, styles = content_pictures(pairs), style_pictures(pairs)
-    found: dict[str, list[dict[str, float]]] = {}
-    for name, changes in variants.items():
-        config = replace(StyleConfig(size=size, seconds=seconds), **changes)
-        own = folder / f"{_slug(name)}-{size}px-{seconds:g}s"
-        found[name] = list(_judged_pairs(own, contents, styles, config))
-        _write_sheet(own.with_name(f"{own.name}.png"), own, contents, styles, size)
-    _draw_chart(folder / "chart.png", found)
+    """Paints what is not yet in the folder; returns the table, and leaves a chart and a sheet there.
+
+    Args:
+        config: what all variants have in common; its seconds or steps are what they get.
+        stop_after_s: no pair is begun later.
+    """
+    began = time.monotonic()
+    contents, styles = content_pictures(), style_pictures()
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
+    rows = []
+    for content, style in picture_pairs(list(contents), list(styles))[:pairs]:
+        if time.monotonic() - began > stop_after_s:
+            break
+        painted = []
+        for name, variant in variants.items():
+            own = folder / f"{_slug(name)}-{_effort(config)}"
+            own.mkdir(parents=True, exist_ok=True)
+            path = own / f"{content}-{style}.png"
+            found[name].append(_judged(path, contents[content], styles[style], config, variant))
+            painted.append(read_image(path))
+        rows.append([contents[content], styles[style], *painted])
+    _sheet(rows, ("content", "style", *variants), config.size).save(folder / f"sheet-{_effort(config)}.png")
+    _draw_chart(folder / f"chart-{_effort(config)}.png", found)
     return table(found)
 
 
-def content_pictures(count: int) -> dict[str, ImageArray]:
-    return {name: read_image(example_picture(name)) for name in CONTENT_NAMES[:count]}
+def _effort(config: StyleConfig) -> str:
+    """Size, and seconds or steps, for names of files."""
+    told = f"{config.scales}x{config.steps}steps" if config.seconds is None else f"{config.seconds:g}s"
+    return f"{config.size}px-{told}"
 
 
-def style_pictures(count: int) -> dict[str, ImageArray]:
+def picture_pairs(contents: Sequence[str], styles: Sequence[str]) -> list[tuple[str, str]]:
+    """Each content with each style; any first of them share as few as they can."""
+    count = len(styles)
+    return [(content, styles[(i + turn) % count]) for turn in range(count) for i, content in enumerate(contents)]
+
+
+def content_pictures() -> dict[str, ImageArray]:
+    return {name: read_image(example_picture(name)) for name in CONTENT_NAMES}
+
+
+def style_pictures() -> dict[str, ImageArray]:
     """The project's own styles."""
-    paths = sorted((data_folder("examples") / "styles").glob("*.jpg"))[:count]
+    paths = sorted((data_folder("examples") / "styles").glob("*.jpg"))
     return {path.stem: read_image(path) for path in paths}
 
 
-def _judged_pairs(
-    folder: Path, contents: Mapping[str, ImageArray], styles: Mapping[str, ImageArray], config: StyleConfig
-) -> Iterator[dict[str, float]]:
-    """The measures of each pair, from the folder where they are there."""
-    folder.mkdir(exist_ok=True)
-    for content, picture in contents.items():
-        for style, reference in styles.items():
-            told = folder / f"{content}-{style}.json"
-            if not told.exists():
-                request = StyleRequest(content=picture, style=reference, config=config, device="cpu")
-                painted = last_step(backends.run(request)).result
-                assert painted is not None  # `last_step` has seen to it
-                write_whole(folder / f"{content}-{style}.png", png_bytes(painted.image))
-                measures = judged(painted.image, picture, reference) | {"steps": float(painted.steps)}
-                write_whole(told, json.dumps(measures).encode())
-            yield json.loads(told.read_text(encoding="utf-8"))
+def _judged(
+    path: Path, content: ImageArray, style: ImageArray, config: StyleConfig, variant: Variant
+) -> dict[str, float]:
+    """The measures of a pair, from the folder where they are there."""
+    told = path.with_suffix(".json")
+    if not told.exists():
+        request = StyleRequest(
+            content=content, style=style, config=replace(config, **(PLAIN | dict(variant.settings))), device="cpu"
+        )
+        began = time.process_time()
+        with variant.in_force():
+            painted = result_of(backends.run(request))
+        costs = {"steps": float(painted.steps), "cpu_s": time.process_time() - began}
+        write_whole(path, png_bytes(painted.image))
+        write_whole(told, json.dumps(judged(painted.image, content, style) | costs).encode())
+    measures: dict[str, float] = json.loads(told.read_text(encoding="utf-8"))
+    return measures
 
 
-def _write_sheet(
-    path: Path, folder: Path, contents: Mapping[str, ImageArray], styles: Mapping[str, ImageArray], side: int
-) -> None:
-    """Contents from left to right, styles from top to bottom, and what was painted of each pair; cut to squares."""
-    squares = {name: _square(picture, side) for name, picture in (*contents.items(), *styles.items())}
-    names = {id(square): name for name, square in squares.items()}
-
-    def painted(content: ImageArray, style: ImageArray) -> ImageArray:
-        return _square(read_image(folder / f"{names[id(content)]}-{names[id(style)]}.png"), side)
-
-    contact_sheet([squares[name] for name in contents], [squares[name] for name in styles], painted).save(path)
+def _sheet(rows: Sequence[Sequence[ImageArray]], names: Sequence[str], side: int) -> Image.Image:
+    """A pair in each row, cut to squares, with the names of the columns above."""
+    pictures = np.vstack([np.hstack([_square(picture, side) for picture in row]) for row in rows])
+    sheet = Image.new("RGB", (pictures.shape[1], pictures.shape[0] + LABEL_PX), "white")
+    sheet.paste(Image.fromarray(pictures), (0, LABEL_PX))
+    for column, name in enumerate(names):
+        ImageDraw.Draw(sheet).text((column * side + 4, 2), name, "black")
+    return sheet
 
 
 def _square(image: ImageArray, side: int) -> ImageArray:
@@ -159,25 +254,29 @@ def _square(image: ImageArray, side: int) -> ImageArray:
     short = min(image.shape[:2])
     top, left = ((length - short) // 2 for length in image.shape[:2])
     cut = resize(to_tensor(image[top : top + short, left : left + short]), (side, side))
-    return np.ascontiguousarray(cut.mul(255).round().byte()[0].permute(1, 2, 0).numpy())
+    return to_image(cut)
 
 
 def _draw_chart(path: Path, found: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Style error against content error of each variant: nearer to the corner at the lower left is better."""
-    points = [
+    """Style error against content error of each variant: nearer to the corner at the lower left is better.
+
+    The first variant is in each panel, so that no panel needs more colours than can be told apart.
+    """
+    first, *others = (
         Curve(name=name, x=[mean(m["style"] for m in rows)], y=[mean(m["content"] for m in rows)], style="points")
         for name, rows in found.items()
-    ]
-    heading = f"Means of {len(next(iter(found.values())))} pairs, judged by {JUDGE}"
-    draw([Panel(title="content error", curves=points, x_label="style error", log_y=False)], path, heading)
+    )
+    parts = [others[i : i + PANEL_VARIANTS] for i in range(0, max(1, len(others)), PANEL_VARIANTS)]
+    panels = [Panel(title="content error", curves=[first, *part], x_label="style error", log_y=False) for part in parts]
+    draw(panels, path, f"Means of {len(next(iter(found.values())))} pairs, judged by {JUDGE}")
 
 
 def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """Markdown: a row for each variant with the means over its pairs."""
-    lines = [f"| variant | {' | '.join(MEASURES)} | steps |", "|---|" + "---:|" * (len(MEASURES) + 1)]
+    lines = [f"| variant | pairs | {' | '.join(MEASURES)} |", "|---|" + "---:|" * (len(MEASURES) + 1)]
     for name, rows in found.items():
-        cells = [f"{mean(row[measure] for row in rows):.4f}" for measure in MEASURES]
-        lines.append(f"| {name} | {' | '.join(cells)} | {mean(row['steps'] for row in rows):.0f} |")
+        cells = [f"{mean(row[measure] for row in rows):.3g}" for measure in MEASURES]
+        lines.append(f"| {name} | {len(rows)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

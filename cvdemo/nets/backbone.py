@@ -42,7 +42,8 @@ class Backbone:
 
     def features(self, pixels: Tensor, names: Collection[str]) -> dict[str, Tensor]:
         """Activations (B, C, h, w) of layers by name, for pixels (B, 3, H, W) in [0, 1]."""
-        return self.network.features(normalise(pixels, self.preprocessing), names)
+        inputs = normalise(pixels, self.preprocessing)  # first: with three channels last it takes six times as long
+        return self.network.features(inputs.contiguous(memory_format=torch.channels_last), names)
 
     def logits(self, maps: Tensor) -> Tensor:
         """(B, num_classes) of the head's activations (B, 1280, h, w)."""

@@ -139,7 +139,11 @@ def conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block: expand 1x1, depthwise kxk, project 1x1; a shortcut where the shape stays."""
+    """MobileNetV2's block: expand 1x1, depthwise kxk, project 1x1; a shortcut where the shape stays.
+
+    ReLU6 works in place: no convolution or norm needs its own output for a gradient, and half of the maps need not be
+    kept.
+    """
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()
@@ -150,8 +154,8 @@ class InvertedResidual(nn.Module):
         self.has_shortcut = stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = x if self.expand is None else F.relu6(self.expand(x))
-        out: Tensor = self.project(F.relu6(self.depthwise(hidden)))
+        hidden = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        out: Tensor = self.project(F.relu6(self.depthwise(hidden), inplace=True))
         return x + out if self.has_shortcut else out
 
 
@@ -204,7 +208,7 @@ class EfficientNetLite(nn.Module):
             raise ValueError(f"unknown layers {sorted(unknown)}; choose from {', '.join(self.layer_names)}")
         found: dict[str, Tensor] = {}
         for name, layer in zip(self.layer_names, (self.stem, *self.blocks, self.head), strict=True):
-            x = layer(x) if name.startswith("block") else F.relu6(layer(x))
+            x = layer(x) if name.startswith("block") else F.relu6(layer(x), inplace=True)
             if name in names:
                 found[name] = x
                 if len(found) == len(set(names)):

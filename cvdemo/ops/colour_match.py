@@ -7,6 +7,7 @@ al., "Preserving Color in Neural Artistic Style Transfer", 2016, section 3.1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,14 +33,16 @@ def colour_statistics(pixels: Tensor, weights: Tensor | None = None) -> tuple[Te
     Args:
         weights: how much each pixel counts, (1, 1, H, W), not all 0; None: all alike.
     """
-    colours = pixels[0].flatten(start_dim=1)  # (3, H * W)
+    colours = pixels.squeeze(0).flatten(start_dim=1)  # (3, H * W)
     if weights is None:
         mean = colours.mean(dim=1, keepdim=True)
-        covariance = (colours - mean) @ (colours - mean).T / colours.shape[1]
+        around = colours - mean
+        covariance = around @ around.T / colours.shape[1]
     else:
         shares = weights.flatten() / weights.sum()
         mean = (colours * shares).sum(dim=1, keepdim=True)
-        covariance = ((colours - mean) * shares) @ (colours - mean).T
+        around = colours - mean
+        covariance = (around * shares) @ around.T
     return mean, covariance + RIDGE * torch.eye(3, device=pixels.device)
 
 
@@ -104,8 +107,8 @@ class ColourMap:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """(1, 3, H, W) in [0, 1], recoloured, then clamped to [0, 1]."""
-        matched = self.matrix @ pixels[0].flatten(start_dim=1) + self.offset
-        return matched.view_as(pixels).clamp(0, 1)
+        matched = torch.addmm(self.offset, self.matrix, pixels[0].flatten(start_dim=1))
+        return matched.view_as(pixels).clamp_(0, 1)
 
     def weakened(self, strength: float) -> "ColourMap":
         """The share `strength` of the way from leaving colours alone (0) to this map (1)."""
@@ -155,8 +158,31 @@ def colour_loss(pixels: Tensor, reference: ColourReference, weights: Tensor | No
     Both are measured in the reference's whitened colours, so that a hue which it lacks costs much: without this,
     Gram matrices of features let an ink drawing shimmer in magenta and green.
     """
-    mean, covariance = colour_statistics(pixels, weights)
-    covariance = covariance + LOSS_RIDGE * torch.eye(3, device=pixels.device)
-    spread = reference.whitening @ covariance @ reference.whitening - torch.eye(3, device=pixels.device)
+    colours = pixels.squeeze(0).flatten(start_dim=1)  # (3, H * W)
+    shares = colours.new_full((), 1 / colours.shape[1]) if weights is None else weights.flatten() / weights.sum()
+    mean, moment = _Moments.apply(colours, shares)  # type: ignore[no-untyped-call]  # torch gives it no types
+    same = torch.eye(3, device=pixels.device)
+    spread = reference.whitening @ (moment - mean @ mean.T + (RIDGE + LOSS_RIDGE) * same) @ reference.whitening - same
     offset = reference.whitening @ (mean - reference.mean)
-    return (spread.square().sum() + offset.square().sum()) / 3
+    loss: Tensor = (spread.square().sum() + offset.square().sum()) / 3
+    return loss
+
+
+class _Moments(torch.autograd.Function):
+    """Mean (3, 1) and second moment about zero (3, 3) of colours (3, N), by the shares of the pixels, (N,) or ().
+
+    The gradient by the colours, for which autograd would keep and copy the picture many times, is one matrix product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, colours: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(colours, shares)
+        if shares.ndim == 0:
+            return colours.sum(dim=1, keepdim=True) * shares, colours @ colours.T * shares
+        shared = colours * shares
+        return shared.sum(dim=1, keepdim=True), shared @ colours.T
+
+    @staticmethod
+    def backward(ctx: Any, by_mean: Tensor, by_moment: Tensor) -> tuple[Tensor, None]:
+        colours, shares = ctx.saved_tensors
+        return torch.addmm(by_mean, by_moment + by_moment.T, colours).mul_(shares), None

@@ -84,7 +84,7 @@ class StyleConfig(Config):
         1.0, "Strength", minimum=0.1, maximum=1, step=0.05, help="Lower stays nearer to your picture's own style."
     )
     detail: float = setting(
-        0.0, "Fine structure", minimum=0, maximum=1, step=0.05, help="Share of the content weight for small shapes."
+        0.3, "Fine structure", minimum=0, maximum=1, step=0.05, help="Share of the content weight for small shapes."
     )
     flat_smoothing: float = setting(
         0.0, "Smooth flat areas", minimum=0, maximum=1, step=0.05, help="1 smooths skies most and edges hardly."

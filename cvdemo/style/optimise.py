@@ -176,7 +176,7 @@ def _gradient_at(
     styles = [pixels[0, 0].numel() for each in strokes for pixels, _ in each.pictures]
     whole = max(content[0, 0].numel(), *(pixels // 2 for pixels in styles)) <= WHOLE_PIXELS  # styles take no gradient
     prepare: Callable[..., Targets] = make_targets if whole else tiled_targets
-    targets = prepare(content, strokes, network, generator, views_for(steps), deadline)
+    targets = prepare(content, strokes, network, generator, views_for(steps), deadline, config)
     descend = whole_gradient if whole else tiled_gradient
     return lambda pixels, step: descend(pixels, targets, step, network, config)
 

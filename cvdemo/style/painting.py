@@ -60,7 +60,7 @@ class Painting:
 
     def __init__(self, pixels: Tensor, step_size: float, before: Painting | None = None) -> None:
         self.pixels = pixels.detach().clone().requires_grad_()
-        self.adam = torch.optim.Adam([self.pixels], lr=step_size, betas=ADAM_BETAS)
+        self.adam = torch.optim.Adam([self.pixels], lr=step_size, betas=ADAM_BETAS, fused=True)  # no copies between
         self.average = IterateAverage(AVERAGE_DECAY)
         self.steps = 0
         if before is not None and before.steps:
@@ -74,6 +74,7 @@ class Painting:
         """Takes one step down the gradient; returns the losses before it."""
         self.pixels.grad, found = gradient(self.pixels, self.steps)
         self.adam.step()
+        self.pixels.grad = None  # the next one is made beside no other
         with torch.no_grad():
             self.pixels.clamp_(0, 1)
         self.average.update(self.pixels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -98,14 +97,17 @@ def _told(image: ImageArray) -> str:
 class Scaled:
     """The pictures as tensors, in the colours that they are painted in, at the size of any scale.
 
-    The content comes in the styles' colours, or with kept colours the styles in those of the content.
+    The content comes in the styles' colours, or with kept colours the styles in those of the content. No more pictures
+    are kept than are used: one of 2,048 x 2,048 px takes 50 MB.
     """
 
     def __init__(self, pictures: StylePictures, config: StyleConfig, device: torch.device) -> None:
         self.pictures, self.config, self.device = pictures, config, device
-        self._own = self._tensor(pictures.content, 1)
-        self._painted = luminance(self._own).expand(-1, 3, -1, -1) if self._grey else self._own
-        self._styles = [[(self._style(image), weight) for image, weight in region] for region in pictures.regions]
+        own = self._tensor(pictures.content, 1)
+        painted = luminance(own).expand(-1, 3, -1, -1) if self._grey else own
+        self._own = own if self._grey else None
+        self._styles = [[(self._style(image, painted), weight) for image, weight in each] for each in pictures.regions]
+        self._source = painted if config.keep_colours != "no" else self._in_their_colours(painted)
 
     @property
     def _grey(self) -> bool:
@@ -116,24 +118,20 @@ class Scaled:
         used_px = round(self.config.size * scale)
         return to_tensor(resize_to_fit(image, min(2 * used_px, max(used_px, LARGE_PX))), self.device)
 
-    def _style(self, image: ImageArray) -> Tensor:
+    def _style(self, image: ImageArray, painted: Tensor) -> Tensor:
         pixels = self._tensor(image, self.config.style_scale)
         if self._grey:
             pixels = luminance(pixels).expand(-1, 3, -1, -1)
-        return pixels if self.config.keep_colours == "no" else match_colours(pixels, self._painted)
+        return pixels if self.config.keep_colours == "no" else match_colours(pixels, painted)
 
-    @cached_property
-    def _source(self) -> Tensor:
-        """The content in the colours that it is to have."""
-        if self.config.keep_colours != "no":
-            return self._painted
-        made = [self._in_colours_of(styles) for styles in self._styles]
+    def _in_their_colours(self, own: Tensor) -> Tensor:
+        """A picture in the colours of the styles."""
+        made = [
+            ColourMap.to_statistics(own, *mixed_colours(styles)).weakened(self.config.strength)(own)
+            for styles in self._styles
+        ]
         mask = self._mask((made[0].shape[-2], made[0].shape[-1]))
         return made[0] if mask is None else torch.lerp(made[0], made[1], mask)
-
-    def _in_colours_of(self, styles: Sequence[Weighted[Tensor]]) -> Tensor:
-        own = self._painted
-        return ColourMap.to_statistics(own, *mixed_colours(styles)).weakened(self.config.strength)(own)
 
     def _mask(self, size_hw: tuple[int, int]) -> Tensor | None:
         """(1, 1, H, W) in [0, 1]."""
@@ -190,7 +188,7 @@ class Scaled:
 
     def shown(self, pixels: Tensor) -> Tensor:
         """The picture (1, 3, H, W) as it is shown: with kept colours by luminance, in those of the content."""
-        if not self._grey:
+        if self._own is None:
             return pixels
         own = resize(self._own, (pixels.shape[-2], pixels.shape[-1]))
         return (own + luminance(pixels) - luminance(own)).clamp(0, 1)

@@ -34,8 +34,8 @@ DETAIL_LAYER = "block3"  # where the picture's finer structure is compared, as f
 LAYERS = (*STYLE_LAYERS, CONTENT_LAYER, DETAIL_LAYER)
 COLOUR_WEIGHT = 0.1  # of the colour loss beside the statistics, within the style loss
 SHIFTS = 12  # shifted views of the picture, taken in turn
-SHIFT_PX = 8
-BORDER_PX = 2  # least reflected border; each pixel of it costs 1 % of a step at 256 px
+SHIFT_PX = 7  # all places of a stride of 8; with the border a side of 16 n becomes odd, which pads without a copy
+BORDER_PX = 1  # least reflected border; each pixel of it costs 1 % of a step at 256 px
 STEPS_A_VIEW = 4  # of a shift's content activations, which take a third of a step, this many steps are to profit
 
 
@@ -91,8 +91,8 @@ class Region:
     def style_loss(self, found: Mapping[str, Statistics], distance: str) -> Tensor:
         """Weighted mean over layers of the distances from its statistics: a scalar."""
         measure = STYLE_DISTANCES[distance]
-        errors = [weight * measure(found[name], self.layers[name]) for name, weight in STYLE_LAYERS.items()]
-        return torch.stack(errors).sum() / sum(STYLE_LAYERS.values())
+        errors = torch.stack([measure(found[name], self.layers[name]) for name in STYLE_LAYERS])
+        return errors @ errors.new_tensor(list(STYLE_LAYERS.values())) / sum(STYLE_LAYERS.values())
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,13 @@ class Targets:
     Attributes:
         shifts: one for each view.
         content: activations of the two content layers, by name, for each view.
-        flatness: of the content, (1, 1, H, W); see `flatness_of`.
+        flatness: see `flatness_for`.
     """
 
     shifts: list[tuple[int, int]]
     content: list[dict[str, Tensor]]
     regions: list[Region]
-    flatness: Tensor
+    flatness: Tensor | None
 
 
 def shifted(pixels: Tensor, shift_yx: tuple[int, int], multiple: int = 1) -> Tensor:
@@ -123,11 +123,6 @@ def shifted(pixels: Tensor, shift_yx: tuple[int, int], multiple: int = 1) -> Ten
     height, width = (length + 2 * BORDER_PX + SHIFT_PX for length in pixels.shape[-2:])
     right, bottom = BORDER_PX + x + -width % multiple, BORDER_PX + y + -height % multiple
     return F.pad(pixels, (most - x, right, most - y, bottom), mode="reflect")
-
-
-def view_of(pixels: Tensor, shift_yx: tuple[int, int], multiple: int = 1) -> Tensor:
-    """The same for the network, which is a fifth faster with its channels last."""
-    return shifted(pixels, shift_yx, multiple).contiguous(memory_format=torch.channels_last)
 
 
 def draw_shifts(generator: torch.Generator, views: int) -> list[tuple[int, int]]:
@@ -153,7 +148,7 @@ def make_region(strokes: Strokes, network: FeatureNetwork, describe: Describe | 
 
 def describe_style(pixels: Tensor, network: FeatureNetwork) -> dict[str, Statistics]:
     """The statistics of a style picture (1, 3, h, w), by layer."""
-    found = network.features(pixels.contiguous(memory_format=torch.channels_last), list(STYLE_LAYERS))
+    found = network.features(pixels, list(STYLE_LAYERS))
     return {name: Statistics.of(maps) for name, maps in found.items()}
 
 
@@ -165,6 +160,7 @@ def make_targets(
     generator: torch.Generator,
     views: int = SHIFTS,
     deadline: Deadline | None = None,
+    config: StyleConfig | None = None,
 ) -> Targets:
     """Content activations for the first `views` of `SHIFTS` random shifts, and the statistics of each region.
 
@@ -172,15 +168,22 @@ def make_targets(
 
     Args:
         style: a style picture (1, 3, h, w) for the whole content, or the style pictures of each region.
+        config: whose losses the targets are for; None: the defaults.
     """
+    config = config or StyleConfig()
     drawn = draw_shifts(generator, views)
     regions = [make_region(strokes, network) for strokes in _strokes(style)]
     activations: list[dict[str, Tensor]] = []
     for shift in drawn:
-        activations.append(network.features(view_of(content, shift), [CONTENT_LAYER, DETAIL_LAYER]))
+        activations.append(network.features(shifted(content, shift), list(content_weights(config))))
         if deadline is not None and deadline.abandoned:
             break
-    return Targets(drawn[: len(activations)], activations, regions, flatness_of(content))
+    return Targets(drawn[: len(activations)], activations, regions, flatness_for(content, config))
+
+
+def flatness_for(content: Tensor, config: StyleConfig) -> Tensor | None:
+    """What the smoothness is weighted by, (1, 1, H, W); None: by nothing."""
+    return 1 + config.flat_smoothing * (flatness_of(content) - 1) if config.flat_smoothing else None
 
 
 def _strokes(style: Tensor | Sequence[Strokes]) -> Sequence[Strokes]:
@@ -193,7 +196,7 @@ def losses(
     """Those of (1, 3, H, W), seen through the shift whose turn it is."""
     config = config or StyleConfig()
     turn = step % len(targets.shifts)
-    found = network.features(view_of(pixels, targets.shifts[turn]), LAYERS)
+    found = network.features(shifted(pixels, targets.shifts[turn]), LAYERS)
     style = region_losses(
         targets,
         [_region_statistics(region, found, targets.shifts[turn]) for region in targets.regions],
@@ -210,7 +213,8 @@ def losses(
 
 def content_weights(config: StyleConfig) -> dict[str, float]:
     """The layers that content is compared in, and how much each counts."""
-    return {CONTENT_LAYER: 1 - config.detail, DETAIL_LAYER: config.detail}
+    weights = {CONTENT_LAYER: 1 - config.detail, DETAIL_LAYER: config.detail}
+    return {name: weight for name, weight in weights.items() if weight}
 
 
 def region_losses(targets: Targets, found: Sequence[Mapping[str, Statistics]], distance: str) -> Tensor:
@@ -222,8 +226,9 @@ def region_losses(targets: Targets, found: Sequence[Mapping[str, Statistics]], d
 def with_pixel_losses(pixels: Tensor, targets: Targets, content: Tensor, style: Tensor, config: StyleConfig) -> Losses:
     """The losses together with those that the pixels tell themselves: of colours and of smoothness."""
     colours = [region.share * colour_loss(pixels, region.colours, region.mask) for region in targets.regions]
-    flatness = 1 + config.flat_smoothing * (targets.flatness - 1) if config.flat_smoothing else None
-    return Losses(content, style + COLOUR_WEIGHT * torch.stack(colours).sum(), total_variation(pixels, flatness))
+    return Losses(
+        content, style + COLOUR_WEIGHT * torch.stack(colours).sum(), total_variation(pixels, targets.flatness)
+    )
 
 
 def _region_statistics(region: Region, found: Mapping[str, Tensor], shift_yx: tuple[int, int]) -> dict[str, Statistics]:

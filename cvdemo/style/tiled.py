@@ -15,14 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cvdemo.memory import give_back_memory
 from cvdemo.nets.backbone import FeatureNetwork
 from cvdemo.ops.tiles import Place
 from cvdemo.runtime import Deadline
 from cvdemo.style.config import StyleConfig
-from cvdemo.style.losses import SMALLEST_ENERGY, Statistics, flatness_of, statistic_sums
+from cvdemo.style.losses import SMALLEST_ENERGY, Statistics, statistic_sums
 from cvdemo.style.targets import (
-    CONTENT_LAYER,
-    DETAIL_LAYER,
     LAYER_STRIDES,
     LAYERS,
     STYLE_LAYERS,
@@ -32,15 +31,17 @@ from cvdemo.style.targets import (
     Targets,
     content_weights,
     draw_shifts,
+    flatness_for,
     make_region,
     region_losses,
-    view_of,
+    shifted,
     with_pixel_losses,
 )
 
 STRIDE = 16  # of the coarsest layer: tiles begin at its multiples, and views have sides of them
-TILE_PX = 704  # most of a tile's side; with its surroundings a tile then takes about 0.6 GB
+TILE_PX = 432  # most of a tile's side; with its surroundings a tile then takes about 0.3 GB
 HALO_PX = 64  # surroundings of a tile, a multiple of STRIDE; block8 sees 105 px far, but little of it beyond 64
+KEPT_DTYPE = torch.float16  # of the content's maps: twelve views of 2,048 px take 190 MB in float32
 WHOLE_PIXELS = 1100 * 1100  # a picture of at most so many takes about 1 GB in one pass, half the time of tiles
 
 
@@ -121,9 +122,9 @@ def tiled_statistics(pixels: Tensor, network: FeatureNetwork, side: int = TILE_P
 
 
 def _near(view: Tensor, tile: Tile) -> Tensor:
-    """A copy of what a tile sees of a view, for the network."""
+    """What a tile sees of a view."""
     rows, cols = tile.near
-    return view[..., rows, cols].clone(memory_format=torch.channels_last)
+    return view[..., rows, cols]
 
 
 def _features(view: Tensor, tile: Tile, network: FeatureNetwork, names: Sequence[str]) -> dict[str, Tensor]:
@@ -138,29 +139,32 @@ def tiled_targets(
     generator: torch.Generator,
     views: int,
     deadline: Deadline | None = None,
+    config: StyleConfig | None = None,
     side: int = TILE_PX,
 ) -> Targets:
     """`make_targets` for `tiled_gradient`."""
+    config = config or StyleConfig()
     regions = [make_region(each, network, lambda pixels, net: tiled_statistics(pixels, net, side)) for each in strokes]
     drawn = draw_shifts(generator, views)
     activations: list[dict[str, Tensor]] = []
     for shift in drawn:
-        activations.append(_whole_maps(view_of(content, shift, STRIDE), network, side))
+        activations.append(_whole_maps(shifted(content, shift, STRIDE), network, list(content_weights(config)), side))
         if deadline is not None and deadline.abandoned:
             break
-    return Targets(drawn[: len(activations)], activations, regions, flatness_of(content))
+    return Targets(drawn[: len(activations)], activations, regions, flatness_for(content, config))
 
 
-def _whole_maps(view: Tensor, network: FeatureNetwork, side: int) -> dict[str, Tensor]:
-    """The content layers of a whole view."""
+def _whole_maps(view: Tensor, network: FeatureNetwork, names: Sequence[str], side: int) -> dict[str, Tensor]:
+    """These layers of a whole view, in `KEPT_DTYPE`."""
     height, width = view.shape[-2:]
     whole: dict[str, Tensor] = {}
     for tile in even_tiles(height, width, side):
-        for name, maps in _features(view, tile, network, [CONTENT_LAYER, DETAIL_LAYER]).items():
+        for name, maps in _features(view, tile, network, names).items():
             inner = tile.inner(maps)
             stride = (tile.place[0].stop - tile.place[0].start) // inner.shape[-2]
             if name not in whole:
-                whole[name] = view.new_empty(1, inner.shape[1], height // stride, width // stride)
+                shape = (1, inner.shape[1], height // stride, width // stride)
+                whole[name] = view.new_empty(shape, dtype=KEPT_DTYPE)
             tile.of_view(whole[name], height).copy_(inner)
     return whole
 
@@ -173,15 +177,21 @@ def tiled_gradient(
     shift = targets.shifts[turn]
     with torch.enable_grad():
         variable = pixels.detach().requires_grad_()
-        view = view_of(variable, shift, STRIDE)
+        found, total = _of_pixels(variable, targets, config)
+        view = shifted(variable, shift, STRIDE)
         seen = _Seen(view.detach(), targets, turn, network, config, side)
         style, by_sums = seen.style_loss()
         content, gradient = seen.content_loss(by_sums)
-        found = with_pixel_losses(variable, targets, content, style, config)
-        of_pixels = config.style_weight * (found.style - style) + config.tv_weight * found.variation
-        (through_view,) = torch.autograd.grad(view, variable, gradient)
-        (directly,) = torch.autograd.grad(of_pixels, variable)
-    return through_view + directly, Losses(*(loss.detach() for loss in found))
+        give_back_memory()  # of the tiles, before the whole picture needs some
+        total += torch.autograd.grad(view, variable, gradient)[0]
+    return total, Losses(content, style + found.style.detach(), found.variation.detach())
+
+
+def _of_pixels(variable: Tensor, targets: Targets, config: StyleConfig) -> tuple[Losses, Tensor]:
+    """The losses that the pixels tell themselves, and the gradient of those."""
+    none = variable.new_zeros(())
+    found = with_pixel_losses(variable, targets, none, none, config)
+    return found, torch.autograd.grad(found.total(config), variable)[0]
 
 
 class _Seen:
@@ -192,6 +202,7 @@ class _Seen:
     ) -> None:
         self.view, self.targets, self.network, self.config = view, targets, network, config
         self.content = targets.content[turn]
+        self.energies = {name: _energy(maps) for name, maps in self.content.items()}
         self.height, width = view.shape[-2:]
         self.tiles = even_tiles(self.height, width, side)
         self.weights = [_weights(region, targets.shifts[turn], self.height, width) for region in targets.regions]
@@ -219,18 +230,22 @@ class _Seen:
         """Of the whole view; and the gradient of content and style by the view's pixels."""
         gradient, content = torch.zeros_like(self.view), self.view.new_zeros(())
         for tile in self.tiles:
-            near = _near(self.view, tile).requires_grad_()
-            maps = self.network.features(near, LAYERS)
-            error = self._content_error(tile, maps)
-            parts = [
-                (moment * by_sums[region].moment[name]).sum() + (mean * by_sums[region].mean[name]).sum()
-                for name, region, (moment, mean, _) in self._sums(tile, maps)
-            ]
-            total = self.config.content_weight * error + self.config.style_weight * torch.stack(parts).sum()
-            rows, cols = tile.near
-            gradient[..., rows, cols] += torch.autograd.grad(total, near)[0]
-            content = content + error.detach()
+            error, by_pixels = self._of_tile(tile, by_sums)
+            _near(gradient, tile).add_(by_pixels)
+            content = content + error
         return content, gradient
+
+    def _of_tile(self, tile: Tile, by_sums: list[Sums]) -> tuple[Tensor, Tensor]:
+        """What a tile adds to the content loss, and the gradient by the pixels that it sees; its maps end with it."""
+        near = _near(self.view, tile).clone().requires_grad_()
+        maps = self.network.features(near, LAYERS)
+        error = self._content_error(tile, maps)
+        parts = [
+            (moment * by_sums[region].moment[name]).sum() + (mean * by_sums[region].mean[name]).sum()
+            for name, region, (moment, mean, _) in self._sums(tile, maps)
+        ]
+        total = self.config.content_weight * error + self.config.style_weight * torch.stack(parts).sum()
+        return error.detach(), torch.autograd.grad(total, near)[0]
 
     def _sums(self, tile: Tile, maps: Mapping[str, Tensor]) -> Iterator[tuple[str, int, tuple[Tensor, Tensor, Tensor]]]:
         """Layer, number of the region, and the sums of the tile's own positions."""
@@ -244,11 +259,13 @@ class _Seen:
         """What the tile's own positions add to the content loss."""
         errors = []
         for name, weight in content_weights(self.config).items():
-            wanted = self.content[name]
-            energy = wanted.square().sum().clamp(min=SMALLEST_ENERGY)
-            missed = tile.inner(maps[name]) - tile.of_view(wanted, self.height)
-            errors.append(weight * missed.square().sum() / energy)
+            missed = tile.inner(maps[name]) - tile.of_view(self.content[name], self.height)
+            errors.append(weight * missed.square().sum() / self.energies[name])
         return torch.stack(errors).sum()
+
+
+def _energy(maps: Tensor) -> Tensor:
+    return maps.float().square().sum().clamp(min=SMALLEST_ENERGY)
 
 
 def _weights(region: Region, shift_yx: tuple[int, int], height: int, width: int) -> dict[str, Tensor] | None:

@@ -1,7 +1,9 @@
 """The bench of style transfer: its rows, and the comparison of variants, on small pictures and few steps."""
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,20 @@ import pytest
 import torch
 
 from bench import style, style_variants
+from bench.style_variants import Variant
 from cvdemo import backends
 from cvdemo.demo import Step
 from cvdemo.errors import WeightsError
-from cvdemo.images import ImageArray
+from cvdemo.images import ImageArray, read_image
+from cvdemo.style.config import StyleConfig
+from cvdemo.style.losses import STYLE_DISTANCES, Statistics
 from cvdemo.style.painting import Painting
 from cvdemo.style.run import StyleRequest, Stylized
+from cvdemo.style.targets import STYLE_LAYERS
+from tests.helpers.hand_turned_clock import Clock
 from tests.helpers.painters import random_painter
+
+NOTHING: dict[str, float] = {"style": 0, "content": 0, "flat_noise": 0}  # what a judge says
 
 
 @pytest.mark.parametrize(
@@ -92,22 +101,88 @@ def test_the_judge_sees_style_content_and_noise() -> None:
     )
 
 
-def test_a_comparison_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    painted: list[StyleRequest] = []
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that a comparison goes by."""
+    clock = Clock()
+    monkeypatch.setattr(style_variants, "time", SimpleNamespace(monotonic=clock, process_time=clock))
+    return clock
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[StyleRequest]:
+    """The requests that a stand-in for the style transfer got."""
+    requests: list[StyleRequest] = []
 
     def run(request: StyleRequest) -> Iterator[Step[Stylized]]:
-        painted.append(request)
+        requests.append(request)
         yield Step(done=7, total=7, result=Stylized(request.content[:64, :64], 7, 7))
 
     monkeypatch.setattr(backends, "run", run)
-    variants = {"plain": {}, "other, 1": {"detail": 0.5}}
-    first = style_variants.compare(tmp_path, 2.0, 128, 2, variants)
-    assert len(painted) == 2 * 4
-    assert {request.config.seconds for request in painted} == {2.0} and painted[-1].config.detail == 0.5
-    (tmp_path / "plain-128px-2s" / "chelsea-autumn_strokes.json").unlink()
-    assert style_variants.compare(tmp_path, 2.0, 128, 2, variants) == first and len(painted) == 9
-    assert {"chart.png", "plain-128px-2s.png", "other_1-128px-2s.png"} <= {path.name for path in tmp_path.iterdir()}
-    assert first.splitlines()[0] == "| variant | style | content | flat_noise | steps |"
-    assert first.splitlines()[2].startswith("| plain | ") and first.splitlines()[2].endswith("| 7 |")
-    style_variants.compare(tmp_path, 3.0, 128, 1, {"plain": {}})
-    assert len(painted) == 10  # another time is another comparison
+    return requests
+
+
+def test_a_comparison_goes_on_where_it_was_stopped(tmp_path: Path, painted: list[StyleRequest]) -> None:
+    config, variants = StyleConfig(size=128, seconds=2), {"plain": Variant(), "other, 1": Variant({"detail": 0.5})}
+    first = style_variants.compare(tmp_path, config, 3, variants)
+    assert len(painted) == 2 * 3
+    assert {request.config.seconds for request in painted} == {2.0} and painted[-1].config.detail == 0.5 != painted[
+        0
+    ].config.detail == 0
+    (tmp_path / "plain-128px-2s" / "astronaut-autumn_strokes.json").unlink()
+    assert style_variants.compare(tmp_path, config, 3, variants) == first and len(painted) == 7
+    assert {"chart-128px-2s.png", "sheet-128px-2s.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert first.splitlines()[0] == "| variant | pairs | style | content | flat_noise | steps | cpu_s |"
+    assert first.splitlines()[2].startswith("| plain | 3 | ") and " | 7 | " in first.splitlines()[2]
+    assert read_image(tmp_path / "sheet-128px-2s.png").shape == (style_variants.LABEL_PX + 3 * 128, 4 * 128, 3)
+    style_variants.compare(tmp_path, StyleConfig(size=128, steps=9), 1, {"plain": Variant()})
+    assert len(painted) == 8 and painted[-1].config.seconds is None  # steps are another comparison
+
+
+def test_a_comparison_ends_with_the_pairs_that_all_variants_have_painted(
+    tmp_path: Path, painted: list[StyleRequest], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def judged(*pictures: ImageArray) -> dict[str, float]:
+        clock.passes(1)
+        return NOTHING
+
+    monkeypatch.setattr(style_variants, "judged", judged)
+    variants = {"plain": Variant(), "other": Variant({"detail": 0.5})}
+    told = style_variants.compare(tmp_path, StyleConfig(size=128, steps=9), 36, variants, stop_after_s=3.5)
+    assert len(painted) == 4 and told.count("| 2 | 0 | 0 | 0 | 7 | 0 |") == 2
+
+
+def test_the_first_pairs_share_neither_content_nor_style() -> None:
+    pairs = style_variants.picture_pairs("abc", "xyz")
+    assert [set(one) for one in zip(*pairs[:3], strict=True)] == [set("abc"), set("xyz")]
+    assert len(set(pairs)) == len(pairs) == 9
+
+
+def test_a_variant_is_in_force_within_its_block_only() -> None:
+    before = dict(STYLE_LAYERS), dict(STYLE_DISTANCES)
+    with Variant(layers={"stem": 4.0}, distance=style_variants.rooted_error).in_force():
+        assert STYLE_LAYERS["stem"] == 4 and STYLE_DISTANCES["gram"] is style_variants.rooted_error
+    assert before == (STYLE_LAYERS, STYLE_DISTANCES)
+
+
+@pytest.mark.parametrize("distance", [style_variants.rooted_error, style_variants.centred_error])
+def test_other_distances_are_zero_where_equal_and_one_for_nothing(distance: style_variants.Distance) -> None:
+    torch.manual_seed(0)
+    target = Statistics.of(torch.randn(1, 5, 9, 9))
+    assert distance(target, target) < 1e-3
+    torch.testing.assert_close(distance(Statistics(torch.zeros(5), torch.zeros(5, 5)), target), torch.tensor(1.0))
+
+
+def test_steps_and_seconds_of_a_comparison_are_chosen() -> None:
+    args = argparse.Namespace(steps=None, seconds=4.0, size=128)
+    assert style.compared_config(args).seconds == 4
+    args.steps = 9
+    assert (style.compared_config(args).seconds, style.compared_config(args).steps) == (None, 9)
+
+
+def test_times_are_compared_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(style, "time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    assert style.time_ratio(lambda: clock.passes(3), lambda: clock.passes(2), rounds=2) == pytest.approx(1.5)

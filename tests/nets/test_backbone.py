@@ -32,7 +32,7 @@ def test_its_pixels_are_normalised() -> None:
     with torch.inference_mode():
         found = loaded.features(pixels, ["block1"])["block1"]
         expected = loaded.network.features(normalise(pixels, loaded.preprocessing), ["block1"])["block1"]
-    assert torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)  # its memory lies in another order
 
 
 def test_a_missing_weight_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cvdemo.ops.colour_match import (
+    LOSS_RIDGE,
     ColourMap,
     ColourReference,
     colour_loss,
@@ -77,3 +78,16 @@ def test_a_colour_map_can_be_weakened_down_to_nothing() -> None:
     torch.testing.assert_close(full.weakened(0.0)(pixels), pixels.clamp(0, 1))
     half = (full(pixels) + pixels) / 2
     torch.testing.assert_close(full.weakened(0.5)(pixels), half, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_gradient_of_the_colour_loss_is_that_of_its_statistics(weighted: bool) -> None:
+    torch.manual_seed(0)
+    pixels, weights = torch.rand(1, 3, 6, 7, requires_grad=True), torch.rand(1, 1, 6, 7) if weighted else None
+    reference = ColourReference.of(torch.rand(1, 3, 8, 8))
+    mean, covariance = colour_statistics(pixels, weights)
+    spread = reference.whitening @ (covariance + LOSS_RIDGE * torch.eye(3)) @ reference.whitening - torch.eye(3)
+    expected = (spread.square().sum() + (reference.whitening @ (mean - reference.mean)).square().sum()) / 3
+    found = colour_loss(pixels, reference, weights)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, pixels)[0] for loss in (found, expected)))

@@ -197,3 +197,26 @@ def test_smoothness_counts_by_flatness() -> None:
     only_left = pixels.clone()
     only_left[..., 4:] = only_left[..., 3:4]
     assert total_variation(only_left, flat) == pytest.approx(float(total_variation(pixels, flat)), rel=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_gradient_of_sums_is_that_of_their_definition(weighted: bool) -> None:
+    torch.manual_seed(0)
+    features = torch.randn(1, 3, 4, 5, dtype=torch.double, requires_grad=True)
+    weights = torch.rand(4, 5, dtype=torch.double) if weighted else None
+    assert torch.autograd.gradcheck(lambda maps: statistic_sums(maps, weights)[:2], features)
+
+
+def test_the_gradient_of_sums_lies_in_memory_as_the_maps_do() -> None:
+    """Else adding it to the network's own, with channels last, would take longer than the product."""
+    maps = torch.randn(1, 8, 6, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+    (gradient,) = torch.autograd.grad(statistic_sums(maps)[0].sum(), maps)
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_gradient_of_smoothness_is_that_of_its_definition(weighted: bool) -> None:
+    torch.manual_seed(0)
+    pixels = torch.randn(1, 3, 4, 5, dtype=torch.double, requires_grad=True)
+    flatness = torch.rand(1, 1, 4, 5, dtype=torch.double) if weighted else None
+    assert torch.autograd.gradcheck(lambda at: total_variation(at, flatness), pixels)

@@ -7,6 +7,7 @@ may have, and that of pictures which were optimised for just these losses, step 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -44,11 +45,12 @@ def by_network(network: StyleNet) -> Paint:
 
 
 def by_optimiser(features: FeatureNetwork, config: StyleConfig, steps: int = OPTIMISER_STEPS) -> Paint:
-    """What the optimiser paints at one scale in so many steps."""
+    """What the optimiser paints at one scale in so many steps, by the losses that are measured."""
+    config = replace(config, detail=0.0, flat_smoothing=0.0)
 
     def paint_one(content: Tensor, style: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(config.seed)
-        targets = make_targets(content, style, features, generator)
+        targets = make_targets(content, style, features, generator, config=config)
         start = start_picture(content, style, config, generator)
         painting = paint_scale(start, targets, features, config, config.step_size)
         *_, (painted, _) = islice(painting, steps)
