@@ -111,7 +111,7 @@ def test_the_tests_that_features_are_held_by_exist() -> None:
 def test_every_feature_is_answered_and_shown() -> None:
     rows = [
         row.split(" | ")
-        for row in FEATURES.splitlines()
+        for row in FEATURES.partition("\n## Memory")[0].splitlines()
         if row.startswith("| ") and not row.startswith(("| What", "| Asked"))
     ]
     for row in rows:
