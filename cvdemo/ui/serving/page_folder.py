@@ -58,7 +58,7 @@ class PageFolder:
         _remove_old(self.real, self.kept)
         for former in self.real.parent.glob(f"{PREFIX}*"):
             if former.is_dir() and not former.is_symlink() and former != self.real:
-                _sweep_former(former)
+                (_sweep_work if "-" in former.name.removeprefix(PREFIX) else _sweep_former)(former)
         _remove_dead_links(self.path.parent)
 
     @asynccontextmanager
@@ -156,6 +156,17 @@ def _sweep_former(folder: Path) -> None:
             _lock_path(folder).unlink(missing_ok=True)
     finally:
         lock.release()
+
+
+def _sweep_work(folder: Path) -> None:
+    """The folder in which somebody writes a film, `cvdemo-dream-...`: removed once nothing in it is young.
+
+    It is empty until the first frames are encoded, and has no lock: no film takes as long as `KEEP_FILES_S`.
+    """
+    with contextlib.suppress(OSError):  # the film is done, and the folder gone
+        youngest = max(path.lstat().st_mtime for path in (folder, *_files(folder)))
+        if time.time() - youngest > KEEP_FILES_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_dead_links(folder: Path) -> None:

@@ -78,6 +78,18 @@ def test_the_files_of_a_page_that_runs_are_left_to_it(base: Path) -> None:
         folder.close()
 
 
+def test_a_film_that_is_being_written_keeps_its_folder(base: Path) -> None:
+    """It is empty at first; what a killed page left of one goes by age."""
+    empty, begun = base / f"{PREFIX}dream-aaaa", made(base / f"{PREFIX}walk-bbbb" / ".walk.mp4.1.part")
+    left = made(base / f"{PREFIX}video-cccc" / ".detected.mp4.1.part", OLD_S)
+    empty.mkdir()
+    folder = open_folder()
+    folder.sweep()
+    assert empty.is_dir() and begun.exists() and not left.parent.exists()
+    assert not list(base.glob(f"{PREFIX}*-*.lock"))
+    folder.close()
+
+
 def test_a_sweep_keeps_the_pages_own_files(base: Path) -> None:
     folder = open_folder()
     own = made(folder.real / "a" / "example.jpg", OLD_S)
