@@ -74,7 +74,7 @@ class Durations:
 def work_of(request: Request) -> tuple[Hashable, float]:
     """The kind of a request, and its work in units of that kind, above 0."""
     units, amounts = UNITS.get(type(request), (_one, ()))
-    configs = (getattr(request, name, None) for name in ("config", "explain"))
+    configs = (getattr(request, name, None) for name in ("config", "explain", "film"))
     chosen = tuple(_settings(config, {"seed", *amounts}) for config in configs)
     try:
         work = units(request)
@@ -132,6 +132,8 @@ def _dreamt(request: DreamRequest) -> float:
 
 def _painted(request: StyleRequest) -> float:
     config = request.config
+    if config.seconds is not None:  # by time, whatever its size
+        return config.seconds
     return config.steps * sum(map(_pixels, scale_sizes(request.content.shape[:2], config.size, config.scales)))
 
 

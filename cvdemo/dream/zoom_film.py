@@ -21,6 +21,7 @@ from cvdemo.demo import Lane, Request, Step, seconds_left
 from cvdemo.dream.deepdream import DreamConfig, dream, fit
 from cvdemo.dream.network import load_dream_network
 from cvdemo.dream.objectives import DreamNetwork
+from cvdemo.errors import LeftError
 from cvdemo.images import ImageArray, to_image
 from cvdemo.limits import DREAM_FILM_FRAMES
 from cvdemo.ops.colour_match import match_colours
@@ -126,6 +127,7 @@ def run_dream_film(request: DreamFilmRequest) -> Iterator[Step[DreamFilm]]:
 
     Raises:
         ValueError: no format, or another than "mp4" and "gif". InputError: the layer has no such channel.
+        LeftError: nobody waits for it any more.
     """
     if not request.formats or not set(request.formats) <= set(FORMATS):
         raise ValueError(f"need formats of {FORMATS}, got {request.formats}")
@@ -141,8 +143,10 @@ def run_dream_film(request: DreamFilmRequest) -> Iterator[Step[DreamFilm]]:
                     writer.add(frame)
                 left_s = seconds_left(deadline, done - 1, film.frames - 1)  # the first one takes no time
                 yield Step(done=done, total=film.frames, seconds_left=left_s, preview=frame)
+        if deadline.abandoned:  # packing takes seconds
+            raise LeftError("Nobody waits for the film any more.")
         files = {MP4: path.read_bytes()} if MP4 in request.formats else {}
-        if GIF in request.formats and not deadline.abandoned:  # packing takes seconds
+        if GIF in request.formats:
             files[GIF] = gif.encoded()
     yield Step(
         done=done,

@@ -15,7 +15,7 @@ from cvdemo.images import read_image
 from cvdemo.ops.video import write_mp4
 from scripts import gallery
 from scripts.gallery import FOLDER, PAGE, PICTURE_BYTES, PICTURES, SIDE_PX, command_of, facts_of, known_seconds, page
-from scripts.gallery_pictures import DREAMS, MASKS, PAINTINGS
+from scripts.gallery_pictures import DREAMS, MASKS, PAINTINGS, Picture
 from tests.docs.code_blocks import ROOT
 from tests.dream.tiny_network import TinyNetwork
 
@@ -67,7 +67,7 @@ def test_facts_are_those_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None
         "mixed": "stylize lion.jpg --style mosaic.jpg --also ink_wash.jpg 0.5 --keep-colours luminance --strength 0.5",
         "parted": "stylize lion.jpg --style mosaic.jpg --also ink_wash.jpg 1 --mask cup_mask.png --size 1024",
     }
-    made = {name: gallery.Picture("", text) for name, text in words.items()}
+    made = {name: Picture("", text) for name, text in words.items()}
     monkeypatch.setattr(gallery, "PICTURES", made)
     facts = {name: facts_of(name) for name in words}
     assert facts["plain"] == {
@@ -84,7 +84,7 @@ def test_facts_are_those_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_picture_is_what_its_command_makes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gallery, "FOLDER", tmp_path / "docs")
-    monkeypatch.setattr(gallery, "PICTURES", {"small": gallery.Picture("", "dream lion.jpg --steps 1 --size-px 128")})
+    monkeypatch.setattr(gallery, "PICTURES", {"small": Picture("", "dream lion.jpg --steps 1 --size-px 128")})
     network = TinyNetwork()
     for module in (dream_run, verbs):
         monkeypatch.setattr(module, "load_dream_network", lambda device: network)

@@ -32,6 +32,7 @@ SWEEP_EVERY_S = 300
 MEASURE_EVERY_S = 1.0  # measuring takes 10 ms for 1,000 files
 FULL = "The page holds as many pictures as it can at the moment. Please try again in a few minutes."
 PREFIX = "cvdemo-"
+WORK = ("dream-", "video-", "walk-", "motion-")  # begin the rest of the names of folders in which films are written
 
 
 @dataclass
@@ -58,7 +59,10 @@ class PageFolder:
         _remove_old(self.real, self.kept)
         for former in self.real.parent.glob(f"{PREFIX}*"):
             if former.is_dir() and not former.is_symlink() and former != self.real:
-                (_sweep_work if "-" in former.name.removeprefix(PREFIX) else _sweep_former)(former)
+                if "-" not in (rest := former.name.removeprefix(PREFIX)):
+                    _sweep_former(former)
+                elif rest.startswith(WORK):
+                    _sweep_work(former)
         _remove_dead_links(self.path.parent)
 
     @asynccontextmanager

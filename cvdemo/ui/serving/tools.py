@@ -36,6 +36,7 @@ FILE_FORM = (
     "Given as the address or path that the page told of an uploaded file (POST {api}/upload, form field `files`), or "
     "as a small file itself: data:image/jpeg;base64,..."
 )
+ENDINGS = {"image/jpg": ".jpg", "image/webp": ".webp", "image/avif": ".avif", "image/heic": ".heic"}  # not known to all
 NOT_BASE64 = "A data: URL has to hold base64."
 PASSED_ON = ("host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")  # by which the page tells who asks
 FAILED = "The page did not answer; please try again."
@@ -176,7 +177,7 @@ async def _uploaded(page: httpx.AsyncClient, url: str) -> str:
         content = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InputError(NOT_BASE64) from error
-    name = f"file{mimetypes.guess_extension(kind) or ''}"
+    name = f"file{ENDINGS.get(kind) or mimetypes.guess_extension(kind) or ''}"
     answer = await page.post("/upload", files={"files": (name, content)})
     _raise_for(answer)
     return str(answer.json()[0])

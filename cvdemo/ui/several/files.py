@@ -11,7 +11,7 @@ from cvdemo.ui.serving.results import download_path
 
 
 def chosen_pictures(files: Sequence[str] | None, most: int) -> list[str]:
-    """The paths that are worth trying, of a folder without what is hidden or has another ending, by name.
+    """The paths that are worth trying, by name: without what is hidden, and what another ending tells to be no picture.
 
     Raises:
         InputError: there are none, or more than `most`.
@@ -26,7 +26,9 @@ def chosen_pictures(files: Sequence[str] | None, most: int) -> list[str]:
 
 
 def _may_be_a_picture(name: str) -> bool:
-    return not is_system(name) and Path(name).suffix.lower() in PICTURE_SUFFIXES
+    """A name without an ending may be that of a picture; whether it is one is told by its bytes."""
+    suffix = Path(name).suffix.lower()
+    return not is_system(name) and (not suffix or suffix in PICTURE_SUFFIXES)
 
 
 def count_of(pictures: int) -> str:
@@ -36,12 +38,12 @@ def count_of(pictures: int) -> str:
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """The file names, each stem once: of two "cat" the second is "cat_2"."""
-    taken: dict[str, str] = {}  # by stem
+    taken: dict[str, str] = {}  # by stem, without case: some systems know no other names
     for name in names:
         stem, number = Path(name).stem, 1
-        while (unique := stem if number == 1 else f"{stem}_{number}") in taken:
+        while (unique := stem if number == 1 else f"{stem}_{number}").casefold() in taken:
             number += 1
-        taken[unique] = unique + Path(name).suffix
+        taken[unique.casefold()] = unique + Path(name).suffix
     return list(taken.values())
 
 
