@@ -77,6 +77,7 @@ def build_examples(image: gr.Image, choice: Choice) -> Examples:
         samples=[[detected_picture(example)] for example in EXAMPLES],
         label="Examples, with what was found",
         type="index",
+        samples_per_page=len(EXAMPLES),
         elem_id="detect-examples",
     )
     return Examples(gallery, image, choice)

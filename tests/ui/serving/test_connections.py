@@ -137,7 +137,7 @@ def test_the_page_answers_beside_hundreds_of_half_open_connections(caller: Calle
             closing.callback(connection.close)  # where the page fails, too
         started = time.monotonic()
         assert caller.http.get("/queue/status").status_code == 200
-        assert time.monotonic() - started < 2 * LATE_S
+        assert time.monotonic() - started < 4 * LATE_S
         assert max(closed_after(connection) for connection in opened) < SILENCE_S + 2 * LATE_S
 
 

@@ -64,6 +64,7 @@ def test_the_sentence_goes_at_a_click(browser: Browser, server: str) -> None:
 def test_a_captured_picture_is_classified(browser: Browser, server: str) -> None:
     for page in open_with(browser, server, DRAWN_CAMERA):
         ask_for(page, "Capture from camera")
+        page.wait_for_function("document.querySelector('#classify-image video')?.currentTime > 0")  # it shows something
         page.locator("#classify-image [title='capture photo']").click()
         expect(page.locator("#classify-status")).to_contain_text("Done in")
         expect(page.locator("#classify-result h2")).to_be_visible()
