@@ -172,7 +172,7 @@ def test_a_step_down_the_gradient_brings_statistics_nearer(distance: object) -> 
     maps.requires_grad_()
     before = distance(Statistics.of(maps), target)  # type: ignore[operator]  # one of the two functions
     (gradient,) = torch.autograd.grad(before, maps)
-    after = distance(Statistics.of(maps - 0.05 * gradient / gradient.norm()), target)  # type: ignore[operator]
+    after = distance(Statistics.of(maps - 0.05 * gradient / gradient.norm()), target)  # type: ignore[operator]  # as above
     assert torch.isfinite(gradient).all() and after < before
 
 
