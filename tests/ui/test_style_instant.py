@@ -219,10 +219,10 @@ def test_without_a_video_it_says_what_to_do() -> None:
 
 @pytest.fixture(scope="module")
 def instant_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A page with an untrained network of the instant style, on which a camera ends after ten seconds."""
+    """A page with an untrained network of the instant style, on which a camera does not end by itself."""
     folder = tmp_path_factory.mktemp("instant")
     weights = instant_weights.add_instant(folder / "weights")
-    with serve(folder, CVDEMO_WEIGHTS=str(weights), CVDEMO_LIVE_S="10") as server:
+    with serve(folder, CVDEMO_WEIGHTS=str(weights), CVDEMO_LIVE_S="60") as server:
         yield server.url
 
 
