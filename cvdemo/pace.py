@@ -21,6 +21,9 @@ from cvdemo.runtime import Deadline
 
 RECENT = 5  # steps whose median tells the speed: the first one also prepares the network's memory
 MARGIN = 0.95  # of the time that is planned with; the rest is for what comes after the last step
+STEP_OVERHEAD_S = 0.008  # of a step on a picture of any size: measured on dreams and styles, two x86 cores
+OVERHEAD_SHARE = 0.7  # the most of a step that is taken to be overhead, on a machine that is faster
+PREPARATION_STEPS = 4  # the most that preparing a later size is expected to take; the first one also loads the network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,7 @@ class Pace:
         budget_s: seconds to use from the deadline's beginning; `steps` are then the most. None: no such time.
         least_steps: with a budget, sizes at which so many are not affordable are left out; the coarsest never is.
         least_size: with a budget, neither are the sizes up to this one: coarser ones are too small to be of use.
+        overhead_s: seconds that a step takes beside its work, whatever the size.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Pace:
         budget_s: float | None = None,
         least_steps: int = 1,
         least_size: int = 0,
+        overhead_s: float = 0.0,
     ) -> None:
         self.deadline, self.costs, self.steps = deadline, list(costs), steps
         self.shares = [1.0] * len(self.costs) if shares is None else list(shares)
@@ -81,8 +86,9 @@ class Pace:
         self.size = 0  # the one that is worked on
         self.finest = len(self.costs) - 1  # the last one, as far as it is planned after a step
         self.done = [0] * len(self.costs)
-        self._seconds: deque[float] = deque(maxlen=RECENT)  # for one unit of work
-        self._preparation = 0.0  # seconds for one unit, before the first step of a size
+        self.overhead_s = overhead_s
+        self._seconds: deque[float] = deque(maxlen=RECENT)  # for one unit of work, without the overhead
+        self._preparation_s = 0.0  # before the first step of the size under way
         self._began = time.monotonic()
 
     def sizes(self) -> Iterator[int]:
@@ -108,13 +114,15 @@ class Pace:
     def prepared(self) -> None:
         """The steps of the size begin."""
         now = time.monotonic()
-        self._preparation = (now - self._began) / self.costs[self.size]
+        self._preparation_s = now - self._began
         self._began = now
 
     def step_done(self) -> None:
         """One more step of the size is done, and whatever was done with its picture."""
         now = time.monotonic()
-        self._seconds.append((now - self._began) / self.costs[self.size])
+        took_s = now - self._began
+        self.overhead_s = min(self.overhead_s, OVERHEAD_SHARE * took_s)
+        self._seconds.append((took_s - self.overhead_s) / self.costs[self.size])
         self.done[self.size] += 1
         self._began = now
         if self.budget_s is not None:
@@ -125,6 +133,15 @@ class Pace:
     def _speed(self) -> float:
         """Seconds that one unit of work takes; there has been a step."""
         return sorted(self._seconds)[len(self._seconds) // 2]
+
+    def _step_s(self, size: int) -> float:
+        """Seconds that a step at a size takes; there has been a step."""
+        return self.overhead_s + self._speed * self.costs[size]
+
+    def _preparing_s(self, size: int) -> float:
+        """Seconds before the first step of a later size, by those of the size under way."""
+        here_s = self._step_s(self.size)
+        return min(self._preparation_s / here_s, PREPARATION_STEPS) * self._step_s(size) if here_s > 0 else 0.0
 
     @property
     def _by_time(self) -> bool:
@@ -151,12 +168,11 @@ class Pace:
         if self._limit_s is None or not self._seconds:
             return math.inf
         later = self._later(finest)
-        preparation_s = self._preparation * sum(self.costs[size] for size in later)
-        left_s = MARGIN * self._limit_s - self.deadline.elapsed_ms / 1000 - preparation_s
-        # n times its share for this size and all later ones: (n * share - done) * cost + n * later = what is left
-        here = self.costs[self.size]
-        work = sum(self.costs[size] * self.shares[size] for size in later) + here * self.shares[self.size]
-        return (left_s / self._speed + self.done[self.size] * here) / work
+        left_s = MARGIN * self._limit_s - self.deadline.elapsed_ms / 1000 - sum(map(self._preparing_s, later))
+        # n times its share for this size and all later ones: (n * share - done) * step + n * later = what is left
+        here_s = self._step_s(self.size)
+        once_s = sum(self._step_s(size) * self.shares[size] for size in later) + here_s * self.shares[self.size]
+        return (left_s + self.done[self.size] * here_s) / once_s if once_s > 0 else math.inf
 
     def _planned_at(self, size: int) -> int:
         """Steps that a size, this one or a later one, gets in all: from 1 to those wanted."""
@@ -208,10 +224,11 @@ class Pace:
     @property
     def _seconds_left(self) -> float:
         """Expected for the planned steps, and no more than the deadline leaves."""
-        here = max(0, self.planned - self.done[self.size]) * self.costs[self.size]
+        here_s = max(0, self.planned - self.done[self.size]) * self._step_s(self.size)
         later = self._later(self.finest)
-        work = here + sum(self._planned_at(size) * self.costs[size] for size in later)
-        expected_s = self._speed * work + self._preparation * sum(self.costs[size] for size in later)
+        expected_s = here_s + sum(
+            self._planned_at(size) * self._step_s(size) + self._preparing_s(size) for size in later
+        )
         limit_s = self._limit_s
         return expected_s if limit_s is None else min(expected_s, max(0.0, limit_s - self.deadline.elapsed_ms / 1000))
 

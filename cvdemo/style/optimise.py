@@ -26,7 +26,7 @@ from torch import Tensor
 
 from cvdemo.images import ImageArray
 from cvdemo.nets.backbone import FeatureNetwork
-from cvdemo.pace import Pace, Progress
+from cvdemo.pace import STEP_OVERHEAD_S, Pace, Progress
 from cvdemo.runtime import Deadline
 from cvdemo.style.config import StyleConfig as StyleConfig
 from cvdemo.style.painting import Gradient, Painting, average_decay
@@ -160,6 +160,7 @@ def pace_for(sizes: Sequence[tuple[int, int]], config: StyleConfig, deadline: De
         budget_s=config.seconds,
         least_steps=LEAST_STEPS,
         least_size=sum(max(size_hw) < LEAST_PX for size_hw in sizes),
+        overhead_s=STEP_OVERHEAD_S,
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cvdemo.pace import Pace, PreviewTimer
+from cvdemo.pace import PREPARATION_STEPS, Pace, PreviewTimer
 from cvdemo.runtime import Deadline
 from tests.helpers.hand_turned_clock import Clock, set_clock
 
@@ -29,6 +29,26 @@ def work(pace: Pace, clock: Clock, seconds_per_unit: float, preparation: float =
 
 def test_without_a_deadline_every_size_gets_all_its_steps(clock: Clock) -> None:
     assert work(Pace(Deadline(), COSTS, STEPS), clock, 10.0) == [STEPS] * 4
+
+
+def test_what_a_step_takes_at_every_size_is_told_apart_from_its_work(clock: Clock) -> None:
+    """In proportion to the work of the first size, 5 s would be said to be 8 s."""
+    pace = Pace(Deadline(), (1.0, 4.0), 1, overhead_s=1.0)
+    pace.begin(0)
+    pace.prepared()
+    clock.passes(2.0)
+    pace.step_done()
+    assert pace.progress.seconds_left == pytest.approx(1.0 + 4.0)
+
+
+def test_loading_a_network_before_the_first_step_is_not_expected_again(clock: Clock) -> None:
+    pace = Pace(Deadline(), (1.0, 1.0), 1)
+    pace.begin(0)
+    clock.passes(100.0)
+    pace.prepared()
+    clock.passes(1.0)
+    pace.step_done()
+    assert pace.progress.seconds_left == pytest.approx(1.0 + PREPARATION_STEPS)
 
 
 def test_with_time_enough_every_size_gets_all_its_steps(clock: Clock) -> None:
