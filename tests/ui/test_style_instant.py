@@ -40,6 +40,11 @@ from tests.ui.test_style import PAIR, page_values
 PAINTED = np.full((85, 128, 3), 77, np.uint8)
 FILM = PaintedVideo(b"film", 30, 15.0, (128, 96), ("The sound is left out.",))
 BUTTON = "#style-camera button[aria-label='capture photo']"
+NOTE_WHAT_IS_SAID = """() => {
+    window.said = [];
+    new MutationObserver(() => window.said.push(document.querySelector("#style-status").textContent)).observe(
+        document.body, {childList: true, subtree: true, characterData: true});
+}"""
 LEAST_RATE = 0.5  # frames a second in the test, beside any other work
 
 
@@ -242,10 +247,11 @@ def test_at_once_paints_at_one_click(wide: Page, instant_page: str) -> None:
 def test_the_optimisation_refines_the_instant_picture(wide: Page, instant_page: str) -> None:
     wide.goto(f"{instant_page}/?tab=style&seconds=0&size=128&scales=1&steps=60")
     expect(wide.locator("#StyleConfig-size input[type=number]")).to_have_value("128")
+    wide.evaluate(NOTE_WHAT_IS_SAID)  # the sentence is soon followed by others
     wide.locator("#style-pictures .gallery button").first.click()
-    status = wide.locator("#style-status")
-    expect(status).to_contain_text("the instant style, which is now refined")
-    expect(status).to_contain_text("128 × 85 pixels, 60 steps in")
+    expect(wide.locator("#style-status")).to_contain_text("128 × 85 pixels, 60 steps in")
+    said = wide.evaluate("window.said")
+    assert any("the instant style, which is now refined" in text for text in said), said
 
 
 def test_the_camera_is_painted_as_it_moves(wide: Page, instant_page: str) -> None:
