@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_high
 from typing import Any
 
 from cvdemo.demo import Step
@@ -87,7 +88,7 @@ class Pace:
         self.finest = len(self.costs) - 1  # the last one, as far as it is planned after a step
         self.done = [0] * len(self.costs)
         self.overhead_s = overhead_s
-        self._seconds: deque[float] = deque(maxlen=RECENT)  # for one unit of work, without the overhead
+        self._seconds: deque[tuple[float, float]] = deque(maxlen=RECENT)  # that steps took, and their work
         self._preparation_s = 0.0  # before the first step of the size under way
         self._began = time.monotonic()
 
@@ -120,9 +121,7 @@ class Pace:
     def step_done(self) -> None:
         """One more step of the size is done, and whatever was done with its picture."""
         now = time.monotonic()
-        took_s = now - self._began
-        self.overhead_s = min(self.overhead_s, OVERHEAD_SHARE * took_s)
-        self._seconds.append((took_s - self.overhead_s) / self.costs[self.size])
+        self._seconds.append((now - self._began, self.costs[self.size]))
         self.done[self.size] += 1
         self._began = now
         if self.budget_s is not None:
@@ -131,12 +130,17 @@ class Pace:
 
     @property
     def _speed(self) -> float:
-        """Seconds that one unit of work takes; there has been a step."""
-        return sorted(self._seconds)[len(self._seconds) // 2]
+        """Seconds that one unit of work takes, without the overhead; there has been a step."""
+        return median_high((took_s - self._overhead_s) / cost for took_s, cost in self._seconds)
+
+    @property
+    def _overhead_s(self) -> float:
+        """Of a step, as far as steps are long enough for it; there has been one."""
+        return min(self.overhead_s, OVERHEAD_SHARE * min(took_s for took_s, _ in self._seconds))
 
     def _step_s(self, size: int) -> float:
         """Seconds that a step at a size takes; there has been a step."""
-        return self.overhead_s + self._speed * self.costs[size]
+        return self._overhead_s + self._speed * self.costs[size]
 
     def _preparing_s(self, size: int) -> float:
         """Seconds before the first step of a later size, by those of the size under way."""
