@@ -6,8 +6,10 @@ twentieth of a step.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from train.data.picture_files import picture_files
 from train.data.read_pictures import read_rgb
 
 PHOTOGRAPHS, PAINTINGS = "photographs", "paintings"
+_READERS = min(8, os.cpu_count() or 1)  # threads that read crops
 DRAWS = 5  # random numbers of a crop: which picture, how large, top, left, mirrored
 WHERE = f"DIR holds the folders {PHOTOGRAPHS} and {PAINTINGS}, with pictures of any size in them or below"
 
@@ -103,16 +106,21 @@ def hold_out(files: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]
 def random_crops(source: PictureSource, draws: Tensor, side_px: int, largest: float) -> ImageArray:
     """(B, side, side, 3) uint8, one for each row of `draws`.
 
+    Several are read at a time: Pillow decodes and resizes outside Python's lock, and a GPU waits for no single core.
+
     Args:
         draws: (B, DRAWS) in [0, 1).
         largest: the shorter side of a picture becomes 1 to `largest` times the crop's.
     """
-    crops = []
-    for which, scale, top, left, mirrored in draws.tolist():
+
+    def cropped(draw: Sequence[float]) -> ImageArray:
+        which, scale, top, left, mirrored = draw
         picture = Image.fromarray(source.read(int(which * len(source))))
         crop = _crop(picture, side_px, 1 + scale * (largest - 1), top, left)
-        crops.append(crop[:, ::-1] if mirrored < 0.5 else crop)
-    return np.stack(crops)
+        return crop[:, ::-1] if mirrored < 0.5 else crop
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return np.stack(list(pool.map(cropped, draws.tolist())))
 
 
 def _crop(picture: Image.Image, side_px: int, scale: float, top: float, left: float) -> ImageArray:
