@@ -21,6 +21,7 @@ from torch import Tensor
 
 from cvdemo.data_folders import data_folder, how_to_restore
 from cvdemo.errors import WeightsError, brief
+from cvdemo.ops.eight_bits import from_eight_bits
 
 WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or data_folder("weights"))
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")
@@ -184,6 +185,8 @@ def load_labels(name: str, weights_dir: Path | None = None) -> list[str]:
 def load_state_dict(name: str, weights_dir: Path | None = None) -> dict[str, Tensor]:
     """The tensors of weight `name`, on the CPU, from the local file or else from the Hub.
 
+    Kernels stored in eight bits come as float32, others in the type that they are stored in.
+
     Raises:
         WeightsError: the file is altered, or missing and not to be had; names the file and how to restore it.
     """
@@ -193,7 +196,10 @@ def load_state_dict(name: str, weights_dir: Path | None = None) -> dict[str, Ten
     data = local.read_bytes() if local.is_file() else _read_from_hub(entry, folder)
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise WeightsError(f"weights/{entry.file} is not the file that the manifest lists; {_restore(entry)}")
-    return parse_safetensors(data)
+    try:
+        return from_eight_bits(parse_safetensors(data))
+    except ValueError as error:
+        raise WeightsError(f"weights/{entry.file} is damaged: {error}; {_restore(entry)}") from error
 
 
 def _restore(entry: WeightEntry) -> str:

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from cvdemo.classify.classifier import load_network
 from cvdemo.images import to_batch
 from cvdemo.nets.build import build_network
+from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, predict, side_px
 from train.classify.data_source import Source as Source
@@ -217,15 +218,15 @@ class ClassifierRecipe(RecipeOfDataSet):
         return network.eval()
 
     def publish(self, config: ClassifierConfig, out: Path, context: Context, options: PublishOptions) -> str:
-        """Measures the averaged network, its convolutions in float16, on the test split; then stores it.
+        """Measures the averaged network, kernels and matrices in eight bits, on the test split; then stores it.
 
         A checkpoint of an earlier version holds no class names: those of the training split of the data are taken.
         """
         path = out / options.checkpoint
         state, hours = load(path), hours_of(out)
         network = self.load_run(path)
-        stored = {key: t.half() if t.ndim == 4 else t for key, t in network.state_dict().items()}
-        network.load_state_dict(stored)  # what is measured is what is stored
+        stored = in_eight_bits(network.state_dict())
+        network.load_state_dict(from_eight_bits(stored))  # what is measured is what is stored
         name = options.name or self.weight
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings

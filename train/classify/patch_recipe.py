@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from cvdemo.classify.classifier import load_network
 from cvdemo.images import Preprocessing
 from cvdemo.nets.build import build_network
+from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.weights import entry_of, load_labels
 from train.classify.classifier_recipe import default_optimizers, publish_classifier
 from train.classify.classifier_task import predict
@@ -239,11 +240,11 @@ class PatchRecipe(RecipeOfDataSet):
         return result | {"split": self.split(test), "protocol": protocol}, logits
 
     def publish(self, config: PatchConfig, out: Path, context: Context, options: PublishOptions) -> str:
-        """Measures the averaged network, all but its vectors in float16, on the test split; then stores it."""
+        """Measures the averaged network, kernels and matrices in eight bits, on the test split; then stores it."""
         path = out / options.checkpoint
         state, network = load(path), self.load_run(path)
-        kept = {key: t.half() if t.ndim >= 2 else t for key, t in network.network.state_dict().items()}
-        network.network.load_state_dict(kept)  # what is measured is what is stored
+        kept = in_eight_bits(network.network.state_dict())
+        network.network.load_state_dict(from_eight_bits(kept))  # what is measured is what is stored
         name = options.name or self.weight
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings

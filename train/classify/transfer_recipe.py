@@ -21,6 +21,7 @@ from cvdemo.classify.classifier import load_network
 from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
+from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.weights import entry_of, load_labels
 from train.classify.balance import Balance, samples_of
 from train.classify.classifier_recipe import publish_classifier
@@ -269,14 +270,16 @@ class TransferRecipe(RecipeOfDataSet):
         if context.data is not None and isinstance(config, FeatureConfig):
             files = [self._features_file(config, context, split) for split in ("train", "validation")]
             seconds += sum(map(seconds_of, files))
-        stored = difference(self.network_of(path), halved=isinstance(config, FineTuneConfig))
+        stored = difference(self.network_of(path), small=isinstance(config, FineTuneConfig))
         name = options.name or self.weight
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         names = state.get("class_names") or self.classes(context)
         test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
         block = config.block if isinstance(config, FeatureConfig) else BLOCK
-        result, logits = self._measured(laid_over_backbone(stored, block), config.input_px, test, context)
+        result, logits = self._measured(
+            laid_over_backbone(from_eight_bits(stored), block), config.input_px, test, context
+        )
         result["split"] += "; " + checkpoint_words(state, path.name, readings)
         if isinstance(config, FeatureConfig):
             result["split"] += "; validation chose the strength of L2"
@@ -329,12 +332,12 @@ def _chosen(checkpoint: Path, step: int, l2: Sequence[float]) -> int:
     return l2.index(found[-1])
 
 
-def difference(network: EfficientNetLite, *, halved: bool) -> dict[str, Tensor]:
-    """What of the network differs from the backbone, its classifier always; in float16 if `halved`."""
+def difference(network: EfficientNetLite, *, small: bool) -> dict[str, Tensor]:
+    """What of the network differs from the backbone, its classifier always; in eight bits if `small`."""
     base = backbone().state_dict()
     mine = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
     kept = {k: t for k, t in mine.items() if k.startswith("classifier.") or not torch.equal(t, base[k])}
-    return {key: tensor.half() if halved else tensor for key, tensor in kept.items()}
+    return in_eight_bits(kept) if small else kept
 
 
 def layer_of(block: str) -> dict[str, str]:

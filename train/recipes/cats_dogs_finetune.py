@@ -14,7 +14,7 @@ from train.recipes.cats_dogs_features import CATS_DOGS
 
 _NOTES = """
 Says whether a picture shows a cat or a dog; it knows nothing else and names one of the two for every picture. The file
-holds the classifier and the last blocks, in float16; the rest is efficientnet_lite0.
+holds the classifier and the last blocks, in eight bits; the rest is efficientnet_lite0.
 """
 
 RECIPE = TransferRecipe(

@@ -18,7 +18,7 @@ from train.recipes.tiny_imagenet_features import TINY_IMAGENET
 
 _NOTES = """
 Names one of 200 things, animals and scenes, in pictures as small as 64 px. The file holds the classifier and the last
-blocks, in float16; the rest is efficientnet_lite0, which was trained on ImageNet at full size, the same 200 classes
+blocks, in eight bits; the rest is efficientnet_lite0, which was trained on ImageNet at full size, the same 200 classes
 among its 1000.
 """
 
