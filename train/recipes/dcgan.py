@@ -25,7 +25,7 @@ from train.sample.sample_task import SampleTrainingConfig
 _NOTES = """
 Draws 64-px anime faces from Gaussian latents of length 128, for the Sample tab. Two in a batch are rarely alike, but
 eyes differ in size and colour within a face, hair dissolves at the picture's edge, and nothing can be asked for but a
-seed. The convolutions are stored in float16 and run in float32.
+seed. The kernels are stored in eight bits and run in float32.
 """
 
 

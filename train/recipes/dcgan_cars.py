@@ -14,7 +14,7 @@ from train.sample.sample_task import SampleTrainingConfig
 
 _NOTES = """
 Draws the middles of cars at 64 px from Gaussian latents of length 128, for the Sample tab. Nothing can be asked for but
-a seed. The convolutions are stored in float16 and run in float32.
+a seed. The kernels are stored in eight bits and run in float32.
 """
 
 

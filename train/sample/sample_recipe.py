@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cvdemo.nets.dcgan import Generator
+from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.sample.generate import read_generator
 from cvdemo.weights import entry_of
 from train.data.hdf5 import Pictures, drop_repeated, packed_folder, picture_files, read_pictures
@@ -158,16 +159,16 @@ class SampleRecipe:
         return RealFeatures(self.pictures(size, context), context.device, context.amp, cache)
 
     def publish(self, config: SampleTrainingConfig, out: Path, context: Context, options: PublishOptions) -> str:
-        """Measures the averaged generator, its convolutions in float16; stores it with the pictures for its card.
+        """Measures the averaged generator, its kernels in eight bits; stores it with the pictures for its card.
 
         A bad name, and other pictures than the run was trained on, are a `ValueError`.
         """
         name = checked_name(options.name or self.weight)
         state, hours = load(out / options.checkpoint), hours_of(out)
         shape = {"latent_dim": config.latent_dim, "width": config.width, "size": config.size, "channels": self.channels}
-        stored = {key: t.half() if t.ndim == 4 else t for key, t in state["ema"].items()}
+        stored = in_eight_bits(state["ema"])
         generator = Generator(**shape).eval().to(context.device)
-        generator.load_state_dict(stored)  # what is measured is what is stored
+        generator.load_state_dict(from_eight_bits(stored))  # what is measured is what is stored
         real = self.real(config.size, context)
         known = refuse_other_pictures(state, real, out)
         drawn, files = card_pictures(name, generator, real, out, state["step"])
@@ -204,7 +205,7 @@ class SampleRecipe:
             return About(self.dataset, self.licence, self.notes)
         notes = (
             f"Draws pictures of {size} px from Gaussian latents, for the Sample tab. Nothing can be asked for but a "
-            "seed. The convolutions are stored in float16 and run in float32."
+            "seed. The kernels are stored in eight bits and run in float32."
         )
         return About(f"{count:,} distinct pictures of one's own at {size} px", UNKNOWN_LICENCE, notes)
 
