@@ -124,10 +124,12 @@ SEEN = {
     "cats_dogs_finetune": [("chelsea", "cat")],
     "cifar10": [("chelsea", "cat")],
     "cifar10_minigooglenet": [("chelsea", "cat")],
+    "cifar10_resnet": [("chelsea", "cat")],
     "cifar10_ensemble": [("chelsea", "cat")],
     "imagenet": [("cheetah", "cheetah"), ("coffee", "espresso")],
     "lenet_fashion_mnist": [("shirt", "T-shirt/top"), ("trousers", "Trouser")],
-    "tiny_imagenet": [("lion", "lion"), ("coffee", "espresso")],
+    "tiny_imagenet": [("chelsea", "Egyptian cat"), ("coffee", "espresso")],
+    "tiny_imagenet_deepergooglenet": [("lion", "lion"), ("coffee", "espresso")],
     "tiny_imagenet_features": [("lion", "lion"), ("coffee", "espresso"), ("chelsea", "tabby")],
     "tiny_imagenet_finetune": [("lion", "lion"), ("coffee", "espresso"), ("chelsea", "tabby")],
 }
