@@ -2,7 +2,7 @@
 
 `--data DIR` is the folder `lfw-deepfunneled`. Of each 250-px picture the central 150 px are taken, the head with its
 hair, and shrunk to 64 px. DiffAugment, as in `train.recipes.dcgan`: D would learn so few pictures by heart. A person
-occurs up to 530 times, so the card's sheet of nearest training pictures matters more here.
+occurs up to 530 times, so the sheet of nearest training pictures matters more here. It stays in the run's folder.
 
 The settings are for a GPU: 13,500 steps took 9.7 minutes on an H200, beside five other trainings.
 """
@@ -17,8 +17,8 @@ from train.sample.sample_recipe import SampleRecipe
 _NOTES = """
 Draws faces as photographs show them, at 64 px, from Gaussian latents of length 128, for the Sample tab. Nothing can be
 asked for but a seed. It learned from people in the news about 2002, most of them men; children, old people and
-many peoples are rare there, and so they are here. No picture is meant to be anybody; the sheet below shows which
-training pictures come nearest. The kernels are stored in eight bits and run in float32.
+many peoples are rare there, and so they are here. No picture is meant to be anybody; below stands how near to training
+pictures they come. The kernels are stored in eight bits and run in float32.
 """
 
 
@@ -44,6 +44,7 @@ RECIPE = SampleRecipe(
     config=DcganFacesConfig,
     notes=_NOTES,
     centre=0.6,
+    shows_real=False,  # they are photographs of people, who were not asked
     goal="faces at 64 px; of 16 that nobody picked, 14 that a person takes for faces",
     dry_run={"size": 16, "width": 8, "latent_dim": 8, "batch_size": 8, "fd_pictures": 16, "decay_steps": 0},
 )

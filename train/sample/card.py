@@ -14,6 +14,7 @@ from cvdemo.nets.dcgan import Generator
 from cvdemo.sample.generate import latents
 from train.data.hdf5 import Pictures
 from train.engine.monitor import curves_of
+from train.engine.writing import write_whole
 from train.sample.lite0_features import RealFeatures
 from train.sample.nearest_neighbours import contact_sheet, find_neighbours
 from train.sample.sample_task import PREVIEW_SIDE, SampleTask, from_signed, square_grid
@@ -21,13 +22,15 @@ from train.sample.training_film import training_film
 
 CARD_SEED, CARD_TRUNCATION = 0, 0.7  # of the samples in the grid; those held against training pictures have 1
 
+NEIGHBOURS = "neighbours.png"  # in a run's folder: samples and the training pictures nearest to them
+
 _SIDE = 8  # of the grid
 _COMPARED = 16  # samples whose nearest training pictures are shown
 _FILM_PX = 384  # of the square of previews in the film, at most
 
 
 def card_pictures(
-    name: str, generator: Generator, real: RealFeatures, run: Path, last_step: int
+    name: str, generator: Generator, real: RealFeatures, run: Path, last_step: int, *, shows_real: bool = True
 ) -> tuple[str, dict[str, bytes]]:
     """Film, curves, grid and neighbours of a generator: Markdown that shows them, and the files by name.
 
@@ -37,6 +40,7 @@ def card_pictures(
         real: of all its training pictures.
         run: folder of its training, with records and previews.
         last_step: of the checkpoint; what came later is not in the film.
+        shows_real: whether training pictures may be given out; else the sheet with them stays in the run's folder.
 
     Raises:
         FileNotFoundError: the run has no previews.
@@ -52,14 +56,19 @@ def card_pictures(
         f"{name}_film.mp4": film,
         f"{name}_curves.png": curves_of(run, SampleTask.metric, False),
         f"{name}_grid.png": _as_png(square_grid(samples)),
-        f"{name}_neighbours.png": _as_png(contact_sheet(compared, real.pictures, found)),
     }
+    sheet = _as_png(contact_sheet(compared, real.pictures, found))
+    if shows_real:
+        files[f"{name}_neighbours.png"] = sheet
+        beside = f"![Samples, each followed by its nearest training pictures]({name}_neighbours.png)\n\n"
+        what = f"The first {_COMPARED} of them at truncation 1, each with its nearest training pictures, and distances."
+    else:
+        write_whole(run / NEIGHBOURS, sheet)
+        beside, what = "", f"The first {_COMPARED} of them at truncation 1 were held against the training pictures."
     text = (
         f"![{len(samples)} samples]({name}_grid.png)\n\n"
         f"{len(samples)} samples: seed {CARD_SEED}, truncation {CARD_TRUNCATION}, unpicked.\n\n"
-        f"![Samples, each followed by its nearest training pictures]({name}_neighbours.png)\n\n"
-        f"The first {_COMPARED} of them at truncation 1, each with its nearest training pictures and their distances. "
-        f"{found.sentence()} Mirrored copies count too.\n\n"
+        f"{beside}{what} {found.sentence()} Mirrored copies count too.\n\n"
         f"![Curves of the training]({name}_curves.png)\n\n"
         f"[The training as a film]({name}_film.mp4): fixed latents, the step below. Measures in the curves are of "
         "fewer pictures, and in the run's precision.\n"

@@ -82,6 +82,7 @@ class SampleRecipe:
         read: what is given with --data and a size in px -> (N, size, size, C) uint8.
         centre: of pictures in a folder, the side of the square that is taken, as a share of their shorter side.
         channels: C, 3 or 1.
+        shows_real: whether the card may show training pictures.
         download: fetches the data set into a folder, if it has a public address.
     """
 
@@ -97,6 +98,7 @@ class SampleRecipe:
     read: Callable[[Path, int], Pictures] = folder_or_file
     centre: float = 1.0
     channels: int = 3
+    shows_real: bool = True
     count: int = 0
     download: Callable[[Path], None] | None = None
     losses = ("loss_d", "loss_g")
@@ -171,7 +173,7 @@ class SampleRecipe:
         generator.load_state_dict(from_eight_bits(stored))  # what is measured is what is stored
         real = self.real(config.size, context)
         known = refuse_other_pictures(state, real, out)
-        drawn, files = card_pictures(name, generator, real, out, state["step"])
+        drawn, files = card_pictures(name, generator, real, out, state["step"], shows_real=self.shows_real)
         result = measure(generator, real, context)
         words = _checkpoint_words(config, state["step"], real if options.checkpoint == BEST else None)
         result["split"] = f"{result['split'] if known else _UNKNOWN_PICTURES}; {words}"

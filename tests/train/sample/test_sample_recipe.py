@@ -154,6 +154,16 @@ def test_the_card_shows_grid_neighbours_curves_and_film(tmp_path: Path) -> None:
     assert not list(weights.glob("*.partial"))
 
 
+def test_pictures_that_are_not_to_be_given_out_stay_in_the_runs_folder(tmp_path: Path) -> None:
+    context, config = published(tmp_path)
+    options = PublishOptions(weights_dir=tmp_path / "weights", name="discreet")
+    replace(dcgan.RECIPE, shows_real=False).publish(config, tmp_path / "run", context, options)
+    assert not (tmp_path / "weights" / "discreet_neighbours.png").exists()
+    assert (tmp_path / "run" / gan_card.NEIGHBOURS).stat().st_size > 0
+    text = (tmp_path / "weights" / "discreet.md").read_text()
+    assert "unpicked samples is at a cosine distance of" in text and "neighbours.png" not in text
+
+
 def test_samples_in_the_card_are_those_of_the_page() -> None:
     torch.manual_seed(0)
     generator = Generator(4, 4, 3, 16).eval()
