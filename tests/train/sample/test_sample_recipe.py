@@ -290,8 +290,10 @@ def test_faces_are_the_middle_of_their_pictures(tmp_path: Path) -> None:
 
 
 def test_faces_are_learned_as_anime_faces_are() -> None:
-    """With the same settings and by the same class, which measures, and looks for copies."""
-    assert asdict(dcgan_faces.RECIPE.config()) == asdict(DcganConfig())
+    """By the same class, which measures and looks for copies; longer or wider, but with the same losses and rates."""
+    faces, anime = asdict(dcgan_faces.RECIPE.config()), asdict(DcganConfig())
+    sizes = {"steps", "batch_size", "width", "ema_decay", "evaluate_every", "decay_steps"}
+    assert {key for key in anime if faces[key] != anime[key]} <= sizes
     assert type(dcgan_faces.RECIPE) is type(dcgan.RECIPE)
 
 
