@@ -1,8 +1,9 @@
 """How long requests will take, from how long such requests took.
 
 Requests are alike where their settings are, but for those that only say how much there is to do: steps, sizes, counts.
-Of those their work is told in units to which the time is proportional, such as pixels times steps. What is remembered
-is the seconds that one unit took; the median of the last few is not moved by a network that was loaded first.
+Of those their work is told in units to which the time is proportional, such as steps times what a step costs. What is
+remembered is the seconds that one unit took; the median of the last few is not moved by a network that was loaded
+first. Of two it is the lower one, as it may have been loaded in the other.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Mapping
-from statistics import median
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from statistics import median_low
 from typing import Any
 
 from cvdemo.classify.run import ClassifyRequest
@@ -21,6 +22,7 @@ from cvdemo.detect.run import DetectRequest
 from cvdemo.dream.deepdream import full_size, octave_sizes
 from cvdemo.dream.run import DreamRequest
 from cvdemo.errors import DemoError
+from cvdemo.pace import step_work
 from cvdemo.sample.run import InterpolateRequest, SampleRequest, WalkRequest
 from cvdemo.style.run import InstantRequest, StyleRequest
 from cvdemo.style.scales import scale_sizes
@@ -43,7 +45,7 @@ class UnitTimes:
         """Seconds for so many units; None where no work of the kind has ended yet."""
         with self._lock:
             unit_s = self._unit_s.get(kind)
-            return median(unit_s) * units if unit_s else None
+            return median_low(unit_s) * units if unit_s else None
 
     def note(self, kind: Hashable, units: float, took_s: float) -> None:
         """So many units, more than none, took so many seconds."""
@@ -98,6 +100,11 @@ def _pixels(size_hw: tuple[int, ...]) -> float:
     return float(size_hw[0] * size_hw[1])
 
 
+def _steps_work(steps: int, sizes: Sequence[tuple[int, int]]) -> float:
+    """So many steps at each size."""
+    return steps * sum(step_work(_pixels(size_hw)) for size_hw in sizes)
+
+
 def _taught(request: TeachRequest) -> float:
     return float(sum(len(pictures) for pictures in request.pictures))
 
@@ -127,14 +134,14 @@ def _upscaled(request: UpscaleRequest) -> float:
 def _dreamt(request: DreamRequest) -> float:
     config = request.config
     sizes = octave_sizes(full_size(request.image.shape[:2], config.size_px), config.octaves, config.octave_scale)
-    return config.steps * sum(map(_pixels, sizes))
+    return _steps_work(config.steps, sizes)
 
 
 def _painted(request: StyleRequest) -> float:
     config = request.config
     if config.seconds is not None:  # by time, whatever its size
         return config.seconds
-    return config.steps * sum(map(_pixels, scale_sizes(request.content.shape[:2], config.size, config.scales)))
+    return _steps_work(config.steps, scale_sizes(request.content.shape[:2], config.size, config.scales))
 
 
 def _painted_at_once(request: InstantRequest) -> float:
