@@ -3,13 +3,15 @@
 Requests are alike where their settings are, but for those that only say how much there is to do: steps, sizes, counts.
 Of those their work is told in units to which the time is proportional, such as steps times what a step costs. What is
 remembered is the seconds that one unit took; the median of the last few is not moved by a network that was loaded
-first. Of two it is the lower one, as it may have been loaded in the other.
+first. Of two it is the lower one, as it may have been loaded in the other. Of the first of its kind loading is taken
+out, as far as its steps show it: see `Stopwatch`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from statistics import median_low
@@ -17,7 +19,7 @@ from typing import Any
 
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import TeachRequest
-from cvdemo.demo import Request
+from cvdemo.demo import Request, Step
 from cvdemo.detect.run import DetectRequest
 from cvdemo.dream.deepdream import full_size, octave_sizes
 from cvdemo.dream.run import DreamRequest
@@ -56,6 +58,36 @@ class UnitTimes:
                 self._unit_s.popitem(last=False)
 
 
+class Stopwatch:
+    """What a run takes, from now on, and what it would take again."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first: tuple[float, int] | None = None  # when there was a step that had done something, and how much
+        self._total = 0
+
+    def stepped(self, step: Step[Any]) -> None:
+        """The run has come to this step."""
+        self._total = step.total
+        if self._first is None and step.done > 0:
+            self._first = time.monotonic(), step.done
+
+    @property
+    def took_s(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def again_s(self) -> float:
+        """What it took, but its first step no longer than those after it.
+
+        The network is loaded before the first step, and its memory is prepared in it.
+        """
+        if self._first is None or self._first[1] >= self._total:
+            return self.took_s
+        at, done = self._first
+        return min(self.took_s, (time.monotonic() - at) * self._total / (self._total - done))
+
+
 class Durations:
     """What requests took, by kind; for many threads."""
 
@@ -68,9 +100,15 @@ class Durations:
         limit_s = request.time_limit_s
         return expected_s if expected_s is None or limit_s is None else min(expected_s, limit_s)
 
-    def note(self, request: Request, took_s: float) -> None:
-        """A request has ended with its whole result after so many seconds."""
-        self._times.note(*work_of(request), took_s)
+    def note(self, request: Request, took_s: float, again_s: float | None = None) -> None:
+        """A request has ended with its whole result after so many seconds.
+
+        Args:
+            again_s: what it would take again; counts where it is the first of its kind. None: the same.
+        """
+        kind, units = work_of(request)
+        first = self._times.expected_s(kind, units) is None
+        self._times.note(kind, units, again_s if first and again_s is not None else took_s)
 
 
 def work_of(request: Request) -> tuple[Hashable, float]:
