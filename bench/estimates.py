@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from cvdemo import backends
-from cvdemo.backends.durations import Durations
+from cvdemo.backends.durations import Durations, Stopwatch
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.explain import ExplainConfig
 from cvdemo.classify.run import ClassifyRequest
@@ -78,12 +78,13 @@ def right(said_s: float, true_s: float) -> bool:
 
 def run_one(request: Request, durations: Durations, score: Score) -> None:
     """Runs a request and counts what was said of it."""
-    said_before, said, began = durations.expected_s(request), [], time.monotonic()
+    said_before, said, began, watch = durations.expected_s(request), [], time.monotonic(), Stopwatch()
     for step in backends.run(request):
+        watch.stepped(step)
         if step.seconds_left is not None and step.result is None:
             said.append((time.monotonic(), step.seconds_left))
     end = time.monotonic()
-    durations.note(request, end - began)
+    durations.note(request, watch.took_s, watch.again_s)
     if end - began < LEAST_S:
         return
     if said_before is not None:

@@ -6,14 +6,17 @@ the first steps on, and all sizes that are left get fewer steps, in the proporti
 
 Or there is no number of steps but a time to use. Then as many steps are planned as fit in, and only up to the largest
 size that still gets enough of them.
+
+The plan and what is told of it go by different costs of a step. The plan has to be fair to all sizes on the slowest of
+machines, so it goes by pixels and a few milliseconds. The seconds that are told go by `step_work`.
 """
 
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median_high
+from statistics import median_high, median_low
 from typing import Any
 
 from cvdemo.demo import Step
@@ -24,7 +27,28 @@ RECENT = 5  # steps whose median tells the speed: the first one also prepares th
 MARGIN = 0.95  # of the time that is planned with; the rest is for what comes after the last step
 STEP_OVERHEAD_S = 0.008  # of a step on a picture of any size: measured on dreams and styles, two x86 cores
 OVERHEAD_SHARE = 0.7  # the most of a step that is taken to be overhead, on a machine that is faster
+FIXED_PX = 30_000  # what a step takes on a picture of any size, in pixels: see `step_work`
 PREPARATION_STEPS = 4  # the most that preparing a later size is expected to take; the first one also loads the network
+
+
+def step_work(pixels: float) -> float:
+    """What a step on a picture of so many pixels costs, in pixels, for the seconds that are told: `FIXED_PX` more.
+
+    A step runs a network forward and back, and each layer takes some time however small the picture is. Dreams are
+    also shifted in a frame of 32 px, which is a larger share of a small picture.
+
+    Measured, milliseconds of one step, the least of three or seven, by the CPU time of one thread (x86, torch 2.11):
+
+    | pixels | 16,384 | 36,864 | 65,536 | 147,456 | 262,144 | 589,824 |
+    |---|---:|---:|---:|---:|---:|---:|
+    | dream | 14.1 | 22.8 | 32.4 | 66.1 | 104.7 | 268.6 |
+    | style | 9.6 | 17.4 | 31.0 | 70.7 | 125.0 | 357.1 |
+
+    Lines through the steps of dreams and styles up to 262,144 px begin at 22,000 and 7,000 px. With two threads, which
+    share the pixels but not what is fixed, a style's steps at 256 and 512 px (`bench/threads.py`) begin at 37,000. One
+    number has to do for both demos and any number of threads: an estimate may be a third off.
+    """
+    return FIXED_PX + pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +89,8 @@ class Pace:
         budget_s: seconds to use from the deadline's beginning; `steps` are then the most. None: no such time.
         least_steps: with a budget, sizes at which so many are not affordable are left out; the coarsest never is.
         least_size: with a budget, neither are the sizes up to this one: coarser ones are too small to be of use.
-        overhead_s: seconds that a step takes beside its work, whatever the size.
+        overhead_s: seconds that the plan takes a step to need beside its work, whatever the size.
+        told_costs: as `costs`, for the seconds that are told; None: the same.
     """
 
     def __init__(
@@ -79,8 +104,10 @@ class Pace:
         least_steps: int = 1,
         least_size: int = 0,
         overhead_s: float = 0.0,
+        told_costs: Sequence[float] | None = None,
     ) -> None:
         self.deadline, self.costs, self.steps = deadline, list(costs), steps
+        self.told_costs = self.costs if told_costs is None else list(told_costs)
         self.shares = [1.0] * len(self.costs) if shares is None else list(shares)
         self.budget_s, self.least_steps = budget_s, least_steps
         self.least_size = min(least_size, len(self.costs) - 1)
@@ -89,6 +116,7 @@ class Pace:
         self.done = [0] * len(self.costs)
         self.overhead_s = overhead_s
         self._seconds: deque[tuple[float, float]] = deque(maxlen=RECENT)  # that steps took, and their work
+        self._told: deque[float] = deque(maxlen=RECENT)  # seconds that a unit of work took, as it is told
         self._preparation_s = 0.0  # before the first step of the size under way
         self._began = time.monotonic()
 
@@ -122,6 +150,7 @@ class Pace:
         """One more step of the size is done, and whatever was done with its picture."""
         now = time.monotonic()
         self._seconds.append((now - self._began, self.costs[self.size]))
+        self._told.append((now - self._began) / self.told_costs[self.size])
         self.done[self.size] += 1
         self._began = now
         if self.budget_s is not None:
@@ -142,10 +171,10 @@ class Pace:
         """Seconds that a step at a size takes; there has been a step."""
         return self._overhead_s + self._speed * self.costs[size]
 
-    def _preparing_s(self, size: int) -> float:
-        """Seconds before the first step of a later size, by those of the size under way."""
-        here_s = self._step_s(self.size)
-        return min(self._preparation_s / here_s, PREPARATION_STEPS) * self._step_s(size) if here_s > 0 else 0.0
+    def _preparing_s(self, size: int, step_s: Callable[[int], float]) -> float:
+        """Seconds before the first step of a later size: as many steps as the size under way took for it."""
+        here_s = step_s(self.size)
+        return min(self._preparation_s / here_s, PREPARATION_STEPS) * step_s(size) if here_s > 0 else 0.0
 
     @property
     def _by_time(self) -> bool:
@@ -172,7 +201,8 @@ class Pace:
         if self._limit_s is None or not self._seconds:
             return math.inf
         later = self._later(finest)
-        left_s = MARGIN * self._limit_s - self.deadline.elapsed_ms / 1000 - sum(map(self._preparing_s, later))
+        preparing_s = sum(self._preparing_s(size, self._step_s) for size in later)
+        left_s = MARGIN * self._limit_s - self.deadline.elapsed_ms / 1000 - preparing_s
         # n times its share for this size and all later ones: (n * share - done) * step + n * later = what is left
         here_s = self._step_s(self.size)
         once_s = sum(self._step_s(size) * self.shares[size] for size in later) + here_s * self.shares[self.size]
@@ -225,13 +255,17 @@ class Pace:
             seconds_left=self._seconds_left,
         )
 
+    def _told_step_s(self, size: int) -> float:
+        """Seconds that a step at a size is told to take: of few steps the quicker ones count, not the first."""
+        return median_low(self._told) * self.told_costs[size]
+
     @property
     def _seconds_left(self) -> float:
         """Expected for the planned steps, and no more than the deadline leaves."""
-        here_s = max(0, self.planned - self.done[self.size]) * self._step_s(self.size)
-        later = self._later(self.finest)
+        step_s, later = self._told_step_s, self._later(self.finest)
+        here_s = max(0, self.planned - self.done[self.size]) * step_s(self.size)
         expected_s = here_s + sum(
-            self._planned_at(size) * self._step_s(size) + self._preparing_s(size) for size in later
+            self._planned_at(size) * step_s(size) + self._preparing_s(size, step_s) for size in later
         )
         limit_s = self._limit_s
         return expected_s if limit_s is None else min(expected_s, max(0.0, limit_s - self.deadline.elapsed_ms / 1000))

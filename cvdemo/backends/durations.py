@@ -1,26 +1,30 @@
 """How long requests will take, from how long such requests took.
 
 Requests are alike where their settings are, but for those that only say how much there is to do: steps, sizes, counts.
-Of those their work is told in units to which the time is proportional, such as pixels times steps. What is remembered
-is the seconds that one unit took; the median of the last few is not moved by a network that was loaded first.
+Of those their work is told in units to which the time is proportional, such as steps times what a step costs. What is
+remembered is the seconds that one unit took; the median of the last few is not moved by a network that was loaded
+first. Of two it is the lower one, as it may have been loaded in the other. Of the first of its kind loading is taken
+out, as far as its steps show it: see `Stopwatch`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Mapping
-from statistics import median
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from statistics import median_low
 from typing import Any
 
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import TeachRequest
-from cvdemo.demo import Request
+from cvdemo.demo import Request, Step
 from cvdemo.detect.run import DetectRequest
 from cvdemo.dream.deepdream import full_size, octave_sizes
 from cvdemo.dream.run import DreamRequest
 from cvdemo.errors import DemoError
+from cvdemo.pace import step_work
 from cvdemo.sample.run import InterpolateRequest, SampleRequest, WalkRequest
 from cvdemo.style.run import InstantRequest, StyleRequest
 from cvdemo.style.scales import scale_sizes
@@ -43,7 +47,7 @@ class UnitTimes:
         """Seconds for so many units; None where no work of the kind has ended yet."""
         with self._lock:
             unit_s = self._unit_s.get(kind)
-            return median(unit_s) * units if unit_s else None
+            return median_low(unit_s) * units if unit_s else None
 
     def note(self, kind: Hashable, units: float, took_s: float) -> None:
         """So many units, more than none, took so many seconds."""
@@ -52,6 +56,36 @@ class UnitTimes:
             self._unit_s.move_to_end(kind)
             while len(self._unit_s) > KINDS:
                 self._unit_s.popitem(last=False)
+
+
+class Stopwatch:
+    """What a run takes, from now on, and what it would take again."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first: tuple[float, int] | None = None  # when there was a step that had done something, and how much
+        self._total = 0
+
+    def stepped(self, step: Step[Any]) -> None:
+        """The run has come to this step."""
+        self._total = step.total
+        if self._first is None and step.done > 0:
+            self._first = time.monotonic(), step.done
+
+    @property
+    def took_s(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def again_s(self) -> float:
+        """What it took, but its first step no longer than those after it.
+
+        The network is loaded before the first step, and its memory is prepared in it.
+        """
+        if self._first is None or self._first[1] >= self._total:
+            return self.took_s
+        at, done = self._first
+        return min(self.took_s, (time.monotonic() - at) * self._total / (self._total - done))
 
 
 class Durations:
@@ -66,9 +100,15 @@ class Durations:
         limit_s = request.time_limit_s
         return expected_s if expected_s is None or limit_s is None else min(expected_s, limit_s)
 
-    def note(self, request: Request, took_s: float) -> None:
-        """A request has ended with its whole result after so many seconds."""
-        self._times.note(*work_of(request), took_s)
+    def note(self, request: Request, took_s: float, again_s: float | None = None) -> None:
+        """A request has ended with its whole result after so many seconds.
+
+        Args:
+            again_s: what it would take again; counts where it is the first of its kind. None: the same.
+        """
+        kind, units = work_of(request)
+        first = self._times.expected_s(kind, units) is None
+        self._times.note(kind, units, again_s if first and again_s is not None else took_s)
 
 
 def work_of(request: Request) -> tuple[Hashable, float]:
@@ -96,6 +136,11 @@ def _one(request: Any) -> float:
 
 def _pixels(size_hw: tuple[int, ...]) -> float:
     return float(size_hw[0] * size_hw[1])
+
+
+def _steps_work(steps: int, sizes: Sequence[tuple[int, int]]) -> float:
+    """So many steps at each size."""
+    return steps * sum(step_work(_pixels(size_hw)) for size_hw in sizes)
 
 
 def _taught(request: TeachRequest) -> float:
@@ -127,14 +172,14 @@ def _upscaled(request: UpscaleRequest) -> float:
 def _dreamt(request: DreamRequest) -> float:
     config = request.config
     sizes = octave_sizes(full_size(request.image.shape[:2], config.size_px), config.octaves, config.octave_scale)
-    return config.steps * sum(map(_pixels, sizes))
+    return _steps_work(config.steps, sizes)
 
 
 def _painted(request: StyleRequest) -> float:
     config = request.config
     if config.seconds is not None:  # by time, whatever its size
         return config.seconds
-    return config.steps * sum(map(_pixels, scale_sizes(request.content.shape[:2], config.size, config.scales)))
+    return _steps_work(config.steps, scale_sizes(request.content.shape[:2], config.size, config.scales))
 
 
 def _painted_at_once(request: InstantRequest) -> float:

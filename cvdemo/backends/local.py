@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from cvdemo import demos
-from cvdemo.backends.durations import Durations
+from cvdemo.backends.durations import Durations, Stopwatch
 from cvdemo.backends.free_cores import FreeCores
 from cvdemo.demo import Lane, Request, Run, Step
 from cvdemo.errors import BusyError, LeftError
@@ -48,6 +48,7 @@ class _Job:
     begun: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
     began_at: float = 0.0
+    watch: Stopwatch = field(default_factory=Stopwatch)  # from the moment when it has begun
     expected: tuple[float, float] | None = None  # when a step said how many seconds are left, and how many
 
     def hand_over(self, item: Any) -> bool:
@@ -161,7 +162,7 @@ class LocalBackend:
                     return
                 job = line.waiting.pop(0)
                 line.running.append(job)
-                job.began_at = time.monotonic()
+                job.began_at, job.watch = time.monotonic(), Stopwatch()
             job.begun.set()
             job.context.run(self._answer, job, line)
 
@@ -174,11 +175,10 @@ class LocalBackend:
         except BaseException as error:  # whatever it is belongs to the one who asked, and is raised there
             ending = error
         job.hand_over(ending)
-        took_s = time.monotonic() - job.began_at
         with self._changed:
             line.running.remove(job)
         if ending is _END and not asked.abandoned and not job.left.is_set():
-            self._durations.note(job.request, took_s)
+            self._durations.note(job.request, job.watch.took_s, job.watch.again_s)
 
     def _hand_over_steps(self, job: _Job) -> None:
         steps = self._work(job.request)
@@ -186,6 +186,8 @@ class LocalBackend:
             while not job.left.is_set():
                 self._share_cores()
                 step = next(steps, None)
+                if step is not None:
+                    job.watch.stepped(step)
                 if step is None or not job.hand_over(step):
                     return
         finally:

@@ -37,7 +37,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, resize, resize_to_fit, to_tensor
 from cvdemo.limits import DREAM_MEGAPIXELS
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES
-from cvdemo.pace import STEP_OVERHEAD_S, Pace, Progress
+from cvdemo.pace import STEP_OVERHEAD_S, Pace, Progress, step_work
 from cvdemo.runtime import Deadline
 
 LAYERS = tuple(name for name in LAYER_NAMES if name.startswith("block"))
@@ -278,7 +278,8 @@ class Dreaming:
         generator = torch.Generator().manual_seed(self.config.seed)
         sizes, pixels = self.sizes, resize(self.original, self.sizes[0])
         costs = [height * width for height, width in sizes]
-        pace = Pace(deadline, costs, self.config.steps, overhead_s=STEP_OVERHEAD_S)
+        told = [step_work(pixels) for pixels in costs]
+        pace = Pace(deadline, costs, self.config.steps, overhead_s=STEP_OVERHEAD_S, told_costs=told)
         for index in pace.sizes():
             if index > 0:
                 pixels = grow_octave(pixels, self.original, sizes[index], self.config.detail)

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from cvdemo.images import ImageArray
 from cvdemo.nets.backbone import FeatureNetwork
-from cvdemo.pace import STEP_OVERHEAD_S, Pace, Progress
+from cvdemo.pace import STEP_OVERHEAD_S, Pace, Progress, step_work
 from cvdemo.runtime import Deadline
 from cvdemo.style.config import StyleConfig as StyleConfig
 from cvdemo.style.painting import Gradient, Painting, average_decay
@@ -152,15 +152,17 @@ def pace_for(sizes: Sequence[tuple[int, int]], config: StyleConfig, deadline: De
     """The plan: coarse scales get more steps, the finest, whose steps cost most, the fewest."""
     shares = [FINER_SHARE**scale for scale in range(len(sizes))]
     mean = sum(shares) / len(shares)
+    costs = [height * width for height, width in sizes]
     return Pace(
         deadline,
-        [height * width for height, width in sizes],
+        costs,
         config.steps if config.seconds is None else MOST_STEPS,
         shares=[share / mean for share in shares],
         budget_s=config.seconds,
         least_steps=LEAST_STEPS,
         least_size=sum(max(size_hw) < LEAST_PX for size_hw in sizes),
         overhead_s=STEP_OVERHEAD_S,
+        told_costs=[step_work(pixels) for pixels in costs],
     )
 
 

@@ -1,12 +1,15 @@
 """What requests are expected to take: known answers for steps, sizes and counts, and what is not known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from cvdemo.backends.durations import REMEMBERED, Durations, work_of
+from cvdemo.backends import durations as durations_module
+from cvdemo.backends.durations import REMEMBERED, Durations, Stopwatch, work_of
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.run import ClassifyRequest
-from cvdemo.demo import Request
+from cvdemo.demo import Request, Step
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.run import DreamRequest
 from cvdemo.sample.generate import SampleConfig
@@ -40,12 +43,14 @@ def sample(count: int) -> Request:
     [
         (dream(), dream(steps=30), 3),
         (dream(), dream(seed=7), 1),
-        (dream(), dream(size_px=256), 4),
+        (dream(), dream(size_px=256), (30_000 + 192 * 256) / (30_000 + 96 * 128)),
+        (dream(), dream(octaves=2, octave_scale=2), (2 * 30_000 + 96 * 128 + 48 * 64) / (30_000 + 96 * 128)),
         (style(steps=20), style(steps=50), 2.5),
+        (style(), style(size=256), (30_000 + 192 * 256) / (30_000 + 96 * 128)),
         (sample(4), sample(20), 3),
         (upscale(), upscale(tile_px=64), 1),
     ],
-    ids=["steps", "seed", "size", "style", "count", "tiles"],
+    ids=["steps", "seed", "size", "octaves", "style", "style size", "count", "tiles"],
 )
 def test_the_time_grows_with_the_work(before: Request, request_: Request, times: float) -> None:
     durations = Durations()
@@ -69,6 +74,40 @@ def test_one_slow_run_moves_nothing_and_old_ones_are_forgotten() -> None:
     for _ in range(REMEMBERED):
         durations.note(dream(), 3.0)
     assert durations.expected_s(dream()) == pytest.approx(3.0)
+
+
+def test_a_second_run_makes_up_for_a_first_that_has_loaded_the_network() -> None:
+    durations = Durations()
+    durations.note(dream(), 9.0)
+    durations.note(dream(), 1.0)
+    assert durations.expected_s(dream()) == pytest.approx(1.0)
+
+
+def test_of_the_first_run_alone_counts_what_it_would_take_again() -> None:
+    durations = Durations()
+    durations.note(dream(), 9.0, 2.0)
+    assert durations.expected_s(dream()) == pytest.approx(2.0)
+    for _ in range(REMEMBERED):
+        durations.note(dream(), 3.0, 2.0)  # nothing was loaded
+    assert durations.expected_s(dream()) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "again_s"),
+    [((10.0, 1.0, 1.0, 1.0), 4.0), ((0.5, 1.0, 1.0, 1.0), 3.5), ((10.0,), 10.0), ((), 0.0)],
+    ids=["loaded", "first step quick", "one step", "none"],
+)
+def test_a_first_step_is_no_longer_than_those_after_it(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], again_s: float
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(durations_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    watch = Stopwatch()
+    watch.stepped(Step(done=0, total=len(seconds)))  # nothing is done, as where an instant style comes first
+    for done, step_s in enumerate(seconds, start=1):
+        now[0] += step_s
+        watch.stepped(Step(done=done, total=len(seconds)))
+    assert (watch.took_s, watch.again_s) == (sum(seconds), again_s)
 
 
 def test_no_more_than_the_time_limit_is_expected() -> None:

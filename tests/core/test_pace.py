@@ -1,8 +1,10 @@
 """Steps planned by measured speed: all of them where there is time, else as many at every size, the finest too."""
 
+from typing import Any
+
 import pytest
 
-from cvdemo.pace import PREPARATION_STEPS, Pace, PreviewTimer
+from cvdemo.pace import FIXED_PX, PREPARATION_STEPS, Pace, PreviewTimer, step_work
 from cvdemo.runtime import Deadline
 from tests.helpers.hand_turned_clock import Clock, set_clock
 
@@ -33,12 +35,69 @@ def test_without_a_deadline_every_size_gets_all_its_steps(clock: Clock) -> None:
 
 def test_what_a_step_takes_at_every_size_is_told_apart_from_its_work(clock: Clock) -> None:
     """In proportion to the work of the first size, 5 s would be said to be 8 s."""
-    pace = Pace(Deadline(), (1.0, 4.0), 1, overhead_s=1.0)
+    pace = Pace(Deadline(), (1.0, 4.0), 1, told_costs=(2.0, 5.0))
     pace.begin(0)
     pace.prepared()
     clock.passes(2.0)
     pace.step_done()
     assert pace.progress.seconds_left == pytest.approx(1.0 + 4.0)
+
+
+@pytest.mark.parametrize(("fixed_px", "right"), [(0, True), (22_000, True), (45_000, True), (100_000, False)])
+def test_what_is_told_is_right_within_a_third_whatever_part_of_a_step_is_fixed(
+    clock: Clock, fixed_px: int, right: bool
+) -> None:
+    """As it differs by demo and threads, see `step_work`; but there are limits to what one number can do."""
+    pixels = (50_000, 100_000, 200_000)
+    pace = Pace(Deadline(), pixels, 10, told_costs=[step_work(each) for each in pixels])
+    told = []
+    for size, each in enumerate(pixels):
+        pace.begin(size)
+        pace.prepared()
+        for _ in range(10):
+            clock.passes((fixed_px + each) * 1e-6)
+            pace.step_done()
+            told.append((clock.now, pace.progress.seconds_left))
+    ratios = [left_s / (clock.now - at) for at, left_s in told[:-1]]
+    assert all(abs(ratio - 1) <= 1 / 3 for ratio in ratios) is right
+    assert told[-1][1] == 0
+
+
+def test_the_work_of_a_step_is_its_pixels_and_what_is_fixed() -> None:
+    assert step_work(0) == FIXED_PX and step_work(50_000) - step_work(20_000) == 30_000
+
+
+@pytest.mark.parametrize("options", [{}, {"budget_s": 60.0, "least_steps": 12}], ids=["deadline", "budget"])
+def test_the_plan_does_not_go_by_what_is_told(clock: Clock, options: dict[str, Any]) -> None:
+    """Told costs that are nearly the same at all sizes would give the coarse ones twice the steps of the finest."""
+    found = []
+    for told in (None, [100.0 + cost for cost in COSTS]):
+        clock.now = 0.0
+        found.append(list(work_by_time(Pace(Deadline(60), COSTS, STEPS, told_costs=told, **options), clock, 0.5)))
+    assert found[0] == found[1] and sum(found[0]) < 4 * STEPS
+
+
+def test_the_plan_goes_by_an_overhead_of_every_step(clock: Clock) -> None:
+    """A step here took 2 s. By its work alone the next size would need 8 s for one, and not 5 s."""
+    for overhead_s, planned in ((0.0, 9), (1.0, 13)):
+        clock.now = 0.0
+        pace = Pace(Deadline(100), (1.0, 4.0), STEPS, overhead_s=overhead_s)
+        pace.begin(0)
+        pace.prepared()
+        clock.passes(2.0)
+        pace.step_done()
+        assert pace.planned == planned  # so many of 2 s, and so many of 8 or 5 s, within 95 s
+
+
+def test_of_two_steps_the_slower_first_one_is_not_told_of(clock: Clock) -> None:
+    """It has prepared the network's memory."""
+    pace = Pace(Deadline(), (1.0,), 12)
+    pace.begin(0)
+    pace.prepared()
+    for seconds in (30.0, 1.0):
+        clock.passes(seconds)
+        pace.step_done()
+    assert pace.progress.seconds_left == pytest.approx(10.0)
 
 
 def test_loading_a_network_before_the_first_step_is_not_expected_again(clock: Clock) -> None:

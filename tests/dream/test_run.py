@@ -15,6 +15,7 @@ from cvdemo.dream.deepdream import DreamConfig, fit
 from cvdemo.dream.run import Dream, DreamRequest
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, to_image
+from cvdemo.pace import step_work
 from cvdemo.runtime import stopping_when
 from tests.dream.tiny_network import TinyNetwork
 from tests.helpers.hand_turned_clock import set_clock
@@ -58,18 +59,18 @@ def test_the_network_runs_once_a_step(noise: ImageArray, tiny: list[str], monkey
 
 
 def test_seconds_left_follow_the_plan(noise: ImageArray, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Later octaves are larger: half of the steps are less than half of the time."""
+    """Later octaves are larger: half of the steps are less than half of the time, and more than their pixels."""
     clock, ascend = set_clock(monkeypatch), deepdream.ascend
 
     def slow(pixels: Any, *others: Any) -> Any:
-        clock.passes(pixels.numel() * 1e-4)
+        clock.passes(step_work(pixels[0, 0].numel()) * 1e-4)
         return ascend(pixels, *others)
 
     monkeypatch.setattr(deepdream, "ascend", slow)
-    small_s, large_s = 3 * 69 * 91 * 1e-4, 3 * 96 * 128 * 1e-4
+    small_s, large_s = (30_000 + 69 * 91) * 1e-4, (30_000 + 96 * 128) * 1e-4
     left = [step.seconds_left for step in steps_of(noise)[:-1]]
     expected = [n * small_s + 3 * large_s for n in (2, 1, 0)] + [n * large_s for n in (2, 1, 0)]
-    assert left == pytest.approx(expected, rel=1e-2)  # 8 ms of a step are taken for its overhead
+    assert left == pytest.approx(expected)
 
 
 def test_previews_come_when_they_are_due_and_cost_nothing_else(

@@ -14,7 +14,9 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, to_image
 from cvdemo.nets.backbone import Backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
+from cvdemo.pace import step_work
 from cvdemo.runtime import stopping_when
+from cvdemo.style import optimise
 from cvdemo.style import run as style_run
 from cvdemo.style.optimise import StyleConfig, stylize_pictures
 from cvdemo.style.painting import Painting
@@ -57,6 +59,20 @@ def test_every_step_is_measured_and_the_last_carries_the_picture(noise: ImageArr
     assert last.result.image.shape == (96, 128, 3) and last.result.image.dtype == np.uint8
     assert (last.result.steps, last.result.wanted) == (6, 6)
     assert random_network == ["cpu"]
+
+
+def test_seconds_left_follow_the_plan(noise: ImageArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step at the finer scale takes longer, and less so than by its pixels."""
+    clock, gradient = set_clock(monkeypatch), optimise.whole_gradient
+
+    def slow(pixels: torch.Tensor, *others: Any) -> Any:
+        clock.passes(step_work(pixels[0, 0].numel()) * 1e-4)
+        return gradient(pixels, *others)
+
+    monkeypatch.setattr(optimise, "whole_gradient", slow)
+    left = [step.seconds_left for step in steps_of(noise)[:-1]]
+    small_s, large_s = (30_000 + 68 * 91) * 1e-4, (30_000 + 96 * 128) * 1e-4
+    assert left == pytest.approx([n * small_s + 2 * large_s for n in (3, 2, 1, 0)] + [large_s, 0], rel=1e-2)
 
 
 def test_previews_come_when_they_are_due_and_cost_nothing_else(

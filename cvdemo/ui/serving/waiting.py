@@ -4,7 +4,6 @@ All tabs run their work through `telling_time`, so that this is the one place wh
 before the start comes from jobs before it; while a job runs, its own steps tell better.
 """
 
-import time
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
@@ -14,7 +13,7 @@ from gradio.context import LocalContext
 from gradio.queueing import Event
 from gradio.server_messages import EstimationMessage, EventMessage, ProcessStartsMessage
 
-from cvdemo.backends.durations import Durations
+from cvdemo.backends.durations import Durations, Stopwatch
 from cvdemo.demo import Request, Run, Step
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.estimates import of_page
@@ -32,18 +31,19 @@ def telling_time(run: Run, durations: Durations | None = None) -> Run:
     @wraps(run)
     def running_steps(request: Request) -> Iterator[Step[Any]]:
         event, estimates, expected_s = running_event(), of_page(), known.expected_s(request)
-        began = time.monotonic()
+        watch = Stopwatch()
         if event is not None and estimates is not None and estimates.begin(event._id, expected_s) and expected_s:
             _send(event, ProcessStartsMessage(eta=expected_s))
         for step in run(request):
             if step.position is not None:
-                began = time.monotonic()
+                watch = Stopwatch()
                 _tell_place(event, step.position, step.seconds_left)
                 continue
+            watch.stepped(step)
             if event is not None and estimates is not None:
                 estimates.tell(event._id, step.seconds_left)
             if step.result is not None and not Deadline().abandoned:
-                known.note(request, time.monotonic() - began)
+                known.note(request, watch.took_s, watch.again_s)
                 if event is not None and estimates is not None:
                     estimates.finish(event._id)
             yield step

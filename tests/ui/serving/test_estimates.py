@@ -24,12 +24,12 @@ from tests.ui.tab_handlers import drawn
 
 
 class Clock:
-    """A clock that moves when it is told to, in the place of a module's `time`."""
+    """A clock that moves when it is told to, in the place of the modules' `time`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        for module in ("estimates", "waiting"):
-            monkeypatch.setattr(f"cvdemo.ui.serving.{module}.time", self)
+        for module in ("ui.serving.estimates", "backends.durations"):
+            monkeypatch.setattr(f"cvdemo.{module}.time", self)
 
     def monotonic(self) -> float:
         return self.now
@@ -144,6 +144,18 @@ def test_what_a_run_took_is_expected_of_the_next_one(clock: Clock) -> None:
     durations = Durations()
     assert [step.result for step in telling_time(work, durations)(Request())] == ["done"]
     assert durations.expected_s(Request()) == 2
+
+
+def test_what_the_first_run_loaded_is_not_expected_of_the_next_one(clock: Clock) -> None:
+    def work(request: Request) -> Iterator[Step[str]]:
+        clock.now += 30
+        for done in range(5):
+            clock.now += 1
+            yield Step(done=done, total=4, result="done" if done == 4 else None)
+
+    durations = Durations()
+    assert len(list(telling_time(work, durations)(Request()))) == 5
+    assert durations.expected_s(Request()) == 4  # 3 s after the first of 4 steps
 
 
 @pytest.fixture
