@@ -70,6 +70,7 @@ def test_a_phone_keeps_cancel_in_reach(phone: Page, server: str, tmp_path: Path)
 
 
 def test_a_result_does_not_move_a_phone_and_is_one_tap_away(phone: Page, server: str) -> None:
+    phone.clock.install()  # from here on the page's timers can be made to run at once
     phone.goto(f"{server}/?tab=upscale")
     choose_picture(phone, "upscale", example_picture("chelsea"))
     expect(phone.locator("#upscale-status")).to_contain_text("pixels in")
@@ -78,7 +79,7 @@ def test_a_result_does_not_move_a_phone_and_is_one_tap_away(phone: Page, server:
     look, close = (bar.get_by_role("button", name=name) for name in ("Show the result", "Close"))
     left, right = look.bounding_box(), close.bounding_box()
     assert left and right and left["x"] < right["x"]
-    phone.wait_for_timeout(12_000)  # it does not go by itself: a finger on its way would meet what lies behind
+    phone.clock.run_for(12_000)  # it does not go by itself: a finger on its way would meet what lies behind
     assert phone.evaluate(SHOWN_WHOLE)
     look.click()
     expect(phone.locator("#upscale-result img").first).to_be_in_viewport()
