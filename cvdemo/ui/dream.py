@@ -162,7 +162,7 @@ def _status(step: Step[Dream], elapsed_ms: float) -> str:
         return f"{took(elapsed_ms)}. {_objectives(step.result)}{hurried}"
     octave, octaves = step.measures["octave"], step.measures["octaves"]
     return (
-        f"Dreaming: octave {octave:g} of {octaves:g}, step {step.done} of {step.total} "
+        f"Dreaming: size {octave:g} of {octaves:g}, step {step.done} of {step.total} "
         f"({100 * step.done // step.total}\N{NO-BREAK SPACE}%)"
     )
 

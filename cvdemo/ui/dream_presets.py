@@ -73,17 +73,17 @@ def preset_field(value: str | None = DEFAULT_PRESET) -> gr.Dropdown:
 
 
 def setting_fields(names: Sequence[str]) -> list[Component]:
-    """Fields that only programs fill, empty by default, with the ranges of the config."""
+    """Fields that only programs fill, empty by default, with the names and ranges of the config."""
     described, fields = settings_of(DreamConfig), list[Component]()
     for name in names:
         setting = described[name]
         if setting.choices is not None:
-            fields.append(gr.Dropdown(list(setting.choices), value=None, label=setting.label, visible=False))
+            fields.append(gr.Dropdown(list(setting.choices), value=None, label=name, visible=False))
         elif isinstance(default_of(DreamConfig, name), str):
-            fields.append(gr.Textbox(None, label=setting.label, visible=False))
+            fields.append(gr.Textbox(None, label=name, visible=False))
         else:
             limits: dict[str, Any] = {"minimum": setting.minimum, "maximum": setting.maximum}
-            fields.append(numbers_only(gr.Number(None, label=setting.label, visible=False, **limits)))
+            fields.append(numbers_only(gr.Number(None, label=name, visible=False, **limits)))
     return fields
 
 
