@@ -8,8 +8,8 @@ A subclass that gives a field another default keeps its description.
 import dataclasses
 import math
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cvdemo.errors import InputError, brief
@@ -25,7 +25,7 @@ class Setting:
     Attributes:
         label: on the page. help: a sentence or two. unit: of the numbers.
         minimum, maximum: allowed themselves. above, below: not allowed themselves. step: of a slider.
-        choices: the only values.
+        choices: the only values. choice_words: what the page calls them, by value.
         min_count: of a field of several values, how many at least.
     """
 
@@ -38,7 +38,15 @@ class Setting:
     below: float | None = None
     step: float | None = None
     choices: tuple[Any, ...] | None = None
+    choice_words: Mapping[Any, str] = field(default_factory=dict)
     min_count: int = 0
+
+    @property
+    def help_on_choices(self) -> str:
+        """The help text, and what each choice means, for those who see its value alone."""
+        others = {value: words for value, words in self.choice_words.items() if not words.startswith(str(value))}
+        told = [f"{value}: {words}" for value, words in others.items()]
+        return " ".join(filter(None, [self.help, f"{'; '.join(told)}." if told else ""]))
 
     @property
     def range_words(self) -> str:
@@ -61,6 +69,7 @@ def setting(
     below: float | None = None,
     step: float | None = None,
     choices: Sequence[Any] | None = None,
+    choice_words: Mapping[Any, str] | None = None,
     min_count: int = 0,
 ) -> Any:
     """A dataclass field with `default` that knows its label, help text, unit and allowed values; see `Setting`."""
@@ -74,6 +83,7 @@ def setting(
         below=below,
         step=step,
         choices=None if choices is None else tuple(choices),
+        choice_words=choice_words or {},
         min_count=min_count,
     )
     return dataclasses.field(default=default, metadata={SETTING_KEY: described})

@@ -91,7 +91,7 @@ def _rows(config: type[Config]) -> Iterator[list[Any]]:
             f"`{name}`",
             "" if default is None else default,
             _range(described),
-            f"{described.label}. {described.help}",
+            f"{described.label}. {described.help_on_choices}".strip(),
         ]
 
 

@@ -166,7 +166,7 @@ def _help(described: Setting, default: Any) -> str:
     limits = f", {described.minimum:g} to {described.maximum:g}" if _has_useful_range(described) else ""
     shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
     told = "" if default is None else f" (default: {shown})"
-    text = f"{described.label}{unit}{limits}{told}. {described.help}"
+    text = f"{described.label}{unit}{limits}{told}. {described.help_on_choices}"
     return text.strip().replace("%", "%%")
 
 

@@ -24,7 +24,8 @@ class ScanConfig(Config):
         minimum=0.5,
         maximum=0.95,
         step=0.01,
-        help="Pyramid factor: size of a level over the next finer one; imagenet only.",
+        help="The picture is searched at many sizes, each this share of the one before. Higher: more sizes, and a "
+        "longer wait. (Pyramid factor; imagenet only)",
     )
     max_upscale: float | None = setting(
         None,
@@ -32,8 +33,8 @@ class ScanConfig(Config):
         minimum=0.25,
         maximum=4.0,
         step=0.05,
-        help="Of the picture, on the finest level of its pyramid. Higher finds smaller objects. Each detector has its "
-        "own default.",
+        help="So many times the picture is enlarged for the search, at most. Higher finds smaller things and takes "
+        "longer. Each detector has its own default. (Finest level of the pyramid)",
     )
     megapixels: float = setting(
         1.0,
@@ -42,8 +43,8 @@ class ScanConfig(Config):
         minimum=0.1,
         maximum=40.0,
         step=0.1,
-        help="The finest level of the pyramid. Higher finds smaller objects in large pictures and takes longer; "
-        f"{DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV.",
+        help="Larger pictures are made smaller for the search. Higher finds smaller things in them and takes longer. "
+        f"({DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV)",
     )
     min_object_px: int = setting(
         0,
@@ -52,7 +53,7 @@ class ScanConfig(Config):
         minimum=0,
         maximum=4000,
         step=1,
-        help="Longer side in px of the picture. Smaller boxes are left out; levels that only they need are skipped.",
+        help="Smaller things are left out, by the longer side of their box in the picture.",
     )
     max_object_px: int = setting(
         0,
@@ -61,10 +62,12 @@ class ScanConfig(Config):
         minimum=0,
         maximum=10000,
         step=1,
-        help="Longer side in px of the picture; 0 is no limit. Larger boxes are left out.",
+        help="Larger things are left out, by the longer side of their box in the picture. 0: no limit.",
     )
     crop_by_crop: bool = setting(
-        False, "One window at a time", help="Crop by crop: the obviously right way, many times slower; imagenet only."
+        False,
+        "Search piece by piece",
+        help="The plain way, many times slower, to compare with. (One window after the other; imagenet only)",
     )
 
     def __post_init__(self) -> None:

@@ -32,11 +32,11 @@ class DetectConfig(ScanConfig):
     detector: str = setting(DEFAULT_DETECTOR, "Detector", choices=tuple(DETECTORS), help="What is looked for.")
     score_threshold: float | None = setting(
         None,
-        "Score",
+        "Certainty needed",
         minimum=SCORE_FLOOR,
         maximum=1.0,
         step=0.01,
-        help="Hides boxes of which the detector is less sure than this. Each detector has its own default.",
+        help="Hides boxes of which it is less sure than this. Each detector has its own default. (Score)",
     )
     nms_iou: float | None = setting(
         None,
@@ -44,30 +44,38 @@ class DetectConfig(ScanConfig):
         minimum=0.0,
         maximum=1.0,
         step=0.01,
-        help="The share (IoU) that two boxes of a class may have in common; above it only the better is kept, 1 shows "
-        "all. Each detector has its own default.",
+        help="Where two boxes of one kind cover more of each other than this, only the better is kept. 1 shows all. "
+        "Each detector has its own default. (Non-maximum suppression by IoU)",
     )
     agnostic_nms_iou: float | None = setting(
         None,
-        "Overlap allowed between classes",
+        "Overlap allowed between kinds",
         minimum=0.0,
         maximum=1.0,
         step=0.01,
-        help="Class-agnostic suppression: boxes of different classes that overlap by more (IoU) are one thing, and its "
-        "best name is kept; 1 shows all. Each detector has its own default.",
+        help="Boxes of different kinds that cover more of each other than this are one thing, and its best name is "
+        "kept. 1 shows all. Each detector has its own default. (Class-agnostic suppression by IoU)",
     )
     suppression: str = setting(
         HARD,
         "Boxes that overlap",
         choices=SUPPRESSIONS,
-        help="Non-maximum suppression. hard: the best is kept. soft: the others are lowered. fusion: their weighted "
-        "mean is kept.",
+        choice_words={
+            HARD: "only the best one stays",
+            SOFT: "the best one stays, the others count less",
+            FUSION: "they become one box, their average",
+        },
+        help="What happens to boxes that cover more of each other than is allowed. (Non-maximum suppression)",
     )
     fit_boxes: bool = setting(
-        True, "Fit boxes to the object", help="For imagenet, which classifies windows. Off: the bare windows."
+        True,
+        "Boxes fit the object",
+        help="Off: each box is the square part of the picture that was looked at. (A window; imagenet only)",
     )
     one_name: bool = setting(
-        True, "One name for each place", help="For imagenet, which names places. Off: each class for itself."
+        True,
+        "One name for each place",
+        help="Off: a place may have several names, each with a box. (imagenet only)",
     )
 
     @property

@@ -41,6 +41,11 @@ from cvdemo.pace import STEP_OVERHEAD_S, Pace, Progress, step_work
 from cvdemo.runtime import Deadline
 
 LAYERS = tuple(name for name in LAYER_NAMES if name.startswith("block"))
+_DRAWN = {range(2, 5): "lines", range(5, 9): "patterns and eyes", range(9, 15): "fur, faces and animals"}  # seen
+LAYER_WORDS = {
+    name: ": ".join([name, *(words for depths, words in _DRAWN.items() if depth in depths)])
+    for depth, name in enumerate(LAYERS)
+}
 MAX_CHANNEL = 319  # the widest layer, block15, has 320
 MIN_SIDE_PX = 32  # smaller octaves than the network's stride teach it nothing
 SCENE_PX = 384  # longer side of the picture, or the guide, that objectives are bound to
@@ -53,21 +58,54 @@ class DreamConfig(Config):
 
     objective: str = setting(
         "",
-        "Objective",
-        help="Such as block8 + 0.3*block12, block9:41, block9:strongest5, class:peacock or guide:block8. "
-        "Empty: layer and channel.",
+        "Formula of the dream",
+        help="What is to appear: class:peacock for a thing, block8 for a kind of shapes, block9:41 or "
+        "block9:strongest5 for some of its patterns, guide:block8 to follow a guide picture. They add up: "
+        "block8 + 0.3*block12. Empty: the kind of shapes and the pattern chosen below. (Objective)",
     )
-    layer: str = setting("block10", "Layer", choices=LAYERS, help="Early blocks draw lines, late ones animals.")
+    layer: str = setting(
+        "block10",
+        "Kind of shapes",
+        choices=LAYERS,
+        choice_words=LAYER_WORDS,
+        help="Blocks 2 to 4 draw lines, 5 to 8 patterns and eyes, 9 to 14 fur, faces and animals. (Layer)",
+    )
     channel: int = setting(
-        WHOLE_LAYER, "Channel", minimum=WHOLE_LAYER, maximum=MAX_CHANNEL, step=1, help="-1 excites the whole layer."
+        WHOLE_LAYER,
+        "Pattern",
+        minimum=WHOLE_LAYER,
+        maximum=MAX_CHANNEL,
+        step=1,
+        help="-1: all patterns of the chosen kind together. A number: that one alone. (Channel)",
     )
-    octaves: int = setting(4, "Octaves", minimum=1, maximum=8, step=1, help="Sizes the dream runs at, small to large.")
+    octaves: int = setting(
+        4,
+        "Number of sizes",
+        minimum=1,
+        maximum=8,
+        step=1,
+        help="The dream begins on a small copy of the picture and goes on at larger ones. More sizes give shapes of "
+        "more sizes. (Octaves)",
+    )
     octave_scale: float = setting(
-        1.4, "Octave scale", minimum=1.1, maximum=2.0, step=0.05, help="Each size over the one before."
+        1.4, "Growth from size to size", minimum=1.1, maximum=2.0, step=0.05, help="Each over the last. (Octave scale)"
     )
-    steps: int = setting(12, "Steps", minimum=1, maximum=50, step=1, help="Gradient steps at each size.")
+    steps: int = setting(
+        12,
+        "Steps at each size",
+        minimum=1,
+        maximum=50,
+        step=1,
+        help="More of them: a stronger dream, and a longer wait. (Gradient steps)",
+    )
     step_size: float = setting(
-        2.0, "Step size", unit="grey levels", minimum=0.1, maximum=10.0, step=0.1, help="Mean change of a pixel."
+        2.0,
+        "Strength of a step",
+        unit="grey levels",
+        minimum=0.1,
+        maximum=10.0,
+        step=0.1,
+        help="How much a step changes a pixel, on average. Higher: stronger and rougher. (Step size)",
     )
     colour: float = setting(
         0.55,
@@ -75,30 +113,52 @@ class DreamConfig(Config):
         minimum=0.0,
         maximum=1.0,
         step=0.05,
-        help="0: the picture's own; 0.5: those of nature; 1: psychedelic.",
+        help="0: your picture's own colours. 0.5: those of nature. 1: psychedelic.",
     )
     strength: float = setting(
-        1.0, "Strength", minimum=0.0, maximum=1.0, step=0.05, help="How much of the dream is laid over the picture."
+        1.0,
+        "Strength",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        help="1: the dream alone. Lower: your picture shines through.",
     )
     jitter_px: int = setting(
-        32, "Jitter", unit="px", minimum=0, maximum=64, step=1, help="Random shift at each step; 0 shows the grid."
+        32,
+        "Random shift",
+        unit="px",
+        minimum=0,
+        maximum=64,
+        step=1,
+        help="The picture is moved a little before each step, so that no grid shows. 0: the grid shows. (Jitter)",
     )
     detail: float = setting(
-        1.0, "Detail kept", minimum=0.0, maximum=1.0, step=0.05, help="Of the original, put back at each size."
+        1.0,
+        "Detail of your picture",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        help="How much of its fine detail comes back at each size.",
     )
     laplacian_bands: int = setting(
-        4, "Smoothness", unit="bands", minimum=1, maximum=6, step=1, help="1: fine lines; more: larger, softer forms."
+        4,
+        "Smoothness",
+        minimum=1,
+        maximum=6,
+        step=1,
+        help="1: fine lines. Higher: larger, softer forms. (Laplacian bands)",
     )
     parameterisation: str = setting(
         PIXELS,
-        "Parameterisation",
+        "Forms",
         choices=(PIXELS, FOURIER),
-        help="What steps are taken in: pixels, in bands, or Fourier coefficients, which gives broad, soft forms.",
+        choice_words={PIXELS: "crisp", FOURIER: "broad and soft"},
+        help="How the dream is drawn. Smoothness acts on crisp forms only. (Parameterisation: pixels or Fourier)",
     )
     size_px: int = setting(
         512, "Size", unit="px", minimum=128, maximum=4096, step=32, help="Longer side of the result."
     )
-    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
+    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="Another number: another dream.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

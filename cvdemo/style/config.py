@@ -9,6 +9,11 @@ from cvdemo.config import SEED_MAX, Config, setting
 from cvdemo.style.losses import STYLE_DISTANCES
 
 KEPT_COLOURS = ("no", "luminance", "statistics")
+COLOUR_WORDS = {
+    "no": "of the style",
+    "luminance": "of your picture: only light and dark are painted",
+    "statistics": "of your picture, in the brush strokes too",
+}
 INSTANT_START = "instant"  # the picture that one pass of a network gives; see `cvdemo.style.instant`
 STARTS = ("content", "style", "noise", INSTANT_START)
 SHORTEST_S, LONGEST_S = 1.0, 600.0  # one second gives a recognisable picture on two cores
@@ -25,13 +30,28 @@ class StyleConfig(Config):
     """
 
     content_weight: float = setting(
-        2.0, "Content weight", minimum=0, maximum=10, step=0.1, help="Higher keeps more of the picture's shapes."
+        2.0,
+        "Likeness to your picture",
+        minimum=0,
+        maximum=10,
+        step=0.1,
+        help="Higher keeps more of its shapes. (Content weight)",
     )
     style_weight: float = setting(
-        10.0, "Style weight", minimum=0.1, maximum=100, step=0.1, help="Higher gives bolder strokes."
+        10.0,
+        "Boldness of the style",
+        minimum=0.1,
+        maximum=100,
+        step=0.1,
+        help="Higher gives bolder strokes. (Style weight)",
     )
     tv_weight: float = setting(
-        40.0, "Smoothness (total variation)", minimum=0, maximum=300, step=1, help="Higher removes fine noise."
+        40.0,
+        "Smoothness",
+        minimum=0,
+        maximum=300,
+        step=1,
+        help="Higher removes fine noise. (Total variation weight)",
     )
     size: int = setting(
         384,
@@ -40,38 +60,63 @@ class StyleConfig(Config):
         minimum=128,
         maximum=2048,
         step=32,
-        help="Twice the size takes four times as long. With a time, this is the largest size that is painted.",
+        help="Twice the size takes four times as long. Where a time is chosen, it is never painted larger than this.",
     )
     style_scale: float = setting(
-        1.0, "Stroke size", minimum=0.5, maximum=2, step=0.1, help="Size of the style picture beside yours."
+        1.0,
+        "Stroke size",
+        minimum=0.5,
+        maximum=2,
+        step=0.1,
+        help="Higher: larger strokes. It is the size of the style picture.",
     )
     scales: int = setting(
-        4, "Scales", minimum=1, maximum=8, step=1, help="From coarse to fine, each 1.41 times larger."
+        4,
+        "Rounds from coarse to fine",
+        minimum=1,
+        maximum=8,
+        step=1,
+        help="It paints a small copy first; in each round the painting is 1.41 times larger. (Scales)",
     )
     steps: int = setting(
         100,
-        "Steps a scale",
+        "Steps a round",
         minimum=1,
         maximum=400,
         step=1,
-        help="On average: coarse scales get more, fine ones fewer.",
+        help="More of them come nearer to the style and take longer. It is the average: coarse rounds get more, fine "
+        "ones fewer.",
     )
     step_size: float = setting(
-        0.015, "Step size", minimum=0.005, maximum=0.1, step=0.005, help="Adam's learning rate at the finest scale."
+        0.015,
+        "Strength of a step",
+        minimum=0.005,
+        maximum=0.1,
+        step=0.005,
+        help="Higher changes the picture faster and more roughly. (Learning rate at the finest scale)",
     )
     keep_colours: str = setting(
         "no",
-        "Keep the picture's colours",
+        "Colours",
         choices=KEPT_COLOURS,
-        help="luminance: only light and dark are painted. statistics: the style is painted in the picture's colours.",
+        choice_words=COLOUR_WORDS,
+        help="Whose colours the painting has.",
     )
     start: str = setting(
         "content",
         "Start from",
         choices=STARTS,
-        help="Noise with content weight 0 gives pure texture. instant refines the instant style.",
+        choice_words={
+            "content": "your picture",
+            "style": "the style picture",
+            "noise": "random dots",
+            INSTANT_START: "the instant style of your picture",
+        },
+        help="Random dots and a likeness of 0 give pure texture.",
     )
-    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1)
+    seed: int = setting(
+        0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="Another number: a slightly different painting."
+    )
     seconds: float | None = setting(
         None,
         "Time",
@@ -81,16 +126,31 @@ class StyleConfig(Config):
         help="The best picture in this time, instead of a number of steps.",
     )
     strength: float = setting(
-        1.0, "Strength", minimum=0.1, maximum=1, step=0.05, help="Lower stays nearer to your picture's own style."
+        1.0, "Strength", minimum=0.1, maximum=1, step=0.05, help="Lower stays nearer to your picture's own look."
     )
     detail: float = setting(
-        0.3, "Fine structure", minimum=0, maximum=1, step=0.05, help="Share of the content weight for small shapes."
+        0.3,
+        "Likeness of small shapes",
+        minimum=0,
+        maximum=1,
+        step=0.05,
+        help="Higher keeps hair and other small shapes. (Their share of the content weight)",
     )
     flat_smoothing: float = setting(
-        0.0, "Smooth flat areas", minimum=0, maximum=1, step=0.05, help="1 smooths skies most and edges hardly."
+        0.0,
+        "Smoothness of flat areas",
+        minimum=0,
+        maximum=1,
+        step=0.05,
+        help="Higher smooths skies and walls more than edges.",
     )
     style_loss: str = setting(
-        "gram", "Style loss", choices=tuple(STYLE_DISTANCES), help="wasserstein compares means and covariances."
+        "gram",
+        "Closeness to the style",
+        choices=tuple(STYLE_DISTANCES),
+        choice_words={"gram": "full", "wasserstein": "gentler, keeps more of your picture"},
+        help="How the style is compared. (Style loss: Gram matrices, or the Wasserstein distance of means and "
+        "covariances)",
     )
 
     def __post_init__(self) -> None:

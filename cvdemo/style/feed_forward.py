@@ -33,7 +33,7 @@ from cvdemo.ops.colour_match import (
 )
 from cvdemo.ops.tiles import tiles, window
 from cvdemo.runtime import Deadline, load_once, resolve_device
-from cvdemo.style.config import KEPT_COLOURS
+from cvdemo.style.config import COLOUR_WORDS, KEPT_COLOURS
 from cvdemo.style.scales import scale_sizes
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
 
@@ -52,13 +52,19 @@ class InstantConfig(Config):
     )
     size: int = setting(512, "Size", unit="px, longer side", minimum=128, maximum=4096, step=32)
     style_scale: float = setting(
-        1.0, "Stroke size", minimum=0.5, maximum=2, step=0.1, help="Size of the style picture beside yours."
+        1.0,
+        "Stroke size",
+        minimum=0.5,
+        maximum=2,
+        step=0.1,
+        help="Higher: larger strokes. It is the size of the style picture.",
     )
     keep_colours: str = setting(
         "no",
-        "Keep the picture's colours",
+        "Colours",
         choices=KEPT_COLOURS,
-        help="luminance: only light and dark are painted. statistics: the style is painted in the picture's colours.",
+        choice_words=COLOUR_WORDS,
+        help="Whose colours the painting has.",
     )
 
 

@@ -21,7 +21,7 @@ from cvdemo.classify.run import ClassifyRequest
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import CLASSIFY_BATCH_S, CLASSIFY_PICTURES, STATE_S
-from cvdemo.ui.classify_words import NOT_SURE, SURE, network_choice
+from cvdemo.ui.classify_words import NOT_SURE, SURE, in_per_cent, network_choice
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.several.fields import (
     CANCELLED_TEXT,
@@ -121,7 +121,7 @@ def table(batch: Batch[Named]) -> str:
 def _row(picture: Named) -> str:
     source = "data:image/jpeg;base64," + base64.b64encode(picture.small).decode()
     pairs = zip(picture.prediction.labels, picture.prediction.probabilities, strict=True)
-    shares = [f"{html.escape(label)} <small>{_per_cent(share)}</small>" for label, share in pairs]
+    shares = [f"{html.escape(label)} <small>{in_per_cent(share)}</small>" for label, share in pairs]
     doubtful = picture.prediction.probabilities[0] < SURE
     best, others = (NOT_SURE, shares) if doubtful else (shares[0], shares[1:])
     name = html.escape(picture.name)
@@ -129,11 +129,6 @@ def _row(picture: Named) -> str:
         f'<tr><th scope="row"><img src="{source}" alt=""><span>{name}</span></th>'
         f"<td><strong>{best}</strong></td><td>{', '.join(others)}</td></tr>"
     )
-
-
-def _per_cent(share: float) -> str:
-    """Rounded, on one line; what would be 0 is told to be little."""
-    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%" if share >= 0.005 else "&lt;1\N{NO-BREAK SPACE}%"
 
 
 def status(batch: Batch[Named], seconds: float) -> str:

@@ -26,6 +26,7 @@ from cvdemo.ui.dream_presets import (
     preset_field,
     preset_radio,
     setting_fields,
+    show_when_custom,
     wire_presets,
 )
 from cvdemo.ui.dream_where import build_where, load_guide, load_mask
@@ -161,7 +162,7 @@ def _status(step: Step[Dream], elapsed_ms: float) -> str:
         return f"{took(elapsed_ms)}. {_objectives(step.result)}{hurried}"
     octave, octaves = step.measures["octave"], step.measures["octaves"]
     return (
-        f"Dreaming: octave {octave:g} of {octaves:g}, step {step.done} of {step.total} "
+        f"Dreaming: size {octave:g} of {octaves:g}, step {step.done} of {step.total} "
         f"({100 * step.done // step.total}\N{NO-BREAK SPACE}%)"
     )
 
@@ -196,8 +197,9 @@ def build(run: Run) -> dict[str, Component]:
                 start = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
             preset = preset_radio()
+            seed, controls, more = _controls()
+            show_when_custom(preset, more)
             gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
-            seed, controls = _controls()
             where = build_where(image)
         with gr.Column(min_width=300):
             result = picture_output("The dream", elem_id="dream-result")
@@ -223,14 +225,14 @@ def build(run: Run) -> dict[str, Component]:
     return settings
 
 
-def _controls() -> tuple[gr.Number, dict[str, Component]]:
-    """The seed, and the controls of all other settings by field name."""
-    seed = seed_control(elem_id="dream-seed")
+def _controls() -> tuple[gr.Number, dict[str, Component], gr.Accordion]:
+    """The seed, and the controls of all other settings by field name in an accordion, right below the presets."""
     shown = {name: getattr(PRESETS[DEFAULT_PRESET], name) for name in SETTINGS}
-    with gr.Accordion("More settings", open=False, elem_id="dream-more"):
+    with gr.Accordion("More settings", open=False, elem_id="dream-more") as more:
         objective = _objective(shown.pop("objective"))
         others = {name: control(DreamConfig, name, value=value) for name, value in shown.items()}
-    return seed, {"objective": objective, **others}
+    seed = seed_control(elem_id="dream-seed")
+    return seed, {"objective": objective, **others}, more
 
 
 def _objective(value: str) -> gr.Textbox:

@@ -16,6 +16,11 @@ from cvdemo.ui.wiring.controls import numbers_only
 
 CUSTOM = "Custom"
 NAMES = (*PRESETS, CUSTOM)
+_CUSTOM_ICON = (  # three sliders
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%2364748b' "
+    "stroke-width='1.8' stroke-linecap='round'%3E%3Cpath d='M3 6h8m6 0h4M3 12h3m6 0h9M3 18h11m6 0h1'/%3E"
+    "%3Ccircle cx='14' cy='6' r='3'/%3E%3Ccircle cx='9' cy='12' r='3'/%3E%3Ccircle cx='17' cy='18' r='3'/%3E%3C/svg%3E"
+)
 _TILES = """
 #dream-preset .wrap { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 8px; }
 #dream-preset label { position: relative; display: block; padding: 4px; }
@@ -23,6 +28,7 @@ _TILES = """
   content: ""; display: block; aspect-ratio: 1; border-radius: 4px;
   background: var(--background-fill-secondary) center / cover;
 }
+#dream-preset label:last-of-type::before { background: url("CUSTOM_ICON") center / 45% no-repeat; }
 #dream-preset label:focus-within { outline: 2px solid var(--color-accent); outline-offset: 1px; }
 #dream-preset input { position: absolute; top: 9px; left: 9px; }
 #dream-preset label span { display: block; margin: 4px 0 0; font-size: 0.75rem; line-height: 1.25; }
@@ -67,23 +73,23 @@ def preset_field(value: str | None = DEFAULT_PRESET) -> gr.Dropdown:
 
 
 def setting_fields(names: Sequence[str]) -> list[Component]:
-    """Fields that only programs fill, empty by default, with the ranges of the config."""
+    """Fields that only programs fill, empty by default, with the names and ranges of the config."""
     described, fields = settings_of(DreamConfig), list[Component]()
     for name in names:
         setting = described[name]
         if setting.choices is not None:
-            fields.append(gr.Dropdown(list(setting.choices), value=None, label=setting.label, visible=False))
+            fields.append(gr.Dropdown(list(setting.choices), value=None, label=name, visible=False))
         elif isinstance(default_of(DreamConfig, name), str):
-            fields.append(gr.Textbox(None, label=setting.label, visible=False))
+            fields.append(gr.Textbox(None, label=name, visible=False))
         else:
             limits: dict[str, Any] = {"minimum": setting.minimum, "maximum": setting.maximum}
-            fields.append(numbers_only(gr.Number(None, label=setting.label, visible=False, **limits)))
+            fields.append(numbers_only(gr.Number(None, label=name, visible=False, **limits)))
     return fields
 
 
 def dream_css() -> str:
     """The rules of the Dream tab, for the page's CSS; the pictures of the presets, some kilobytes each, are in them."""
-    rules = [_TILES]
+    rules = [_TILES.replace("CUSTOM_ICON", _CUSTOM_ICON)]
     for number, name in enumerate(PRESETS, start=1):
         data = base64.b64encode(thumbnail(name).read_bytes()).decode("ascii")
         rules.append(
@@ -91,6 +97,16 @@ def dream_css() -> str:
             f'{{ background-image: url("data:image/jpeg;base64,{data}"); }}\n'
         )
     return "".join(rules)
+
+
+def show_when_custom(preset: gr.Radio, more: gr.Accordion) -> None:
+    """Who chooses "Custom" sees at once what can be set: the accordion opens, and comes into sight."""
+    script = f"""(name) => {{
+        if (name !== {json.dumps(CUSTOM)}) return {{ __type__: "update" }};
+        window.cvdemo.unfolded({json.dumps(more.elem_id)});
+        return {{ __type__: "update", open: true }};
+    }}"""
+    preset.input(None, [preset], [more], js=script, api_visibility="private", show_progress="hidden")
 
 
 def wire_presets(preset: gr.Radio, controls: dict[str, Component]) -> Dependency:

@@ -17,6 +17,7 @@ from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.images import ImageArray
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ops.heatmap import repeat_pixels
+from cvdemo.ui.classify_words import in_per_cent
 from cvdemo.ui.explain_layers import LAYER_FIELDS
 from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took, warn_if_incomplete
 from cvdemo.ui.wiring.parts import Part, wire
@@ -94,7 +95,7 @@ def as_dict(found: Fooled) -> dict[str, Any]:
 def report(found: Fooled) -> str:
     """Old and new answer and the size of the change, as Markdown."""
     old, new = (
-        f"**{answer.labels[0]}** ({_per_cent(answer.probabilities[0])})" for answer in (found.before, found.after)
+        f"**{answer.labels[0]}** ({in_per_cent(answer.probabilities[0])})" for answer in (found.before, found.after)
     )
     mean = f"{found.rms:.2f}" if found.rms >= 0.005 else f"{found.rms:.4f}"
     return (
@@ -102,10 +103,6 @@ def report(found: Fooled) -> str:
         f"No pixel changed by more than {found.largest} of 255 grey levels, the root mean square is {mean} "
         f"(L2 norm {found.l2:.0f}). The difference is shown × {found.amplification} around middle grey."
     )
-
-
-def _per_cent(probability: float) -> str:
-    return f"{100 * probability:.0f}\N{NO-BREAK SPACE}%"
 
 
 def explain_on_page(run: Run, path: str | None, model: str, method: str, class_index: int | None) -> ImageArray:
@@ -147,7 +144,7 @@ def _searching(step: Step[Fooled]) -> str:
     if step.partial is not None:
         return f"{report(step.partial)} Step {step.done}: looking for a smaller change."
     return " ".join(
-        [f"Step {step.done}:", *(f"{name} {_per_cent(probability)}" for name, probability in step.measures.items())]
+        [f"Step {step.done}:", *(f"{name} {in_per_cent(probability)}" for name, probability in step.measures.items())]
     )
 
 

@@ -41,6 +41,7 @@ from cvdemo.ui.wiring.controls import (
     light,
     load_picture,
     method_note,
+    named_choices,
     numbers_only,
     picture_input,
     picture_output,
@@ -270,7 +271,7 @@ def _controls() -> tuple[gr.Radio, dict[str, Component]]:
     preset = gr.Radio(list(PRESETS), value=next(iter(PRESETS)), label="Preset", elem_id="style-preset")
     made["size"] = control(StyleConfig, "size", value=USUAL_PX)
     with gr.Accordion("More settings", open=False, elem_id="style-more"):
-        own = {"start": {"choices": starts, "value": usual_start()}}
+        own = {"start": {"choices": named_choices(StyleConfig, "start", starts), "value": usual_start()}}
         made |= {name: control(StyleConfig, name, **own.get(name, {})) for name in (*PRESET_FIELDS, *OTHER_FIELDS)}
         made["seed"] = seed_control(elem_id="style-seed")
     return preset, {name: made[name] for name in CONTROLS}
@@ -287,8 +288,8 @@ def _second_style() -> tuple[gr.Image, gr.Image, Component]:
             4,
             value=1,
             step=0.1,
-            label="Weight of the second style",
-            info="Beside the 1 of the first. With a mask it changes nothing.",
+            label="Share of the second style",
+            info="1: as much of it as of the first. With a mask, which says where it is painted, it changes nothing.",
             elem_id="style-second-weight",
         )
     return second, mask, numbers_only(weight)

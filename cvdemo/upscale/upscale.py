@@ -50,7 +50,13 @@ class UpscaleConfig(Config):
         help="Shrinks your picture first, enlarges it again, and measures how near it comes to what you sent.",
     )
     tile_px: int = setting(
-        384, "Tile", unit="px", minimum=64, maximum=1024, step=64, help="Smaller tiles take less memory."
+        384,
+        "Piece at a time",
+        unit="px",
+        minimum=64,
+        maximum=1024,
+        step=64,
+        help="Large pictures are enlarged piece by piece. Smaller pieces take less memory. (Tile)",
     )
 
 

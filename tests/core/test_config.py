@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError, dataclass
 
 import pytest
 
-from cvdemo.config import Config, default_of, setting, settings_of
+from cvdemo.config import Config, Setting, default_of, setting, settings_of
 from cvdemo.errors import InputError
 
 
@@ -119,3 +119,10 @@ def test_several_values_become_a_tuple() -> None:
 )
 def test_ranges_are_told_in_words(name: str, words: str) -> None:
     assert settings_of(Example)[name].range_words == words
+
+
+def test_programs_are_told_what_each_choice_means() -> None:
+    words = {"a": "the first", "b": "b: the second"}
+    described = Setting(help="Which.", choices=("a", "b"), choice_words=words)
+    assert described.help_on_choices == "Which. a: the first."  # the other one begins with its value
+    assert Setting(help="Which.").help_on_choices == "Which." and Setting().help_on_choices == ""

@@ -75,7 +75,7 @@ def test_the_table_says_what_it_sees_and_where_it_is_not_sure(files: list[str]) 
     assert "<strong>lion <small>70 %</small></strong>" in plain and "<td>cat <small>20 %</small></td>" in plain
     assert "light&lt;b&gt;.png" in light and "<b>" not in light
     assert "<strong>not sure</strong>" in dark and "lion" in dark
-    assert "dog <small>&lt;1" in dark
+    assert "dog <small>under\N{NO-BREAK SPACE}1" in dark
     assert 'src="data:image/jpeg;base64,' in dark
 
 

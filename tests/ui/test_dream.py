@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from cvdemo.demo import Step
 from cvdemo.demos import run
-from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.deepdream import LAYER_WORDS, DreamConfig
 from cvdemo.dream.picture_recipe import dreamed_png, read_recipe
 from cvdemo.dream.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS
 from cvdemo.dream.run import Dream, DreamRequest
@@ -81,7 +81,7 @@ def test_one_seed_repeats_and_two_differ_on_the_page(page: Page, server: str) ->
 def test_a_dream_can_be_watched_and_cancelled(page: Page, server: str) -> None:
     open_small(page, server, size_px=512, octaves=4, steps=50)  # 200 steps: half a minute of one core
     expect(page.locator("#dream-result img")).to_have_attribute("src", re.compile(r"preview\.jpeg$"))
-    expect(page.locator("#dream-status")).to_contain_text("Dreaming: octave")
+    expect(page.locator("#dream-status")).to_contain_text("Dreaming: size")
     page.click("#dream-cancel")
     expect(page.locator("#dream-status")).to_contain_text("Cancelled")
     page.wait_for_timeout(1500)
@@ -92,7 +92,7 @@ def test_a_preset_sets_the_controls_and_a_moved_control_makes_it_custom(page: Pa
     page.goto(f"{server}/?tab=dream")
     page.get_by_role("radio", name="Spider webs", exact=True).check()
     page.locator("#dream-more > button").click()
-    expect(page.locator("#DreamConfig-layer input")).to_have_value("block9")
+    expect(page.locator("#DreamConfig-layer input")).to_have_value(LAYER_WORDS["block9"])
     channel = page.locator("#DreamConfig-channel input[type=number]")
     expect(channel).to_have_value("41")
     objective = page.locator("#DreamConfig-objective :is(input, textarea)")
@@ -170,7 +170,7 @@ def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> N
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"octaves": 99}, "Octaves must be a number from 1 to 8"),
+        ({"octaves": 99}, "octaves must be a number from 1 to 8"),
         ({"layer": "fc"}, "Layer must be one of"),
         ({"preset": "x"}, "must be one of"),
     ],
@@ -220,8 +220,8 @@ def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
     outputs = list(button_of(tab.TAB, stand_in)(*page_values(seed=9)))
     pictures, lines = zip(*outputs, strict=True)
     assert lines[:2] == (
-        "Dreaming: octave 1 of 2, step 1 of 8 (12\N{NO-BREAK SPACE}%)",
-        "Dreaming: octave 2 of 2, step 5 of 8 (62\N{NO-BREAK SPACE}%)",
+        "Dreaming: size 1 of 2, step 1 of 8 (12\N{NO-BREAK SPACE}%)",
+        "Dreaming: size 2 of 2, step 5 of 8 (62\N{NO-BREAK SPACE}%)",
     )
     assert re.fullmatch(r"Done in [\d.]+ m?s\. What is dreamed of, as the network measures it: 1\.5 → 12\.2", lines[2])
     assert len(outputs) == 3 and (pixels_of(pictures[2]) == 7).all()

@@ -33,6 +33,18 @@ def test_a_preset_is_a_picture_to_tap_below_the_button_on_a_phone(phone: Page, s
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_custom_shows_at_once_what_can_be_set(phone: Page, server: str) -> None:
+    phone.goto(f"{server}/?tab=dream")
+    first = phone.locator("#DreamConfig-objective")
+    expect(phone.locator("#dream-preset")).to_be_visible()
+    expect(first).not_to_be_visible()
+    phone.locator("#dream-preset label", has_text="Whiskers").click()
+    expect(first).not_to_be_visible()  # a ready-made dream needs no settings
+    phone.locator("#dream-preset label", has_text="Custom").click()
+    expect(first).to_be_in_viewport()
+    expect(phone.get_by_role("radio", name="Custom", exact=True)).to_be_checked()
+
+
 def test_a_preset_is_reached_and_chosen_by_keyboard(page: Page, server: str) -> None:
     page.goto(f"{server}/?tab=dream")
     first, second = (page.get_by_role("radio", name=name, exact=True) for name in list(PRESETS)[:2])

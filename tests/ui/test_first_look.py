@@ -12,6 +12,9 @@ QUICK = ("classify", "detect", "sample", "upscale")
 def test_six_pictures_lead_to_the_tabs_by_keyboard(page: Page) -> None:
     links = page.locator("#welcome a")
     expect(links).to_have_count(len(TABS))
+    names = [tab.title for tab in TABS]
+    assert links.locator("strong").all_inner_texts() == names  # one name for each, in both ways to the tabs
+    assert page.locator("#tabs > .tab-wrapper button[role=tab]:visible").all_inner_texts() == names
     assert links.locator("img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
     expect(page.locator("html[data-ready]")).to_have_count(1)  # before, the links are followed as any
     page.evaluate("window.sameAsBefore = true")

@@ -93,7 +93,8 @@ def _best_guess(scan: Scan, found: Detections, only: Collection[int] = ()) -> st
         return "The detector recognises nothing here. "
     best = int(scores.argmax())
     return (
-        f"The best guess is {scan.labels[scan.classes[best]]} with {scan.scores[best]:.0%}: lower the score to see it. "
+        f"The best guess is {scan.labels[scan.classes[best]]} with {scan.scores[best]:.0%}: "
+        "lower the certainty needed to see it. "
     )
 
 

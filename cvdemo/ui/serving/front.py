@@ -27,13 +27,13 @@ DESCRIPTION = (
     "Name a picture, find things in it, dream and paint with it, draw faces that nobody has, enlarge it: six classics "
     "of deep learning, live on your own picture."
 )
-WELCOME = {  # what a tab does, in two words or three
-    "classify": "What is it?",
-    "detect": "Find things",
-    "dream": "Let it dream",
-    "style": "Paint it",
-    "sample": "Draw faces",
-    "upscale": "Enlarge it",
+WELCOME = {  # the names of the tabs, and what each does in two words or three
+    "classify": ("Classify", "What is it?"),
+    "detect": ("Detect", "Find things"),
+    "dream": ("Dream", "Let it dream"),
+    "style": ("Style", "Paint it"),
+    "sample": ("Sample", "Draw faces"),
+    "upscale": ("Upscale", "Enlarge it"),
 }
 _META = re.compile(r'[ \t]*<meta\s+(?:property="og:|name="twitter:)[^>]*?/>\n?')
 _CHARSET = '<meta charset="utf-8" />'
@@ -88,8 +88,8 @@ def _welcome() -> str:
     """The header, and the way to each tab with one of its results."""
     links = "\n".join(
         f'<a href="?tab={slug}" data-tab="{slug}"><img src="./{PLACE}/{small(slug)}" width="108" height="72" alt="" />'
-        f"<span>{html.escape(words)}</span></a>"
-        for slug, words in WELCOME.items()
+        f"<strong>{html.escape(name)}</strong><span>{html.escape(words)}</span></a>"
+        for slug, (name, words) in WELCOME.items()
     )
     return (
         f'<header id="welcome"><h1>{NAME}</h1>'

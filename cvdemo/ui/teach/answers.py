@@ -10,6 +10,7 @@ from cvdemo.classify.classifier import Prediction
 from cvdemo.classify.taught_head import TaughtHead
 from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.demo import Run, result_of
+from cvdemo.ui.classify_words import answer_label
 from cvdemo.ui.teach.camera import NOT_TAUGHT, build_camera
 from cvdemo.ui.teach.classes import EXAMPLE, TRIED_SEED, drawing
 from cvdemo.ui.wiring.controls import given, load_picture, picture_input
@@ -44,7 +45,7 @@ def build_answers(run: Run, head: gr.State, mark: gr.Textbox) -> Answers:
             picture = picture_input(
                 "Something new", height=220, webcam_options=webcam(of_things=True), elem_id="teach-try-image"
             )
-            label = gr.Label(num_top_classes=5, label="It is", elem_id="teach-answer")
+            label = answer_label("teach-answer", "It is", admits_doubt=False)
             status = gr.Markdown(elem_id="teach-try-status", elem_classes="status")
             samples = [[drawing(kind, TRIED_SEED)] for kind in EXAMPLE.values()]
             examples = gr.Examples(

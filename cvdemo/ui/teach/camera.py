@@ -12,6 +12,7 @@ from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
 from cvdemo.images import read_image
 from cvdemo.limits import LIVE_MEGAPIXELS, LIVE_S
+from cvdemo.ui.classify_words import answer_label
 from cvdemo.ui.wiring.controls import given
 from cvdemo.ui.wiring.live_camera import Rate, camera_field, stream
 
@@ -40,7 +41,7 @@ def frame_on_page(run: Run, frame: bytes | None, head: TaughtHead | None, rate: 
 def build_camera(run: Run, head: gr.State) -> None:
     """Draws the camera and what it sees."""
     camera = camera_field("teach-camera", of_things=True, height=300)
-    label = gr.Label(num_top_classes=5, label="It sees", elem_id="teach-live")
+    label = answer_label("teach-live", "It sees", admits_doubt=False)
     status = gr.Markdown(NOTE, elem_id="teach-live-status", elem_classes="status")
     rate = gr.State(Rate())
     stream(camera, given(run, frame_on_page), [camera, head, rate], [label, status, rate])

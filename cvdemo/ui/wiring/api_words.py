@@ -225,7 +225,7 @@ def _meaning(words: Words, settings: Mapping[str, Setting], name: str) -> str:
     if name not in settings:
         return ""
     described = settings[name]
-    return f"{described.label}. {described.help}".strip() if described.help else f"{described.label}."
+    return f"{described.label}. {described.help_on_choices}".strip()
 
 
 def _range(component: Any, setting: Setting | None) -> str:

@@ -30,6 +30,7 @@ from cvdemo.ui.wiring.api_words import WORDS, Words, parameter_words
 from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.settings_link import Follows, nothing_follows
 
+SEED_HELP = "Another number: another result. The same one: the same again."
 LINK_TOLD_MS = 8000  # for so long the page says that a link is copied
 
 
@@ -80,13 +81,20 @@ def control(config: type[Config], name: str, **overrides: Any) -> Component:
         "elem_id": f"{config.__name__}-{name}",
     } | overrides
     if described.choices is not None:
-        return gr.Dropdown(**{"choices": list(described.choices), **common})
+        return gr.Dropdown(**{"choices": named_choices(config, name), **common})
     if isinstance(common["value"], bool):
         return gr.Checkbox(**common)
     if described.minimum is not None and described.maximum is not None:
         slider = gr.Slider(described.minimum, described.maximum, step=described.step, **common)
         return numbers_only(slider)
     raise ValueError(f"{config.__name__}.{name} has no control: give it choices or a range")
+
+
+def named_choices(config: type[Config], name: str, values: Sequence[Any] | None = None) -> list[tuple[str, Any]]:
+    """The choices of a field, or those of them that are given, each with the words that the page has for it."""
+    described = settings_of(config)[name]
+    offered = described.choices or () if values is None else values
+    return [(described.choice_words.get(value, str(value)), value) for value in offered]
 
 
 def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
@@ -104,7 +112,8 @@ def numbers_only(field: gr.Slider | gr.Number) -> gr.Slider | gr.Number:
 def seed_control(value: int = 0, elem_id: str | None = None) -> gr.Number:
     """A seed field with a dice button beside it."""
     with gr.Row(equal_height=True):
-        seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=SEED_MAX, elem_id=elem_id, min_width=100)
+        limits: dict[str, Any] = {"precision": 0, "minimum": 0, "maximum": SEED_MAX}
+        seed = gr.Number(value, label="Seed", info=SEED_HELP, elem_id=elem_id, min_width=100, **limits)
         numbers_only(seed)
         dice = gr.Button("Roll", min_width=80, scale=0, elem_id=f"{elem_id}-dice" if elem_id else None)
     roll = f"() => Math.floor(Math.random() * {SEED_MAX})"

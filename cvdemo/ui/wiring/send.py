@@ -8,7 +8,7 @@ import gradio as gr
 
 from cvdemo.ui.wiring.from_outside import beside, needed
 
-TO = {"upscale": "Enlarge this", "dream": "Dream of this", "detect": "Find things in this"}
+TO = {"upscale": "Upscale this", "dream": "Dream of this", "detect": "Detect things in this"}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Object.assign(window.cvdemo, (() => {
   const NARROW_PX = 700;
   const SOON_MS = 300; /* a run that ends within this needs no bar */
   const SETTLED_MS = 1500; /* after a run, until its pictures have their height */
+  const UNFOLDED_MS = 150; /* until a part that unfolds has its height */
   const by = (id) => document.getElementById(id);
   const results = {}; /* element ids of the results that are shown, by part */
   const kept = new Map(); /* elements of fixed height, with what they had before */
@@ -132,7 +133,16 @@ Object.assign(window.cvdemo, (() => {
     return made;
   }
 
+  /* A part that has unfolded below what was pressed: it comes into sight, where hardly any of it is. */
+  function unfolded(id) {
+    setTimeout(() => {
+      const top = by(id)?.getBoundingClientRect().top;
+      const low = top - window.innerHeight * 0.35;
+      if (top > window.innerHeight * 0.6) window.scrollBy({ top: low, behavior: "smooth" });
+    }, UNFOLDED_MS);
+  }
+
   const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  return { begun, ended, unused, waits };
+  return { begun, ended, unused, unfolded, waits };
 })());
