@@ -151,6 +151,7 @@ def moments(job: Job[T]) -> Iterator[Moment[T]]:
         if clock.expired or batch.stopped:
             break
     _tell_left(job, clock, len(job.paths))
+    _tell_end(batch)
     yield Moment(batch, news=True)
 
 
@@ -181,6 +182,13 @@ def _tell_left(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> No
     event, estimates = running_event(), of_page()
     if event is not None and estimates is not None:
         estimates.tell_whole(event._id, rest_s(job, clock, done, part))
+
+
+def _tell_end(batch: Batch[T]) -> None:
+    """Tells the page that the whole took its time, unless it was cut off: a part takes fewer seconds than all of it."""
+    event, estimates = running_event(), of_page()
+    if event is not None and estimates is not None and not batch.stopped and not Deadline().abandoned:
+        estimates.finish_whole(event._id)
 
 
 def rest_s(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> float | None:

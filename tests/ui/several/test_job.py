@@ -12,7 +12,7 @@ import pytest
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
 from cvdemo.errors import BusyError, DemoError, InputError, LeftError, RoomError, WeightsError
-from cvdemo.runtime import Deadline
+from cvdemo.runtime import Deadline, stopping_when
 from cvdemo.ui.serving.estimates import Estimates
 from cvdemo.ui.several import job as several_job
 from cvdemo.ui.several.job import Batch, Job, Refused, last_moment, made_if_room, megapixels_of, moments, rest_s
@@ -39,11 +39,15 @@ class Told:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds: list[float | None] = []
+        self.ends = 0
         monkeypatch.setattr(several_job, "running_event", lambda: SimpleNamespace(_id="a"))
         monkeypatch.setattr(several_job, "of_page", lambda: self)
 
     def tell_whole(self, event_id: str, seconds: float | None) -> None:
         self.seconds.append(None if seconds is None else round(seconds, 3))
+
+    def finish_whole(self, event_id: str) -> None:
+        self.ends += 1
 
 
 @pytest.fixture
@@ -185,6 +189,17 @@ def test_where_the_page_cannot_go_on_the_pictures_so_far_are_kept(clock: Clock, 
     assert batch == Batch(3, ("A",), (), str(error))
     assert batch.sentences("named") == ["2 pictures not named.", str(error)]
     assert batch.report([])["stopped"] == str(error)
+
+
+def test_only_a_batch_that_was_not_cut_off_tells_how_long_it_took(clock: Clock, told: Told) -> None:
+    last_moment(job(Takes(clock, {"a": 1.0, "b": 1.0}), "a", "b"))
+    assert told.ends == 1
+    last_moment(job(Takes(clock, {"a": 9.0, "b": 9.0}), "a", "b", limit_s=5))  # others will stop at the limit, too
+    assert told.ends == 2
+    last_moment(job(FailsAt(clock, RoomError("It is full.")), "a", "b", "c"))
+    with stopping_when(lambda: len(work.left) == 2):
+        batch = last_moment(job(work := Takes(clock, {"a": 1.0, "b": 1.0, "c": 1.0}), "a", "b", "c"))
+    assert batch.missing == 1 and told.ends == 2
 
 
 def test_who_has_left_gets_nothing(clock: Clock) -> None:
