@@ -274,7 +274,10 @@ SESSION_NAME_LENGTH = _limit(
     "SESSION_NAME_LENGTH", 64, "characters", "in the name of a session; the page uses 11, Gradio's clients up to 32"
 )
 CANCELLED_RUNS = _limit(
-    "CANCELLED_RUNS", 2000, "runs", "that are remembered because they were cancelled before they reached the queue"
+    "CANCELLED_RUNS",
+    2000,
+    "runs",
+    "that are remembered because they were cancelled, before they reached the queue or while they ran",
 )
 
 _group = "Files of visitors"

@@ -33,7 +33,7 @@ from cvdemo.ui.several.fields import (
     was_cancelled,
 )
 from cvdemo.ui.several.files import chosen_pictures, count_of, zipped
-from cvdemo.ui.several.job import Batch, Job, last_moment, megapixels_of, moments
+from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, moments
 from cvdemo.ui.wiring.controls import control, endpoint, given, took
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_file
 from cvdemo.ui.wiring.parts import Part, wire
@@ -62,20 +62,22 @@ def several_on_page(
         if moment.line:
             kept = (table(moment.batch), moment.batch) if moment.news else [gr.skip()] * 2
             yield kept[0], moment.line, *[gr.skip()] * len(FILES), kept[1]
-    batch = moment.batch
-    yield table(batch), status(batch, time.monotonic() - began), *_offered(batch), batch
+    offered_files, batch = made_if_room(moment.batch, partial(_offered, moment.batch))
+    buttons = offered_files or [gr.skip()] * len(FILES)
+    yield table(batch), status(batch, time.monotonic() - began), *buttons, batch
 
 
 def several_endpoint(
     run: Run, times: UnitTimes, files: list[str] | None, model: str = "imagenet", ten_crop: bool = False
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str | None, dict[str, Any]]:
     """A ZIP with the five best classes of several pictures as CSV and JSON; and the same as JSON.
 
     A picture that cannot be read is among the refused ones, with the reason; the others go on. Where time runs out,
-    `not_reached` says how many are left.
+    `not_reached` says how many are left. Where the page is full, `stopped` says so.
     """
     batch = last_moment(_job(run, times, files, ClassifyConfig(model=model, ten_crop=ten_crop)))
-    return _archive(batch), _report(batch)
+    archive, batch = made_if_room(batch, partial(_archive, batch))
+    return archive, _report(batch)
 
 
 def _job(run: Run, times: UnitTimes, files: list[str] | None, config: ClassifyConfig) -> Job[Named]:
@@ -133,9 +135,7 @@ def _row(picture: Named) -> str:
 
 def status(batch: Batch[Named], seconds: float) -> str:
     """How many were named, in what time, and which could not be."""
-    lines = [f"**{took(1000 * seconds, f'{count_of(len(batch.pictures))} named')}.**"]
-    if batch.missing:
-        lines.append(f"{count_of(batch.missing)} not reached: time ran out.")
+    lines = [f"**{took(1000 * seconds, f'{count_of(len(batch.pictures))} named')}.**", *batch.sentences("reached")]
     return "\n".join([" ".join(lines), *batch.lines()])
 
 

@@ -119,9 +119,9 @@ class Work:
 
     def _kept(self, name: str, picture: ImageArray, image: ImageArray, last: Step[UpscaleResult]) -> Enlarged:
         file = named(f"{Path(name).stem}_x{self.config.scale}", "png", last)
-        self.archive.add(file, png_bytes(image, packed_level(image), Deadline()))
-        self.megapixels_left -= image[..., 0].size / 1e6
         shown = str(save_download(f"{Path(file).stem}.jpg", _jpeg(image)))
+        self.archive.add(file, png_bytes(image, packed_level(image), Deadline()))  # last: the ZIP has what is told
+        self.megapixels_left -= image[..., 0].size / 1e6
         (height, width), (high, wide) = picture.shape[:2], image.shape[:2]
         return Enlarged(file, shown, (width, height), (wide, high), last.complete)
 
@@ -152,7 +152,8 @@ def several_endpoint(
     """A ZIP with several pictures enlarged by a network, PNGs that keep their alpha; and what became of each as JSON.
 
     A picture that cannot be read is among the refused ones, with the reason; the others go on. Where time runs out,
-    `not_reached` says how many are left, and the name of a PNG that bicubic had to fill ends in "_incomplete".
+    `not_reached` says how many are left, and the name of a PNG that bicubic had to fill ends in "_incomplete". Where
+    the page is full, `stopped` says so.
     """
     archive = Archive(_archive_name(scale))
     batch = last_moment(_job(run, times, files, UpscaleConfig(scale=scale, network=network), archive))
@@ -184,9 +185,7 @@ def gallery(batch: Batch[Enlarged]) -> list[tuple[str, str]]:
 
 def status(batch: Batch[Enlarged], seconds: float) -> str:
     """How many were enlarged, in what time, and which could not be."""
-    lines = [f"**{took(1000 * seconds, f'{count_of(len(batch.pictures))} enlarged')}.**"]
-    if batch.missing:
-        lines.append(f"{count_of(batch.missing)} not reached: time ran out.")
+    lines = [f"**{took(1000 * seconds, f'{count_of(len(batch.pictures))} enlarged')}.**", *batch.sentences("reached")]
     if in_part := sum(not picture.complete for picture in batch.pictures):
         lines.append(f"{count_of(in_part)} enlarged only in part: bicubic fills the rest.")
     return "\n".join([" ".join(lines), *batch.lines()])

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("ray", reason="Ray is an extra: pip install .[ray]")
+from tests.helpers.extras import needed
+
+needed("ray", "the extra ray is not installed")
 
 from cvdemo import demos
 from cvdemo.backends.ray import REPLICAS, RayBackend

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cvdemo.ops.image_quality import psnr, ssim
+from tests.helpers.extras import needed
 
 
 def test_psnr_of_a_constant_error() -> None:
@@ -34,7 +35,7 @@ def test_border_is_left_out() -> None:
 
 @pytest.mark.parametrize("border_px", [0, 3])
 def test_ssim_equals_scikit_image(border_px: int) -> None:
-    metrics = pytest.importorskip("skimage.metrics")
+    metrics = needed("skimage.metrics", "scikit-image is not installed")
     generator = torch.Generator().manual_seed(0)
     target = torch.rand(1, 1, 40, 37, generator=generator, dtype=torch.float64)
     pred = (target + 0.2 * torch.randn(target.shape, generator=generator, dtype=torch.float64)).clamp(0, 1)

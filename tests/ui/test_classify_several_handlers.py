@@ -103,6 +103,15 @@ def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeyp
     assert page(files[:2])[-1][STATUS].endswith("1 picture not reached: time ran out.")
 
 
+def test_without_room_for_the_files_the_table_stays(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.ui.serving.page_folder.FILES_BYTES", 0)
+    output = page(files)[-1]
+    assert output[TABLE].count("<tr>") == 3 and output[ZIP : JSON + 1] == (gr.skip(),) * 3
+    assert "The page holds as many pictures as it can" in output[STATUS]
+    archive, told = several_endpoint(Names(), UnitTimes(), files)
+    assert archive is None and len(told["pictures"]) == 2 and told["stopped"].startswith("The page holds as many")
+
+
 def test_a_run_that_was_cancelled_offers_its_files(files: list[str]) -> None:
     _, _, third, _ = page(files)
     archive, table, _ = tab._offer_if_cancelled("Cancelled; ...", third[BATCH])

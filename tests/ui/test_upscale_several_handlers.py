@@ -13,7 +13,7 @@ from PIL import Image
 
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
-from cvdemo.errors import InputError, LeftError
+from cvdemo.errors import InputError, LeftError, RoomError
 from cvdemo.images import read_image
 from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import stopping_when
@@ -128,6 +128,21 @@ def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeyp
     monkeypatch.setattr(tab, "UPSCALE_BATCH_S", 1e-6)
     output = page(files[:2])[-1]
     assert output[STATUS].endswith("1 picture not reached: time ran out.") and len(opened(output[ZIP]).namelist()) == 1
+
+
+def test_a_full_page_leaves_the_zip_of_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(name: str, data: bytes) -> Path:
+        if name.startswith("wide"):
+            raise RoomError("The page is full.")
+        return save_download(name, data)
+
+    save_download = tab.save_download
+    monkeypatch.setattr(tab, "save_download", full)
+    output = page(files)[-1]
+    assert opened(output[ZIP]).namelist() == ["tall_x2.png"] and len(output[GALLERY]) == 1
+    assert "1 picture not reached. The page is full." in output[STATUS]
+    archive, told = several_endpoint(Enlarges(), UnitTimes(), files)
+    assert archive is not None and told["stopped"] == "The page is full." and told["not_reached"] == 1
 
 
 def test_a_run_that_was_cancelled_offers_its_zip(files: list[str]) -> None:

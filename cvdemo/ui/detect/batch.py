@@ -32,7 +32,7 @@ from cvdemo.ui.detect.results import box_table, class_choices, headline, places
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.several.fields import CANCELLED_TEXT, files_field, note, picture_files, start_and_cancel, was_cancelled
 from cvdemo.ui.several.files import chosen_pictures, zipped
-from cvdemo.ui.several.job import Batch, Job, last_moment, megapixels_of, moments
+from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, moments
 from cvdemo.ui.wiring.controls import control, endpoint, given, save_download
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_file
 from cvdemo.ui.wiring.parts import Part, wire
@@ -71,8 +71,8 @@ def batch_on_page(
         if moment.line:
             kept = (moment.batch, gr.update(choices=_classes(moment.batch))) if moment.news else [gr.skip()] * 2
             yield gr.skip(), moment.line, *[gr.skip()] * (1 + len(FILES)), *kept
-    batch = moment.batch
-    yield *_show(batch, None, score, overlap), batch, gr.update(choices=_classes(batch), value=[])
+    shown, batch = made_if_room(moment.batch, partial(_show, moment.batch, None, score, overlap))
+    yield *(shown or _without_files(batch, config)), batch, gr.update(choices=_classes(batch), value=[])
 
 
 def _job(run: Run, times: UnitTimes, files: list[str] | None, config: DetectConfig) -> Job[Searched]:
@@ -110,17 +110,18 @@ def detect_several_endpoint(
     score_threshold: float | None = DetectConfig.score_threshold,
     nms_iou: float | None = DetectConfig.nms_iou,
     megapixels: float = DetectConfig.megapixels,
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str | None, dict[str, Any]]:
     """A ZIP of several pictures with their boxes, with `detections.csv` and `coco.json`; and all boxes as JSON.
 
     A picture that cannot be read is among the refused ones, with the reason; the others go on. Where time runs out,
-    `not_reached` says how many are left.
+    `not_reached` says how many are left. Where the page is full, `stopped` says so.
     """
     config = DetectConfig(detector=detector, score_threshold=score_threshold, nms_iou=nms_iou, megapixels=megapixels)
     batch = last_moment(_job(run, times, files, config))
     found = _selected(batch, config)
     pictures = [{"file": one.name, **boxes.as_dict()} for one, boxes in zip(batch.pictures, found, strict=True)]
-    return _archive(batch, found, _drawn(batch, found)), batch.report(pictures)
+    archive, batch = made_if_room(batch, lambda: _archive(batch, found, _drawn(batch, found)))
+    return archive, batch.report(pictures)
 
 
 def _show(batch: Batch[Searched] | None, only: list[int] | None, score: float, overlap: float) -> tuple[Any, ...]:
@@ -135,9 +136,19 @@ def _show(batch: Batch[Searched] | None, only: list[int] | None, score: float, o
         (str(save_download(f"{Path(name).stem}.jpg", jpeg)), f"{name}: {headline(one, detector)}")
         for (name, _), jpeg, one in zip(boxes, drawn, found, strict=True)
     ]
-    rows = [[name, *row] for name, one in boxes for row in table_rows(one)]
     texts = [offered(name, content) for name, content in _texts(batch, found).items()]
-    return gallery, status(batch, found), rows, offered_file(_archive(batch, found, drawn)), *texts
+    return gallery, status(batch, found), _rows(boxes), offered_file(_archive(batch, found, drawn)), *texts
+
+
+def _without_files(batch: Batch[Searched], config: DetectConfig) -> tuple[Any, ...]:
+    """What `_show` gives where the page has no room for pictures and files: the status and the table."""
+    found = _selected(batch, config)
+    return gr.skip(), status(batch, found), _rows(_boxes(batch, found)), *[gr.skip()] * len(FILES)
+
+
+def _rows(boxes: Sequence[tuple[str, dict[str, Any]]]) -> list[list[Any]]:
+    """Of the table: a box each, after the name of its picture."""
+    return [[name, *row] for name, one in boxes for row in table_rows(one)]
 
 
 def _selected(batch: Batch[Searched], config: DetectConfig, only: tuple[int, ...] = ()) -> list[Detections]:
@@ -188,8 +199,7 @@ def status(batch: Batch[Searched], found: Sequence[Detections]) -> str:
     said = counts_in_words(together) if counts else places(len(together["detections"]))
     seconds = sum(picture.scan.elapsed_ms for picture in batch.pictures) / 1000
     lines = [f"**{said or 'Nothing'} on {counted(len(batch.pictures), 'picture')}.** Searched in {seconds:.1f} s."]
-    if batch.missing:
-        lines.append(f"{counted(batch.missing, 'picture')} not searched.")
+    lines += batch.sentences("searched")
     if in_part := sum(not picture.scan.complete for picture in batch.pictures):
         lines.append(f"{counted(in_part, 'picture')} searched only in part: time ran out.")
     return "\n".join([" ".join(lines), *batch.lines()])

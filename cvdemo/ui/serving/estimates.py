@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -15,56 +16,88 @@ from gradio.context import LocalContext
 from gradio.queueing import Event
 
 REMEMBERED = 7  # last durations of jobs with the same settings
+JOBS = 500  # of which something is kept; more than wait and run at once
 KINDS = 300  # handlers with settings; the one unused for longest goes first
 TEXT_LENGTH = 40  # of a setting, of which the rest does not count
 LEAST_S = 1.0  # what is shorter is over before it can be read
+
+
+@dataclass
+class _Job:
+    """What is known of a job that runs.
+
+    Attributes:
+        began, runs: when its first request began, and how many there were. left: when a step said how many seconds
+        are left, and how many. whole: it is several requests and tells of all of them together. finished: it has its
+        whole result.
+    """
+
+    began: float = 0.0
+    runs: int = 0
+    left: tuple[float, float] | None = None
+    whole: bool = False
+    finished: bool = False
 
 
 class Estimates:
     """Of one queue. Threads of handlers tell, the loop asks."""
 
     def __init__(self) -> None:
-        self._left: dict[str, tuple[float, float]] = {}  # when a step said how many seconds are left, and how many
-        self._finished: set[str] = set()
-        self._whole: set[str] = set()  # jobs of several requests, which tell of all of them together
-        self._runs: dict[str, tuple[float, int]] = {}  # when the first request of a job began, and how many there were
+        self._jobs: OrderedDict[str, _Job] = OrderedDict()
         self._took: OrderedDict[Hashable, deque[float]] = OrderedDict()
+
+    def _job(self, event_id: str) -> _Job:
+        """Of a job that tells something. Some tell after they have ended, in a thread that nobody waits for."""
+        job = self._jobs.setdefault(event_id, _Job())
+        while len(self._jobs) > JOBS:
+            self._jobs.popitem(last=False)
+        return job
 
     def begin(self, event_id: str, expected_s: float | None) -> bool:
         """A request of a job begins; whether it is the first one."""
-        began, runs = self._runs.get(event_id, (time.monotonic(), 0))
-        self._runs[event_id] = began, runs + 1
-        if runs == 0:
-            self.tell(event_id, expected_s)
-        return runs == 0 and event_id not in self._whole
+        job = self._job(event_id)
+        job.runs += 1
+        if job.runs > 1:
+            job.finished = False  # it goes on
+            return False
+        job.began = time.monotonic()
+        self.tell(event_id, expected_s)
+        return not job.whole
 
     def tell(self, event_id: str, seconds_left: float | None) -> None:
         """A request has said how long it still takes; of a job that tells of the whole, that is of no interest."""
-        if seconds_left is not None and event_id not in self._whole:
-            self._left[event_id] = time.monotonic(), seconds_left
+        job = self._job(event_id)
+        if seconds_left is not None and not job.whole:
+            job.left = time.monotonic(), seconds_left
 
     def tell_whole(self, event_id: str, seconds_left: float | None) -> None:
         """A job of several requests says how long all that is left of it takes; None where it cannot know yet."""
-        self._whole.add(event_id)
+        job = self._job(event_id)
+        job.whole = True
         if seconds_left is not None:
-            self._left[event_id] = time.monotonic(), seconds_left
+            job.left = time.monotonic(), seconds_left
 
     def finish(self, event_id: str) -> None:
-        """A request has its whole result; where the job is one request, its duration is that of such jobs."""
-        self._finished.add(event_id)
+        """A request has its whole result; where no other follows, the job's duration is that of such jobs."""
+        job = self._job(event_id)
+        job.finished = job.finished or not job.whole
         self.tell(event_id, 0.0)
+
+    def finish_whole(self, event_id: str) -> None:
+        """A job of several requests has come to its own end: neither cancelled nor given up, so its duration counts."""
+        self._job(event_id).finished = True
 
     def left_s(self, event: Event) -> float | None:
         """Seconds until the result of a job that runs or begins; None where nothing is known."""
-        if event._id in self._whole and event._id not in self._left:
+        job = self._jobs.get(event._id) or _Job()
+        if job.whole and job.left is None:
             return None
-        began, runs = self._runs.get(event._id, (0.0, 0))
-        if runs > 1 and event._id not in self._whole:  # the steps of one request say nothing of the others
+        if job.runs > 1 and not job.whole:  # the steps of one request say nothing of the others
             expected_s = self.expected_s(event)
-            return None if expected_s is None else max(0.0, began + expected_s - time.monotonic())
-        if event._id not in self._left:
+            return None if expected_s is None else max(0.0, job.began + expected_s - time.monotonic())
+        if job.left is None:
             return self.expected_s(event)
-        said_at, seconds = self._left[event._id]
+        said_at, seconds = job.left
         return max(0.0, said_at + seconds - time.monotonic())
 
     def expected_s(self, event: Event) -> float | None:
@@ -76,16 +109,13 @@ class Estimates:
 
     def ended(self, event: Event, took_s: float) -> None:
         """A job is over; it is remembered where it has come to its end."""
-        if event._id in self._finished:
+        job = self._jobs.pop(event._id, None)
+        if job is not None and job.finished:
             for kind in _kinds(event):
                 self._took.setdefault(kind, deque(maxlen=REMEMBERED)).append(took_s)
                 self._took.move_to_end(kind)
             while len(self._took) > KINDS:
                 self._took.popitem(last=False)
-        self._finished.discard(event._id)
-        self._whole.discard(event._id)
-        self._left.pop(event._id, None)
-        self._runs.pop(event._id, None)
 
 
 def _kinds(event: Event) -> Iterable[Hashable]:

@@ -271,8 +271,10 @@ class FairQueue(queueing.Queue):
             self.pending_event_ids_session.pop(session, None)
             self.pending_messages_per_session.pop(session, None)
         app = cast(Any, self.server_app)
-        if place.own_session and app is not None:
-            app.state_holder.session_data.pop(session, None)
+        if app is not None:
+            app.iterators_to_reset.discard(event_id)  # of who cancels, which gradio keeps where the job has ended
+            if place.own_session:
+                app.state_holder.session_data.pop(session, None)
 
     def _heard(self, session: str, moment: float) -> bool:
         messages = self.pending_messages_per_session.get(session)

@@ -11,8 +11,10 @@ a link in the system's folder for temporary files where its own path might, whic
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -32,7 +34,8 @@ SWEEP_EVERY_S = 300
 MEASURE_EVERY_S = 1.0  # measuring takes 10 ms for 1,000 files
 FULL = "The page holds as many pictures as it can at the moment. Please try again in a few minutes."
 PREFIX = "cvdemo-"
-WORK = ("dream-", "video-", "walk-", "motion-")  # begin the rest of the names of folders in which films are written
+# The rest of the names of folders in which films are written: a kind, and what Python's `tempfile` puts behind it.
+WORK = re.compile(r"(dream|video|walk|motion)-[a-z0-9_]{8}")
 
 
 @dataclass
@@ -55,14 +58,19 @@ class PageFolder:
         self.kept = {str(path) for path in _files(self.real)}
 
     def sweep(self) -> None:
-        """Removes this page's files, and those of pages that have ended, which are older than `KEEP_FILES_S`."""
+        """Removes this page's files, and those of pages that have ended, which are older than `KEEP_FILES_S`.
+
+        Films are written in the system's folder for temporary files, wherever the page's own is.
+        """
         _remove_old(self.real, self.kept)
         for former in self.real.parent.glob(f"{PREFIX}*"):
-            if former.is_dir() and not former.is_symlink() and former != self.real:
-                if "-" not in (rest := former.name.removeprefix(PREFIX)):
-                    _sweep_former(former)
-                elif rest.startswith(WORK):
-                    _sweep_work(former)
+            is_folder = former.is_dir() and not former.is_symlink() and former != self.real
+            if is_folder and "-" not in former.name.removeprefix(PREFIX):
+                _sweep_former(former)
+        for place in {self.real.parent, Path(tempfile.gettempdir()).resolve()}:
+            for folder in place.glob(f"{PREFIX}*"):
+                if WORK.fullmatch(folder.name.removeprefix(PREFIX)) and _is_ours(folder):
+                    _sweep_work(folder)
         _remove_dead_links(self.path.parent)
 
     @asynccontextmanager
@@ -160,6 +168,15 @@ def _sweep_former(folder: Path) -> None:
             _lock_path(folder).unlink(missing_ok=True)
     finally:
         lock.release()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether it is a folder, no link to one, of the user for whom the page runs."""
+    try:
+        told = folder.lstat()
+    except OSError:  # just removed
+        return False
+    return stat.S_ISDIR(told.st_mode) and (os.name == "nt" or told.st_uid == os.getuid())
 
 
 def _sweep_work(folder: Path) -> None:

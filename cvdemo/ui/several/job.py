@@ -5,23 +5,24 @@ took. So it is known before the first picture, unless the page has done nothing 
 """
 
 import time
-from collections.abc import Generator, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
-from cvdemo.errors import InputError
+from cvdemo.errors import DemoError, InputError, LeftError, RoomError
 from cvdemo.limits import PICTURE_MEGAPIXELS
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.estimates import of_page
 from cvdemo.ui.serving.lines import pixels_of_upload
-from cvdemo.ui.several.files import unique_names
+from cvdemo.ui.several.files import count_of, unique_names
 from cvdemo.ui.wiring.jobs import running_event
 from cvdemo.ui.wiring.plain_text import plain
 
 T = TypeVar("T", covariant=True)
+Made = TypeVar("Made")
 TOLD_EVERY_S = 0.5  # within a picture
 UNKNOWN_MEGAPIXELS = 12.0  # of a file whose header nobody can read, such as HEIC: a phone's photograph
 LEAST_S = 0.1  # of a picture, however little time is left
@@ -41,11 +42,13 @@ class Batch(Generic[T]):
 
     Attributes:
         total: how many there are. pictures: what was made of those that are done. refused: the others that were tried.
+        stopped: why the page could not go on, or not give all of it, as a sentence; empty where it could.
     """
 
     total: int
     pictures: tuple[T, ...] = ()
     refused: tuple[Refused, ...] = ()
+    stopped: str = ""
 
     @property
     def tried(self) -> int:
@@ -56,14 +59,21 @@ class Batch(Generic[T]):
         """How many were not reached."""
         return self.total - self.tried
 
+    def sentences(self, done: str) -> list[str]:
+        """How many pictures are not `done`, such as "searched", and why; nothing where all of it could be given."""
+        reason = "." if self.stopped else ": time ran out."
+        said = [f"{count_of(self.missing)} not {done}{reason}"] if self.missing else []
+        return [*said, self.stopped] if self.stopped else said
+
     def lines(self) -> list[str]:
         """A line of Markdown on each picture that was refused."""
         return [f"- {plain(f'{one.name}: {one.reason}')}" for one in self.refused]
 
     def report(self, pictures: Sequence[Any]) -> dict[str, Any]:
-        """What programs are told: of each picture that is done, of each refused one, and how many were not reached."""
+        """What programs are told: of each picture that is done, of each refused one, what is missing, and why."""
         refused = [{"file": one.name, "reason": one.reason} for one in self.refused]
-        return {"pictures": list(pictures), "refused": refused, "not_reached": self.missing}
+        stopped = self.stopped or None
+        return {"pictures": list(pictures), "refused": refused, "not_reached": self.missing, "stopped": stopped}
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,11 @@ class Job(Generic[T]):
 def moments(job: Job[T]) -> Iterator[Moment[T]]:
     """Where the job stands before each picture, at times within it, and at the end.
 
-    A batch that is cancelled or runs out of time ends after the picture that is worked on.
+    A batch that is cancelled or runs out of time ends after the picture that is worked on. Where the page cannot go on,
+    for lack of room or of a place in the line, the batch ends with the pictures so far and tells why.
+
+    Raises:
+        DemoError: the page could not go on before there was any picture, or nobody waits any more.
     """
     clock, batch = Deadline(job.limit_s), Batch[T](len(job.paths))
     names = unique_names([Path(path).name for path in job.paths])
@@ -124,13 +138,20 @@ def moments(job: Job[T]) -> Iterator[Moment[T]]:
             kept = yield from _within(job, clock, number - 1, job.one(path, name, _left_s(clock)), Moment(batch, line))
         except InputError as error:
             batch = replace(batch, refused=(*batch.refused, Refused(Path(path).name, str(error))))
+        except LeftError:
+            raise
+        except DemoError as error:
+            if not batch.pictures:
+                raise
+            batch = replace(batch, stopped=str(error))
         else:
             batch = replace(batch, pictures=(*batch.pictures, kept))
             if not clock.expired:  # else it may have been done in part
                 job.times.note(job.kind, job.units[number - 1], time.monotonic() - began)
-        if clock.expired:
+        if clock.expired or batch.stopped:
             break
     _tell_left(job, clock, len(job.paths))
+    _tell_end(batch)
     yield Moment(batch, news=True)
 
 
@@ -163,6 +184,13 @@ def _tell_left(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> No
         estimates.tell_whole(event._id, rest_s(job, clock, done, part))
 
 
+def _tell_end(batch: Batch[T]) -> None:
+    """Tells the page that the whole took its time, unless it was cut off: a part takes fewer seconds than all of it."""
+    event, estimates = running_event(), of_page()
+    if event is not None and estimates is not None and not batch.stopped and not Deadline().abandoned:
+        estimates.finish_whole(event._id)
+
+
 def rest_s(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> float | None:
     """Seconds for what is left, no more than the limit leaves; None where no such picture was ever done."""
     units = sum(job.units[done:]) - (part * job.units[done] if part else 0.0)
@@ -177,6 +205,14 @@ def last_moment(job: Job[T]) -> Batch[T]:
     for moment in moments(job):
         batch = moment.batch
     return batch
+
+
+def made_if_room(batch: Batch[T], make: Callable[[], Made]) -> tuple[Made | None, Batch[T]]:
+    """The files of a batch, and the batch; where the page has no room for them, None, and a batch that tells so."""
+    try:
+        return make(), batch
+    except RoomError as error:
+        return None, replace(batch, stopped=str(error))
 
 
 def megapixels_of(path: str) -> float:

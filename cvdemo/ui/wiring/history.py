@@ -3,6 +3,7 @@
 `static/history.js` writes it. What a link may set, `cvdemo.ui.wiring.settings_link` checks.
 """
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +13,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from cvdemo.errors import RoomError
 from cvdemo.example_pictures import example_picture
 from cvdemo.ui.serving.results import save_download
 from cvdemo.ui.wiring.from_outside import block_named
+from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.settings_link import LINK, Follows, nothing_follows, updates
 
 Settings = Mapping[str, Component]  # of a tab, by their names in the address
@@ -107,12 +110,17 @@ def _obey(
     follows: Mapping[str, Follows],
     fields: Mapping[str, gr.Image],
 ) -> None:
-    """On load, the query string selects the tab, sets its controls and chooses its example, in this order."""
+    """On load, the query string selects the tab, sets its controls and chooses its example, in this order.
+
+    Whatever becomes of the link, the page is told that it has been obeyed: until then it is not ready.
+    """
     components = [component for group in settings.values() for component in group.values()]
-    restore = restoring(settings, follows, list(fields))
+    restore = guarded(restoring(settings, follows, list(fields)))
     outputs = [tabs, *components, *fields.values()]
     begun = page.load(restore, None, outputs, api_visibility="private", show_progress="hidden")
-    begun.then(None, js=f"() => window.cvdemo.arrived({json.dumps(list(settings))})", **_JS_ONLY)
+    arrived = f"() => window.cvdemo.arrived({json.dumps(list(settings))})"
+    begun.then(None, js=arrived, **_JS_ONLY)
+    begun.failure(None, js=arrived, **_JS_ONLY)  # which `then` does not follow in gradio 6.31
 
 
 def restoring(
@@ -134,6 +142,15 @@ def restoring(
 
 
 def _asked_for(query: Mapping[str, str], slug: str) -> Any:
-    """A copy of the example that the link names for this tab, where the page serves files from."""
+    """A copy of the example that the link names for this tab, where the page serves files from.
+
+    Where the page has no room for it, a warning says so: tab and settings are those of the link all the same.
+    """
     path = _path_of(query.get("example", "")) if query.get("tab") == slug else None
-    return gr.skip() if path is None else str(save_download(path.name, path.read_bytes()))
+    if path is None:
+        return gr.skip()
+    try:
+        return str(save_download(path.name, path.read_bytes()))
+    except RoomError as error:
+        gr.Warning(html.escape(str(error), quote=False))
+        return gr.skip()

@@ -26,7 +26,7 @@ UNCHANGED = {"__type__": "update"}  # an output that stays as it is, as gradio s
 WHEN_CANCELLED = "when_cancelled"  # set on the handler of a run: its part's name, and its outputs after "Cancel"
 
 
-_reasons: dict[str, str] = {}  # of running jobs that were told to stop, by the id of their event
+_reasons: OrderedDict[str, str] = OrderedDict()  # of running jobs that were told to stop, by the id of their event
 _cancelled: OrderedDict[tuple[str, str], None] = OrderedDict()  # session and part of "Cancel" after the last beginning
 
 
@@ -120,6 +120,8 @@ async def stop(session_hash: str | None, functions: Set[int], reason: str) -> in
     running = [event for event in _running(queue) if _matches(event, session_hash, functions)]
     for event in running:
         _reasons.setdefault(event._id, reason)
+    while len(_reasons) > CANCELLED_RUNS:  # a job that has just ended, or never began, does not `forget` its own
+        _reasons.popitem(last=False)
     async with queue.delete_lock:
         waiting = [event for event in _waiting(queue) if _matches(event, session_hash, functions)]
         for event in waiting:

@@ -113,6 +113,11 @@ def _for_outputs(values: list[Any]) -> Any:
     return values if len(values) > 1 else values[0]
 
 
+def is_missing(value: Any) -> bool:
+    """Whether an input holds nothing to work on: no picture, no text, no file; as `isMissing` in `static/parts.js`."""
+    return value is None or (isinstance(value, str | list | tuple) and not value)
+
+
 def empty_value(component: Component) -> Any:
     """What an output shows while there is no result."""
     if isinstance(component, gr.Markdown | gr.HTML):
@@ -349,7 +354,7 @@ def _if_there_is_something(part: Part, function: Callable[..., Any]) -> Callable
 
     @wraps(function)
     def stream(*args: Any) -> Iterator[Any]:
-        if any(args[index] in (None, "") for index in needs):
+        if any(is_missing(args[index]) for index in needs):
             yield part.emptied()
         else:
             yield from _steps(function, *args)

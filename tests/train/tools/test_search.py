@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvdemo.config import setting
+from tests.helpers.extras import needed
 from tests.train.tiny_tasks import altered
 from train import __main__ as command_line
 from train.data.splits import LabelledPictures
@@ -27,7 +28,7 @@ from train.tools.search import CHART, JOURNAL, Search, run_search
 from train.tools.search_chart import DIVERGED, FINISHED, STOPPED, Outcome, as_text, in_order, plot_search
 from train.tools.search_ranges import Range, ranges_of
 
-pytest.importorskip("optuna")
+needed("optuna", "the extra search is not installed")
 CPU = torch.device("cpu")
 
 

@@ -159,7 +159,17 @@ def test_a_picture_that_was_searched_in_part_is_told(files: list[str]) -> None:
 def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detect_batch, "DETECT_BATCH_S", 1e-6)
     *_, output = batch_on_page(Searches(), UnitTimes(), files[:3], "haar", 0.3, 0.3)
-    assert output[STATUS] == "**1 cat, 1 dog on 1 picture.** Searched in 0.5 s. 2 pictures not searched."
+    assert output[STATUS] == "**1 cat, 1 dog on 1 picture.** Searched in 0.5 s. 2 pictures not searched: time ran out."
+
+
+def test_without_room_for_the_files_the_table_stays(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.ui.serving.page_folder.FILES_BYTES", 0)
+    output = last(files)
+    assert len(output[TABLE]) == 6 and len(output[BATCH].pictures) == 3
+    assert output[GALLERY] == gr.skip() and output[ZIP : COCO + 1] == (gr.skip(),) * 3
+    assert "The page holds as many pictures as it can" in output[STATUS]
+    archive, told = detect_several_endpoint(Searches(), UnitTimes(), files, "haar", 0.8, None)
+    assert archive is None and len(told["pictures"]) == 3 and told["stopped"].startswith("The page holds as many")
 
 
 def test_a_batch_that_was_cancelled_can_be_looked_at(files: list[str]) -> None:

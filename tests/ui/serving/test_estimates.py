@@ -14,7 +14,7 @@ import pytest
 
 from cvdemo.backends.durations import Durations
 from cvdemo.demo import Request, Step
-from cvdemo.ui.serving.estimates import REMEMBERED, Estimates, in_words
+from cvdemo.ui.serving.estimates import JOBS, REMEMBERED, Estimates, in_words
 from cvdemo.ui.serving.waiting import telling_time
 from cvdemo.ui.wiring.parts import Part
 from tests.ui.api_caller import Caller
@@ -101,8 +101,38 @@ def test_what_a_job_tells_of_the_whole_is_not_changed_by_its_requests(clock: Clo
     estimates.finish("b")
     clock.now += 3
     assert estimates.left_s(event("b", 50)) == 17
+    estimates.finish_whole("b")
     estimates.ended(event("b", 50), 5.0)
     assert estimates.left_s(event("b", 50)) == 6.5  # forgotten: as such jobs took
+
+
+def test_a_batch_that_is_cancelled_after_some_pictures_teaches_nothing_of_the_whole() -> None:
+    estimates = Estimates()
+    estimates.tell_whole("a", None)
+    for _ in range(2):
+        estimates.begin("a", None)
+        estimates.finish("a")
+    estimates.ended(event("a", 50), 2.0)
+    assert estimates.expected_s(event("b", 50)) is None
+
+
+def test_a_job_that_is_cancelled_in_its_second_request_teaches_nothing() -> None:
+    estimates = Estimates()
+    estimates.begin("a", None)
+    estimates.finish("a")
+    estimates.begin("a", None)
+    estimates.ended(event("a", 50), 2.0)
+    assert estimates.expected_s(event("b", 50)) is None
+
+
+def test_what_jobs_tell_after_their_end_is_not_kept_for_ever() -> None:
+    estimates = Estimates()
+    for number in range(3 * JOBS):
+        estimates.ended(event(f"{number}", 50), 1.0)
+        for tell in (estimates.tell, estimates.tell_whole, estimates.begin):
+            tell(f"{number}", 1.0)
+        estimates.finish(f"{number}")
+    assert len(estimates._jobs) == JOBS
 
 
 def test_of_pictures_their_number_is_a_setting() -> None:

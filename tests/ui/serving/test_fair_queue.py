@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from PIL import Image
 
 from cvdemo.limits import LIVE_S, PLACES_PER_ADDRESS, PLACES_PER_CLIENT
 from cvdemo.ui.serving.clients import PEER, address_of
+from cvdemo.ui.serving.fair_queue import FairQueue, Place
 from cvdemo.ui.serving.field_values import FRAME_PREFIX
 from tests.ui.api_caller import Caller, results
 from tests.ui.page_server import serve_small
+from tests.ui.tab_handlers import with_a_loop
 
 UNHEARD_S = 1.5
 LIVE_SILENT_S = 1.0
@@ -59,6 +62,20 @@ def waited_for(condition: Any, limit_s: float = 15.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_the_id_of_a_job_that_was_cancelled_is_forgotten_with_it() -> None:
+    def look() -> set[str]:
+        queue = FairQueue(9, live_updates=False, concurrency_count=1, update_intervals=1, blocks=None)
+        app = SimpleNamespace(iterators_to_reset={"a", "other"}, state_holder=None)
+        queue.server_app = app
+        event: Any = SimpleNamespace(_id="a", session_hash="s")
+        queue.places["a"] = place = Place(event, "s", "127.0.0.1", None, own_session=False, ended_at=0.0)
+        queue._forget("a", place)
+        assert not queue.places
+        return app.iterators_to_reset
+
+    assert with_a_loop(look) == {"other"}
 
 
 def test_a_client_without_a_session_has_a_few_places(small_page: Caller) -> None:

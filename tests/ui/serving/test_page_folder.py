@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,14 +81,39 @@ def test_the_files_of_a_page_that_runs_are_left_to_it(base: Path) -> None:
 
 def test_a_film_that_is_being_written_keeps_its_folder(base: Path) -> None:
     """It is empty at first; what a killed page left of one goes by age."""
-    empty, begun = base / f"{PREFIX}dream-aaaa", made(base / f"{PREFIX}walk-bbbb" / ".walk.mp4.1.part")
-    left = made(base / f"{PREFIX}video-cccc" / ".detected.mp4.1.part", OLD_S)
+    empty, begun = base / f"{PREFIX}dream-aaaaaaaa", made(base / f"{PREFIX}walk-bbbbbbbb" / ".walk.mp4.1.part")
+    left = made(base / f"{PREFIX}video-cccccccc" / ".detected.mp4.1.part", OLD_S)
     empty.mkdir()
     folder = open_folder()
     folder.sweep()
     assert empty.is_dir() and begun.exists() and not left.parent.exists()
     assert not list(base.glob(f"{PREFIX}*-*.lock"))
     folder.close()
+
+
+def test_what_a_killed_page_left_of_a_film_is_swept_where_films_are_written(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    system = tmp_path / "system"
+    system.mkdir()
+    left = made(Path(tempfile.mkdtemp(prefix=f"{PREFIX}dream-")) / "film.mp4", OLD_S)
+    begun = made(system / f"{PREFIX}motion-bbbbbbbb" / "film.mp4")
+    others = [
+        made(system / name / "a.txt", OLD_S) for name in ("cvdemo-dream-of-mine", "dream-aaaaaaaa", "cvdemo-walks")
+    ]
+    elsewhere = made(tmp_path / "elsewhere" / "a.txt", OLD_S)
+    (system / f"{PREFIX}video-llllllll").symlink_to(elsewhere.parent)
+    open_folder().close()
+    assert not left.parent.exists() and begun.exists()
+    assert all(path.exists() for path in [*others, elsewhere])
+
+
+def test_folders_of_other_users_are_left_to_them(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = made(base / f"{PREFIX}video-cccccccc" / "film.mp4", OLD_S)
+    monkeypatch.setattr(files.os, "getuid", lambda: left.stat().st_uid + 1)
+    open_folder().close()
+    assert left.exists()
 
 
 def test_a_sweep_keeps_the_pages_own_files(base: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.demo import Step
-from cvdemo.errors import InputError, WeightsError
-from cvdemo.runtime import Deadline
+from cvdemo.errors import BusyError, DemoError, InputError, LeftError, RoomError, WeightsError
+from cvdemo.runtime import Deadline, stopping_when
 from cvdemo.ui.serving.estimates import Estimates
 from cvdemo.ui.several import job as several_job
-from cvdemo.ui.several.job import Batch, Job, Refused, last_moment, megapixels_of, moments, rest_s
+from cvdemo.ui.several.job import Batch, Job, Refused, last_moment, made_if_room, megapixels_of, moments, rest_s
 from cvdemo.ui.wiring import parts
 from cvdemo.ui.wiring.parts import Part
 from tests.helpers.png_files import save_png
@@ -39,11 +39,15 @@ class Told:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds: list[float | None] = []
+        self.ends = 0
         monkeypatch.setattr(several_job, "running_event", lambda: SimpleNamespace(_id="a"))
         monkeypatch.setattr(several_job, "of_page", lambda: self)
 
     def tell_whole(self, event_id: str, seconds: float | None) -> None:
         self.seconds.append(None if seconds is None else round(seconds, 3))
+
+    def finish_whole(self, event_id: str) -> None:
+        self.ends += 1
 
 
 @pytest.fixture
@@ -152,6 +156,7 @@ def test_a_picture_that_cannot_be_used_is_named_and_teaches_no_time(clock: Clock
         "pictures": ["x"],
         "refused": [{"file": "bad", "reason": "It cannot be used."}],
         "not_reached": 0,
+        "stopped": None,
     }
 
 
@@ -162,6 +167,54 @@ def test_a_fault_of_the_page_ends_it(clock: Clock) -> None:
 
     with pytest.raises(WeightsError, match="the file is missing"):
         last_moment(job(fails, "a", "b"))
+
+
+class FailsAt(Takes):
+    """Work that raises an error once its steps on a picture, "b", are done."""
+
+    def __init__(self, clock: Clock, error: DemoError) -> None:
+        super().__init__(clock, {"a": 1.0, "b": 1.0, "c": 1.0})
+        self.error = error
+
+    def __call__(self, path: str, name: str, seconds: float) -> Generator[Step[Any], None, str]:
+        done = yield from super().__call__(path, name, seconds)
+        if name == "b":
+            raise self.error
+        return done
+
+
+@pytest.mark.parametrize("error", [RoomError("It is full."), BusyError("It is busy."), WeightsError("It is missing.")])
+def test_where_the_page_cannot_go_on_the_pictures_so_far_are_kept(clock: Clock, error: DemoError) -> None:
+    batch = last_moment(job(FailsAt(clock, error), "a", "b", "c"))
+    assert batch == Batch(3, ("A",), (), str(error))
+    assert batch.sentences("named") == ["2 pictures not named.", str(error)]
+    assert batch.report([])["stopped"] == str(error)
+
+
+def test_only_a_batch_that_was_not_cut_off_tells_how_long_it_took(clock: Clock, told: Told) -> None:
+    last_moment(job(Takes(clock, {"a": 1.0, "b": 1.0}), "a", "b"))
+    assert told.ends == 1
+    last_moment(job(Takes(clock, {"a": 9.0, "b": 9.0}), "a", "b", limit_s=5))  # others will stop at the limit, too
+    assert told.ends == 2
+    last_moment(job(FailsAt(clock, RoomError("It is full.")), "a", "b", "c"))
+    with stopping_when(lambda: len(work.left) == 2):
+        batch = last_moment(job(work := Takes(clock, {"a": 1.0, "b": 1.0, "c": 1.0}), "a", "b", "c"))
+    assert batch.missing == 1 and told.ends == 2
+
+
+def test_who_has_left_gets_nothing(clock: Clock) -> None:
+    with pytest.raises(LeftError):
+        last_moment(job(FailsAt(clock, LeftError("Nobody waits.")), "a", "b", "c"))
+
+
+def test_files_without_room_leave_the_batch_and_the_reason() -> None:
+    def full() -> str:
+        raise RoomError("It is full.")
+
+    batch = Batch(1, ("A",))
+    assert made_if_room(batch, full) == (None, Batch(1, ("A",), (), "It is full."))
+    assert made_if_room(batch, lambda: "a.zip") == ("a.zip", batch)
+    assert Batch(1, ("A",), (), "It is full.").sentences("named") == ["It is full."]
 
 
 def test_where_time_runs_out_the_rest_is_not_reached(clock: Clock) -> None:

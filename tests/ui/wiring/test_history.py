@@ -6,11 +6,13 @@ from typing import Any, cast
 
 import gradio as gr
 import pytest
+from gradio.context import get_blocks_context
 from playwright.sync_api import Page, expect
 
 from cvdemo.ui.wiring.controls import example_picture
-from cvdemo.ui.wiring.history import restoring
+from cvdemo.ui.wiring.history import remember, restoring
 from tests.ui.browser_steps import choose_picture
+from tests.ui.tab_handlers import drawn
 
 
 def obeyed(**query: str) -> list[Any]:
@@ -29,6 +31,34 @@ def test_a_link_selects_the_tab_sets_it_and_chooses_the_example() -> None:
 @pytest.mark.parametrize("name", ["", "nobody", "../README", "styles/mosaic", "/etc/hostname", "CHELSEA"])
 def test_a_link_chooses_no_other_file(name: str) -> None:
     assert obeyed(tab="dream", example=name)[2:] == [gr.skip(), gr.skip()]
+
+
+def test_a_full_page_sets_the_tab_without_the_example_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("cvdemo.ui.serving.page_folder.FILES_BYTES", 0)
+    monkeypatch.setattr(gr, "Warning", told.append)
+    selected, steps, dream, _ = obeyed(tab="dream", steps="3", example="chelsea")
+    assert selected.selected == "dream" and steps == 3 and dream == gr.skip()
+    assert told == ["The page holds as many pictures as it can at the moment. Please try again in a few minutes."]
+
+
+def test_whatever_fails_at_the_start_is_a_sentence_and_the_page_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw() -> None:
+        with gr.Tabs() as tabs, gr.Tab("Dream", id="dream") as tab:
+            pass
+        page = get_blocks_context()
+        assert page is not None
+        remember(page.root_block, tabs, {"dream": tab}, {"dream": {}}, {}, {})
+
+    def fails(*args: Any) -> list[Any]:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("cvdemo.ui.wiring.history.updates", fails)
+    handlers = list(drawn(draw).fns.values())
+    (restore,) = (handler.fn for handler in handlers if handler.fn is not None)
+    with pytest.raises(gr.Error, match="number"):
+        restore(cast(gr.Request, type("Request", (), {"query_params": {}})))
+    assert len([handler for handler in handlers if "arrived" in str(handler.js)]) == 2
 
 
 def test_an_example_without_its_tab_is_not_chosen() -> None:

@@ -1,6 +1,9 @@
 """Jobs that are told to stop: what they send, and until when."""
 
-from collections.abc import Iterator
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -118,6 +121,35 @@ def test_no_more_than_some_cancelled_beginnings_are_remembered() -> None:
     for number in range(CANCELLED_RUNS + 5):
         jobs.cancel_begun(f"session {number}", "part")
     assert len(jobs._cancelled) == CANCELLED_RUNS
+
+
+def test_the_reasons_of_jobs_that_were_ending_already_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "CANCELLED_RUNS", 3)
+    monkeypatch.setattr(jobs, "_reasons", OrderedDict())
+
+    async def stop_many() -> None:
+        function = SimpleNamespace(_id=1)
+        for number in range(9):
+            running = [SimpleNamespace(_id=f"{number}", session_hash="s", fn=function)]
+            queue = SimpleNamespace(
+                active_jobs=[running, None], event_queue_per_concurrency_id={}, delete_lock=asyncio.Lock()
+            )
+            monkeypatch.setattr(jobs, "LocalContext", of_page(queue))
+            assert await jobs.stop("s", {1}, CANCELLED) == 0
+
+    with_a_loop_of(stop_many)
+    assert list(jobs._reasons) == ["6", "7", "8"]
+
+
+def of_page(queue: Any) -> Any:
+    """The context of a handler on a page with this queue."""
+    return SimpleNamespace(blocks=SimpleNamespace(get=lambda default: SimpleNamespace(_queue=queue)))
+
+
+def with_a_loop_of(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs it in a thread: that of a test with a browser has a loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(work())).result()
 
 
 @pytest.mark.parametrize("chosen", [None, ""])

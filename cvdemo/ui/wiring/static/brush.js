@@ -9,6 +9,7 @@
   let size = 0.12; /* of the longer side */
   let erases = false;
   let last = null; /* where the pen is while it is down */
+  let newest = Promise.resolve(null); /* the mask of what is painted now, perhaps still on its way */
 
   /* The picture and what is painted on it outlive the accordion, which draws its inside anew. */
   function show(tries = 40) {
@@ -26,6 +27,8 @@
   /* Another picture: what was painted belonged to the former one. The value of the mask's field is null then. */
   function use(value) {
     canvas.width = canvas.height = 0;
+    last = null;
+    newest = Promise.resolve(null);
     if (value?.url) picture.src = value.url;
     else picture.removeAttribute("src");
     return null;
@@ -33,6 +36,7 @@
 
   function clear() {
     pen.clearRect(0, 0, canvas.width, canvas.height);
+    newest = Promise.resolve(null);
     return null;
   }
 
@@ -82,8 +86,19 @@
     return !pen.getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value);
   }
 
-  /* The mask as the value of a picture field, uploaded as a file that a visitor chose would be; null without any. */
+  /* The mask of what is painted when it is there. An upload takes a while, in which another picture may have come, a
+     stroke been added, or all of it been cleared: then it is what belongs to that. */
   async function mask() {
+    newest = uploaded();
+    for (;;) {
+      const awaited = newest;
+      const value = await awaited.catch((refused) => { if (awaited === newest) throw refused; });
+      if (awaited === newest) return value;
+    }
+  }
+
+  /* The mask as the value of a picture field, uploaded as a file that a visitor chose would be; null without any. */
+  async function uploaded() {
     if (nothingPainted()) return null;
     const flat = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
     const sheet = flat.getContext("2d");

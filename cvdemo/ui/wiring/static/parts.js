@@ -3,6 +3,8 @@ window.cvdemo = (() => {
   const inputsOfRun = {};
   const timers = {};
   const FILLED_MS = 700; /* after a field was filled, until a change of it has been told */
+  /* Nothing to work on: no picture, no text, an empty list of files; as `is_missing` in parts.py. */
+  const isMissing = (value) => value === null || value.length === 0;
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   /* No change of the part waits any more. */
@@ -39,7 +41,7 @@ window.cvdemo = (() => {
     timers[name] = setTimeout(() => {
       settled(name);
       const ran = name in inputsOfRun;
-      const missing = needs.some((i) => inputs[i] === null || inputs[i] === "");
+      const missing = needs.some((i) => isMissing(inputs[i]));
       if (ran ? same(inputsOfRun[name], inputs) : missing || !automatic) return;
       if (!missing && numbers.some((i) => inputs[i] === null)) return; /* a number field is just being typed into */
       document.getElementById(`${name}-${missing ? "empty" : "restart"}`)?.click();
