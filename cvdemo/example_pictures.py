@@ -5,6 +5,8 @@ from pathlib import Path
 
 from cvdemo.data_folders import data_folder
 
+SMALL = "small"  # folder in `examples/`
+
 
 def example_picture(name: str) -> str:
     """The path of a licensed example picture: one of `examples/`, else one that gradio ships.
@@ -23,6 +25,11 @@ def example_picture(name: str) -> str:
         if path.is_file():
             return str(path)
     raise FileNotFoundError(f"there is no example picture {name!r} in {', '.join(map(str, folders))}")
+
+
+def small_picture(name: str) -> Path:
+    """The file of an example picture as galleries show it; made by `python -m scripts.example_thumbnails`."""
+    return data_folder("examples") / SMALL / f"{name}.webp"
 
 
 def example_head() -> str:

@@ -24,7 +24,6 @@ from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
-    example_picture,
     given,
     load_picture,
     method_note,
@@ -32,6 +31,7 @@ from cvdemo.ui.wiring.controls import (
     share_button,
     took,
 )
+from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
@@ -86,7 +86,7 @@ def build_naming(run: Run) -> dict[str, Component]:
             model = network_choice("ClassifyConfig-model", "classify-about")
             ten_crop: Any = control(ClassifyConfig, "ten_crop")
             second = second_choice()
-            gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            picture_examples(EXAMPLES, image)
         with gr.Column(min_width=300):
             with gr.Row(elem_id="classify-answers"):
                 label = answer_label("classify-result", min_width=240)

@@ -36,7 +36,6 @@ from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
-    example_picture,
     given,
     light,
     load_picture,
@@ -49,6 +48,7 @@ from cvdemo.ui.wiring.controls import (
     warn_if_incomplete,
     whole_number,
 )
+from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
 from cvdemo.ui.wiring.plain_text import plain
 
@@ -199,7 +199,7 @@ def build(run: Run) -> dict[str, Component]:
             preset = preset_radio()
             seed, controls, more = _controls()
             show_when_custom(preset, more)
-            gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            picture_examples(EXAMPLES, image)
             where = build_where(image)
         with gr.Column(min_width=300):
             result = picture_output("The dream", elem_id="dream-result")

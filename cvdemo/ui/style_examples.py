@@ -9,9 +9,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from cvdemo.example_pictures import example_picture
+from cvdemo.example_pictures import example_picture, small_picture
 from cvdemo.ui.serving.results import save_download
 from cvdemo.ui.wiring.controls import light, picture_input
+from cvdemo.ui.wiring.example_gallery import picture_examples
 
 PICTURES = ("chelsea", "astronaut", "tower", "coffee", "castle", "cows", "musicians")
 PAINTINGS = (
@@ -24,6 +25,8 @@ PAINTINGS = (
     "poppies",
 )
 DRAWN = ("night_swirls", "autumn_strokes", "stained_glass", "mosaic", "woodcut_waves", "halftone", "ink_wash")
+
+FINISHED = "painted"  # folder in `examples/`
 
 
 @dataclass(frozen=True)
@@ -54,27 +57,26 @@ def file_name(example: Painted) -> str:
 
 def painted_picture(example: Painted) -> str:
     """The path of the small finished result."""
-    return example_picture(f"painted/{Path(file_name(example)).stem}")
+    return example_picture(f"{FINISHED}/{Path(file_name(example)).stem}")
 
 
 def build_examples(content: gr.Image, style: gr.Image) -> None:
     """Draws the galleries, whose clicks fill the two fields."""
     results = gr.Dataset(
         components=[gr.Image(visible=False, label=None, type="filepath")],
-        samples=[[painted_picture(example)] for example in PAINTED],
+        samples=[[str(small_picture(f"{FINISHED}/{Path(file_name(example)).stem}"))] for example in PAINTED],
         label="Finished: a click brings picture and style",
         type="index",
         elem_id="style-painted",
     )
     light([results.click], chosen, [results], [content, style])
-    gr.Examples([[example_picture(name)] for name in PICTURES], [content], label="Pictures", elem_id="style-pictures")
+    picture_examples(PICTURES, content, "Pictures", "style-pictures")
     styles_gallery(style, "style-styles")
 
 
 def styles_gallery(style: gr.Image, elem_id: str) -> None:
     """The page's style pictures, to choose at one click."""
-    styles = [[style_picture(name)] for name in (*PAINTINGS, *DRAWN)]
-    gr.Examples(styles, [style], label="Styles", elem_id=elem_id, examples_per_page=len(styles))
+    picture_examples([f"styles/{name}" for name in (*PAINTINGS, *DRAWN)], style, "Styles", elem_id)
 
 
 def style_input(elem_id: str) -> gr.Image:

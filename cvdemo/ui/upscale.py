@@ -22,7 +22,6 @@ from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
-    example_picture,
     given,
     load_picture,
     method_note,
@@ -34,6 +33,7 @@ from cvdemo.ui.wiring.controls import (
     took,
     warn_if_incomplete,
 )
+from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, PHOTO, SCALES, is_damaged, networks_or_default
 from cvdemo.upscale.quality import Comparison
@@ -231,7 +231,7 @@ def build_one(run: Run) -> dict[str, Component]:
             shrink_first = control(UpscaleConfig, "shrink_first")
             with gr.Accordion("More settings", open=False):
                 tile_px = control(UpscaleConfig, "tile_px")
-            gr.Examples([[example_picture(name)] for name in EXAMPLES], [image], label="Try one of these")
+            picture_examples(EXAMPLES, image)
         with gr.Column(min_width=300, scale=2):
             results = _results()
     settings: dict[str, Component] = {

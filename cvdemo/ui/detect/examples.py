@@ -11,9 +11,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.example_pictures import example_picture
+from cvdemo.example_pictures import example_picture, small_picture
 from cvdemo.ui.detect.controls import Choice, own_values
 from cvdemo.ui.wiring.controls import light, save_download
+
+DETECTED = "detected"  # folder in `examples/`
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def file_name(example: Example) -> str:
 
 def detected_picture(example: Example) -> str:
     """The path of the small picture with the boxes that the detector finds."""
-    return example_picture(f"detected/{Path(file_name(example)).stem}")
+    return example_picture(f"{DETECTED}/{Path(file_name(example)).stem}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def build_examples(image: gr.Image, choice: Choice) -> Examples:
     """Draws the gallery."""
     gallery = gr.Dataset(
         components=[gr.Image(visible=False, label=None, type="filepath")],
-        samples=[[detected_picture(example)] for example in EXAMPLES],
+        samples=[[str(small_picture(f"{DETECTED}/{Path(file_name(example)).stem}"))] for example in EXAMPLES],
         label="Examples, with what was found",
         type="index",
         samples_per_page=len(EXAMPLES),

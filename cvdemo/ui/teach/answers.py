@@ -12,10 +12,13 @@ from cvdemo.classify.teach import ClassifyTaughtRequest
 from cvdemo.demo import Run, result_of
 from cvdemo.ui.classify_words import answer_label
 from cvdemo.ui.teach.camera import NOT_TAUGHT, build_camera
-from cvdemo.ui.teach.classes import EXAMPLE, TRIED_SEED, drawing
+from cvdemo.ui.teach.classes import EXAMPLE, TRIED_SEED, drawing_name
 from cvdemo.ui.wiring.controls import given, load_picture, picture_input
+from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.live_camera import webcam
 from cvdemo.ui.wiring.parts import Part, wire
+
+TRIED = tuple(drawing_name(kind, TRIED_SEED) for kind in EXAMPLE.values())
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,10 @@ def build_answers(run: Run, head: gr.State, mark: gr.Textbox) -> Answers:
             )
             label = answer_label("teach-answer", "It is", admits_doubt=False)
             status = gr.Markdown(elem_id="teach-try-status", elem_classes="status")
-            samples = [[drawing(kind, TRIED_SEED)] for kind in EXAMPLE.values()]
-            examples = gr.Examples(
-                samples, [picture], label="Drawings that are not taught", elem_id="teach-tried", visible=False
-            )
+            tried = picture_examples(TRIED, picture, "Drawings that are not taught", "teach-tried", visible=False)
         with gr.Tab("Live", id="live"):
             build_camera(run, head)
     inputs: list[Component] = [picture, mark, head]
     part = Part(name="teach-try", inputs=inputs, needs=[picture], outputs=[label, status])
     wire(part, given(run, answer_on_page), watch={picture: 0, mark: 0})
-    return Answers(part, examples.dataset)
+    return Answers(part, tried)

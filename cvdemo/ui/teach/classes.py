@@ -135,9 +135,14 @@ def _fill_example() -> list[Any]:
     return [*_showing(len(EXAMPLE)), *names, *pictures, *([] for _ in rest)]
 
 
+def drawing_name(kind: str, seed: int) -> str:
+    """The name of one of the drawings of the example, among the example pictures."""
+    return f"taught/{kind}_{seed}"
+
+
 def drawing(kind: str, seed: int) -> str:
     """The path of one of the drawings of the example."""
-    return example_picture(f"taught/{kind}_{seed}")
+    return example_picture(drawing_name(kind, seed))
 
 
 def _copy(path: str) -> str:

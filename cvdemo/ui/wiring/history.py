@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.errors import RoomError
-from cvdemo.example_pictures import example_picture
+from cvdemo.example_pictures import example_picture, small_picture
 from cvdemo.ui.serving.results import save_download
 from cvdemo.ui.wiring.from_outside import block_named
 from cvdemo.ui.wiring.guard import guarded
@@ -89,8 +89,7 @@ def _lies_in(block: Any, ancestor: Any) -> bool:
 def _example_of(sample: Any) -> str | None:
     """The name by which a link may ask for this sample; None where it may not."""
     name = Path(sample).stem if isinstance(sample, str) else ""
-    path = _path_of(name)
-    return name if path is not None and path.read_bytes() == Path(sample).read_bytes() else None
+    return name if _path_of(name) is not None and Path(sample) == small_picture(name) else None
 
 
 def _path_of(name: str) -> Path | None:
