@@ -20,14 +20,16 @@ from typing import Any
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import TeachRequest
 from cvdemo.demo import Request, Step
-from cvdemo.detect.run import DetectRequest
+from cvdemo.detect.run import DetectRequest, DetectVideoRequest
 from cvdemo.dream.deepdream import full_size, octave_sizes
 from cvdemo.dream.run import DreamRequest
 from cvdemo.errors import DemoError
+from cvdemo.ops.read_video import Video
 from cvdemo.pace import step_work
 from cvdemo.sample.run import InterpolateRequest, SampleRequest, WalkRequest
 from cvdemo.style.run import InstantRequest, StyleRequest
 from cvdemo.style.scales import scale_sizes
+from cvdemo.style.video import StyleVideoRequest
 from cvdemo.upscale.run import UpscaleRequest
 
 REMEMBERED = 7  # last durations of a kind: the median of them forgets a slow hour soon
@@ -95,8 +97,14 @@ class Durations:
         self._times = UnitTimes()
 
     def expected_s(self, request: Request) -> float | None:
-        """Seconds until the result, no more than the request's time limit; None where no such request has ended yet."""
-        expected_s = self._times.expected_s(*work_of(request))
+        """Seconds until the result, no more than the request's time limit; None where no such request has ended yet.
+
+        Where none has, it is as of requests that work alike, if there are such: see `LIKE`.
+        """
+        (name, *settings), units = work_of(request)
+        expected_s = self._times.expected_s((name, *settings), units)
+        if expected_s is None and name in LIKE:
+            expected_s = self._times.expected_s((LIKE[name], *settings), units)
         limit_s = request.time_limit_s
         return expected_s if expected_s is None or limit_s is None else min(expected_s, limit_s)
 
@@ -111,7 +119,7 @@ class Durations:
         self._times.note(kind, units, again_s if first and again_s is not None else took_s)
 
 
-def work_of(request: Request) -> tuple[Hashable, float]:
+def work_of(request: Request) -> tuple[tuple[str, Hashable], float]:
     """The kind of a request, and its work in units of that kind, above 0."""
     units, amounts = UNITS.get(type(request), (_one, ()))
     configs = (getattr(request, name, None) for name in ("config", "explain", "film"))
@@ -187,18 +195,36 @@ def _painted_at_once(request: InstantRequest) -> float:
     return _pixels(size_hw)
 
 
+def _painted_film(request: StyleVideoRequest) -> float:
+    """Pixels of all frames, as of pictures that are painted at once."""
+    with Video(request.video) as video:
+        (size_hw,) = scale_sizes(video.coded_hw, request.config.size, 1)
+        return video.count * _pixels(size_hw)
+
+
+def _searched_film(request: DetectVideoRequest) -> float:
+    """Megapixels of all frames, and a tenth for what each takes."""
+    with Video(request.video) as video:
+        return video.count * (0.1 + min(request.config.megapixels, _pixels(video.coded_hw) / 1e6))
+
+
 Units = Callable[[Any], float]
+DETECT_AMOUNTS = ("megapixels", "score_threshold", "nms_iou", "agnostic_nms_iou")
+# by name, requests of the same units and settings, which tell the time of the first film
+LIKE = {StyleVideoRequest.__name__: InstantRequest.__name__}
 # the work of a request, and the settings that are told by it
 UNITS: Mapping[type[Request], tuple[Units, tuple[str, ...]]] = {
     ClassifyRequest: (_one, ()),
     TeachRequest: (_taught, ()),
-    DetectRequest: (_detected, ("megapixels", "score_threshold", "nms_iou", "agnostic_nms_iou")),
+    DetectRequest: (_detected, DETECT_AMOUNTS),
+    DetectVideoRequest: (_searched_film, DETECT_AMOUNTS),
     SampleRequest: (_drawn, ("count", "truncation")),
     InterpolateRequest: (_between, ()),
     WalkRequest: (_walked, ("seconds", "fps", "stops")),
     UpscaleRequest: (_upscaled, ("tile_px",)),
     DreamRequest: (_dreamt, ("octaves", "octave_scale", "steps", "step_size", "size_px", "detail", "jitter_px")),
     InstantRequest: (_painted_at_once, ("size", "strength")),
+    StyleVideoRequest: (_painted_film, ("size", "strength", "steadiness")),
     StyleRequest: (
         _painted,
         ("scales", "steps", "size", "step_size", "content_weight", "style_weight", "tv_weight", "keep_colours"),

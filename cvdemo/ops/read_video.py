@@ -59,6 +59,7 @@ class Video:
     Attributes:
         fps: of the frames that are given: the file's own, `VIDEO_FPS` at most.
         count: how many frames are expected, from what the file tells; at least 1.
+        coded_hw: the size of frames (px) as the file tells it, before they are turned upright; at least 1 each.
         has_sound: whether the file has any, which is not read.
         progress: what is known once the frames are read.
 
@@ -85,8 +86,10 @@ class Video:
             self._container.close()
             raise InputError("The file holds no moving picture.")
         self._stream = self._container.streams.video[0]
+        width, height = self._stream.codec_context.width, self._stream.codec_context.height
+        self.coded_hw = (max(1, height), max(1, width))
         try:
-            self._check_size(self._stream.codec_context.width, self._stream.codec_context.height)
+            self._check_size(width, height)
         except InputError:
             self._container.close()
             raise

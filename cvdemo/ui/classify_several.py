@@ -33,7 +33,7 @@ from cvdemo.ui.several.fields import (
     was_cancelled,
 )
 from cvdemo.ui.several.files import chosen_pictures, count_of, zipped
-from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, moments
+from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, on_the_way, passed_on
 from cvdemo.ui.wiring.controls import control, endpoint, given, took
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_file
 from cvdemo.ui.wiring.parts import Part, wire
@@ -58,13 +58,15 @@ def several_on_page(
 ) -> Iterator[tuple[Any, ...]]:
     """Table and status with every picture; at the end the files too. The session keeps the batch."""
     began = time.monotonic()
-    for moment in moments(_job(run, times, files, ClassifyConfig(model=model, ten_crop=ten_crop))):
-        if moment.line:
-            kept = (table(moment.batch), moment.batch) if moment.news else [gr.skip()] * 2
-            yield kept[0], moment.line, *[gr.skip()] * len(FILES), kept[1]
-    offered_files, batch = made_if_room(moment.batch, partial(_offered, moment.batch))
+    done = yield from on_the_way(_job(run, times, files, ClassifyConfig(model=model, ten_crop=ten_crop)), _so_far)
+    offered_files, batch = made_if_room(done, partial(_offered, done))
     buttons = offered_files or [gr.skip()] * len(FILES)
     yield table(batch), status(batch, time.monotonic() - began), *buttons, batch
+
+
+def _so_far(line: str, batch: Batch[Named] | None) -> tuple[Any, ...]:
+    shown, kept = (gr.skip(), gr.skip()) if batch is None else (table(batch), batch)
+    return shown, line, *[gr.skip()] * len(FILES), kept
 
 
 def several_endpoint(
@@ -97,11 +99,7 @@ def _named(
 ) -> Generator[Step[Prediction], None, Named]:
     """The steps of one picture; returns it as the session keeps it."""
     picture = read_image(read_upload(path))
-    found: Prediction | None = None
-    for step in run(ClassifyRequest(image=picture, config=config, time_limit_s=seconds)):
-        found = step.result
-        yield step
-    assert found is not None  # a demo's last step has a result
+    found = yield from passed_on(run(ClassifyRequest(image=picture, config=config, time_limit_s=seconds)))
     return Named(name, _small(picture), found)
 
 

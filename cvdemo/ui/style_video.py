@@ -1,27 +1,22 @@
 """A short video in a style: each frame painted, as a film to look at and to download."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from cvdemo.demo import Lane, Run, Step
-from cvdemo.errors import InputError
+from cvdemo.demo import Run
 from cvdemo.limits import MB, STYLE_VIDEO_S, UPLOAD_BYTES, VIDEO_S
-from cvdemo.style.video import PaintedVideo, StyleVideoConfig, StyleVideoRequest
-from cvdemo.ui.serving.uploads import read_upload
+from cvdemo.style.video import StyleVideoConfig, StyleVideoRequest
 from cvdemo.ui.style_examples import style_input, styles_gallery
 from cvdemo.ui.wiring.controls import (
     control,
     given,
     load_picture,
-    named,
     picture_output,
-    save_download,
-    took,
 )
-from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
+from cvdemo.ui.wiring.films import chosen_video, film_on_page, film_part
+from cvdemo.ui.wiring.parts import SETTLED_MS, wire
 
 NOTE = f"Every frame is painted and kept steady. The first {VIDEO_S:g} seconds of a video are painted."
 SETTINGS = ("size", "strength", "style_scale", "keep_colours", "steadiness")
@@ -29,34 +24,13 @@ SETTINGS = ("size", "strength", "style_scale", "keep_colours", "steadiness")
 
 def video_on_page(run: Run, path: str | None, style: str | None, *values: Any) -> Iterator[tuple[Any, Any, str]]:
     """Preview, film and status after each frame that has something new to show; `values` are those of `SETTINGS`."""
-    if path is None:
-        raise InputError("Please choose a video first.")
-    started = time.monotonic()
     request = StyleVideoRequest(
-        video=read_upload(path, "video"),
+        video=chosen_video(path),
         style=load_picture(style, "a style picture"),
         config=StyleVideoConfig(**dict(zip(SETTINGS, values, strict=True))),
         time_limit_s=STYLE_VIDEO_S,
     )
-    for step in run(request):
-        if step.result is None:
-            yield gr.skip() if step.preview is None else step.preview, gr.skip(), _progress(step)
-            continue
-        film = save_download(named("painted", "mp4", step), step.result.mp4)
-        yield (
-            gr.update(value=None, visible=False),
-            gr.update(value=str(film), visible=True),
-            _summary(step.result, (time.monotonic() - started) * 1000),
-        )
-
-
-def _progress(step: Step[PaintedVideo]) -> str:
-    return f"Frame {step.done} of {step.total}"
-
-
-def _summary(result: PaintedVideo, elapsed_ms: float) -> str:
-    """What was painted, in what time, and what is missing."""
-    return " ".join([f"{took(elapsed_ms, f'{result.frames} frames, {result.seconds:.1f} s of film')}.", *result.notes])
+    yield from film_on_page(run(request), "painted")
 
 
 def build_video(run: Run) -> None:
@@ -80,16 +54,7 @@ def build_video(run: Run) -> None:
             status = gr.Markdown(elem_id="style-video-status", elem_classes="status")
             preview = picture_output("The frame that is painted", elem_id="style-video-preview", height=420)
             film = _film_field()
-    part = Part(
-        name="style-video",
-        lane=Lane.SLOW,
-        inputs=[video, style, *fields],
-        needs=[video, style],
-        outputs=[preview, film, status],
-        empty={preview: gr.update(value=None, visible=True), film: gr.update(value=None, visible=False)},
-        status=status,
-        cancelled_text="Cancelled; the last frame stays.",
-    )
+    part = film_part("style-video", [video, style, *fields], [video, style], preview, film, status)
     watch = {video: 0, style: 0, **dict.fromkeys(fields, SETTLED_MS)}
     wire(part, given(run, video_on_page), run=[start.click], watch=watch, cancel=cancel, automatic=False)
 

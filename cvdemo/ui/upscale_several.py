@@ -28,7 +28,7 @@ from cvdemo.ui.several.fields import (
     was_cancelled,
 )
 from cvdemo.ui.several.files import Archive, chosen_pictures, count_of
-from cvdemo.ui.several.job import Batch, Job, last_moment, megapixels_of, moments
+from cvdemo.ui.several.job import Batch, Job, last_moment, megapixels_of, on_the_way
 from cvdemo.ui.upscale_parts import packed_level, scale_and_network
 from cvdemo.ui.wiring.controls import endpoint, given, named, save_download, sent_quality, took
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered_file
@@ -138,12 +138,15 @@ def several_on_page(
 ) -> Iterator[tuple[Any, ...]]:
     """Gallery and status with every picture; at the end the ZIP too. The session keeps the results."""
     began, archive = time.monotonic(), Archive(_archive_name(scale))
-    for moment in moments(_job(run, times, files, UpscaleConfig(scale=scale, network=network), archive)):
-        kept = Results(moment.batch, str(archive.path))
-        if moment.line:
-            new = [gallery(moment.batch), kept] if moment.news else [gr.skip()] * 2
-            yield new[0], moment.line, gr.skip(), new[1]
-    yield gallery(moment.batch), status(moment.batch, time.monotonic() - began), _offered(kept), kept
+
+    def so_far(line: str, batch: Batch[Enlarged] | None) -> tuple[Any, ...]:
+        new = [gr.skip()] * 2 if batch is None else [gallery(batch), Results(batch, str(archive.path))]
+        return new[0], line, gr.skip(), new[1]
+
+    job = _job(run, times, files, UpscaleConfig(scale=scale, network=network), archive)
+    batch = yield from on_the_way(job, so_far)
+    kept = Results(batch, str(archive.path))
+    yield gallery(batch), status(batch, time.monotonic() - began), _offered(kept), kept
 
 
 def several_endpoint(

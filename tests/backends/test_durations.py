@@ -10,14 +10,18 @@ from cvdemo.backends.durations import REMEMBERED, Durations, Stopwatch, work_of
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.demo import Request, Step
+from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.run import DreamRequest
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.run import SampleRequest
+from cvdemo.style.feed_forward import InstantConfig
 from cvdemo.style.optimise import StyleConfig
-from cvdemo.style.run import StyleRequest
+from cvdemo.style.run import InstantRequest, StyleRequest
+from cvdemo.style.video import StyleVideoConfig, StyleVideoRequest
 from cvdemo.upscale.run import UpscaleRequest
 from cvdemo.upscale.upscale import UpscaleConfig
+from tests.ops.test_read_video import clip
 
 PICTURE = np.zeros((90, 120, 3), np.uint8)
 
@@ -57,6 +61,36 @@ def test_the_time_grows_with_the_work(before: Request, request_: Request, times:
     assert durations.expected_s(request_) is None
     durations.note(before, 2.0)
     assert durations.expected_s(request_) == pytest.approx(2.0 * times, rel=0.02)
+
+
+def film(frames: int, **settings: float | str) -> Request:
+    config = StyleVideoConfig(**{"size": 128, **settings})  # type: ignore[arg-type]  # of several types
+    return StyleVideoRequest(video=clip([9] * frames, size_wh=(64, 48)), style=PICTURE, config=config)
+
+
+def test_a_film_takes_as_long_as_its_frames() -> None:
+    durations = Durations()
+    durations.note(film(4), 2.0)
+    assert durations.expected_s(film(12, steadiness=0.1)) == pytest.approx(6.0)
+    assert durations.expected_s(film(4, size=256)) == pytest.approx(8.0)
+    assert durations.expected_s(film(4, style_scale=2.0)) is None
+    assert durations.expected_s(StyleVideoRequest(video=b"no video", style=PICTURE)) is not None  # it will be refused
+
+
+def test_the_first_film_takes_as_long_as_pictures_that_are_painted_at_once() -> None:
+    durations = Durations()
+    picture = InstantRequest(content=PICTURE, style=PICTURE, config=InstantConfig(size=128))  # as high as the film
+    durations.note(picture, 0.5)
+    assert durations.expected_s(film(10)) == pytest.approx(5.0)
+    durations.note(film(10), 8.0)
+    assert durations.expected_s(film(20)) == pytest.approx(16.0)  # as films do, once there was one
+    assert durations.expected_s(picture) == pytest.approx(0.5)
+
+
+def test_a_film_that_is_searched_takes_as_long_as_its_frames() -> None:
+    durations = Durations()
+    durations.note(DetectVideoRequest(video=clip([9] * 4)), 2.0)
+    assert durations.expected_s(DetectVideoRequest(video=clip([9] * 6))) == pytest.approx(3.0)
 
 
 def test_another_network_is_another_kind() -> None:

@@ -18,6 +18,7 @@ from cvdemo.images import read_image
 from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import stopping_when
 from cvdemo.ui import upscale_several as tab
+from cvdemo.ui.serving.results import save_download
 from cvdemo.ui.upscale_several import several_endpoint, several_on_page
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from tests.helpers.png_files import save_png
@@ -136,7 +137,6 @@ def test_a_full_page_leaves_the_zip_of_the_pictures_so_far(files: list[str], mon
             raise RoomError("The page is full.")
         return save_download(name, data)
 
-    save_download = tab.save_download
     monkeypatch.setattr(tab, "save_download", full)
     output = page(files)[-1]
     assert opened(output[ZIP]).namelist() == ["tall_x2.png"] and len(output[GALLERY]) == 1

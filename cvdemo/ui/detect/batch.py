@@ -32,7 +32,7 @@ from cvdemo.ui.detect.results import box_table, class_choices, headline, places
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.several.fields import CANCELLED_TEXT, files_field, note, picture_files, start_and_cancel, was_cancelled
 from cvdemo.ui.several.files import chosen_pictures, zipped
-from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, moments
+from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, on_the_way, passed_on
 from cvdemo.ui.wiring.controls import control, endpoint, given, save_download
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_file
 from cvdemo.ui.wiring.parts import Part, wire
@@ -67,12 +67,14 @@ def batch_on_page(
     The batch so far goes into the session with every picture, so that one that is cancelled can be looked at.
     """
     config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap, megapixels=megapixels)
-    for moment in moments(_job(run, times, files, config)):
-        if moment.line:
-            kept = (moment.batch, gr.update(choices=_classes(moment.batch))) if moment.news else [gr.skip()] * 2
-            yield gr.skip(), moment.line, *[gr.skip()] * (1 + len(FILES)), *kept
-    shown, batch = made_if_room(moment.batch, partial(_show, moment.batch, None, score, overlap))
+    done = yield from on_the_way(_job(run, times, files, config), _so_far)
+    shown, batch = made_if_room(done, partial(_show, done, None, score, overlap))
     yield *(shown or _without_files(batch, config)), batch, gr.update(choices=_classes(batch), value=[])
+
+
+def _so_far(line: str, batch: Batch[Searched] | None) -> tuple[Any, ...]:
+    kept = [gr.skip()] * 2 if batch is None else [batch, gr.update(choices=_classes(batch))]
+    return gr.skip(), line, *[gr.skip()] * (1 + len(FILES)), *kept
 
 
 def _job(run: Run, times: UnitTimes, files: list[str] | None, config: DetectConfig) -> Job[Searched]:
@@ -93,11 +95,7 @@ def _searched(
 ) -> Generator[Step[DetectResult], None, Searched]:
     """The steps of one picture; returns it as the session keeps it."""
     picture = read_image(read_upload(path))
-    found: DetectResult | None = None
-    for step in run(DetectRequest(image=picture, config=config, time_limit_s=seconds)):
-        found = step.result
-        yield step
-    assert found is not None  # a demo's last step has a result
+    found = yield from passed_on(run(DetectRequest(image=picture, config=config, time_limit_s=seconds)))
     scan = replace(found.scan, levels=())
     return Searched(name, _jpeg(resize_to_fit(picture, SIDE_PX)), scan, config.detector)
 

@@ -1,22 +1,20 @@
 """Detect on a short video: boxes on every frame, as a film to look at and to download."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from cvdemo.demo import Lane, Run, Step
+from cvdemo.demo import Run
 from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.detect.video import DetectedVideo
-from cvdemo.errors import InputError
 from cvdemo.limits import DETECT_VIDEO_S, MB, UPLOAD_BYTES, VIDEO_S
 from cvdemo.ui.detect.controls import Choice, sliders
-from cvdemo.ui.serving.uploads import read_upload
-from cvdemo.ui.wiring.controls import given, named, picture_output, save_download, took
-from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
+from cvdemo.ui.wiring.controls import given, picture_output
+from cvdemo.ui.wiring.films import chosen_video, film_on_page, film_part
+from cvdemo.ui.wiring.parts import SETTLED_MS, wire
 
 NOTE = f"Boxes are drawn on every frame and kept steady. The first {VIDEO_S:g} seconds of a video are searched."
 
@@ -25,32 +23,14 @@ def video_on_page(
     run: Run, path: str | None, detector: str, score: float, overlap: float
 ) -> Iterator[tuple[Any, Any, str]]:
     """Preview, film and status after each frame that has something new to show."""
-    if path is None:
-        raise InputError("Please choose a video first.")
-    started = time.monotonic()
     config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap)
-    request = DetectVideoRequest(video=read_upload(path, "video"), config=config, time_limit_s=DETECT_VIDEO_S)
-    for step in run(request):
-        if step.result is None:
-            yield gr.skip() if step.preview is None else step.preview, gr.skip(), _progress(step)
-            continue
-        film = save_download(named("detections", "mp4", step), step.result.mp4)
-        yield (
-            gr.update(value=None, visible=False),
-            gr.update(value=str(film), visible=True),
-            _summary(step.result, (time.monotonic() - started) * 1000),
-        )
+    request = DetectVideoRequest(video=chosen_video(path), config=config, time_limit_s=DETECT_VIDEO_S)
+    yield from film_on_page(run(request), "detections", _found)
 
 
-def _progress(step: Step[DetectedVideo]) -> str:
-    return f"Frame {step.done} of {step.total}"
-
-
-def _summary(result: DetectedVideo, elapsed_ms: float) -> str:
-    """What was found at once at most, how much was searched, in what time, and what is missing."""
-    said = f"**{result.in_words}** at once at most. " if result.most_at_once else "**Nothing found.** "
-    done = took(elapsed_ms, f"{result.frames} frames, {result.seconds:.1f} s of film")
-    return " ".join([f"{said}{done}.", *result.notes])
+def _found(result: DetectedVideo) -> str:
+    """What was found at once at most."""
+    return f"**{result.in_words}** at once at most. " if result.most_at_once else "**Nothing found.** "
 
 
 def build_video(run: Run, choice: Choice) -> dict[str, Component]:
@@ -80,16 +60,7 @@ def build_video(run: Run, choice: Choice) -> dict[str, Component]:
                 buttons=["download"],
                 elem_id="detect-video-film",
             )
-    part = Part(
-        name="detect-video",
-        lane=Lane.SLOW,
-        inputs=[video, choice.detector, *pair.values()],
-        needs=[video],
-        outputs=[preview, film, status],
-        empty={preview: gr.update(value=None, visible=True), film: gr.update(value=None, visible=False)},
-        status=status,
-        cancelled_text="Cancelled; the last frame stays.",
-    )
+    part = film_part("detect-video", [video, choice.detector, *pair.values()], [video], preview, film, status)
     watch = {video: 0, **dict.fromkeys([choice.detector, *pair.values()], SETTLED_MS)}
     wire(part, given(run, video_on_page), run=[start.click], watch=watch, cancel=cancel, automatic=False)
     return pair

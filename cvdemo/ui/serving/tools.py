@@ -234,8 +234,12 @@ class Content:
             self.parts.append(types.TextContent(type="text", text=f"{label}: {text}"))
 
     async def _add_picture(self, path: str) -> None:
+        """The picture itself, if its size, which is asked for first, fits."""
         kind = mimetypes.guess_type(path)[0] or ""
         if not kind.startswith("image/") or self._room <= 0:
+            return
+        told = await self._page.head(f"/file={path}")
+        if not told.is_success or int(told.headers.get("content-length", self._room + 1)) > self._room:
             return
         answer = await self._page.get(f"/file={path}")
         if answer.is_success and len(answer.content) <= self._room:

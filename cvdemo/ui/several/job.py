@@ -200,6 +200,28 @@ def rest_s(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> float 
     return None if expected_s is None else min(expected_s, _left_s(clock))
 
 
+def on_the_way(
+    job: Job[T], outputs: Callable[[str, Batch[T] | None], tuple[Any, ...]]
+) -> Generator[tuple[Any, ...], None, Batch[T]]:
+    """What the page shows until the end, of whose batch it returns.
+
+    Args:
+        outputs: of the line for the status, and of the batch so far where one more picture has been tried.
+    """
+    for moment in moments(job):
+        if moment.line:
+            yield outputs(moment.line, moment.batch if moment.news else None)
+    return moment.batch
+
+
+def passed_on(steps: Iterator[Step[Made]]) -> Generator[Step[Made], None, Made]:
+    """The steps of the request for one picture; returns its result."""
+    for step in steps:
+        yield step
+    assert step.result is not None  # a demo's last step has a result
+    return step.result
+
+
 def last_moment(job: Job[T]) -> Batch[T]:
     """What became of all pictures, for programs, which are told nothing on the way."""
     for moment in moments(job):

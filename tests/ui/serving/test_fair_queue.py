@@ -67,13 +67,13 @@ def waited_for(condition: Any, limit_s: float = 15.0) -> bool:
 def test_the_id_of_a_job_that_was_cancelled_is_forgotten_with_it() -> None:
     def look() -> set[str]:
         queue = FairQueue(9, live_updates=False, concurrency_count=1, update_intervals=1, blocks=None)
-        app = SimpleNamespace(iterators_to_reset={"a", "other"}, state_holder=None)
+        app: Any = SimpleNamespace(iterators_to_reset={"a", "other"}, state_holder=None)
         queue.server_app = app
         event: Any = SimpleNamespace(_id="a", session_hash="s")
         queue.places["a"] = place = Place(event, "s", "127.0.0.1", None, own_session=False, ended_at=0.0)
         queue._forget("a", place)
         assert not queue.places
-        return app.iterators_to_reset
+        return set(app.iterators_to_reset)
 
     assert with_a_loop(look) == {"other"}
 

@@ -111,7 +111,7 @@ def test_what_a_killed_page_left_of_a_film_is_swept_where_films_are_written(
 
 def test_folders_of_other_users_are_left_to_them(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = made(base / f"{PREFIX}video-cccccccc" / "film.mp4", OLD_S)
-    monkeypatch.setattr(files.os, "getuid", lambda: left.stat().st_uid + 1)
+    monkeypatch.setattr(os, "getuid", lambda: left.stat().st_uid + 1)
     open_folder().close()
     assert left.exists()
 

@@ -1,10 +1,11 @@
 """The endpoints as MCP tools, called by the protocol's own client: they work, and the page's limits hold for them.
 
-Skipped where the package `mcp` is missing; the tests' requirements have it.
+Skipped, with the reason, where the package `mcp` is missing; the tests' requirements have it, and CI needs it.
 """
 
 import asyncio
 import base64
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,13 +15,16 @@ import httpx
 import pytest
 
 from cvdemo.example_pictures import example_picture
+from cvdemo.ui.serving.tools import Content
 from cvdemo.ui.serving.uploads import NOT_UPLOADED
 from cvdemo.ui.wiring.api_words import WORDS
+from tests.helpers.extras import needed
 from tests.ui.api_caller import upload
 from tests.ui.page_server import Server, serve
 
-mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
-jsonschema = pytest.importorskip("jsonschema", reason="a requirement of the extra mcp")
+mcp = needed("mcp", "the extra mcp is not installed")
+jsonschema = needed("jsonschema", "a requirement of the extra mcp is not installed")
+LEFT_S = 20.0  # in which a job notices that its client has left; on a busy machine
 PICTURE = Path(example_picture("cheetah"))
 NO_UPLOADS = ["/etc/hostname", "file:///etc/hostname", str(PICTURE), "http://192.0.2.1/x.png", "https://example.com/x"]
 
@@ -122,6 +126,58 @@ def test_the_queue_has_few_places_for_one_address(page: Server) -> None:
 
     told = [result.content[0].text for result in asked(page.url, many) if result.isError]
     assert told and all("You have 1 jobs waiting or running already" in text for text in told)
+
+
+def test_the_job_of_a_client_that_has_left_is_ended(page: Server) -> None:
+    image = upload(page.url, PICTURE)["path"]
+    arguments = {"image": image, "steps": 50, "octaves": 8, "size_px": 1024}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "dream", "arguments": arguments}}
+    accepts = {"Accept": "application/json, text/event-stream"}
+    with httpx.stream("POST", f"{page.url}/gradio_api/mcp/", json=call, headers=accepts, timeout=60) as answer:
+        assert answer.status_code == 200
+        assert wait_for(lambda: taken(page, image))
+    assert wait_for(lambda: not taken(page, image))
+
+
+def taken(page: Server, image: str) -> bool:
+    """Whether the one place of a client in the slow line is taken."""
+    failed, text, _ = called(page.url, "classify_several", files=[image])
+    assert not failed or "You have 1 jobs waiting or running already" in text
+    return failed
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + LEFT_S
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+async def add_pictures(sizes: dict[str, int]) -> tuple[list[str], list[str]]:
+    """The pictures that are read of those with so many bytes, and the kinds of what is given."""
+    read: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name = request.url.path.rpartition("=")[2]
+        if request.method == "GET":
+            read.append(name)
+        return httpx.Response(200, headers={"content-length": str(sizes[name])}, content=bytes(sizes[name]))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://page") as client:
+        content = Content(client)
+        for name in sizes:
+            await content.add("Picture", {"path": name, "meta": {}})
+    return read, [part.type for part in content.parts]
+
+
+def test_a_picture_for_which_there_is_no_room_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdemo.ui.serving.tools.TOOL_INLINE_BYTES", 100)
+    with ThreadPoolExecutor(1) as thread:
+        work = thread.submit(lambda: asyncio.run(add_pictures({"a.png": 60, "large.png": 60, "b.png": 40, "c.png": 1})))
+        read, kinds = work.result()
+    assert read == ["a.png", "b.png"] and kinds == ["text", "image", "text", "text", "image", "text"]
 
 
 def test_other_transports_of_gradios_server_are_closed(page: Server) -> None:
