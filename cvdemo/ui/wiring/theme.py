@@ -53,6 +53,12 @@ summary { cursor: pointer; padding: 4px 0; }
 :is(#sample-bicubic, #sample-restored) img { max-width: 360px; margin: 0 auto; }
 :is(#sample-latent, #sample-slots, #sample-equation) .html-container { padding: 0 4px; }
 .tight { gap: 8px; }
+.icon-button.icon-button, .source-selection .icon.icon {
+  min-width: 32px; min-height: 32px; justify-content: center; align-items: center;
+}
+:is(.icon-button.icon-button div, .icon-button.icon-button svg, .source-selection .icon svg) {
+  width: 24px; height: 24px;
+}
 .picks { display: flex; gap: 10px; align-items: flex-start; }
 .picks figure { flex: 0 1 112px; min-width: 0; margin: 0; }
 .picks :is(img, .empty) { display: block; width: 100%; aspect-ratio: 1; border-radius: 6px; margin: 0; }
@@ -74,7 +80,7 @@ summary { cursor: pointer; padding: 4px 0; }
   display: grid; grid-template-columns: repeat(4, minmax(0, 1fr));
 }
 :is(#detect-examples, #sample-examples, #style-painted) .gallery-item * {
-  width: 100%; height: auto; max-height: none;
+  width: 100%; height: auto; max-height: none; max-width: none;
 }
 :is(#detect-examples, #style-painted) .gallery-item img { aspect-ratio: 4 / 3; object-fit: cover; }
 #sample-examples .gallery-item img { aspect-ratio: 1; object-fit: cover; }
@@ -95,6 +101,7 @@ table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
   .gradio-container button { min-height: 40px; }
+  .icon-button.icon-button, .source-selection .icon.icon { min-width: 44px; min-height: 44px; }
   .row:has(> button.primary[id$="-run"]) {
     position: sticky; bottom: 0; z-index: 4; padding: 6px 0; background: var(--body-background-fill);
   }
