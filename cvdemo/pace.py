@@ -27,7 +27,7 @@ RECENT = 5  # steps whose median tells the speed: the first one also prepares th
 MARGIN = 0.95  # of the time that is planned with; the rest is for what comes after the last step
 STEP_OVERHEAD_S = 0.008  # of a step on a picture of any size: measured on dreams and styles, two x86 cores
 OVERHEAD_SHARE = 0.7  # the most of a step that is taken to be overhead, on a machine that is faster
-FIXED_PX = 30_000  # what a step takes on a picture of any size, in pixels: see `step_work`
+FIXED_PX = 40_000  # what a step takes on a picture of any size, in pixels: see `step_work`
 PREPARATION_STEPS = 4  # the most that preparing a later size is expected to take; the first one also loads the network
 
 

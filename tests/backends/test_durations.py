@@ -47,10 +47,10 @@ def sample(count: int) -> Request:
     [
         (dream(), dream(steps=30), 3),
         (dream(), dream(seed=7), 1),
-        (dream(), dream(size_px=256), (30_000 + 192 * 256) / (30_000 + 96 * 128)),
-        (dream(), dream(octaves=2, octave_scale=2), (2 * 30_000 + 96 * 128 + 48 * 64) / (30_000 + 96 * 128)),
+        (dream(), dream(size_px=256), (40_000 + 192 * 256) / (40_000 + 96 * 128)),
+        (dream(), dream(octaves=2, octave_scale=2), (2 * 40_000 + 96 * 128 + 48 * 64) / (40_000 + 96 * 128)),
         (style(steps=20), style(steps=50), 2.5),
-        (style(), style(size=256), (30_000 + 192 * 256) / (30_000 + 96 * 128)),
+        (style(), style(size=256), (40_000 + 192 * 256) / (40_000 + 96 * 128)),
         (sample(4), sample(20), 3),
         (upscale(), upscale(tile_px=64), 1),
     ],

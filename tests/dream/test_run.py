@@ -67,7 +67,7 @@ def test_seconds_left_follow_the_plan(noise: ImageArray, tiny: list[str], monkey
         return ascend(pixels, *others)
 
     monkeypatch.setattr(deepdream, "ascend", slow)
-    small_s, large_s = (30_000 + 69 * 91) * 1e-4, (30_000 + 96 * 128) * 1e-4
+    small_s, large_s = (40_000 + 69 * 91) * 1e-4, (40_000 + 96 * 128) * 1e-4
     left = [step.seconds_left for step in steps_of(noise)[:-1]]
     expected = [n * small_s + 3 * large_s for n in (2, 1, 0)] + [n * large_s for n in (2, 1, 0)]
     assert left == pytest.approx(expected)

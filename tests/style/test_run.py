@@ -71,7 +71,7 @@ def test_seconds_left_follow_the_plan(noise: ImageArray, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(optimise, "whole_gradient", slow)
     left = [step.seconds_left for step in steps_of(noise)[:-1]]
-    small_s, large_s = (30_000 + 68 * 91) * 1e-4, (30_000 + 96 * 128) * 1e-4
+    small_s, large_s = (40_000 + 68 * 91) * 1e-4, (40_000 + 96 * 128) * 1e-4
     assert left == pytest.approx([n * small_s + 2 * large_s for n in (3, 2, 1, 0)] + [large_s, 0], rel=1e-2)
 
 
