@@ -20,8 +20,8 @@ from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
 from cvdemo.data_folders import data_folder, how_to_restore
+from cvdemo.eight_bits import from_eight_bits
 from cvdemo.errors import WeightsError, brief
-from cvdemo.ops.eight_bits import from_eight_bits
 
 WEIGHTS_DIR = Path(os.environ.get("CVDEMO_WEIGHTS") or data_folder("weights"))
 FULL_REVISION = re.compile(r"[0-9a-f]{40}")

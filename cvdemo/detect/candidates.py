@@ -44,7 +44,7 @@ class ScanConfig(Config):
         maximum=40.0,
         step=0.1,
         help="Larger pictures are made smaller for the search. Higher finds smaller things in them and takes longer. "
-        f"({DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV)",
+        f"(Finest level; {DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV)",
     )
     min_object_px: int = setting(
         0,
@@ -67,7 +67,7 @@ class ScanConfig(Config):
     crop_by_crop: bool = setting(
         False,
         "Search piece by piece",
-        help="The plain way, many times slower, to compare with. (One window after the other; imagenet only)",
+        help="The plain way, many times slower, to compare with. (Crop by crop; imagenet only)",
     )
 
     def __post_init__(self) -> None:

@@ -128,7 +128,7 @@ def test_a_threshold_below_its_range_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "term"),
-    [("nms_iou", "IoU"), ("megapixels", "finest level"), ("pyramid_factor", "Pyramid factor"),
+    [("nms_iou", "IoU"), ("megapixels", "Finest level"), ("pyramid_factor", "Pyramid factor"),
      ("suppression", "Non-maximum suppression"), ("crop_by_crop", "Crop by crop")],
 )  # fmt: skip
 def test_the_term_of_the_papers_stands_in_the_help_and_not_in_the_label(name: str, term: str) -> None:

@@ -46,7 +46,7 @@ def test_every_option_says_what_it_means(name: str) -> None:
     ("name", "own"),
     [
         ("cifar10-minigooglenet", {"epochs": 12, "batch_size": 500, "micro_batch": 250, "mixup_alpha": 0.0}),
-        ("tiny-imagenet-deepergooglenet", {"epochs": 24, "batch_size": 500, "micro_batch": 250, "mixup_alpha": 0.2}),
+        ("tiny-imagenet-deepergooglenet", {"epochs": 28, "batch_size": 500, "micro_batch": 500, "mixup_alpha": 0.2}),
         ("imagenette", {"epochs": 100, "batch_size": 250, "micro_batch": 125, "mixup_alpha": 0.2, "validation": 1}),
     ],
 )

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvdemo.classify.classifier import load_network
+from cvdemo.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.images import to_batch
 from cvdemo.nets.build import build_network
-from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
 from train.classify.classifier_task import ClassifierConfig, ClassifierTask, predict, side_px
 from train.classify.data_source import Source as Source

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network
+from cvdemo.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.images import Preprocessing
 from cvdemo.nets.build import build_network
-from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.weights import entry_of, load_labels
 from train.classify.classifier_recipe import default_optimizers, publish_classifier
 from train.classify.classifier_task import predict

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from cvdemo.classify.classifier import load_network
+from cvdemo.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.efficientnet_lite import EfficientNetLite, fold_batch_norm
-from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.weights import entry_of, load_labels
 from train.classify.balance import Balance, samples_of
 from train.classify.classifier_recipe import publish_classifier
@@ -271,15 +271,13 @@ class TransferRecipe(RecipeOfDataSet):
             files = [self._features_file(config, context, split) for split in ("train", "validation")]
             seconds += sum(map(seconds_of, files))
         stored = difference(self.network_of(path), small=isinstance(config, FineTuneConfig))
-        name = options.name or self.weight
+        name, names = options.name or self.weight, state.get("class_names") or self.classes(context)
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
-        names = state.get("class_names") or self.classes(context)
         test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
         block = config.block if isinstance(config, FeatureConfig) else BLOCK
-        result, logits = self._measured(
-            laid_over_backbone(from_eight_bits(stored), block), config.input_px, test, context
-        )
+        network = laid_over_backbone(from_eight_bits(stored), block)
+        result, logits = self._measured(network, config.input_px, test, context)
         result["split"] += "; " + checkpoint_words(state, path.name, readings)
         if isinstance(config, FeatureConfig):
             result["split"] += "; validation chose the strength of L2"

@@ -50,30 +50,40 @@ def card_pictures(
     with TemporaryDirectory() as folder:  # first, because it may fail and neighbours take minutes
         film = training_film(run, Path(folder) / "film.mp4", side, last_step).read_bytes()
     samples = card_samples(generator, _SIDE**2, CARD_TRUNCATION)
-    compared = card_samples(generator, _COMPARED, 1.0)
-    found = find_neighbours(compared, real)
+    near, sheet = _nearest(name, generator, real, run, shows_real=shows_real)
     files = {
         f"{name}_film.mp4": film,
         f"{name}_curves.png": curves_of(run, SampleTask.metric, False),
         f"{name}_grid.png": _as_png(square_grid(samples)),
+        **sheet,
     }
-    sheet = _as_png(contact_sheet(compared, real.pictures, found))
-    if shows_real:
-        files[f"{name}_neighbours.png"] = sheet
-        beside = f"![Samples, each followed by its nearest training pictures]({name}_neighbours.png)\n\n"
-        what = f"The first {_COMPARED} of them at truncation 1, each with its nearest training pictures, and distances."
-    else:
-        write_whole(run / NEIGHBOURS, sheet)
-        beside, what = "", f"The first {_COMPARED} of them at truncation 1 were held against the training pictures."
     text = (
         f"![{len(samples)} samples]({name}_grid.png)\n\n"
         f"{len(samples)} samples: seed {CARD_SEED}, truncation {CARD_TRUNCATION}, unpicked.\n\n"
-        f"{beside}{what} {found.sentence()} Mirrored copies count too.\n\n"
+        f"{near} Mirrored copies count too.\n\n"
         f"![Curves of the training]({name}_curves.png)\n\n"
         f"[The training as a film]({name}_film.mp4): fixed latents, the step below. Measures in the curves are of "
         "fewer pictures, and in the run's precision.\n"
     )
     return text, files
+
+
+def _nearest(
+    name: str, generator: Generator, real: RealFeatures, run: Path, *, shows_real: bool
+) -> tuple[str, dict[str, bytes]]:
+    """How near samples come to training pictures: Markdown, and the sheet that shows it, if it may be given out."""
+    compared = card_samples(generator, _COMPARED, 1.0)
+    found = find_neighbours(compared, real)
+    sheet = _as_png(contact_sheet(compared, real.pictures, found))
+    samples = f"The first {_COMPARED} of them at truncation 1"
+    if not shows_real:
+        write_whole(run / NEIGHBOURS, sheet)
+        return f"{samples} were held against the training pictures. {found.sentence()}", {}
+    file = f"{name}_neighbours.png"
+    shown = f"![Samples, each followed by its nearest training pictures]({file})\n\n"
+    return f"{shown}{samples}, each with its nearest training pictures, and distances. {found.sentence()}", {
+        file: sheet
+    }
 
 
 @torch.no_grad()

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from cvdemo.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.nets.dcgan import Generator
-from cvdemo.ops.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.sample.generate import read_generator
 from cvdemo.weights import entry_of
 from train.data.hdf5 import Pictures, drop_repeated, packed_folder, picture_files, read_pictures

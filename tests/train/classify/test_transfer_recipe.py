@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cvdemo.classify.classifier import load_classifier, prepare
-from cvdemo.ops.eight_bits import from_eight_bits
+from cvdemo.eight_bits import from_eight_bits
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from tests.helpers.untrained_weights import make_weights
 from train import __main__ as command_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvdemo.ops.eight_bits import SCALE, SMALLEST, from_eight_bits, in_eight_bits
+from cvdemo.eight_bits import SCALE, SMALLEST, from_eight_bits, in_eight_bits
 
 
 def _state() -> dict[str, torch.Tensor]:
