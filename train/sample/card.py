@@ -80,10 +80,8 @@ def _nearest(
         write_whole(run / NEIGHBOURS, sheet)
         return f"{samples} were held against the training pictures. {found.sentence()}", {}
     file = f"{name}_neighbours.png"
-    shown = f"![Samples, each followed by its nearest training pictures]({file})\n\n"
-    return f"{shown}{samples}, each with its nearest training pictures, and distances. {found.sentence()}", {
-        file: sheet
-    }
+    shown = f"![Samples, each followed by its nearest training pictures]({file})\n\n{samples}"
+    return f"{shown}, each with its nearest training pictures, and distances. {found.sentence()}", {file: sheet}
 
 
 @torch.no_grad()
