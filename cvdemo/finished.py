@@ -31,9 +31,10 @@ class Sheet:
 
 SHEETS = (
     Sheet("dcgan_anime", 16, 1, 0.7),
-    Sheet("dcgan_faces", 16, 1, 0.7),
+    Sheet("dcgan_anime", 9, 2024, 1.0),
     Sheet("dcgan_fashion", 16, 3, 0.7),
     Sheet("dcgan_plain", 16, 1, 0.7),
+    Sheet("dcgan_faces", 16, 1, 0.7),
 )
 CLASSIFIED, DETECTED, DREAMED, PAINTED, ENLARGED = "cheetah", "mariachi", "cheetah", "chelsea", "chelsea"  # pictures
 

@@ -171,7 +171,7 @@ def test_what_is_sent_takes_the_place_of_the_presets_values(client: Client) -> N
     ("settings", "message"),
     [
         ({"octaves": 99}, "octaves must be a number from 1 to 8"),
-        ({"layer": "fc"}, "Layer must be one of"),
+        ({"layer": "fc"}, "layer must be one of"),
         ({"preset": "x"}, "must be one of"),
     ],
 )

@@ -111,7 +111,7 @@ table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-
 # Gradio confines the CSS above to the inside of the page's padding, so what lies outside of it is set from the head.
 _HEAD_CSS = """
 @media (max-width: 640px) {
-  .gradio-container .fillable { padding: 8px 12px !important; }
+  .gradio-container .fillable { padding: 0 12px 8px !important; }
   .gradio-container footer .divider { display: none; } /* gradio hides the link before it, and leaves this dot */
 }
 .live-camera[data-going] button[aria-label="capture photo"] > * { display: none; }

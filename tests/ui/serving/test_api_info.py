@@ -88,4 +88,4 @@ def test_text_with_quotes_stays_one_word_in_bash() -> None:
 def test_view_api_shows_the_words(client: Client) -> None:
     shown = client.view_api(return_format="str", print_info=False)
     assert isinstance(shown, str)
-    assert "Sizes the dream runs at, small to large. From 1 to 8." in shown and "-> dream" in shown
+    assert "More sizes give shapes of more sizes. (Octaves) From 1 to 8." in shown and "-> dream" in shown
