@@ -165,8 +165,9 @@ def test_a_walk_clears_the_film_before_it_and_can_be_cancelled(tab: Page) -> Non
     tab.click("#sample-walk-run")
     assert film(tab)["duration"] == 2
     type_number(tab.locator("#WalkConfig-seconds input[type=number]"), 30)
+    type_number(tab.locator("#WalkConfig-fps input[type=number]"), 30)  # as long as it can be, to be cancelled in time
     tab.click("#sample-walk-run")
-    expect(tab.locator("#sample-walk-status")).to_contain_text("of 720")
+    expect(tab.locator("#sample-walk-status")).to_contain_text("of 900")
     tab.click("#sample-walk-cancel")
     expect(tab.locator("#sample-walk-status")).to_have_text("Cancelled.")
     tab.click("#sample-run")
