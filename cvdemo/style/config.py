@@ -19,6 +19,18 @@ STARTS = ("content", "style", "noise", INSTANT_START)
 SHORTEST_S, LONGEST_S = 1.0, 600.0  # one second gives a recognisable picture on two cores
 
 
+def stroke_size() -> Any:
+    """The setting `style_scale`, which a painting and the instant network both have."""
+    return setting(
+        1.0,
+        "Stroke size",
+        minimum=0.5,
+        maximum=2,
+        step=0.1,
+        help="Higher: larger strokes. It is the size of the style picture.",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class StyleConfig(Config):
     """How a picture is repainted. Weights count against each other: only their ratios matter.
@@ -62,14 +74,7 @@ class StyleConfig(Config):
         step=32,
         help="Twice the size takes four times as long. Where a time is chosen, it is never painted larger than this.",
     )
-    style_scale: float = setting(
-        1.0,
-        "Stroke size",
-        minimum=0.5,
-        maximum=2,
-        step=0.1,
-        help="Higher: larger strokes. It is the size of the style picture.",
-    )
+    style_scale: float = stroke_size()
     scales: int = setting(
         4,
         "Rounds from coarse to fine",

@@ -33,7 +33,7 @@ from cvdemo.ops.colour_match import (
 )
 from cvdemo.ops.tiles import tiles, window
 from cvdemo.runtime import Deadline, load_once, resolve_device
-from cvdemo.style.config import COLOUR_WORDS, KEPT_COLOURS
+from cvdemo.style.config import COLOUR_WORDS, KEPT_COLOURS, stroke_size
 from cvdemo.style.scales import scale_sizes
 from cvdemo.weights import entry_of, load_manifest, load_state_dict
 
@@ -51,14 +51,7 @@ class InstantConfig(Config):
         1.0, "Strength", minimum=0, maximum=1, step=0.05, help="0 gives the picture back, 1 the whole style."
     )
     size: int = setting(512, "Size", unit="px, longer side", minimum=128, maximum=4096, step=32)
-    style_scale: float = setting(
-        1.0,
-        "Stroke size",
-        minimum=0.5,
-        maximum=2,
-        step=0.1,
-        help="Higher: larger strokes. It is the size of the style picture.",
-    )
+    style_scale: float = stroke_size()
     keep_colours: str = setting(
         "no",
         "Colours",

@@ -2,7 +2,12 @@
 
 Keller Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024, arXiv:2404.00498).
 
-94.61 % of the test pictures, 95.37 % with test-time augmentation; one run of 1.71 h on one thread of a CPU with AMX.
+95.58 % of the test pictures, 96.27 % with test-time augmentation: 2.3 minutes on an H200, beside five other trainings.
+
+    python -m train cifar10 --epochs 100 --cutout-px 12 --validation 0 --data DIR --out DIR
+
+The defaults are for a CPU. With `--validation 0` they reached 94.61 %, and 95.37 % with test-time augmentation, in
+1.71 h on one thread of a CPU with AMX.
 
 Frozen whitening layer, Muon on the convolutions, alternating flips, label smoothing 0.2, a rate that falls linearly to
 zero. `--data DIR` holds the folders `train` and `test` with one folder for each class, or the official archive's

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -119,8 +120,13 @@ def random_crops(source: PictureSource, draws: Tensor, side_px: int, largest: fl
         crop = _crop(picture, side_px, 1 + scale * (largest - 1), top, left)
         return crop[:, ::-1] if mirrored < 0.5 else crop
 
-    with ThreadPoolExecutor(_READERS) as pool:
-        return np.stack(list(pool.map(cropped, draws.tolist())))
+    return np.stack(list(_readers().map(cropped, draws.tolist())))
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """The threads that read crops, made once: a step asks them twice."""
+    return ThreadPoolExecutor(_READERS, "crops")
 
 
 def _crop(picture: Image.Image, side_px: int, scale: float, top: float, left: float) -> ImageArray:

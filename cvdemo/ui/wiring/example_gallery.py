@@ -1,7 +1,6 @@
 """Galleries of example pictures: they show small ones, and a click brings the picture itself."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -28,7 +27,11 @@ def picture_examples(
         elem_id=elem_id,
         visible=visible,
     )
-    light([gallery.click], partial(copy_of_example, names), [gallery], [field])
+
+    def fill_from_example(index: int) -> str:
+        return copy_of_example(names, index)
+
+    light([gallery.click], fill_from_example, [gallery], [field])
     return gallery
 
 

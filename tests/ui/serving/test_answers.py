@@ -207,7 +207,7 @@ def test_a_link_is_restored_and_a_preset_answers_while_the_line_is_full(caller: 
             statuses += [visitor.join(found["stylize"][0]["id"], data).status_code for _ in range(9)]
     assert (statuses.count(200), statuses.count(503)) == (30, 6)
     started = time.monotonic()
-    asked: dict[str, list[Any]] = {"restore": [], "_preset_values": ["Gentle"], "_fill_example": [0]}
+    asked: dict[str, list[Any]] = {"restore": [], "_preset_values": ["Gentle"], "fill_from_example": [0]}
     for name, sent in asked.items():
         handler, kinds = found[name]
         assert '"success":false' not in caller.ask(handler, sent[: len(kinds)]), name
