@@ -1,4 +1,4 @@
-"""The best classes of several pictures for files: JSON for programs, and CSV with a line for each picture."""
+"""The best classes as they are told: shares in words, JSON for programs, CSV with a line for each picture."""
 
 import csv
 import io
@@ -8,6 +8,13 @@ from typing import Any
 from cvdemo.classify.classifier import Prediction
 
 Classes = Mapping[str, Any]  # of `classes_of`
+LEAST = 0.005  # what would be rounded to 0 %
+
+
+def in_per_cent(share: float) -> str:
+    """A share in [0, 1], rounded, on one line; what would be 0 is told to be little: all best classes are shown."""
+    rounded = f"{max(1, round(100 * share))}" if share >= LEAST else "under\N{NO-BREAK SPACE}1"
+    return f"{rounded}\N{NO-BREAK SPACE}%"
 
 
 def classes_of(prediction: Prediction) -> dict[str, Any]:

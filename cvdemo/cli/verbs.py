@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from cvdemo.classify.classifier import ClassifyConfig, Prediction, load_classifier
-from cvdemo.classify.exports import classes_of
+from cvdemo.classify.exports import classes_of, in_per_cent
 from cvdemo.classify.exports import csv_of_pictures as csv_of_classes
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.classify.teach import ClassifyTaughtRequest
@@ -150,7 +150,9 @@ def _by_head(args: argparse.Namespace) -> Work:
 
 def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:
     pairs = list(zip(prediction.labels, prediction.probabilities, strict=True))
-    line = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in pairs)
+    line = ", ".join(f"{label} {in_per_cent(probability)}" for label, probability in pairs).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     return Result(line, data=classes_of(prediction))
 
 

@@ -16,12 +16,12 @@ from PIL import Image
 
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.classify.classifier import ClassifyConfig, Prediction
-from cvdemo.classify.exports import classes_of, csv_of_pictures
+from cvdemo.classify.exports import classes_of, csv_of_pictures, in_per_cent
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import CLASSIFY_BATCH_S, CLASSIFY_PICTURES, STATE_S
-from cvdemo.ui.classify_words import NOT_SURE, SURE, in_per_cent, network_choice
+from cvdemo.ui.classify_words import NOT_SURE, SURE, network_choice
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.several.fields import (
     CANCELLED_TEXT,

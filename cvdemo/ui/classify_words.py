@@ -14,7 +14,6 @@ from cvdemo.ui.wiring.controls import folded, light
 
 SURE = 0.3  # below it the best class is no answer
 NOT_SURE = "not sure"
-SHOWN = 0.005  # what would be rounded to 0 % says nothing to a visitor
 
 
 def about(model: str) -> str:
@@ -48,7 +47,10 @@ def network_choice(
 
 
 def answer_label(elem_id: str, label: str = "What it sees", *, admits_doubt: bool = True, **options: Any) -> gr.Label:
-    """The five best, without those that would be rounded to 0 %; its headline may admit that the best is doubtful."""
+    """The five best, however unlikely; its headline may admit that the best is doubtful.
+
+    What gradio would show as 0 %, `static/access.js` calls "under 1 %".
+    """
     field = gr.Label(num_top_classes=5, label=label, elem_id=elem_id, **options)
     postprocess = field.postprocess
 
@@ -58,16 +60,10 @@ def answer_label(elem_id: str, label: str = "What it sees", *, admits_doubt: boo
             return data
         if admits_doubt and (data.confidences[0].confidence or 0) < SURE:
             data.label = NOT_SURE
-        data.confidences = [one for one in data.confidences if (one.confidence or 0) >= SHOWN]
         return data
 
     setattr(field, "postprocess", told)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
     return field
-
-
-def in_per_cent(share: float) -> str:
-    """Rounded, on one line; what would be 0 is told to be little."""
-    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%" if share >= SHOWN else "under\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"
 
 
 def endpoint_label() -> gr.Label:

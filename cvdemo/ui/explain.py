@@ -11,13 +11,13 @@ from cvdemo.classify.adversarial import FoolConfig, Fooled
 from cvdemo.classify.catalogue import class_names
 from cvdemo.classify.classifier import NETWORKS
 from cvdemo.classify.explain import METHODS, ExplainConfig, Explanation
+from cvdemo.classify.exports import in_per_cent
 from cvdemo.classify.run import ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.config import default_of
 from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.images import ImageArray
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ops.heatmap import repeat_pixels
-from cvdemo.ui.classify_words import in_per_cent
 from cvdemo.ui.explain_layers import LAYER_FIELDS
 from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took, warn_if_incomplete
 from cvdemo.ui.wiring.parts import Part, wire

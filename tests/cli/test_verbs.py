@@ -281,6 +281,7 @@ def test_classify_prints_a_line_and_writes_json(tmp_path: Path, capsys: pytest.C
     assert classes[0]["label"] == "cheetah" and len(classes) == 5
     line = capsys.readouterr().out
     assert line.startswith(f"cheetah.jpg -> {tmp_path / 'out.json'}: cheetah ")
+    assert line.count(" %") == 5 and line.endswith(" under 1 %\n")
     assert main(["classify", example_picture("lion"), "--ten-crop"]) == 0
     assert capsys.readouterr().out.startswith("lion.jpg: lion ")
 

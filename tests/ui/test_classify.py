@@ -16,7 +16,10 @@ def test_a_cheetah_is_a_cheetah(page: Page) -> None:
     expect(page.locator("#classify-result h2")).to_have_text("cheetah")
     expect(page.locator("#classify-status")).to_contain_text("Done in")
     expect(page.locator("#classify-overlay img")).to_be_visible()
-    expect(page.locator("#classify-result .confidence").first).to_be_visible()
+    shares = page.locator("#classify-result .confidence")
+    expect(shares).to_have_count(5)
+    expect(shares.last).to_have_text("under 1%")
+    expect(page.locator("#classify-explain label")).to_have_count(5)
 
 
 def test_an_example_runs_at_one_click(page: Page) -> None:

@@ -7,12 +7,13 @@ from gradio.components.label import LabelData
 from cvdemo.classify.adversarial import Fooled
 from cvdemo.classify.classifier import Prediction
 from cvdemo.classify.explain import Explanation
+from cvdemo.classify.exports import in_per_cent
 from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction, ExplainRequest, FoolRequest
 from cvdemo.demo import Step
 from cvdemo.errors import InputError
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ui import classify, explain
-from cvdemo.ui.classify_words import answer_label, endpoint_label, in_per_cent
+from cvdemo.ui.classify_words import answer_label, endpoint_label
 from cvdemo.ui.wiring.controls import example_picture, given
 from tests.ui.stand_in import StandIn
 
@@ -121,10 +122,11 @@ def test_a_doubtful_answer_is_called_one_on_the_page_and_not_to_programs(share: 
     assert shown.confidences == sent.confidences
 
 
-def test_what_would_be_rounded_to_nothing_is_not_shown_and_sent_to_programs() -> None:
+def test_what_would_be_rounded_to_nothing_is_shown_and_sent_to_programs() -> None:
     answer = {"cat": 0.004, "dog": 0.0051, "lion": 0.99}
     shown, sent = answer_label("label").postprocess(answer), endpoint_label().postprocess(answer)
     assert isinstance(shown, LabelData) and isinstance(sent, LabelData)
-    assert [one.label for one in shown.confidences or []] == ["lion", "dog"]
-    assert [one.label for one in sent.confidences or []] == ["lion", "dog", "cat"]
-    assert [in_per_cent(share) for share in (0.004, 0.0051, 0.99)] == ["under\xa01\xa0%", "1\xa0%", "99\xa0%"]
+    for data in (shown, sent):
+        assert [one.label for one in data.confidences or []] == ["lion", "dog", "cat"]
+    told = [in_per_cent(share) for share in (0.0, 0.004, 0.005, 0.99)]
+    assert told == ["under\xa01\xa0%", "under\xa01\xa0%", "1\xa0%", "99\xa0%"]

@@ -44,6 +44,13 @@
     for (const opener of all("button.label-wrap")) set(opener, { "aria-expanded": opener.classList.contains("open") });
   }
 
+  /* Of an answer: what gradio rounds to nothing. A share that changes is written by gradio anew. */
+  function tellLittle() {
+    for (const share of all(".confidence-set .confidence")) {
+      if (words(share) === "0%") share.firstChild.nodeValue = "under\u00a01%";
+    }
+  }
+
   /* A button within a button is none for a screen reader: the outer one only groups. */
   function untangle() {
     for (const outer of all("button.icon-button:has(button), [role=button].toast-header:has(button)")) {
@@ -210,7 +217,7 @@
   let due = false;
   function mend() {
     due = false;
-    for (const put of [nameThings, untangle, oneStop, openRows, openDividers, tellErrors]) put();
+    for (const put of [nameThings, tellLittle, untangle, oneStop, openRows, openDividers, tellErrors]) put();
     all(".block.status").forEach(noteStatus);
   }
   function mendSoon() {
@@ -227,7 +234,7 @@
   window.addEventListener("pointerup", mendSoon);
   function begin() {
     [calmly, atOnce] = [region("polite"), region("assertive")];
-    const watched = { childList: true, subtree: true, attributeFilter: ["aria-selected", "alt", "src"] };
+    const watched = { childList: true, subtree: true, attributeFilter: ["aria-selected", "aria-valuenow", "alt", "src"] };
     new MutationObserver(mendSoon).observe(document.body, watched);
     mendSoon();
   }
