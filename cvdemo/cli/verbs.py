@@ -150,10 +150,8 @@ def _by_head(args: argparse.Namespace) -> Work:
 
 def _classes(prediction: Prediction, step: Step[Prediction]) -> Result:
     pairs = list(zip(prediction.labels, prediction.probabilities, strict=True))
-    line = ", ".join(f"{label} {in_per_cent(probability)}" for label, probability in pairs).replace(
-        "\N{NO-BREAK SPACE}", " "
-    )
-    return Result(line, data=classes_of(prediction))
+    told = [f"{label} {in_per_cent(probability)}" for label, probability in pairs]
+    return Result(", ".join(told).replace("\N{NO-BREAK SPACE}", " "), data=classes_of(prediction))
 
 
 def _csv_of_classes(config: ClassifyConfig, device: str, pictures: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:

@@ -176,7 +176,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         weight="efficientnet_lite0",
     ),
     "haar": DetectorKind(
-        title="Faces, OpenCV's Haar cascade (2001), to compare",
+        title="Faces, the way of 2001, to compare",
         load=lambda device: HaarFaces(),
         max_upscale=1.0,
         max_megapixels=DETECT_MEGAPIXELS,
@@ -184,7 +184,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         nms_iou=0.3,
     ),
     "people_hog": DetectorKind(
-        title="People, OpenCV's HOG (2005), to compare",
+        title="People, the way of 2005, to compare",
         load=lambda device: HogPeople(),
         max_upscale=1.0,
         max_megapixels=DETECT_MEGAPIXELS,

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cvdemo.classify.classifier import ClassifyConfig, Prediction
-from cvdemo.classify.explain import ExplainConfig
+from cvdemo.classify.explain import METHODS, ExplainConfig
 from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
 from cvdemo.demo import Run, result_of
 from cvdemo.limits import EXPLAIN_S
@@ -19,6 +19,7 @@ from cvdemo.ui.classify_several import build_several
 from cvdemo.ui.classify_words import answer_label, endpoint_label, network_choice
 from cvdemo.ui.explain import ANSWER_FIELDS, WITHOUT_ANSWER, build_fool, build_heat_map, values_for
 from cvdemo.ui.explain_layers import build_layers
+from cvdemo.ui.serving.result_names import call_results, in_file_name, stem_of
 from cvdemo.ui.teach.lesson import build_teach
 from cvdemo.ui.wiring.controls import (
     Tab,
@@ -57,6 +58,7 @@ def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, met
     """Label, status, and what the Explain part shows of a new answer."""
     started = time.monotonic()
     config, explain = ClassifyConfig(model=model, ten_crop=ten_crop), ExplainConfig(model=model, method=method)
+    call_results(in_file_name(METHODS[explain.method]), stem_of(path))
     request = ClassifyRequest(image=load_picture(path), config=config, explain=explain, time_limit_s=EXPLAIN_S)
     prediction: ExplainedPrediction = result_of(run(request))
     values = values_for(prediction)

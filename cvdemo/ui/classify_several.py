@@ -8,6 +8,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,7 @@ from cvdemo.demo import Lane, Run, Step
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import CLASSIFY_BATCH_S, CLASSIFY_PICTURES, STATE_S
 from cvdemo.ui.classify_words import NOT_SURE, SURE, network_choice
+from cvdemo.ui.serving.result_names import in_file_name
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.several.fields import (
     CANCELLED_TEXT,
@@ -142,19 +144,25 @@ def _report(batch: Batch[Named]) -> dict[str, Any]:
 
 
 def _texts(batch: Batch[Named]) -> dict[str, bytes]:
-    """CSV and JSON, by the names of the files."""
+    """CSV and JSON, by their names in the ZIP."""
     table = csv_of_pictures((one.name, classes_of(one.prediction)) for one in batch.pictures)
     text = json.dumps(_report(batch), indent=2, ensure_ascii=False)
     return {"classes.csv": table.encode(), "classes.json": text.encode()}
 
 
 def _archive(batch: Batch[Named]) -> str:
-    return zipped("classes.zip", _texts(batch))
+    return zipped(f"{_stem(batch)}.zip", _texts(batch))
 
 
 def _offered(batch: Batch[Named]) -> list[dict[str, Any]]:
     """The files for the buttons of `FILES`."""
-    return [offered_file(_archive(batch)), *(offered(name, content) for name, content in _texts(batch).items())]
+    texts = [offered(f"{_stem(batch)}{Path(name).suffix}", content) for name, content in _texts(batch).items()]
+    return [offered_file(_archive(batch)), *texts]
+
+
+def _stem(batch: Batch[Named]) -> str:
+    """The name of each file to download, without its ending."""
+    return in_file_name(f"classes of {count_of(len(batch.pictures))}")
 
 
 def _offer_if_cancelled(before: str, batch: Batch[Named] | None) -> list[Any]:

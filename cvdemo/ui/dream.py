@@ -30,6 +30,7 @@ from cvdemo.ui.dream_presets import (
     wire_presets,
 )
 from cvdemo.ui.dream_where import build_where, load_guide, load_mask
+from cvdemo.ui.serving.result_names import file_stem, in_file_name, stem_of
 from cvdemo.ui.serving.results import save_bytes_to_cache, save_pil_to_cache
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import (
@@ -105,7 +106,7 @@ def dream_endpoint(
     chosen = {name: value for name, value in locals().items() if name in API_SETTINGS}
     request = _request(image, mask, guide, config_of(preset, chosen))
     for step in _shown(run, request):
-        yield _picture(step, request)
+        yield _picture(step, request, image)
         if step.result is not None:
             warn_if_incomplete(step, f"{_hurried(step.result)} A smaller size leaves time for more.")
 
@@ -117,7 +118,7 @@ def _dream_on_page(
     request = _request(path, mask, guide, config_of(CUSTOM, chosen))
     started = time.monotonic()
     for step in _shown(run, request):
-        yield _picture(step, request), _status(step, (time.monotonic() - started) * 1000)
+        yield _picture(step, request, path), _status(step, (time.monotonic() - started) * 1000)
 
 
 def _request(path: str | None, mask: str | None, guide: str | None, config: DreamConfig) -> DreamRequest:
@@ -137,11 +138,12 @@ def _shown(run: Run, request: DreamRequest) -> Iterator[Step[Dream]]:
     return (step for step in run(request) if step.preview is not None or step.result is not None)
 
 
-def _picture(step: Step[Dream], request: DreamRequest) -> str:
+def _picture(step: Step[Dream], request: DreamRequest, sent: str | None) -> str:
     """The path of the result, a PNG with its recipe, or of a preview."""
     if step.result is not None:
         data = dreamed_png(step.result.image, request.config, guided=request.guide is not None)
-        return save_bytes_to_cache(data, "dream.png", get_upload_folder())
+        name = file_stem("dream", in_file_name(name_of(request.config)), stem_of(sent))
+        return save_bytes_to_cache(data, f"{name}.png", get_upload_folder())
     assert step.preview is not None  # `_shown` has seen to it
     return _preview(step.preview, request.config)
 

@@ -19,6 +19,7 @@ from cvdemo.images import ImageArray, read_image
 from cvdemo.limits import DREAM_FILM_S
 from cvdemo.ui.dream_presets import config_of, preset_field, setting_fields
 from cvdemo.ui.dream_where import load_guide
+from cvdemo.ui.serving.result_names import file_stem, stem_of
 from cvdemo.ui.serving.results import save_pil_to_cache
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.wiring.controls import (
@@ -82,7 +83,7 @@ def dream_film_endpoint(
         time_limit_s=DREAM_FILM_S,
     )
     for step in run(request):
-        yield _frame(step), None if step.result is None else str(_saved(step, format))
+        yield _frame(step), None if step.result is None else str(_saved(step, format, image))
         warn_if_incomplete(step, _cut_short(step))
 
 
@@ -105,8 +106,8 @@ def _film_on_page(run: Run, dreamed: str | None, guide: str | None, *values: Any
     status = took((time.monotonic() - started) * 1000, f"{step.done} frames")
     if not step.complete:
         status += f". {_cut_short(step)}"
-    gif = gr.DownloadButton(value=str(_saved(step, GIF)), visible=True)
-    yield str(_saved(step, MP4)), gr.Image(None, visible=False), gif, status
+    gif = gr.DownloadButton(value=str(_saved(step, GIF, dreamed)), visible=True)
+    yield str(_saved(step, MP4, dreamed)), gr.Image(None, visible=False), gif, status
 
 
 def _finished(path: str | None) -> tuple[ImageArray, DreamConfig]:
@@ -137,10 +138,10 @@ def _cut_short(step: Step[DreamFilm]) -> str:
     )
 
 
-def _saved(step: Step[DreamFilm], ending: str) -> Path:
+def _saved(step: Step[DreamFilm], ending: str, dreamed: str | None) -> Path:
     """A file of the last step to download. Raises `RoomError` where there is no room for it."""
     assert step.result is not None  # the last step has it
-    return save_download(named("dream", ending, step), step.result.files[ending])
+    return save_download(named(file_stem("zoom-film", stem_of(dreamed)), ending, step), step.result.files[ending])
 
 
 def build_film(run: Run, result: gr.Image, guide: gr.Image) -> Part:

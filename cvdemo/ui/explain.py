@@ -19,6 +19,7 @@ from cvdemo.images import ImageArray
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ops.heatmap import repeat_pixels
 from cvdemo.ui.explain_layers import LAYER_FIELDS
+from cvdemo.ui.serving.result_names import call_results, in_file_name, stem_of, tell_apart
 from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took, warn_if_incomplete
 from cvdemo.ui.wiring.parts import Part, wire
 
@@ -56,6 +57,7 @@ def explain_endpoint(
     `class_name` is one of the network's class names; empty, the best class is explained.
     """
     config = ExplainConfig(model=model, method=method, class_name=class_name)
+    call_results(in_file_name(METHODS[config.method]), stem_of(image))
     request = ExplainRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
     last: Step[Explanation] = last_step(run(request))
     warn_if_incomplete(
@@ -74,6 +76,7 @@ def fool_endpoint(
     `largest` are in grey levels of 255; the difference is shown times `amplification` around middle grey.
     """
     config = FoolConfig(model=model, class_name=class_name)
+    call_results("fooled", stem_of(image))
     request = FoolRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
     last: Step[Fooled] = last_step(run(request))
     warn_if_incomplete(last, f"{_STOPPED[0].upper()}{_STOPPED[1:]}.")
@@ -108,6 +111,7 @@ def report(found: Fooled) -> str:
 def explain_on_page(run: Run, path: str | None, model: str, method: str, class_index: int | None) -> ImageArray:
     """The class that was chosen, explained; the best where none is, or one that another network has."""
     config, chosen = ExplainConfig(model=model, method=method), _class_or_none(class_index, model)
+    call_results(in_file_name(METHODS[config.method]), stem_of(path))
     request = ExplainRequest(image=load_picture(path), config=config, class_index=chosen, time_limit_s=EXPLAIN_S)
     explanation: Explanation = result_of(run(request))
     return explanation.picture()
@@ -126,6 +130,7 @@ def fool_on_page(run: Run, path: str | None, model: str, target: int | None) -> 
     Until there is one, and between them, only the report says how far the search is.
     """
     started, config, wanted = time.monotonic(), FoolConfig(model=model), _class_or_none(target, model)
+    call_results("fooled", stem_of(path))
     request = FoolRequest(image=load_picture(path), config=config, class_index=wanted, time_limit_s=EXPLAIN_S)
     for step in run(request):
         pictures = [gr.skip()] * 3
@@ -183,6 +188,8 @@ def build_fool(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[str,
             before = picture_output("What the network sees", elem_id="fool-before", height=300, min_width=220)
             changed = picture_output("Changed", elem_id="fool-changed", height=300, min_width=220)
             difference = picture_output("Difference, amplified", elem_id="fool-difference", height=300, min_width=220)
+    for field, kind in ((before, "before"), (changed, "after"), (difference, "difference")):
+        tell_apart(field, kind)
     part = Part(
         name="fool",
         inputs=[image, model, target],

@@ -15,6 +15,7 @@ from cvdemo.demo import Run, result_of
 from cvdemo.errors import DemoError
 from cvdemo.images import ImageArray
 from cvdemo.limits import EXPLAIN_S
+from cvdemo.ui.serving.result_names import call_results, stem_of
 from cvdemo.ui.wiring.controls import endpoint, given, light, load_picture, picture_output, took
 from cvdemo.ui.wiring.parts import Part, wire
 
@@ -24,6 +25,7 @@ LAYERS_NOTE = (
 )
 SCALED = "Each map is scaled by itself: the same red is not the same strength."
 LAYER_FIELDS = ("layers_sheet", "layers_said")  # what a new answer empties
+FILE = "what-it-looks-for"  # and the name of the picture
 MIDDLE = ("The middle one", "")  # as a choice of layer
 
 
@@ -42,6 +44,7 @@ def feature_maps_endpoint(
     or take most from it. Empty, the layer is the middle one and the class the best.
     """
     config = FeatureMapsConfig(model=model, show=show, layer=layer, class_name=class_name, channels=channels)
+    call_results(FILE, stem_of(image))
     request = FeatureMapsRequest(image=load_picture(image), config=config, time_limit_s=EXPLAIN_S)
     found: FeatureMaps = result_of(run(request))
     return found.picture(), as_dict(found, model)
@@ -79,6 +82,7 @@ def layers_on_page(
     known = {each.name for each in layers_of(model)}
     config = FeatureMapsConfig(model=model, show=show, layer=layer if layer in known else MIDDLE[1])
     own = class_index is not None and 0 <= class_index < len(class_names(NETWORKS[model]))
+    call_results(FILE, stem_of(path))
     request = FeatureMapsRequest(
         image=load_picture(path), config=config, class_index=class_index if own else None, time_limit_s=EXPLAIN_S
     )

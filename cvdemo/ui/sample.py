@@ -14,7 +14,9 @@ from cvdemo.images import ImageArray, png_bytes
 from cvdemo.sample.generate import TRUNCATION, SampleConfig, columns_for, generators_or_default, grid
 from cvdemo.sample.run import SampleRequest
 from cvdemo.ui.sample_explore import Source, build_explore
+from cvdemo.ui.sample_names import seed_stem
 from cvdemo.ui.sample_picks import build_picks
+from cvdemo.ui.serving.result_names import call_results, numbered
 from cvdemo.ui.wiring.controls import (
     Tab,
     control,
@@ -44,7 +46,9 @@ def sample_endpoint(
     run: Run, generator: str = "dcgan_anime", count: int = 16, seed: int = 0, truncation: float = TRUNCATION
 ) -> Any:
     """Small pictures as PNG; number i of a seed is the same whatever the count."""
-    return result_of(run(SampleRequest(config=_config(generator, count, seed, truncation))))
+    config = _config(generator, count, seed, truncation)
+    call_results(seed_stem(config.generator, config.seed))
+    return result_of(run(SampleRequest(config=config)))
 
 
 def _config(generator: str, count: float, seed: float | None, truncation: float) -> SampleConfig:
@@ -59,6 +63,7 @@ def _config(generator: str, count: float, seed: float | None, truncation: float)
 def sample_on_page(run: Run, generator: str, count: float, seed: float | None, truncation: float) -> tuple[Any, ...]:
     """Gallery, status, the two downloads, and the settings that made the pictures."""
     config = _config(generator, count, seed, truncation)
+    call_results(seed_stem(config.generator, config.seed))
     started = time.monotonic()
     pictures: list[ImageArray] = result_of(run(SampleRequest(config=config)))
     status = took((time.monotonic() - started) * 1000, f"{len(pictures)} pictures of seed {config.seed}")
@@ -67,18 +72,18 @@ def sample_on_page(run: Run, generator: str, count: float, seed: float | None, t
 
 
 def _downloads(pictures: list[ImageArray], config: SampleConfig) -> tuple[gr.DownloadButton, gr.DownloadButton]:
-    name = f"{config.generator}_seed{config.seed}"
-    sheet = save_download(f"{name}.png", png_bytes(grid(pictures, columns_for(len(pictures)))))
+    name = seed_stem(config.generator, config.seed)
+    sheet = save_download(f"{name}-sheet.png", png_bytes(grid(pictures, columns_for(len(pictures)))))
     archive = save_download(f"{name}.zip", zip_bytes(pictures, name))
     return gr.DownloadButton(value=str(sheet), visible=True), gr.DownloadButton(value=str(archive), visible=True)
 
 
 def zip_bytes(pictures: list[ImageArray], name: str) -> bytes:
-    """The pictures as `<name>_<number from 1>.png` in one zip."""
+    """The pictures as `<name>-no-<number from 1>.png` in one zip."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
         for number, picture in enumerate(pictures, start=1):
-            archive.writestr(f"{name}_{number:02d}.png", png_bytes(picture))
+            archive.writestr(f"{numbered(name, number)}.png", png_bytes(picture))
     return file.getvalue()
 
 

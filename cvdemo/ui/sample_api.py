@@ -10,6 +10,8 @@ from cvdemo.limits import WALK_S, WALK_STOPS
 from cvdemo.sample.generate import TRUNCATION, Pick
 from cvdemo.sample.latent_walk import WalkConfig
 from cvdemo.sample.run import ArithmeticRequest, InterpolateRequest, WalkRequest
+from cvdemo.ui.sample_names import sum_stem, walk_stem, way_stem
+from cvdemo.ui.serving.result_names import call_results
 from cvdemo.ui.wiring.controls import named, save_download, warn_if_incomplete, whole_number
 
 BETWEEN = 8  # pictures of an interpolation
@@ -34,6 +36,7 @@ def interpolate_endpoint(
         Pick(generator=generator, seed=seed, index=index, truncation=truncation)
         for seed, index in ((seed_a, index_a), (seed_b, index_b))
     )
+    call_results(way_stem(a, b))
     return result_of(run(InterpolateRequest(picks=(a, b), count=whole_number(count, "The count"))))
 
 
@@ -56,6 +59,7 @@ def arithmetic_endpoint(
         Pick(generator=generator, seed=seed, index=index, truncation=truncation)
         for seed, index in ((seed_a, index_a), (seed_b, index_b), (seed_c, index_c))
     )
+    call_results(sum_stem(a, b, c))
     result: ImageArray = result_of(run(ArithmeticRequest(a=a, b=b, c=c)))
     return result
 
@@ -99,7 +103,7 @@ def cut_short(last: Step[bytes]) -> str:
 def save_film(request: WalkRequest, last: Step[bytes]) -> Path:
     """The film of the last step as a file to download. Raises `RoomError` where there is no room for it."""
     assert last.result is not None  # the last step has it
-    return save_download(named(f"{request.generator}_walk", "mp4", last), last.result)
+    return save_download(named(walk_stem(request), "mp4", last), last.result)
 
 
 def _pairs(generator: str, through: Any, truncation: float) -> tuple[Pick, ...]:

@@ -24,7 +24,9 @@ from cvdemo.ui.sample_api import (
     save_film,
     walk_endpoint,
 )
+from cvdemo.ui.sample_names import pick_stem, sum_stem, way_stem
 from cvdemo.ui.sample_picks import PickPanel, Picks, chosen, draw, figures, filled
+from cvdemo.ui.serving.result_names import call_results, tell_apart
 from cvdemo.ui.wiring.controls import (
     control,
     endpoint,
@@ -69,11 +71,12 @@ class Source:
 def interpolate_on_page(run: Run, slots: Picks, count: int) -> tuple[Any, ...]:
     """Gallery, download and status."""
     started = time.monotonic()
-    picks = chosen(slots, "AB", "The way goes from A to B")
-    last = last_step(run(InterpolateRequest(picks=tuple(picks), count=int(count))))
+    a, b = chosen(slots, "AB", "The way goes from A to B")
+    call_results(way_stem(a, b))
+    last = last_step(run(InterpolateRequest(picks=(a, b), count=int(count))))
     pictures: list[ImageArray] = last.result or []
     apart = f"A and B are {last.measures[ANGLE]:.0f}° apart. {len(pictures)} pictures"
-    strip = save_download(f"{picks[0].generator}_from_A_to_B.png", png_bytes(grid(pictures, len(pictures))))
+    strip = save_download(f"{way_stem(a, b)}.png", png_bytes(grid(pictures, len(pictures))))
     columns = len(pictures) if len(pictures) <= 5 else (len(pictures) + 1) // 2  # one row or two
     gallery = gr.Gallery(pictures, columns=columns, selected_index=None)
     status = took((time.monotonic() - started) * 1000, apart)
@@ -84,6 +87,7 @@ def calculate_on_page(run: Run, slots: Picks) -> tuple[str, ImageArray, str]:
     """The left side of the equation, its right side, and status."""
     started = time.monotonic()
     a, b, c = chosen(slots, "ABC", "A − B + C takes three pictures")
+    call_results(sum_stem(a, b, c))
     result: ImageArray = result_of(run(ArithmeticRequest(a=a, b=b, c=c)))
     return equation(run, slots), result, took((time.monotonic() - started) * 1000)
 
@@ -127,6 +131,7 @@ def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray
         raise InputError("There is nothing to enlarge yet: click a picture first.")
     started = time.monotonic()
     config = UpscaleConfig(scale=scale)
+    call_results(f"upscaled-x{config.scale}", pick_stem(pick))
     picture = draw(run, [pick])[0].image
     result: UpscaleResult = result_of(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
@@ -237,6 +242,7 @@ def _build_upscale(run: Run, panel: PickPanel) -> None:
         with gr.Column(min_width=280, scale=2):
             with gr.Row(elem_classes="tight"):
                 bicubic = picture_output("Bicubic", elem_id="sample-bicubic", min_width=140)
+                tell_apart(bicubic, "plain")
                 restored = picture_output("Restored", elem_id="sample-restored", min_width=140)
             status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
     outputs: list[Component] = [bicubic, restored, status]

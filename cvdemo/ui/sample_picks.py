@@ -19,6 +19,8 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, png_bytes
 from cvdemo.sample.generate import Pick, SampleConfig
 from cvdemo.sample.run import PickedPicture, PicksRequest
+from cvdemo.ui.sample_names import pick_stem
+from cvdemo.ui.serving.result_names import call_results
 from cvdemo.ui.wiring.controls import given, light, picture_output, save_download
 from cvdemo.ui.wiring.latent_plot import latent_plot
 
@@ -72,7 +74,7 @@ def latent_file(pick: Pick, numbers: Sequence[float]) -> Path:
     It counts pictures both ways: `index` from 0, as the API does, `number` from 1, as the page and the command line do.
     """
     text = json.dumps({**asdict(pick), "number": pick.number, "latent": list(numbers)}, indent=1) + "\n"
-    return save_download(f"{pick.generator}_seed{pick.seed}_{pick.number:02d}.json", text.encode())
+    return save_download(f"{pick_stem(pick)}.json", text.encode())
 
 
 def figures(run: Run, slots: Picks) -> list[str]:
@@ -102,6 +104,7 @@ def pick_on_page(run: Run, drawn: SampleConfig | None, event: gr.SelectData) -> 
     if drawn is None:
         raise InputError("Press “Generate” first; then click a picture.")
     pick = Pick(generator=drawn.generator, seed=drawn.seed, index=event.index, truncation=drawn.truncation)
+    call_results(pick_stem(pick))
     (picked,) = draw(run, [pick])
     numbers = picked.latent.tolist()
     download = gr.DownloadButton(value=str(latent_file(pick, numbers)), visible=True)

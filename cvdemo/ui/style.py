@@ -23,8 +23,9 @@ from cvdemo.style.pictures import mask_of
 from cvdemo.style.presets import PRESETS
 from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.ui.serving.lines import LaneOf
+from cvdemo.ui.serving.result_names import call_results
 from cvdemo.ui.style_camera import build_camera
-from cvdemo.ui.style_examples import build_examples, style_input
+from cvdemo.ui.style_examples import build_examples, painted_stem, style_input
 from cvdemo.ui.style_instant import (
     AT_ONCE,
     add_endpoint,
@@ -177,6 +178,7 @@ def stylize_endpoint(
     """
     config = _config_of({name: value for name, value in locals().items() if name in settings_of(StyleConfig)})
     chosen = Chosen(content, style, second_style, second_weight, mask, start_image)
+    call_results(painted_stem(content, style))
     for step in run(chosen.request(config)):
         if (picture := _picture(step)) is not None:
             yield picture
@@ -194,6 +196,7 @@ def _stylize_on_page(
     *values: Any,
 ) -> Iterator[tuple[ImageArray, str, str]]:
     """Picture, status and loss curves at every preview; `values` are those of `CONTROLS`."""
+    call_results(painted_stem(content, style))
     started = time.monotonic()
     settings = dict(zip(CONTROLS, values, strict=True))
     if settings["seconds"] == AT_ONCE:

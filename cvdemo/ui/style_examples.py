@@ -10,6 +10,7 @@ from pathlib import Path
 import gradio as gr
 
 from cvdemo.example_pictures import example_picture, small_picture
+from cvdemo.ui.serving.result_names import file_stem, stem_of
 from cvdemo.ui.serving.results import save_download
 from cvdemo.ui.wiring.controls import light, picture_input
 from cvdemo.ui.wiring.example_gallery import picture_examples
@@ -58,6 +59,11 @@ def file_name(example: Painted) -> str:
 def painted_picture(example: Painted) -> str:
     """The path of the small finished result."""
     return example_picture(f"{FINISHED}/{Path(file_name(example)).stem}")
+
+
+def painted_stem(content: str | None, style: str | None) -> str:
+    """The name of a result's file, without its ending: what is painted, and like what."""
+    return file_stem("painted", stem_of(content), "like", stem_of(style, "style"))
 
 
 def build_examples(content: gr.Image, style: gr.Image) -> None:

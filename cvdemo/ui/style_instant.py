@@ -13,6 +13,8 @@ from cvdemo.style.feed_forward import InstantConfig
 from cvdemo.style.pictures import mask_of
 from cvdemo.style.run import InstantRequest, Stylized
 from cvdemo.ui.serving.lines import LaneOf
+from cvdemo.ui.serving.result_names import call_results
+from cvdemo.ui.style_examples import painted_stem
 from cvdemo.ui.wiring.controls import control, endpoint, given, load_picture
 
 AT_ONCE = "instant"  # as a time: in one pass of a network
@@ -61,6 +63,7 @@ def instant_endpoint(
     It takes one pass of a network. White parts of `mask` are painted like `second_style`; without a mask both
     styles are mixed by their weights. Where the network is not installed, the answer says so.
     """
+    call_results(painted_stem(content, style))
     config = InstantConfig(strength=strength, size=int(size), style_scale=style_scale, keep_colours=keep_colours)
     painted: Stylized = result_of(run(instant_request(content, style, second_style, second_weight, mask, config)))
     return painted.image

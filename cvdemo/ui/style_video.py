@@ -8,7 +8,7 @@ import gradio as gr
 from cvdemo.demo import Run
 from cvdemo.limits import MB, STYLE_VIDEO_S, UPLOAD_BYTES, VIDEO_S
 from cvdemo.style.video import StyleVideoConfig, StyleVideoRequest
-from cvdemo.ui.style_examples import style_input, styles_gallery
+from cvdemo.ui.style_examples import painted_stem, style_input, styles_gallery
 from cvdemo.ui.wiring.controls import (
     control,
     given,
@@ -30,7 +30,7 @@ def video_on_page(run: Run, path: str | None, style: str | None, *values: Any) -
         config=StyleVideoConfig(**dict(zip(SETTINGS, values, strict=True))),
         time_limit_s=STYLE_VIDEO_S,
     )
-    yield from film_on_page(run(request), "painted")
+    yield from film_on_page(run(request), painted_stem(path, style))
 
 
 def build_video(run: Run) -> None:

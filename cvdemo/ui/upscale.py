@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +15,7 @@ from cvdemo.images import ImageArray, on_white, png_bytes, resize_to_fit
 from cvdemo.limits import UPSCALE_S
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.lines import by_result_size
+from cvdemo.ui.serving.result_names import call_results, file_stem, stem_of
 from cvdemo.ui.upscale_parts import packed_level, scale_and_network
 from cvdemo.ui.upscale_several import build_several
 from cvdemo.ui.wiring.controls import (
@@ -121,7 +121,7 @@ def save_result(last: Step[UpscaleResult], path: str | None, scale: int, deadlin
     """The path of the PNG in full size, named after the picture sent; packing it ends with its visitor."""
     assert last.result is not None  # of the last step
     image = last.result.image
-    name = named(f"{Path(path or 'picture').stem}_x{scale}", "png", last)
+    name = named(file_stem(f"upscaled-x{scale}", stem_of(path)), "png", last)
     return str(save_download(name, png_bytes(image, packed_level(image), deadline)))
 
 
@@ -133,6 +133,7 @@ def upscale_endpoint(run: Run, image: str | None, scale: int = 2, network: str =
     says so, and the name of the PNG ends in "_incomplete".
     """
     config = UpscaleConfig(scale=scale, network=network)
+    call_results(f"compared-x{config.scale}", stem_of(image))
     last = last_step(run(_request(image, load_picture(image, keep_alpha=True), config)))
     warn_if_incomplete(last, _what_is_missing(last))
     result = last.result
@@ -152,6 +153,7 @@ def _upscale_on_page(
     started = time.monotonic()
     config = UpscaleConfig(scale=scale, network=network, shrink_first=shrink_first, tile_px=tile_px)
     picture = load_picture(path, keep_alpha=not shrink_first)
+    call_results(f"compared-x{config.scale}", stem_of(path))
     request = _request(path, picture, config)
     for step in run(request):
         yield *[gr.skip()] * 4, _progress(step)

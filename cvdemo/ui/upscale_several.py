@@ -17,6 +17,7 @@ from cvdemo.errors import InputError, LeftError
 from cvdemo.images import ImageArray, on_white, png_bytes, read_image, resize_to_fit
 from cvdemo.limits import STATE_S, UPSCALE_BATCH_MEGAPIXELS, UPSCALE_BATCH_S, UPSCALE_PICTURES, UPSCALE_S
 from cvdemo.runtime import Deadline
+from cvdemo.ui.serving.result_names import file_stem, stem_of
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.several.fields import (
     CANCELLED_TEXT,
@@ -118,7 +119,7 @@ class Work:
             )
 
     def _kept(self, name: str, picture: ImageArray, image: ImageArray, last: Step[UpscaleResult]) -> Enlarged:
-        file = named(f"{Path(name).stem}_x{self.config.scale}", "png", last)
+        file = named(file_stem(f"upscaled-x{self.config.scale}", stem_of(name)), "png", last)
         shown = str(save_download(f"{Path(file).stem}.jpg", _jpeg(image)))
         self.archive.add(file, png_bytes(image, packed_level(image), Deadline()))  # last: the ZIP has what is told
         self.megapixels_left -= image[..., 0].size / 1e6
@@ -165,7 +166,7 @@ def several_endpoint(
 
 
 def _archive_name(scale: int) -> str:
-    return f"enlarged_x{scale}.zip"
+    return f"upscaled-x{scale}-pictures.zip"
 
 
 def _job(run: Run, times: UnitTimes, files: list[str] | None, config: UpscaleConfig, archive: Archive) -> Job[Enlarged]:

@@ -71,7 +71,7 @@ def test_the_page_shows_each_frame_and_then_the_film(dreamed: str, noise: ImageA
     ]
     assert all(Path(frame.value["path"]).suffix == ".jpeg" and frame.visible for _, frame, *_ in running)
     film, frame, gif, status = last
-    assert Path(film).name == "dream.mp4" and Path(film).read_bytes() == b"mp4"
+    assert Path(film).name == "zoom-film-dream.mp4" and Path(film).read_bytes() == b"mp4"
     assert not frame.visible and gif.visible and Path(gif.value["path"]).read_bytes() == b"gif"
     assert status.startswith("4 frames in ")
     (request,) = stand_in.requests
@@ -83,7 +83,7 @@ def test_the_page_shows_each_frame_and_then_the_film(dreamed: str, noise: ImageA
 def test_the_page_says_when_the_time_limit_ended_it(dreamed: str) -> None:
     *_, (_, _, gif, status) = film_button(StandIn(done=2))(dreamed, None, *values())
     assert "It stopped at the limit of 120 s, after 2 of 4 frames: the film ends there." in status
-    assert Path(gif.value["path"]).name == "dream_incomplete.gif"
+    assert Path(gif.value["path"]).name == "zoom-film-dream_incomplete.gif"
 
 
 @pytest.mark.parametrize("path", [None, CHELSEA], ids=["nothing", "a preview"])
@@ -97,7 +97,7 @@ def test_the_endpoint_streams_frames_and_gives_the_file(dreamed: str) -> None:
     outputs = list(endpoint_of(TAB, stand_in, "dream_film")(dreamed, frames=4, format="gif", guide=CHELSEA))
     assert [file for _, file in outputs[:-1]] == [None] * 4
     assert all(Path(frame).suffix == ".jpeg" for frame, _ in outputs)
-    assert Path(outputs[-1][1]).name == "dream.gif" and Path(outputs[-1][1]).read_bytes() == b"gif"
+    assert Path(outputs[-1][1]).name == "zoom-film-dream.gif" and Path(outputs[-1][1]).read_bytes() == b"gif"
     (request,) = stand_in.requests
     assert request.config == CONFIG and request.formats == ("gif",) and request.guide is not None
 
@@ -121,4 +121,4 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     monkeypatch.setattr(gr, "Warning", said.append)
     *_, (_, path) = endpoint_of(TAB, StandIn(done), "dream_film")(dreamed)
     assert len(said) == warnings and all("after 2 of 4 frames" in text for text in said)
-    assert Path(path).name == ("dream.mp4" if done == 4 else "dream_incomplete.mp4")
+    assert Path(path).name == ("zoom-film-dream.mp4" if done == 4 else "zoom-film-dream_incomplete.mp4")

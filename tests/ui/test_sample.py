@@ -110,7 +110,7 @@ def test_a_click_shows_the_picture_its_seed_and_its_numbers(tab: Page, tmp_path:
     expect(tab.locator("#sample-latent svg rect")).to_have_count(dim)
     with tab.expect_download() as download:
         tab.click("#sample-latent-file")
-    assert download.value.suggested_filename == "dcgan_anime_seed12_07.json"
+    assert download.value.suggested_filename == "anime-faces-seed-12-no-07.json"
     told = json.loads(Path(download.value.path()).read_text())
     numbers = told.pop("latent")
     assert told == {"generator": "dcgan_anime", "seed": 12, "index": 6, "truncation": 0.7, "number": 7}
@@ -247,10 +247,10 @@ def test_the_downloads_hold_what_is_shown(tab: Page, tmp_path: Path) -> None:
     expected = sample(load_generator(), SampleConfig(seed=3))
     with tab.expect_download() as zipped:
         tab.click("#sample-zip")
-    assert zipped.value.suggested_filename == "dcgan_anime_seed3.zip"
+    assert zipped.value.suggested_filename == "anime-faces-seed-3.zip"
     with zipfile.ZipFile(io.BytesIO(Path(zipped.value.path()).read_bytes())) as archive:
-        assert archive.namelist() == [f"dcgan_anime_seed3_{n:02d}.png" for n in range(1, 17)]
-        assert differs_at_most(read_image(archive.read("dcgan_anime_seed3_06.png")), expected[5])
+        assert archive.namelist() == [f"anime-faces-seed-3-no-{n:02d}.png" for n in range(1, 17)]
+        assert differs_at_most(read_image(archive.read("anime-faces-seed-3-no-06.png")), expected[5])
     with tab.expect_download() as sheet:
         tab.click("#sample-grid")
     sheet.value.save_as(tmp_path / "grid.png")

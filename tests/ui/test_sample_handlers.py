@@ -65,7 +65,8 @@ def test_the_page_shows_pictures_and_downloads_of_one_drawing() -> None:
     run = StandIn(Step(done=1, total=1, result=[PICTURE] * 5))
     gallery, status, sheet, archive, config = sample.sample_on_page(run, "dcgan_anime", 5, 12, 1.0)
     assert gallery.columns == 3 and status.startswith("5 pictures of seed 12 in") and config.seed == 12
-    assert download_of(sheet).name == "dcgan_anime_seed12.png" and download_of(archive).name == "dcgan_anime_seed12.zip"
+    assert download_of(sheet).name == "anime-faces-seed-12-sheet.png"
+    assert download_of(archive).name == "anime-faces-seed-12.zip"
     assert len(run.requests) == 1
 
 
@@ -110,7 +111,7 @@ def test_the_way_from_a_to_b() -> None:
     (request,) = run.requests
     assert isinstance(request, InterpolateRequest) and request.picks == (A, B) and request.count == 4
     assert status.startswith("A and B are 88° apart. 4 pictures in") and gallery.columns == 4
-    assert download_of(strip).name == "dcgan_anime_from_A_to_B.png"
+    assert download_of(strip).name == "anime-faces-seed-1-no-03-to-seed-2-no-01.png"
     sample_api.interpolate_endpoint(run, "dcgan_anime", 1, 2, 2, 0, 8)
     assert isinstance(run.requests[1], InterpolateRequest) and run.requests[1].picks == (A, B)
 
@@ -133,7 +134,7 @@ def test_a_walk_tells_its_frames_and_gives_the_film() -> None:
     assert isinstance(request, WalkRequest) and request.picks == () and request.time_limit_s == 60
     assert request.source == Pick(seed=7, truncation=0.5) and request.config.stops == 3
     assert first[1] == "Frame 16 of 20"
-    assert Path(last[0]).read_bytes() == b"film" and Path(last[0]).name == "dcgan_anime_walk.mp4"
+    assert Path(last[0]).read_bytes() == b"film" and Path(last[0]).name == "anime-faces-film-seed-7.mp4"
     assert last[1].startswith("20 frames through 3 random points of seed 7 in")
     *_, (_, status) = sample_explore.walk_on_page(run, (A, None, C), "dcgan_anime", 7, 1.0, *WALK)
     assert status.startswith("20 frames through 2 picks in")
@@ -151,11 +152,11 @@ def test_programs_get_the_film_and_hear_that_it_is_cut_short(monkeypatch: pytest
     monkeypatch.setattr(gr, "Warning", said.append)
     whole = StandIn(Step(done=20, total=20, result=b"film"))
     film = Path(sample_api.walk_endpoint(whole, through=[[1, 2], [2, 0]]))
-    assert film.read_bytes() == b"film" and film.name == "dcgan_anime_walk.mp4" and not said
+    assert film.read_bytes() == b"film" and film.name == "anime-faces-film-seed-1-no-03-seed-2-no-01.mp4" and not said
     (request,) = whole.requests
     assert isinstance(request, WalkRequest) and request.picks == (A, B) and request.time_limit_s == 60
     part = Path(sample_api.walk_endpoint(StandIn(Step(done=16, total=20, result=b"part", complete=False))))
-    assert part.read_bytes() == b"part" and part.name == "dcgan_anime_walk_incomplete.mp4"
+    assert part.read_bytes() == b"part" and part.name == "anime-faces-film-seed-0_incomplete.mp4"
     assert said == ["Time ran out after 16 of 20 frames: the film ends there and does not loop; choose a shorter one."]
 
 

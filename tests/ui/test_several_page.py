@@ -60,10 +60,10 @@ def test_several_are_enlarged_into_a_zip(blank: Page, server: str) -> None:
     expect(status).to_have_text("")  # it begins with the button
     blank.click("#upscale-several-run")
     expect(status).to_contain_text("2 pictures enlarged in")
-    expect(blank.locator("#upscale-several-gallery .caption-label").first).to_contain_text("chelsea_x3.png")
+    expect(blank.locator("#upscale-several-gallery .caption-label").first).to_contain_text("upscaled-x3-chelsea.png")
     archive = zipfile.ZipFile(io.BytesIO(downloaded(blank, "#upscale-several-zip")))
-    assert read_image(archive.read("chelsea_x3.png")).shape == (900, 1353, 3)
-    assert sorted(archive.namelist()) == ["chelsea_x3.png", "lion_x3.png"]
+    assert read_image(archive.read("upscaled-x3-chelsea.png")).shape == (900, 1353, 3)
+    assert sorted(archive.namelist()) == ["upscaled-x3-chelsea.png", "upscaled-x3-lion.png"]
 
 
 def compare(page: Page) -> list[dict[str, float]]:

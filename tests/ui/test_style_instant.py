@@ -207,14 +207,18 @@ def test_frames_are_told_and_the_film_takes_the_place_of_the_preview(video: str)
     assert first[0] is PAINTED and first[2] == "Frame 1 of 30" and second[0] == gr.skip()
     preview, film, line = last
     assert preview["visible"] is False and film["visible"] is True
-    assert Path(film["value"]).name == "painted.mp4" and Path(film["value"]).read_bytes() == b"film"
+    assert (
+        Path(film["value"]).name == f"painted-video-like-{Path(PAIR[1]).stem}.mp4"
+        and Path(film["value"]).read_bytes() == b"film"
+    )
     assert line.startswith("30 frames, 2.0 s of film in") and line.endswith("The sound is left out.")
 
 
 def test_a_film_that_was_cut_short_says_so_in_its_name(video: str) -> None:
     cut = StandIn(Step(done=3, total=30, result=replace(FILM, notes=("Stopped before the end.",)), complete=False))
     ((_, film, line),) = video_on_page(cut, video, PAIR[1], 512, 1.0, 1.0, "no", 0.8)
-    assert Path(film["value"]).name == "painted_incomplete.mp4" and line.endswith("Stopped before the end.")
+    assert Path(film["value"]).name == f"painted-video-like-{Path(PAIR[1]).stem}_incomplete.mp4"
+    assert line.endswith("Stopped before the end.")
 
 
 def test_without_a_video_it_says_what_to_do() -> None:

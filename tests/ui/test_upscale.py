@@ -94,7 +94,7 @@ def test_the_result_is_twice_as_large(tab: Page, tmp_path: Path) -> None:
     assert natural_sizes(tab, "upscale-result") == [[902, 600]] * 2
     with tab.expect_download() as download:
         tab.click("#upscale-download")
-    assert download.value.suggested_filename == "chelsea_x2.png"
+    assert download.value.suggested_filename == "upscaled-x2-chelsea.png"
     download.value.save_as(tmp_path / "result.png")
     assert read_image(tmp_path / "result.png").shape == (600, 902, 3)
 

@@ -143,7 +143,7 @@ def test_each_thing_is_made_once(picture: str, calls: Counter[str]) -> None:
 def test_the_png_keeps_alpha_and_the_pair_lies_on_white(picture: str) -> None:
     last = on_page(stand_in([]), picture)[-1]
     saved = Path(last[DOWNLOAD]["value"])
-    assert saved.name == "photo_x2.png" and read_image(saved, keep_alpha=True).shape == (40, 60, 4)
+    assert saved.name == "upscaled-x2-photo.png" and read_image(saved, keep_alpha=True).shape == (40, 60, 4)
     bicubic, restored = last[PAIR]
     assert bicubic.shape == restored.shape == (40, 60, 3)
     assert (bicubic[0, 0] == 100).all() and (restored[0, 0] == 105).all() and restored[0, -1].min() > 150
@@ -165,9 +165,9 @@ def test_the_endpoint_gives_what_there_is_and_says_that_it_is_not_whole(
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
     _, path = tab.upscale_endpoint(stand_in([], done=1), picture)
-    assert Path(path).name == "photo_x2_incomplete.png"
+    assert Path(path).name == "upscaled-x2-photo_incomplete.png"
     assert said == ["Bicubic fills the rest. Time ran out after 1 of 2 tiles: choose a smaller scale or picture."]
-    assert Path(tab.upscale_endpoint(stand_in([]), picture)[1]).name == "photo_x2.png" and len(said) == 1
+    assert Path(tab.upscale_endpoint(stand_in([]), picture)[1]).name == "upscaled-x2-photo.png" and len(said) == 1
 
 
 def test_the_endpoint_asks_for_what_it_was_given(picture: str) -> None:
@@ -175,7 +175,7 @@ def test_the_endpoint_asks_for_what_it_was_given(picture: str) -> None:
     (before, after), path = tab.upscale_endpoint(stand_in(seen), picture, 4, "9-5-5")
     (request,) = seen
     assert request.config == UpscaleConfig(scale=4, network="9-5-5") and request.time_limit_s == UPSCALE_S
-    assert before.shape == after.shape == (80, 120, 3) and Path(path).name == "photo_x4.png"
+    assert before.shape == after.shape == (80, 120, 3) and Path(path).name == "upscaled-x4-photo.png"
 
 
 def test_the_real_network_on_the_page(picture: str) -> None:

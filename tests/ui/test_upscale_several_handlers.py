@@ -71,8 +71,8 @@ def test_the_gallery_grows_with_every_picture(files: list[str]) -> None:
     ]  # fmt: skip
     assert [len(output[GALLERY]) for output in outputs[1:]] == [0, 1, 2]
     assert [caption for _, caption in outputs[-1][GALLERY]] == [
-        "tall_x2.png: 50 × 200 → 100 × 400",
-        "wide_x2.png: 300 × 100 → 600 × 200",
+        "upscaled-x2-tall.png: 50 × 200 → 100 × 400",
+        "upscaled-x2-wide.png: 300 × 100 → 600 × 200",
     ]
     assert not any(request.with_bicubic for request in enlarges.requests)
     assert all(0 < (request.time_limit_s or 0) <= UPSCALE_S for request in enlarges.requests)
@@ -88,9 +88,9 @@ def test_each_picture_is_asked_for_with_the_quality_of_its_file(files: list[str]
 
 def test_the_zip_has_each_result_in_full_and_with_its_alpha(files: list[str]) -> None:
     archive = opened(page(files, scale=3)[-1][ZIP])
-    assert sorted(archive.namelist()) == ["tall_x3.png", "wide_x3.png"]
-    assert read_image(archive.read("tall_x3.png"), keep_alpha=True).shape == (600, 150, 4)
-    assert read_image(archive.read("wide_x3.png")).shape == (300, 900, 3)
+    assert sorted(archive.namelist()) == ["upscaled-x3-tall.png", "upscaled-x3-wide.png"]
+    assert read_image(archive.read("upscaled-x3-tall.png"), keep_alpha=True).shape == (600, 150, 4)
+    assert read_image(archive.read("upscaled-x3-wide.png")).shape == (300, 900, 3)
 
 
 def test_the_gallery_is_small_enough_for_a_screen(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_a_picture_that_alone_is_too_large_takes_nothing_from_the_others(
 def test_what_bicubic_had_to_fill_is_told(files: list[str]) -> None:
     output = page(files, Enlarges(cut=300))[-1]
     assert "1 picture enlarged only in part: bicubic fills the rest." in output[STATUS]
-    assert "wide_x2_incomplete.png" in opened(output[ZIP]).namelist()
+    assert "upscaled-x2-wide_incomplete.png" in opened(output[ZIP]).namelist()
 
 
 def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,13 +133,13 @@ def test_time_that_runs_out_leaves_the_pictures_so_far(files: list[str], monkeyp
 
 def test_a_full_page_leaves_the_zip_of_the_pictures_so_far(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(name: str, data: bytes) -> Path:
-        if name.startswith("wide"):
+        if "wide" in name:
             raise RoomError("The page is full.")
         return save_download(name, data)
 
     monkeypatch.setattr(tab, "save_download", full)
     output = page(files)[-1]
-    assert opened(output[ZIP]).namelist() == ["tall_x2.png"] and len(output[GALLERY]) == 1
+    assert opened(output[ZIP]).namelist() == ["upscaled-x2-tall.png"] and len(output[GALLERY]) == 1
     assert "1 picture not reached. The page is full." in output[STATUS]
     archive, told = several_endpoint(Enlarges(), UnitTimes(), files)
     assert archive is not None and told["stopped"] == "The page is full." and told["not_reached"] == 1
@@ -161,7 +161,7 @@ def test_a_picture_that_was_cancelled_is_not_in_the_zip(files: list[str]) -> Non
         cancelled = True
         with pytest.raises(LeftError):
             next(outputs)
-    assert opened(tab._offer_if_cancelled("Cancelled.", second[RESULTS])).namelist() == ["tall_x2.png"]
+    assert opened(tab._offer_if_cancelled("Cancelled.", second[RESULTS])).namelist() == ["upscaled-x2-tall.png"]
 
 
 def test_where_nothing_can_be_enlarged_there_is_no_zip(files: list[str]) -> None:
@@ -182,8 +182,8 @@ def test_wrong_settings_are_one_sentence_before_anything_is_done(files: list[str
 def test_the_endpoint_tells_what_became_of_each(files: list[str]) -> None:
     archive, told = several_endpoint(Enlarges(), UnitTimes(), files)
     assert told["pictures"] == [
-        {"file": "tall_x2.png", "size_wh": [100, 400], "complete": True},
-        {"file": "wide_x2.png", "size_wh": [600, 200], "complete": True},
+        {"file": "upscaled-x2-tall.png", "size_wh": [100, 400], "complete": True},
+        {"file": "upscaled-x2-wide.png", "size_wh": [600, 200], "complete": True},
     ]
     assert [one["file"] for one in told["refused"]] == ["broken.jpg"]
     assert archive is not None and len(zipfile.ZipFile(archive).namelist()) == 2

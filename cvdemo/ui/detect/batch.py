@@ -28,7 +28,8 @@ from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import DETECT_BATCH_S, DETECT_PICTURES, STATE_S
 from cvdemo.ui.detect.controls import SLIDERS, Choice, act_on_what_was_kept, open_number, sliders
-from cvdemo.ui.detect.results import box_table, class_choices, headline, places
+from cvdemo.ui.detect.results import box_table, class_choices, found_stem, headline, places
+from cvdemo.ui.serving.result_names import in_file_name
 from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.several.fields import CANCELLED_TEXT, files_field, note, picture_files, start_and_cancel, was_cancelled
 from cvdemo.ui.several.files import chosen_pictures, zipped
@@ -39,6 +40,7 @@ from cvdemo.ui.wiring.parts import Part, wire
 
 SIDE_PX = 960  # longer side of a picture in the gallery and the ZIP
 QUALITY = 88
+ENDINGS = {"detections.csv": ".csv", "coco.json": "-coco.json"}  # of the downloads, by the names in the ZIP
 LEAST_UNITS = 0.1  # megapixels; what every picture takes, however small
 FILES = {"zip": "ZIP of everything", "csv": "CSV", "coco": "COCO JSON"}
 
@@ -134,7 +136,7 @@ def _show(batch: Batch[Searched] | None, only: list[int] | None, score: float, o
         (str(save_download(f"{Path(name).stem}.jpg", jpeg)), f"{name}: {headline(one, detector)}")
         for (name, _), jpeg, one in zip(boxes, drawn, found, strict=True)
     ]
-    texts = [offered(name, content) for name, content in _texts(batch, found).items()]
+    texts = [offered(f"{_stem(batch)}{ENDINGS[name]}", content) for name, content in _texts(batch, found).items()]
     return gallery, status(batch, found), _rows(boxes), offered_file(_archive(batch, found, drawn)), *texts
 
 
@@ -164,7 +166,7 @@ def _boxes(batch: Batch[Searched], found: Sequence[Detections]) -> list[tuple[st
 
 
 def _texts(batch: Batch[Searched], found: Sequence[Detections]) -> dict[str, bytes]:
-    """All boxes as CSV and in the form of COCO, by the names of the files."""
+    """All boxes as CSV and in the form of COCO, by their names in the ZIP."""
     boxes, labels = _boxes(batch, found), batch.pictures[0].scan.labels if batch.pictures else []
     coco = json.dumps(coco_of_pictures(boxes, labels))
     return {"detections.csv": csv_of_pictures(boxes).encode(), "coco.json": coco.encode()}
@@ -173,7 +175,12 @@ def _texts(batch: Batch[Searched], found: Sequence[Detections]) -> dict[str, byt
 def _archive(batch: Batch[Searched], found: Sequence[Detections], drawn: Sequence[bytes]) -> str:
     """The path of a ZIP of the pictures that were drawn, and the texts."""
     pictures = {f"boxes/{Path(one.name).stem}.jpg": jpeg for one, jpeg in zip(batch.pictures, drawn, strict=True)}
-    return zipped("detections.zip", {**pictures, **_texts(batch, found)})
+    return zipped(f"{_stem(batch)}.zip", {**pictures, **_texts(batch, found)})
+
+
+def _stem(batch: Batch[Searched]) -> str:
+    """The name of each file to download, without its ending."""
+    return found_stem(_detector_of(batch), in_file_name(counted(len(batch.pictures), "picture")))
 
 
 def _detector_of(batch: Batch[Searched]) -> str:

@@ -21,13 +21,13 @@ OF_WINDOWS = ("fit_boxes", "one_name", "pyramid_factor", "crop_by_crop")  # hidd
 LIVE = (*SLIDERS, "agnostic_nms_iou", "suppression", "fit_boxes", "one_name")  # act on the kept candidates
 SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyramid_factor", "crop_by_crop")
 WHAT_YOU_SEE = {
-    "objects": "A box round each person, animal, vehicle, bottle, piece of furniture: 20 classes, each thing counted.",
+    "objects": "A box round each person, animal, vehicle, bottle, piece of furniture: 20 kinds, each thing counted.",
     "face": "A box round each face, turned and tilted ones too, each counted. In large photographs small faces need a "
     f"higher “{settings_of(DetectConfig)['megapixels'].label}”.",
     "bccd": "A box round each red cell, white cell and platelet in a stained blood smear, each counted.",
-    "imagenet": "A name and a place for the best of 1,000 classes. Several things of a class may be one box.",
-    "haar": "Frontal faces as OpenCV found them in 2001: the cascade to compare with.",
-    "people_hog": "Standing people as OpenCV found them in 2005: the detector to compare with.",
+    "imagenet": "A name and a place for the best of 1,000 kinds. Several things of a kind may be one box.",
+    "haar": "Faces from the front, as programs found them in 2001, to compare with. (OpenCV's Haar cascade)",
+    "people_hog": "Standing people, as programs found them in 2005, to compare with. (OpenCV's HOG detector)",
 }
 
 FOUND = ("fddb_recall_at_31", "In a test it found {} of 100 faces.")  # of the manifest's metric, in words

@@ -13,6 +13,7 @@ from cvdemo.detect.selection import select
 from cvdemo.errors import InputError
 from cvdemo.limits import MOTION_S
 from cvdemo.ui.detect.controls import live_config
+from cvdemo.ui.serving.result_names import file_stem
 from cvdemo.ui.wiring.controls import given, named, save_download, took
 from cvdemo.ui.wiring.parts import Part, wire
 
@@ -33,7 +34,7 @@ def motion_on_page(run: Run, session: Any, only: list[int] | None, *values: Any)
     request = MotionRequest(image=session.canvas, scan=session.scan, detections=found, time_limit_s=MOTION_S)
     for step in run(request):
         if step.result is not None:
-            film = save_download(named("windows_in_motion", "mp4", step), step.result.mp4)
+            film = save_download(named(file_stem(session.stem, "search"), "mp4", step), step.result.mp4)
             said = took((time.monotonic() - started) * 1000, f"{step.result.seconds:.0f} seconds of film")
             yield str(film), said if step.complete else f"{said}; stopped before the end"
         elif step.done % TOLD_EVERY == 1:

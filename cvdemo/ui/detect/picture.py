@@ -37,6 +37,7 @@ from cvdemo.ui.detect.results import (
     Look,
     box_table,
     class_choices,
+    found_stem,
     headline,
     places,
     present,
@@ -59,12 +60,14 @@ class Session:
     Attributes:
         canvas: the picture at the size at which it is drawn. scan: all that was found on it.
         look: the one in which the run has shown it. detector: what found it.
+        stem: of the names of its files, see `found_stem`.
     """
 
     canvas: ImageArray
     scan: Scan
     look: Look
     detector: str
+    stem: str
 
 
 def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -75,14 +78,14 @@ def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *value
     """
     config = DetectConfig(detector=detector, **dict(zip((*LIVE, *SEARCH), values, strict=True)))
     picture = load_picture(path)
-    canvas, shown, said = to_canvas(picture), None, ""
+    canvas, stem, shown, said = to_canvas(picture), found_stem(detector, path), None, ""
     for step in run(DetectRequest(image=picture, config=config, time_limit_s=DETECT_S)):
         found: DetectResult | None = step.result or step.partial
         look = Look(view if step.result else BOXES, (), values[: len(LIVE)])
         if found is not None and (step.done, look) != shown:
             shown, said = (step.done, look), headline(found.detections, detector)
-            png, line, *listed = present(canvas, found.scan, found.detections, look, detector)
-            kept = Session(canvas, found.scan, look, detector)
+            png, line, *listed = present(canvas, found.scan, found.detections, look, detector, stem)
+            kept = Session(canvas, found.scan, look, detector, stem)
             classes = gr.update(choices=class_choices([found.scan]), value=[])
             yield png, line if step.result else _progress(step, said), *listed, kept, classes, *NO_FILM
         else:
@@ -100,7 +103,7 @@ def _show(session: Session | None, view: str, only: list[int] | None, *values: A
         return tuple(gr.skip() for _ in SHOWN)
     look = _look(view, only, values)
     found = select(session.scan, live_config(session.detector, values), look.only)
-    return present(session.canvas, session.scan, found, look, session.detector)
+    return present(session.canvas, session.scan, found, look, session.detector, session.stem)
 
 
 def _look(view: str, only: list[int] | None, values: tuple[Any, ...]) -> Look:

@@ -15,6 +15,7 @@ from cvdemo.detect.exports import TABLE_HEADERS, Boxes, coco_of_pictures, counts
 from cvdemo.detect.score_maps import draw_score_map, draw_windows, score_map
 from cvdemo.detect.selection import Detections
 from cvdemo.images import ImageArray, png_bytes
+from cvdemo.ui.serving.result_names import file_stem, in_file_name, stem_of
 from cvdemo.ui.wiring.controls import save_download, took
 from cvdemo.ui.wiring.downloads import offered
 
@@ -39,11 +40,20 @@ class Look:
     values: tuple[Any, ...]
 
 
-def present(canvas: ImageArray, scan: Scan, found: Detections, look: Look, detector: str) -> tuple[Any, ...]:
-    """The path of the picture, the status, the rows of the table, and the files of `FILES`."""
+def found_stem(detector: str, sent: str | None) -> str:
+    """The name of a result's file, without its ending: what was looked for, and on which picture or film."""
+    return file_stem("detected", in_file_name(DETECTORS[detector].title), stem_of(sent))
+
+
+def present(canvas: ImageArray, scan: Scan, found: Detections, look: Look, detector: str, stem: str) -> tuple[Any, ...]:
+    """The path of the picture, the status, the rows of the table, and the files of `FILES`.
+
+    Args:
+        stem: of the names of all files, see `found_stem`.
+    """
     picture, note = _view(canvas, scan, found, look)
     line, boxes = status(scan, found, detector, note), found.as_dict()
-    return save_png_quickly(picture), line, table_rows(boxes), *box_files(boxes, scan.labels)
+    return save_png_quickly(picture, stem), line, table_rows(boxes), *box_files(boxes, scan.labels, stem)
 
 
 def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tuple[ImageArray, str]:
@@ -108,19 +118,19 @@ def class_choices(scans: Sequence[Scan]) -> list[tuple[str, int]]:
     return [(f"{scans[0].labels[index]} ({best[index]:.0%})", index) for index in ranked]
 
 
-def box_files(boxes: Boxes, labels: Sequence[str]) -> list[dict[str, Any]]:
+def box_files(boxes: Boxes, labels: Sequence[str], stem: str) -> list[dict[str, Any]]:
     """The boxes for the buttons of `FILES`: the object of the API, one line a box, and the form of COCO."""
     texts = {
-        "detections.json": json.dumps(boxes, indent=2),
-        "detections.csv": csv_text(boxes),
-        "coco.json": json.dumps(coco_of_pictures([(PICTURE_NAME, boxes)], labels)),
+        f"{stem}.json": json.dumps(boxes, indent=2),
+        f"{stem}.csv": csv_text(boxes),
+        f"{stem}-coco.json": json.dumps(coco_of_pictures([(PICTURE_NAME, boxes)], labels)),
     }
     return [offered(name, text.encode()) for name, text in texts.items()]
 
 
-def save_png_quickly(picture: ImageArray) -> str:
+def save_png_quickly(picture: ImageArray, stem: str) -> str:
     """The path of the picture as a PNG, packed fast rather than small: sliders wait for it."""
-    return str(save_download("detections.png", png_bytes(picture, compress_level=1)))
+    return str(save_download(f"{stem}.png", png_bytes(picture, compress_level=1)))
 
 
 def box_table(elem_id: str, first: Sequence[str] = ()) -> gr.Dataframe:

@@ -15,7 +15,7 @@ from cvdemo.ui.detect.batch import build_batch
 from cvdemo.ui.detect.camera import build_camera
 from cvdemo.ui.detect.controls import LIVE, SEARCH, detector_choice, follows, in_figures, open_number, own_values
 from cvdemo.ui.detect.picture import build_picture, lane_of
-from cvdemo.ui.detect.results import save_png_quickly
+from cvdemo.ui.detect.results import found_stem, save_png_quickly
 from cvdemo.ui.detect.video import build_video
 from cvdemo.ui.wiring.controls import (
     Tab,
@@ -72,7 +72,8 @@ def detect_endpoint(
     warn_if_incomplete(
         last, f"Stopped at the limit of {DETECT_S:g} s before the finest level: small objects may be missing."
     )
-    return save_png_quickly(draw_detections(to_canvas(picture), found.detections)), found.detections.as_dict()
+    drawn = draw_detections(to_canvas(picture), found.detections)
+    return save_png_quickly(drawn, found_stem(detector, image)), found.detections.as_dict()
 
 
 def build(run: Run) -> dict[str, Component]:

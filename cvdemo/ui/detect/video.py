@@ -12,6 +12,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.detect.video import DetectedVideo
 from cvdemo.limits import DETECT_VIDEO_S, MB, UPLOAD_BYTES, VIDEO_S
 from cvdemo.ui.detect.controls import Choice, sliders
+from cvdemo.ui.detect.results import found_stem
 from cvdemo.ui.wiring.controls import given, picture_output
 from cvdemo.ui.wiring.films import chosen_video, film_on_page, film_part
 from cvdemo.ui.wiring.parts import SETTLED_MS, wire
@@ -25,7 +26,7 @@ def video_on_page(
     """Preview, film and status after each frame that has something new to show."""
     config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap)
     request = DetectVideoRequest(video=chosen_video(path), config=config, time_limit_s=DETECT_VIDEO_S)
-    yield from film_on_page(run(request), "detections", _found)
+    yield from film_on_page(run(request), found_stem(detector, path), _found)
 
 
 def _found(result: DetectedVideo) -> str:

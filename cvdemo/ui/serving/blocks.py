@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.block_function import BlockFunction
+from gradio.blocks import Block
 from gradio.state_holder import SessionState
 from PIL import Image
 
@@ -19,7 +21,7 @@ from cvdemo.ui.serving.api_info import add_words
 from cvdemo.ui.serving.call_values import complete
 from cvdemo.ui.serving.fair_queue import FairQueue
 from cvdemo.ui.serving.field_values import checked, wrong
-from cvdemo.ui.serving.result_names import are_pictures, name_results, start_output
+from cvdemo.ui.serving.result_names import are_pictures, is_told_apart, name_results, names_for, start_output
 from cvdemo.ui.serving.results import save_pil_to_cache
 from cvdemo.ui.serving.session_state import StateBudget
 
@@ -117,8 +119,19 @@ def _keep_own_preprocess(fields: Sequence[Any], of_session: Sequence[Any]) -> No
 
 
 def _named(block: Any, value: Any) -> Any:
-    """The value of an output; the pictures of a gallery as files that are named like all results."""
-    if not isinstance(block, gr.Gallery) or not are_pictures(value):
-        return value
-    folder = block.GRADIO_CACHE
-    return [save_pil_to_cache(Image.fromarray(picture), folder, format=block.format) for picture in value]
+    """The value of an output, or of an update of it; pictures that gradio would not name as files that are named."""
+    if isinstance(value, Block):  # as gradio takes it
+        value = {**value.constructor_args, "__type__": "update"}
+    if isinstance(value, dict) and value.get("__type__") == "update":
+        return value | {"value": _named(block, value["value"])} if "value" in value else value
+    if isinstance(block, gr.Gallery) and are_pictures(value):
+        return _files(block, value)
+    if isinstance(block, gr.Image) and is_told_apart(block) and isinstance(value, np.ndarray):
+        return _files(block, [value])[0]
+    return value
+
+
+def _files(block: Any, pictures: Sequence[Any]) -> list[str]:
+    """The paths of the pictures as files of this field."""
+    named = zip(names_for(block, len(pictures)), pictures, strict=True)
+    return [save_pil_to_cache(Image.fromarray(each), block.GRADIO_CACHE, name, block.format) for name, each in named]

@@ -12,6 +12,7 @@ from cvdemo.demo import Run, Step, last_step, result_of
 from cvdemo.errors import InputError
 from cvdemo.limits import TEACH_S
 from cvdemo.ui.serving.uploads import read_upload
+from cvdemo.ui.teach.taught_lesson import head_stem
 from cvdemo.ui.wiring.controls import (
     endpoint,
     given,
@@ -47,7 +48,7 @@ def teach_endpoint(run: Run, classes: Any, files: list[str] | None) -> tuple[str
     warn_if_incomplete(last, f"Stopped at the limit of {TEACH_S:g} s: not all pictures were looked at and left out.")
     taught = last.result
     assert taught is not None  # `last_step` has seen to it
-    return str(save_download(named("head", SUFFIX[1:], last), save_head(taught.head))), taught.as_dict()
+    return str(save_download(named(head_stem(taught.head), SUFFIX[1:], last), save_head(taught.head))), taught.as_dict()
 
 
 def _counts(classes: Any) -> dict[str, int]:

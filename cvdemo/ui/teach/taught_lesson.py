@@ -11,6 +11,7 @@ from cvdemo.classify.taught_head import SUFFIX, TaughtHead, save_head
 from cvdemo.classify.teach import Taught
 from cvdemo.demo import Step
 from cvdemo.limits import TEACH_CLASSES
+from cvdemo.ui.serving.result_names import file_stem, in_file_name, shortened
 from cvdemo.ui.wiring.controls import named, save_download
 from cvdemo.ui.wiring.plain_text import plain
 
@@ -74,8 +75,14 @@ class Lesson:
 
 def file_of(head: TaughtHead, step: Step[Taught] | None = None) -> dict[str, Any]:
     """The download button's new file."""
-    name = f"head{SUFFIX}" if step is None else named("head", SUFFIX[1:], step)
+    stem = head_stem(head)
+    name = f"{stem}{SUFFIX}" if step is None else named(stem, SUFFIX[1:], step)
     return gr.update(value=str(save_download(name, save_head(head))), interactive=True)
+
+
+def head_stem(head: TaughtHead) -> str:
+    """The name of its file, without its ending: the classes that it knows."""
+    return shortened(file_stem("taught", *map(in_file_name, head.labels)))
 
 
 def new_mark() -> str:

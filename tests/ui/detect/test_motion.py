@@ -25,7 +25,9 @@ FILM = MotionFilm(b"film", 40)
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    return Session(np.full((48, 64, 3), 90, np.uint8), scan_of((64, 48)), Look("Boxes", (), ()), "haar")
+    return Session(
+        np.full((48, 64, 3), 90, np.uint8), scan_of((64, 48)), Look("Boxes", (), ()), "haar", "detected-faces-photo"
+    )
 
 
 def test_the_film_is_asked_for_with_the_boxes_as_they_stand(session: Session) -> None:
@@ -36,14 +38,14 @@ def test_the_film_is_asked_for_with_the_boxes_as_they_stand(session: Session) ->
     assert request.image is session.canvas and request.scan is session.scan and request.detections.labels == ["cat"]
     assert live_config("haar", tuple(CONTROLS)).least_score == 0.6 and len(CONTROLS) == len(LIVE)
     assert [first, second] == [(gr.skip(), "Frame 1 of 40"), (gr.skip(), "Frame 21 of 40")]
-    assert Path(path).name == "windows_in_motion.mp4" and Path(path).read_bytes() == b"film"
+    assert Path(path).name == "detected-faces-photo-search.mp4" and Path(path).read_bytes() == b"film"
     assert line.startswith("2 seconds of film in")
 
 
 def test_a_film_that_was_cut_short_says_so(session: Session) -> None:
     run = StandIn(Step(done=40, total=90, result=FILM, complete=False))
     ((path, line),) = motion_on_page(run, session, [1], *CONTROLS)
-    assert Path(path).name == "windows_in_motion_incomplete.mp4" and line.endswith("; stopped before the end")
+    assert Path(path).name == "detected-faces-photo-search_incomplete.mp4" and line.endswith("; stopped before the end")
 
 
 def test_without_a_scan_it_says_what_to_do() -> None:

@@ -256,8 +256,8 @@ DOWNLOADS: dict[str, Any] = {
     "zip": lambda: results.save_download("a.zip", sample.zip_bytes([NOISE], "a")),
     "latent": lambda: sample_picks.latent_file(A, [0.5] * 20),
     "strip": lambda: sample_explore.interpolate_on_page(STRIP, PICKS, 3),
-    "boxes": lambda: detect_results.save_png_quickly(NOISE),
-    "boxes as JSON": lambda: detect_results.box_files(BOXES.as_dict(), ["lion"]),
+    "boxes": lambda: detect_results.save_png_quickly(NOISE, "boxes"),
+    "boxes as JSON": lambda: detect_results.box_files(BOXES.as_dict(), ["lion"], "boxes"),
     "walk": lambda: sample_api.walk_endpoint(WALKED, seconds=FILM.seconds, fps=FILM.fps),
     "walk on the page": lambda: list(
         sample_explore.walk_on_page(WALKED, PICKS, "dcgan_anime", 0, 1.0, *_walk_values()),

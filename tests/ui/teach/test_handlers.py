@@ -73,7 +73,7 @@ def test_a_lesson_tells_how_far_it_is_and_then_how_good(folder: Path) -> None:
     assert last[DOUBTFUL] == gr.update(value=[], visible=False)
     assert last[HEAD].labels == ("red", "blue") and len(last[MARK]) == 8
     saved = load_head(Path(last[FILE]["value"]).read_bytes())
-    assert saved.labels == ("red", "blue") and Path(last[FILE]["value"]).name == "head.safetensors"
+    assert saved.labels == ("red", "blue") and Path(last[FILE]["value"]).name == "taught-red-blue.safetensors"
 
 
 def test_doubtful_pictures_are_shown_with_what_they_look_like(folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_lesson_cut_short_says_so_and_its_file_too(folder: Path) -> None:
         *_, last = teach_on_page(cut, *values)
     assert last[STATUS].startswith("**Only 1 of 10 pictures was left out: too few to say how good it is.** Taught red")
     assert last[STATUS].endswith("Time ran out: not all pictures were looked at and left out.")
-    assert Path(last[FILE]["value"]).name == "head_incomplete.safetensors"
+    assert Path(last[FILE]["value"]).name == "taught-red-blue_incomplete.safetensors"
 
 
 def test_names_are_shown_letter_by_letter(folder: Path) -> None:

@@ -69,7 +69,7 @@ def test_from_nothing_to_right_answers_and_the_head_saved_and_loaded(page: Page,
         page.click("#teach-download")
     saved = tmp_path / downloading.value.suggested_filename
     downloading.value.save_as(saved)
-    assert saved.name == "head.safetensors" and saved.stat().st_size < 30_000
+    assert saved.name == "taught-glass-sea-ink.safetensors" and saved.stat().st_size < 30_000
     page.goto(server)
     open_teach(page)
     with page.expect_file_chooser() as choosing:
