@@ -139,7 +139,7 @@ def fool_steps(
 def _not_turned(name: str, steps: int, deadline: Deadline | None) -> str:
     """What is said where nothing was found: after all steps, or before because of the deadline."""
     limit = f"{steps} steps" if deadline is None or deadline.seconds is None else f"{deadline.seconds:g} s"
-    return f"The answer did not turn into {name} within {limit}; choose another class or picture."
+    return f"The answer did not turn into {name} within {limit}; choose another answer or picture."
 
 
 class Search:
@@ -159,7 +159,7 @@ class Search:
         self._before = top_k(self._scores.probabilities(), classifier.labels)
         if target == self._before.classes[0]:
             answer = self._before.labels[0]
-            raise InputError(f"The answer is {answer} already; choose another class to turn it into.")
+            raise InputError(f"The answer is {answer} already; choose another one to turn it into.")
         self._target = self._scores.nearest_rival(self._before) if target is None else target
         self.target_name, self.probability = classifier.labels[self._target], 0.0
         self.best: Fooled | None = None

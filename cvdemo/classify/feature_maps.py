@@ -35,7 +35,7 @@ from cvdemo.nets.map_layers import MapLayer, activations, map_layers
 from cvdemo.ops.heatmap import HeatMap, overlay_heatmap, repeat_pixels
 from cvdemo.weights import entry_of
 
-SHOW = {"layer": "The strongest channels of a layer", "answer": "The channels that decide the answer"}
+SHOW = {"layer": "What one stage finds", "answer": "What decides the answer"}
 TILE_PX = 160  # smaller crops are enlarged, pixel by pixel, to this or a little more
 COLUMNS, GAP_PX, CAPTION_PX, FONT_PX = 4, 8, 22, 14
 _INK, _PAPER = (31, 41, 55), (255, 255, 255)
@@ -87,7 +87,7 @@ class FeatureMaps:
         tiles = [(crop, "what the network sees")]
         for each in self.maps:
             sign = "+" if self.class_index is not None else ""
-            caption = f"channel {each.channel}: {each.value:{sign}.3g}"
+            caption = f"pattern {each.channel}: {each.value:{sign}.3g}"
             tiles.append((overlay_heatmap(crop, repeat_pixels(each.heat, TILE_PX)), caption))
         return contact_sheet(tiles)
 

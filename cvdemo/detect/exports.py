@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Boxes = Mapping[str, Any]  # of `Detections.as_dict`
-TABLE_HEADERS = ["Class", "Score", "x1, y1", "x2, y2"]
+TABLE_HEADERS = ["What", "How sure", "Top left", "Bottom right"]  # corners as x, y
 CSV_HEADERS = ["label", "score", "x1", "y1", "x2", "y2"]
 IRREGULAR = {
     "child": "children",

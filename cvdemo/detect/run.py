@@ -89,7 +89,9 @@ def run_motion(request: MotionRequest) -> Iterator[Step[MotionFilm]]:
         InputError: the scan does not tell what its windows said.
     """
     if not request.scan.levels:
-        raise InputError("OpenCV does not tell what its windows scored; choose another detector to see them move.")
+        raise InputError(
+            "This way does not tell how sure it was at each place; look for something else to watch the search."
+        )
     yield from motion_steps(request.image, request.scan, request.detections, Deadline(request.time_limit_s))
 
 

@@ -12,10 +12,12 @@ from cvdemo.ui.wiring.controls import load_picture, picture_input
 BRUSH_PERCENT = 12  # of the longer side; `static/brush.js` begins with the same
 BRUSH = '<div class="brush-view" aria-live="off"></div>'
 WHERE_NOTE = (
-    "Paint where to dream: the rest of the picture stays as it is. A mask of your own, white where to dream, can be "
-    "dropped beside it."
+    "Paint where to dream: the rest of the picture stays as it is. A black and white picture of your own, white "
+    "where to dream, can be dropped below it. (A mask)"
 )
-GUIDE_NOTE = "The dream then takes its shapes and textures from this picture, instead of the network's own."
+GUIDE_NOTE = (
+    "With a picture to follow the dream takes its shapes and textures from it, instead of the network's own. (A guide)"
+)
 _IN_BROWSER: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 
 
@@ -38,8 +40,10 @@ def build_where(image: gr.Image) -> Where:
             erase = gr.Checkbox(False, label="Erase", elem_id="dream-brush-erase", min_width=100)
             clear = gr.Button("Clear", elem_id="dream-brush-clear", min_width=80, scale=0)
         with gr.Row():
-            mask = picture_input("Mask", elem_id="dream-mask", height=160, min_width=140, sources=["upload"])
-            guide = picture_input("Guide picture", elem_id="dream-guide", height=160, min_width=140)
+            mask = picture_input(
+                "Where to dream: white", elem_id="dream-mask", height=160, min_width=140, sources=["upload"]
+            )
+            guide = picture_input("Picture to follow", elem_id="dream-guide", height=160, min_width=140)
         gr.Markdown(GUIDE_NOTE, elem_classes="method-note")
     take.click(None, None, mask, js="() => window.cvdemo.brush.mask()", **_IN_BROWSER)
     clear.click(None, None, mask, js="() => window.cvdemo.brush.clear()", **_IN_BROWSER)

@@ -20,7 +20,7 @@ from cvdemo.limits import EXPLAIN_S
 from cvdemo.ops.heatmap import repeat_pixels
 from cvdemo.ui.explain_layers import LAYER_FIELDS
 from cvdemo.ui.serving.result_names import call_results, in_file_name, stem_of, tell_apart
-from cvdemo.ui.wiring.controls import endpoint, given, load_picture, picture_output, took, warn_if_incomplete
+from cvdemo.ui.wiring.controls import endpoint, folded, given, load_picture, picture_output, took, warn_if_incomplete
 from cvdemo.ui.wiring.parts import Part, wire
 
 # What a new answer fills, in the order of `values_for`.
@@ -32,8 +32,8 @@ WITHOUT_ANSWER: dict[str, Any] = {  # what the choices of classes show while the
     "target": gr.update(choices=[("the nearest", NEAREST)], value=NEAREST),
 }
 FOOL_NOTE = (
-    "Changes the pixels that the network sees as little as it can, in whole grey levels, until the answer is another. "
-    "To the eye the picture stays the same."
+    "Makes parts of the picture a very little lighter or darker, until the answer is another. To the eye the picture "
+    "stays the same. (An adversarial example)"
 )
 
 
@@ -96,16 +96,22 @@ def as_dict(found: Fooled) -> dict[str, Any]:
 
 
 def report(found: Fooled) -> str:
-    """Old and new answer and the size of the change, as Markdown."""
+    """Old and new answer and how much was changed, as Markdown."""
     old, new = (
         f"**{answer.labels[0]}** ({in_per_cent(answer.probabilities[0])})" for answer in (found.before, found.after)
     )
-    mean = f"{found.rms:.2f}" if found.rms >= 0.005 else f"{found.rms:.4f}"
     return (
         f"{old} → {new}. "
-        f"No pixel changed by more than {found.largest} of 255 grey levels, the root mean square is {mean} "
-        f"(L2 norm {found.l2:.0f}). The difference is shown × {found.amplification} around middle grey."
+        f"No point of it became lighter or darker by more than {found.largest} of 255 steps. "
+        f"The difference is shown {found.amplification} times stronger, on grey."
     )
+
+
+def in_figures(found: Fooled) -> str:
+    """The size of the change for people of the field, folded, as Markdown."""
+    mean = f"{found.rms:.2f}" if found.rms >= 0.005 else f"{found.rms:.4f}"
+    words = f"In grey levels of 255: maximum norm {found.largest}, root mean square {mean}, L2 norm {found.l2:.0f}."
+    return f"\n\n{folded('In figures', words)}"
 
 
 def explain_on_page(run: Run, path: str | None, model: str, method: str, class_index: int | None) -> ImageArray:
@@ -141,7 +147,7 @@ def fool_on_page(run: Run, path: str | None, model: str, target: int | None) -> 
             continue
         elapsed = took((time.monotonic() - started) * 1000, "Found")
         stopped = "" if step.complete else f"; {_STOPPED}"
-        yield f"{report(step.result)} {elapsed}{stopped}.", *pictures
+        yield f"{report(step.result)} {elapsed}{stopped}.{in_figures(step.result)}", *pictures
 
 
 def _searching(step: Step[Fooled]) -> str:
@@ -167,7 +173,7 @@ def build_heat_map(run: Run, image: gr.Image, model: gr.Dropdown) -> tuple[dict[
         label="Explain",
         elem_id="classify-method",
     )
-    explained = gr.Radio([], label="Explain this class", visible=False, elem_id="classify-explain")
+    explained = gr.Radio([], label="Explain this answer", visible=False, elem_id="classify-explain")
     part = Part(name="explain", inputs=[image, model, method, explained], needs=[image], outputs=[overlay])
     wire(part, given(run, explain_on_page), restarts=[method.input, explained.input])
     class_name = gr.Textbox("", visible=False, label="Class name")

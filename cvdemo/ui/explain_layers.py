@@ -16,17 +16,17 @@ from cvdemo.errors import DemoError
 from cvdemo.images import ImageArray
 from cvdemo.limits import EXPLAIN_S
 from cvdemo.ui.serving.result_names import call_results, stem_of
-from cvdemo.ui.wiring.controls import endpoint, given, light, load_picture, picture_output, took
+from cvdemo.ui.wiring.controls import endpoint, folded, given, light, load_picture, picture_output, took
 from cvdemo.ui.wiring.parts import Part, wire
 
 LAYERS_NOTE = (
-    "A network looks for many things at once, each in a channel of its own. Red is where a channel found what it looks "
-    "for. Early layers find lines and colours, late ones parts of things."
+    "A network looks for many patterns at once, in stages: the first find lines and colours, the last parts of things. "
+    "Each small picture is of one pattern: red is where it was found. (Channels of layers)"
 )
-SCALED = "Each map is scaled by itself: the same red is not the same strength."
+SCALED = "The same red in two pictures is not the same strength: each is coloured by itself."
 LAYER_FIELDS = ("layers_sheet", "layers_said")  # what a new answer empties
 FILE = "what-it-looks-for"  # and the name of the picture
-MIDDLE = ("The middle one", "")  # as a choice of layer
+MIDDLE = ("The middle one", "")  # as a choice of stage
 
 
 def feature_maps_endpoint(
@@ -59,19 +59,27 @@ def as_dict(found: FeatureMaps, model: str) -> dict[str, Any]:
 
 def report(found: FeatureMaps, model: str) -> str:
     """What the sheet shows and what its numbers are, as Markdown."""
-    layer, size = found.layer.replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}").split(": ")
-    members = NETWORKS[model].members
-    whose = f" This is {members[0]}, the first network of the ensemble." if len(members) > 1 else ""
     if found.class_index is None:
         return (
-            f"The strongest channels of {layer} ({size}). The number is the mean of the positive part of the channel. "
-            f"{SCALED}{whose}"
+            f"The patterns that the network found most strongly in this stage. The number says how strongly. {SCALED}"
         )
     label = class_names(NETWORKS[model])[found.class_index]
     return (
-        f"The channels of {layer} ({size}) that decide for **{label}**, or against it. The number is what the channel "
-        f"adds to the score of this class before softmax. {SCALED}{whose}"
+        f"The patterns of the last stage that decide for **{label}**, or against it. Above 0 the number speaks for it, "
+        f"below 0 against. {SCALED}"
     )
+
+
+def in_figures(found: FeatureMaps, model: str) -> str:
+    """Layer, channels and what the numbers are for people of the field, folded, as Markdown."""
+    layer, size = found.layer.replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}").split(": ")
+    what = "what the channel adds to the logit of the class, before softmax"
+    if found.class_index is None:
+        what = "the mean of the positive part of the channel"
+    sentences = [f"Channels of {layer} ({size}).", f"The number is {what}."]
+    if len(members := NETWORKS[model].members) > 1:
+        sentences.append(f"This is {members[0]}, the first network of the ensemble.")
+    return folded("In figures", " ".join(sentences))
 
 
 def layers_on_page(
@@ -87,7 +95,8 @@ def layers_on_page(
         image=load_picture(path), config=config, class_index=class_index if own else None, time_limit_s=EXPLAIN_S
     )
     found: FeatureMaps = result_of(run(request))
-    return found.picture(), f"{report(found, model)} {took((time.monotonic() - started) * 1000)}."
+    done = took((time.monotonic() - started) * 1000)
+    return found.picture(), f"{report(found, model)} {done}.\n\n{in_figures(found, model)}"
 
 
 def layer_choices(model: str) -> dict[str, Any]:
@@ -96,21 +105,23 @@ def layer_choices(model: str) -> dict[str, Any]:
         layers = layers_of(model)
     except DemoError:
         return gr.update(choices=[MIDDLE], value=MIDDLE[1])
-    return gr.update(choices=[MIDDLE, *((layer.title, layer.name) for layer in layers)], value=MIDDLE[1])
+    titles = [f"Stage {number} of {len(layers)} ({layer.title})" for number, layer in enumerate(layers, start=1)]
+    named = zip(titles, (layer.name for layer in layers), strict=True)
+    return gr.update(choices=[MIDDLE, *named], value=MIDDLE[1])
 
 
 def build_layers(
     run: Run, image: gr.Image, model: gr.Dropdown, explained: Component
 ) -> tuple[dict[str, Component], Part]:
     """A choice of layer, or the answer, and the sheet of channels; on request."""
-    with gr.Accordion("What the layers see", open=False, elem_id="layers") as accordion:
+    with gr.Accordion("What it looks for, stage by stage", open=False, elem_id="layers") as accordion:
         gr.Markdown(LAYERS_NOTE)
         show, layer = _choices()
         with gr.Row():
             start = gr.Button("Look", variant="primary", elem_id="layers-run", scale=0, min_width=160)
             cancel = gr.Button("Cancel", elem_id="layers-cancel", min_width=80, scale=0)
         said = gr.Markdown(elem_id="layers-report", elem_classes="status")
-        sheet = picture_output("Channels", elem_id="layers-sheet")
+        sheet = picture_output("What it found", elem_id="layers-sheet")
     light([accordion.expand, model.change], layer_choices, [model], [layer])  # not as the page starts: it takes time
     part = Part(
         name="layers",
@@ -141,6 +152,6 @@ def _choices() -> tuple[gr.Radio, gr.Dropdown]:
             label="Show",
             elem_id="layers-show",
         )
-        layer = gr.Dropdown([MIDDLE], value=MIDDLE[1], label="Layer", elem_id="layers-layer")
+        layer = gr.Dropdown([MIDDLE], value=MIDDLE[1], label="Stage", elem_id="layers-layer")
     light([show.change], lambda chosen: gr.update(visible=chosen == "layer"), [show], [layer])
     return show, layer

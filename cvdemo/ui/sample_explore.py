@@ -30,6 +30,7 @@ from cvdemo.ui.serving.result_names import call_results, tell_apart
 from cvdemo.ui.wiring.controls import (
     control,
     endpoint,
+    folded,
     given,
     numbers_only,
     picture_output,
@@ -44,19 +45,21 @@ from cvdemo.upscale.upscale import SCALES, UpscaleConfig
 BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
 WALK_SETTINGS = ("seconds", "fps", "stops", "enlarge")
 INTERPOLATE_NOTE = (
-    "From A to B on the arc between their numbers ([White 2016](https://arxiv.org/abs/1609.04468)): the straight line "
-    "would pass through mixtures that the generator has never met."
+    "Pictures on the way from A to B: each is a little less A and a little more B. (Spherical interpolation, "
+    "[White 2016](https://arxiv.org/abs/1609.04468))"
 )
 ARITHMETIC_NOTE = (
-    "Give C what A has over B ([Radford et al. 2016](https://arxiv.org/abs/1511.06434), section 6.3.2): try A and B "
-    "that differ in one thing, such as the colour of the hair or the sleeves. With one picture each it is a game of "
-    "chance."
+    "Give C what A has over B: try A and B that differ in one thing, such as the colour of the hair or the sleeves. "
+    "With one picture each it is a game of chance. (Arithmetic on latents, [Radford et al. 2016]"
+    "(https://arxiv.org/abs/1511.06434), section 6.3.2)"
 )
 WALK_NOTE = (
-    "A film that goes from A to B to C and back to A without a seam. With nothing picked it goes through random points "
-    "of the seed above."
+    "A film that goes from A to B to C and back to A without a seam. With nothing picked it goes through random "
+    "pictures of the seed above. (A walk in latent space)"
 )
-UPSCALE_NOTE = "The picture that you clicked last, enlarged by the network of the Upscale tab, beside plain bicubic."
+UPSCALE_NOTE = (
+    "The picture that you clicked last, enlarged by the network of the Upscale tab, beside plain enlargement. (Bicubic)"
+)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,11 @@ def interpolate_on_page(run: Run, slots: Picks, count: int) -> tuple[Any, ...]:
     call_results(way_stem(a, b))
     last = last_step(run(InterpolateRequest(picks=(a, b), count=int(count))))
     pictures: list[ImageArray] = last.result or []
-    apart = f"A and B are {last.measures[ANGLE]:.0f}° apart. {len(pictures)} pictures"
+    apart = folded("In figures", f"The numbers of A and B are {last.measures[ANGLE]:.0f}° apart.")
     strip = save_download(f"{way_stem(a, b)}.png", png_bytes(grid(pictures, len(pictures))))
     columns = len(pictures) if len(pictures) <= 5 else (len(pictures) + 1) // 2  # one row or two
     gallery = gr.Gallery(pictures, columns=columns, selected_index=None)
-    status = took((time.monotonic() - started) * 1000, apart)
+    status = f"{took((time.monotonic() - started) * 1000, f'{len(pictures)} pictures')}\n\n{apart}"
     return gallery, gr.DownloadButton(value=str(strip), visible=True), status
 
 
@@ -122,11 +125,11 @@ def _way(request: WalkRequest) -> str:
     """Where a walk goes, in words."""
     if request.picks:
         return f"through {len(request.picks)} picks"
-    return f"through {request.config.stops} random points of seed {request.source.seed}"
+    return f"through {request.config.stops} random pictures of seed {request.source.seed}"
 
 
-def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray | None, gr.Image, str]:
-    """Bicubic, the network's picture under the network's name, and status."""
+def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray | None, ImageArray, str]:
+    """Bicubic, the network's picture, and status."""
     if pick is None:
         raise InputError("There is nothing to enlarge yet: click a picture first.")
     started = time.monotonic()
@@ -135,8 +138,7 @@ def upscale_on_page(run: Run, pick: Pick | None, scale: int) -> tuple[ImageArray
     picture = draw(run, [pick])[0].image
     result: UpscaleResult = result_of(run(UpscaleRequest(image=picture, config=config, time_limit_s=UPSCALE_S)))
     sizes = f"{picture.shape[1]} × {picture.shape[0]} → {result.image.shape[1]} × {result.image.shape[0]} pixels"
-    restored = gr.Image(result.image, label=result.network_title)
-    return result.bicubic, restored, took((time.monotonic() - started) * 1000, sizes)
+    return result.bicubic, result.image, took((time.monotonic() - started) * 1000, sizes)
 
 
 def build_explore(run: Run, panel: PickPanel, source: Source) -> None:
@@ -148,13 +150,13 @@ def build_explore(run: Run, panel: PickPanel, source: Source) -> None:
 
 
 def _build_interpolate(run: Run, panel: PickPanel, source: Source) -> None:
-    with gr.Accordion("Interpolate: from A to B", open=False, elem_id="sample-interpolate"), gr.Row():
+    with gr.Accordion("Step by step from A to B", open=False, elem_id="sample-interpolate"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(INTERPOLATE_NOTE, elem_classes="method-note")
             count = gr.Slider(
                 BETWEEN_MIN, BETWEEN_MAX, BETWEEN, step=1, label="Pictures", elem_id="sample-between-count"
             )
-            start = gr.Button("Interpolate", variant="primary", elem_id="sample-interpolate-run")
+            start = gr.Button("Show the way", variant="primary", elem_id="sample-interpolate-run")
         with gr.Column(min_width=280, scale=2):
             gallery = _between_gallery()
             status = gr.Markdown(elem_id="sample-interpolate-status", elem_classes="status")
@@ -184,7 +186,7 @@ def _between_gallery() -> gr.Gallery:
 
 
 def _build_arithmetic(run: Run, panel: PickPanel, source: Source) -> None:
-    with gr.Accordion("Arithmetic: A − B + C", open=False, elem_id="sample-arithmetic"), gr.Row():
+    with gr.Accordion("Add and subtract: A − B + C", open=False, elem_id="sample-arithmetic"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(ARITHMETIC_NOTE, elem_classes="method-note")
             start = gr.Button("A − B + C", variant="primary", elem_id="sample-arithmetic-run")
@@ -237,13 +239,15 @@ def _build_upscale(run: Run, panel: PickPanel) -> None:
     with gr.Accordion("Upscale this one", open=False, elem_id="sample-upscale"), gr.Row():
         with gr.Column(min_width=280, scale=1):
             gr.Markdown(UPSCALE_NOTE, elem_classes="method-note")
-            scale = gr.Radio([(f"×{s}", s) for s in SCALES], value=SCALES[-1], label="Scale", elem_id="sample-scale")
+            scale = gr.Radio(
+                [(f"×{s}", s) for s in SCALES], value=SCALES[-1], label="How many times larger", elem_id="sample-scale"
+            )
             start = gr.Button("Upscale", variant="primary", elem_id="sample-upscale-run")
         with gr.Column(min_width=280, scale=2):
             with gr.Row(elem_classes="tight"):
-                bicubic = picture_output("Bicubic", elem_id="sample-bicubic", min_width=140)
+                bicubic = picture_output("Plain enlargement", elem_id="sample-bicubic", min_width=140)
                 tell_apart(bicubic, "plain")
-                restored = picture_output("Restored", elem_id="sample-restored", min_width=140)
+                restored = picture_output("By the network", elem_id="sample-restored", min_width=140)
             status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
     outputs: list[Component] = [bicubic, restored, status]
     part = Part(name="sample-upscale", inputs=[panel.current, scale], outputs=outputs, status=status)

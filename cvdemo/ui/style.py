@@ -60,10 +60,16 @@ NOTE = (
     "those of the style picture, while the features themselves stay those of yours "
     "([Gatys et al. 2016](https://arxiv.org/abs/1508.06576)). Here the network is EfficientNet-Lite0, the work goes "
     "from coarse to fine, and a total-variation term keeps the surface calm "
-    "([Johnson et al. 2016](https://arxiv.org/abs/1603.08155))."
+    "([Johnson et al. 2016](https://arxiv.org/abs/1603.08155)). The curves under the picture are the content loss, the "
+    "style loss and the total variation loss."
 )
 PREVIEW_EVERY_S = 0.35
 LOSSES = ("content_loss", "style_loss", "tv_loss")  # in the order of the curves
+CURVES = {  # what is read, and what the papers call it
+    "from your picture": "Content loss",
+    "from the style": "Style loss",
+    "roughness": "Total variation loss",
+}
 PRESET_FIELDS = ("content_weight", "style_weight", "tv_weight", "style_scale", "keep_colours", "start")
 OTHER_FIELDS = ("strength", "detail", "flat_smoothing", "style_loss", "scales", "steps", "step_size")
 CONTROLS = ("seconds", "size", *PRESET_FIELDS, *OTHER_FIELDS, "seed")
@@ -117,7 +123,7 @@ class Chosen:
 class Curves:
     """The losses so far by name, and where scales began."""
 
-    by_name: dict[str, list[float]] = field(default_factory=lambda: {"content": [], "style": [], "variation": []})
+    by_name: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
     marks: list[int] = field(default_factory=list)
     scale: float = 1
 
@@ -132,7 +138,7 @@ class Curves:
             self.marks.append(step.done)
 
     def drawn(self, total: int) -> str:
-        return loss_plot(self.by_name, total, self.marks)
+        return loss_plot(self.by_name, total, self.marks, CURVES)
 
 
 def _picture(step: Step[Stylized]) -> ImageArray | None:
@@ -221,7 +227,7 @@ def _at_once(run: Run, chosen: Chosen, settings: Mapping[str, Any]) -> tuple[Ima
     request = instant_request(chosen.content, chosen.style, chosen.second, chosen.second_weight, chosen.mask, config)
     painted: Stylized = result_of(run(request))
     height, width = painted.image.shape[:2]
-    return painted.image, took((time.monotonic() - started) * 1000, f"{width} × {height} pixels, 1 pass"), ""
+    return painted.image, took((time.monotonic() - started) * 1000, f"{width} × {height} pixels"), ""
 
 
 def _status(step: Step[Stylized], elapsed_ms: float) -> str:
@@ -230,7 +236,7 @@ def _status(step: Step[Stylized], elapsed_ms: float) -> str:
         return f"This is the instant style, which is now refined: {elapsed_ms / 1000:.0f} s so far"
     if step.result is None:
         scale, scales = step.measures["scale"], step.measures["scales"]
-        return f"Step {step.done} of {step.total}, scale {scale:g} of {scales:g}: {elapsed_ms / 1000:.0f} s so far"
+        return f"Step {step.done} of {step.total}, round {scale:g} of {scales:g}: {elapsed_ms / 1000:.0f} s so far"
     height, width = step.result.image.shape[:2]
     hurried = "" if step.complete else f". {_hurried(step.result)}"
     return took(elapsed_ms, f"{width} × {height} pixels, {step.result.steps} steps") + hurried
@@ -292,7 +298,7 @@ def _second_style() -> tuple[gr.Image, gr.Image, Component]:
             value=1,
             step=0.1,
             label="Share of the second style",
-            info="1: as much of it as of the first. With a mask, which says where it is painted, it changes nothing.",
+            info="1: as much of it as of the first. Where a picture says where it is painted (a mask), it changes nothing.",
             elem_id="style-second-weight",
         )
     return second, mask, numbers_only(weight)
@@ -328,7 +334,7 @@ def _build_picture(run: Run) -> dict[str, Component]:
         with gr.Column(min_width=300, scale=1):
             result = picture_output("Result", elem_id="style-result")
             status = gr.Markdown(elem_id="style-status", elem_classes="status")
-            plot = gr.HTML(label="Losses", elem_id="style-losses")
+            plot = gr.HTML(label="How far it is from what it shall be", elem_id="style-losses")
     share_button("style", controls)
     method_note(NOTE + INSTANT_NOTE if instant_offered() else NOTE)
     light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])

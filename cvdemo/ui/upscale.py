@@ -22,6 +22,7 @@ from cvdemo.ui.wiring.controls import (
     Tab,
     control,
     endpoint,
+    folded,
     given,
     load_picture,
     method_note,
@@ -35,7 +36,7 @@ from cvdemo.ui.wiring.controls import (
 )
 from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
-from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, PHOTO, SCALES, is_damaged, networks_or_default
+from cvdemo.upscale.catalogue import AUTO, FAST, NETWORKS, PHOTO, SCALES, is_damaged, less_error, networks_or_default
 from cvdemo.upscale.quality import Comparison
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out
@@ -101,6 +102,15 @@ def closeup(pair: Pair) -> Pair:
     return bicubic, restored
 
 
+def quality_report(quality: Comparison, title: str) -> str:
+    """What the network gains in words, and folded the figures of the papers, as Markdown."""
+    gain = quality.network.psnr - quality.bicubic.psnr
+    words = f"**{less_error(gain)}** than plain enlargement, measured against your picture."
+    if not math.isfinite(gain):
+        words = "The picture comes back exactly." if math.isinf(quality.network.psnr) else "Plain enlargement is exact."
+    return f"{words}\n\n{folded('In figures', quality_table(quality, title))}"
+
+
 def quality_table(quality: Comparison, title: str) -> str:
     """PSNR and SSIM of both as a Markdown table; a picture that comes back exactly has no PSNR to give."""
     bicubic, restored = quality.bicubic, quality.network
@@ -160,12 +170,12 @@ def _upscale_on_page(
     result = step.result
     assert isinstance(result, UpscaleResult)  # of the last step
     height, width = result.image.shape[:2]
-    title = f"{result.network_title}{_why(request)}: {width // scale} × {height // scale} → {width} × {height} pixels"
+    title = f"{result.network_kind}{_why(request)}: {width // scale} × {height // scale} → {width} × {height} pixels"
     status = took((time.monotonic() - started) * 1000, title)
     if not step.complete:
         status += f". {_what_is_missing(step)}"
     download = gr.update(value=save_result(step, path, scale, Deadline()), visible=True)
-    table = "" if result.quality is None else quality_table(result.quality, result.network_title)
+    table = "" if result.quality is None else quality_report(result.quality, result.network_title)
     shown = pair_on_white(result)
     yield preview(shown), closeup(shown), gr.update(value=table, visible=bool(table)), download, status
 
@@ -187,14 +197,14 @@ def _progress(step: Step[UpscaleResult]) -> str:
         return "Saving the PNG"
     if step.done == 0:
         return "Shrinking the picture"
-    return f"Tile {step.done} of {step.total}" if step.done < step.total else "Measuring"
+    return f"Piece {step.done} of {step.total}" if step.done < step.total else "Measuring"
 
 
 def _what_is_missing(step: Step[UpscaleResult]) -> str:
     """Why a result is incomplete."""
     if step.done == step.total:
         return "Time ran out while it was measured: choose a smaller picture."
-    return f"Bicubic fills the rest. {time_ran_out(step.done, step.total)}"
+    return f"The rest is enlarged plainly. {time_ran_out(step.done, step.total)}"
 
 
 def in_figures() -> str:

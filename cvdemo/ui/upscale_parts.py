@@ -22,7 +22,9 @@ def packed_level(image: ImageArray) -> int:
 def scale_and_network(scale_id: str, network_id: str) -> tuple[gr.Radio, gr.Radio, Any]:
     """The two choices, and the event that the networks are those of a newly chosen scale."""
     start = default_of(UpscaleConfig, "scale")
-    scale = gr.Radio([(f"×{scale}", scale) for scale in SCALES], value=start, label="Scale", elem_id=scale_id)
+    scale = gr.Radio(
+        [(f"×{scale}", scale) for scale in SCALES], value=start, label="How many times larger", elem_id=scale_id
+    )
     network = gr.Radio(**offer(start), label="How", elem_id=network_id)
     offered = light([scale.change], lambda scale, chosen: gr.Radio(**offer(scale, chosen)), [scale, network], [network])
     return scale, network, offered

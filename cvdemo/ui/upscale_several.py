@@ -41,7 +41,7 @@ from cvdemo.upscale.upscale import UpscaleConfig, check_result_size
 NAME = "upscale-several"
 SIDE_PX = 1280  # longer side of a result in the gallery; the ZIP has it in full
 LEAST_UNITS = 0.1  # megapixels; what every picture takes, however small
-FILES = {"zip": "ZIP of the PNGs in full size"}
+FILES = {"zip": "All in full size (ZIP)"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Enlarged:
     @property
     def in_words(self) -> str:
         sizes = " → ".join(f"{width} × {height}" for width, height in (self.from_wh, self.to_wh))
-        return f"{self.file}: {sizes}" + ("" if self.complete else "; bicubic fills the rest, for time ran out")
+        return f"{self.file}: {sizes}" + ("" if self.complete else "; the rest is enlarged plainly, for time ran out")
 
     @property
     def as_dict(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Work:
         if megapixels > self.megapixels_left:
             raise InputError(
                 f"The result would have {megapixels:.1f} megapixels; of the {UPSCALE_BATCH_MEGAPIXELS:g} for all "
-                f"results together {self.megapixels_left:.1f} are left: choose fewer pictures or a smaller scale."
+                f"results together {self.megapixels_left:.1f} are left: choose fewer pictures or a smaller enlargement."
             )
 
     def _kept(self, name: str, picture: ImageArray, image: ImageArray, last: Step[UpscaleResult]) -> Enlarged:
@@ -191,7 +191,7 @@ def status(batch: Batch[Enlarged], seconds: float) -> str:
     """How many were enlarged, in what time, and which could not be."""
     lines = [f"**{took(1000 * seconds, f'{count_of(len(batch.pictures))} enlarged')}.**", *batch.sentences("reached")]
     if in_part := sum(not picture.complete for picture in batch.pictures):
-        lines.append(f"{count_of(in_part)} enlarged only in part: bicubic fills the rest.")
+        lines.append(f"{count_of(in_part)} enlarged only in part: the rest is plain.")
     return "\n".join([" ".join(lines), *batch.lines()])
 
 

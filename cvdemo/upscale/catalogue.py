@@ -42,15 +42,25 @@ class UpscaleChoice:
     bicubic_psnr: float | None
 
     @property
+    def kind(self) -> str:
+        """For anybody, in a word or three."""
+        return {AUTO: "Automatic", FAST: "Quick", PHOTO: "For photographs"}.get(self.value, "Classic of 2014")
+
+    @property
     def words(self) -> str:
         """For anybody: its kind, and how much nearer to the true picture it comes than bicubic does."""
         if self.value == PHOTO:  # Set5 is no photograph of a phone: how near it comes there would tell the wrong thing
             return "For photographs from a phone or the web"
-        kind = {AUTO: "Automatic", FAST: "Quick"}.get(self.value, "Classic of 2014, slower")
+        kind = self.kind if self.value in (AUTO, FAST) else f"{self.kind}, slower"
         if self.psnr is None or self.bicubic_psnr is None:
             return kind
-        left = 10 ** ((self.bicubic_psnr - self.psnr) / 10)  # of bicubic's mean squared error
-        return f"{kind}: {100 * (1 - left):.0f} % less error"
+        return f"{kind}: {less_error(self.psnr - self.bicubic_psnr)}"
+
+
+def less_error(gain_db: float) -> str:
+    """In words how much mean squared error a gain in PSNR takes away, or a loss adds."""
+    left = 10 ** (-gain_db / 10)
+    return f"{100 * (1 - left):.0f} % less error" if left <= 1 else f"{100 * (left - 1):.0f} % more error"
 
 
 def list_networks(scale: int, weights_dir: Path | None = None) -> dict[str, UpscaleChoice]:

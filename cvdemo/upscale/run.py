@@ -43,7 +43,7 @@ class UpscaleResult:
         bicubic: the same by bicubic alone; None where it was not asked for.
         original: what was shrunk first, and only with that: the part of the picture sent that the others show.
         quality: against the original; None where there is none, or time ran out.
-        network_title: of the network, for people.
+        network_title, network_kind: of the network, for people of the field and for anybody.
     """
 
     image: ImageArray
@@ -51,6 +51,7 @@ class UpscaleResult:
     original: ImageArray | None
     quality: Comparison | None
     network_title: str
+    network_kind: str
 
 
 def run_upscale(request: UpscaleRequest) -> Iterator[Step[UpscaleResult]]:
@@ -83,7 +84,12 @@ def run_upscale(request: UpscaleRequest) -> Iterator[Step[UpscaleResult]]:
         quality = _compare(tile.bicubic, tile.image, original, config.scale, deadline)
         complete = quality is not None
     result = UpscaleResult(
-        image=tile.image, bicubic=tile.bicubic, original=original, quality=quality, network_title=choice.title
+        image=tile.image,
+        bicubic=tile.bicubic,
+        original=original,
+        quality=quality,
+        network_title=choice.title,
+        network_kind=choice.kind,
     )
     yield Step(done=tile.done, total=tile.total, seconds_left=0.0, result=result, complete=complete)
 

@@ -101,7 +101,7 @@ def check_result_size(height: int, width: int, scale: int) -> None:
     if megapixels > UPSCALED_MEGAPIXELS:
         raise InputError(
             f"The result would be {math.ceil(megapixels)} megapixels; the limit is {UPSCALED_MEGAPIXELS:g}: "
-            "choose a smaller scale or picture."
+            "choose a smaller enlargement or picture."
         )
 
 
@@ -145,7 +145,7 @@ def upscale_steps(
 
 def time_ran_out(done: int, total: int) -> str:
     """The sentence for a picture of which tiles are missing."""
-    return f"Time ran out after {done} of {total} tiles: choose a smaller scale or picture."
+    return f"Time ran out after {done} of {total} pieces: choose a smaller enlargement or picture."
 
 
 @torch.inference_mode()

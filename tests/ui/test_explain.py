@@ -92,7 +92,7 @@ def test_a_network_is_fooled(trial_page: Page, trial: str, model: str) -> None:
     answer = best_class(trial_page)
     fool(trial_page)
     words = str(trial_page.locator("#fool-report").text_content()).strip()
-    assert words.startswith(answer) and "of 255 grey levels" in words and "×" in words
+    assert words.startswith(answer) and "of 255 steps" in words and "times stronger" in words
 
 
 def test_a_new_answer_clears_the_old_change(trial_page: Page, trial: str) -> None:
@@ -122,14 +122,14 @@ def look(page: Page) -> Locator:
 def test_the_layers_are_those_of_the_chosen_network(trial_page: Page, trial: str) -> None:
     classify(trial_page, trial, "cifar10_mini")
     look(trial_page)
-    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest channels of layer 5 (160 channels")
+    expect(trial_page.locator("#layers-report")).to_contain_text("Channels of layer 5 (160 channels")
     layer = trial_page.locator("#layers-layer input")
     expect(layer).to_have_value("The middle one")
     layer.click()
     options = trial_page.locator("#layers-layer [role=option]")
     expect(options).to_have_count(12)
     options.nth(2).click()
-    expect(trial_page.locator("#layers-report")).to_contain_text("The strongest channels of layer 1 (64 channels")
+    expect(trial_page.locator("#layers-report")).to_contain_text("Channels of layer 1 (64 channels")
 
 
 def test_the_channels_that_decide_follow_the_class_that_is_explained(trial_page: Page, trial: str) -> None:

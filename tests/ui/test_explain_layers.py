@@ -11,6 +11,7 @@ from cvdemo.limits import EXPLAIN_S
 from cvdemo.ui import explain_layers
 from cvdemo.ui.explain_layers import (
     feature_maps_endpoint,
+    in_figures,
     layer_choices,
     layers_on_page,
     report,
@@ -65,26 +66,27 @@ def test_the_page_looks_at_what_the_network_has(
 
 
 def test_the_report_says_what_the_numbers_are() -> None:
-    size, scaled = "9 channels of 4\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}4", "Each map is scaled by itself"
-    words = report(STRONGEST, "lenet_fashion_mnist")
-    assert words.startswith(f"The strongest channels of conv1 ({size}).")
-    assert "the mean of the positive part of the channel." in words and scaled in words
-    words = report(DECIDING, "lenet_fashion_mnist")
-    assert words.startswith(
-        f"The channels of the last convolution ({size}) that decide for **Trouser**, or against it."
-    )
-    assert "adds to the score of this class before softmax." in words and scaled in words
+    size, scaled = "9 channels of 4\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}4", "each is coloured by itself"
+    words, figures = report(STRONGEST, "lenet_fashion_mnist"), in_figures(STRONGEST, "lenet_fashion_mnist")
+    assert words.startswith("The patterns that the network found most strongly") and scaled in words
+    assert f"Channels of conv1 ({size}). The number is the mean of the positive part of the channel." in figures
+    words, figures = report(DECIDING, "lenet_fashion_mnist"), in_figures(DECIDING, "lenet_fashion_mnist")
+    assert words.startswith("The patterns of the last stage that decide for **Trouser**, or against it.")
+    assert f"the last convolution ({size})" in figures and "before softmax." in figures and scaled in words
 
 
 def test_of_an_ensemble_the_first_network_is_named() -> None:
-    assert "This is cifar10, the first network of the ensemble" in report(STRONGEST, "cifar10_ensemble")
-    assert "ensemble" not in report(STRONGEST, "cifar10")
+    assert "This is cifar10, the first network of the ensemble" in in_figures(STRONGEST, "cifar10_ensemble")
+    assert "ensemble" not in in_figures(STRONGEST, "cifar10")
 
 
 def test_layers_to_choose_from_are_those_of_the_network() -> None:
     choices = layer_choices("lenet_fashion_mnist")
     assert [name for _, name in choices["choices"]] == ["", "norm1", "norm2"] and choices["value"] == ""
-    assert [title for title, _ in choices["choices"][:2]] == ["The middle one", "conv1: 32 channels of 28 × 28"]
+    assert [title for title, _ in choices["choices"][:2]] == [
+        "The middle one",
+        "Stage 1 of 2 (conv1: 32 channels of 28 × 28)",
+    ]
 
 
 def test_without_a_manifest_the_page_has_one_choice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_the_way_from_a_to_b() -> None:
     gallery, strip, status = sample_explore.interpolate_on_page(run, (A, B, None), 4)
     (request,) = run.requests
     assert isinstance(request, InterpolateRequest) and request.picks == (A, B) and request.count == 4
-    assert status.startswith("A and B are 88° apart. 4 pictures in") and gallery.columns == 4
+    assert status.startswith("4 pictures in") and "88° apart" in status and gallery.columns == 4
     assert download_of(strip).name == "anime-faces-seed-1-no-03-to-seed-2-no-01.png"
     sample_api.interpolate_endpoint(run, "dcgan_anime", 1, 2, 2, 0, 8)
     assert isinstance(run.requests[1], InterpolateRequest) and run.requests[1].picks == (A, B)
@@ -135,7 +135,7 @@ def test_a_walk_tells_its_frames_and_gives_the_film() -> None:
     assert request.source == Pick(seed=7, truncation=0.5) and request.config.stops == 3
     assert first[1] == "Frame 16 of 20"
     assert Path(last[0]).read_bytes() == b"film" and Path(last[0]).name == "anime-faces-film-seed-7.mp4"
-    assert last[1].startswith("20 frames through 3 random points of seed 7 in")
+    assert last[1].startswith("20 frames through 3 random pictures of seed 7 in")
     *_, (_, status) = sample_explore.walk_on_page(run, (A, None, C), "dcgan_anime", 7, 1.0, *WALK)
     assert status.startswith("20 frames through 2 picks in")
 

@@ -178,13 +178,13 @@ def test_the_page_shows_how_far_the_painting_is_and_its_curves() -> None:
     outputs = list(button_of(tab.TAB, stand_in)(*page_values(seed=5, size=128)))
     pictures, lines, drawings = zip(*outputs, strict=True)
     assert [int(picture[0, 0, 0]) for picture in pictures] == [2, 6, 77]
-    assert re.fullmatch(r"Step 2 of 8, scale 1 of 2: \d+ s so far", lines[0])
-    assert re.fullmatch(r"Step 6 of 8, scale 2 of 2: \d+ s so far", lines[1])
+    assert re.fullmatch(r"Step 2 of 8, round 1 of 2: \d+ s so far", lines[0])
+    assert re.fullmatch(r"Step 6 of 8, round 2 of 2: \d+ s so far", lines[1])
     assert re.fullmatch(r"128 × 85 pixels, 8 steps in [\d.]+ m?s", lines[2])
     points = [re.findall(r'points="([^"]*)"', drawing)[1].split() for drawing in drawings]
     assert [len(curve) for curve in points] == [2, 6, 8]  # every step, shown or not, and none twice
     assert [drawing.count("stroke-dasharray") for drawing in drawings] == [0, 1, 1]  # where the second scale began
-    assert "content 0.8, style 0.125, variation 0.01" in drawings[2]
+    assert "from your picture 0.8, from the style 0.125, roughness 0.01" in drawings[2]
     (request,) = stand_in.requests
     assert request.config == StyleConfig(seed=5, size=128)
     assert request.content.shape == (300, 451, 3) and request.style.shape == (768, 768, 3)
@@ -267,7 +267,7 @@ def test_the_drawing_has_a_line_a_curve_and_its_last_value() -> None:
     drawing = loss_plot({"content": [0.1, 1.0], "style": [1.0, 0.01]}, total=4, marks=[2])
     assert drawing.count("<polyline") == 2 and drawing.count("stroke-dasharray") == 1
     assert "content 1</text>" in drawing and "style 0.01</text>" in drawing
-    assert 'aria-label="Losses by step: content 1, style 0.01"' in drawing
+    assert 'aria-label="How far it is, by step: content 1, style 0.01"' in drawing
 
 
 def test_the_drawing_puts_larger_losses_higher_and_later_steps_further_right() -> None:

@@ -72,7 +72,7 @@ def test_at_once_asks_for_one_pass_with_what_was_chosen() -> None:
     assert isinstance(request, InstantRequest) and request.time_limit_s == STYLE_S
     assert request.config == InstantConfig(size=512, strength=0.5, keep_colours="luminance", style_scale=1.5)
     assert request.styles[0][1] == 2.5 and request.content.shape == (300, 451, 3)
-    assert picture is PAINTED and line.startswith("128 × 85 pixels, 1 pass in ") and curves == ""
+    assert picture is PAINTED and line.startswith("128 × 85 pixels in ") and curves == ""
 
 
 @pytest.mark.usefixtures("offered")
@@ -244,7 +244,7 @@ def test_at_once_paints_at_one_click(wide: Page, instant_page: str) -> None:
     wide.goto(f"{instant_page}/?tab=style&seconds={AT_ONCE}&size=256")
     expect(wide.locator("#StyleConfig-size input[type=number]")).to_have_value("256")
     wide.locator("#style-pictures .gallery button").first.click()
-    expect(wide.locator("#style-status")).to_contain_text(re.compile(r"256 × 17\d pixels, 1 pass in"))
+    expect(wide.locator("#style-status")).to_contain_text(re.compile(r"256 × 17\d pixels in"))
     expect(wide.locator("#style-result img")).to_be_visible()
 
 

@@ -103,6 +103,8 @@ def test_it_is_nearer_the_original_than_bicubic(tab: Page) -> None:
     tab.locator("#UpscaleConfig-shrink_first input").check()
     tab.locator("#upscale-scale label").nth(1).click()
     load(tab, example_picture("chelsea"))
+    expect(tab.locator("#upscale-quality strong").first).to_contain_text("% less error")
+    tab.click("#upscale-quality summary")
     expect(tab.locator("#upscale-quality table")).to_be_visible()
     bicubic, restored, gain = (numbers(tab, row) for row in range(3))
     assert restored[0] > bicubic[0] + 0.3 and restored[1] > bicubic[1]
@@ -126,7 +128,7 @@ def test_a_link_restores_the_settings(page: Page, server: str) -> None:
 
 def test_a_result_too_large_is_one_sentence(tab: Page, tmp_path: Path) -> None:
     load(tab, save_png(np.zeros((4000, 6000, 3), np.uint8), tmp_path / "large.png"))
-    words = "The result would be 96 megapixels; the limit is 40: choose a smaller scale or picture."
+    words = "The result would be 96 megapixels; the limit is 40: choose a smaller enlargement or picture."
     expect(tab.locator(".toast-body.error")).to_contain_text(words)
 
 
@@ -144,14 +146,14 @@ def test_the_networks_of_the_scale_are_offered_with_what_they_gain(trial_tab: Pa
 def test_the_chosen_network_runs_and_stays_chosen(trial_tab: Page) -> None:
     status = trial_tab.locator("#upscale-status")
     load(trial_tab, example_picture("chelsea"))
-    expect(status).to_contain_text("Fast, ours: 451 × 300 → 902 × 600 pixels in")
+    expect(status).to_contain_text("Quick: 451 × 300 → 902 × 600 pixels in")
     trial_tab.locator("#UpscaleConfig-network label").nth(1).click()
     trial_tab.locator("#upscale-scale label").nth(1).click()
     expect(trial_tab.locator("#UpscaleConfig-network")).to_contain_text("pictures at ×3")
     expect(trial_tab.locator("#UpscaleConfig-network input").nth(1)).to_be_checked()
     trial_tab.locator("#UpscaleConfig-shrink_first input").check()
     trial_tab.click("#upscale-run")
-    expect(status).to_contain_text("SRCNN 9-5-5: 150 × 100 → 450 × 300 pixels in")
+    expect(status).to_contain_text("Classic of 2014: 150 × 100 → 450 × 300 pixels in")
     expect(trial_tab.locator("#upscale-quality")).to_contain_text("SRCNN 9-5-5")
 
 
@@ -183,7 +185,7 @@ def test_a_jpeg_takes_the_network_for_photographs_and_the_page_says_so(tab: Page
     )
     tab.locator("#upscale-image button[aria-label='Remove Image']").click()
     load(tab, save_png(pixels, tmp_path / "drawing.png"))
-    expect(tab.locator("#upscale-status")).to_contain_text("Fast, ours, as your file is no JPEG: 120 × 100 →")
+    expect(tab.locator("#upscale-status")).to_contain_text("Quick, as your file is no JPEG: 120 × 100 →")
 
 
 def test_the_endpoint_goes_by_the_file_too(client: Client, tmp_path: Path) -> None:
@@ -238,7 +240,7 @@ def test_cancelling_stops_and_the_next_run_works(tab: Page, tmp_path: Path) -> N
 def test_nothing_of_the_picture_before_stays_beside_an_error(tab: Page, tmp_path: Path) -> None:
     tab.locator("#UpscaleConfig-shrink_first input").check()
     load(tab, example_picture("chelsea"))
-    expect(tab.locator("#upscale-quality table")).to_be_visible()
+    expect(tab.locator("#upscale-quality summary")).to_be_visible()
     expect(tab.locator("#upscale-download")).to_be_visible()
     tab.locator("#UpscaleConfig-shrink_first input").uncheck()
     tab.locator("#upscale-image button[aria-label='Remove Image']").click()

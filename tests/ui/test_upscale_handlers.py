@@ -15,7 +15,16 @@ from cvdemo.demo import Run, Step
 from cvdemo.images import ImageArray, read_image
 from cvdemo.limits import UPSCALE_S
 from cvdemo.ui import upscale as tab
-from cvdemo.ui.upscale import CLOSEUP_HW, CLOSEUP_ZOOM, Pair, busiest_place, closeup, preview, quality_table
+from cvdemo.ui.upscale import (
+    CLOSEUP_HW,
+    CLOSEUP_ZOOM,
+    Pair,
+    busiest_place,
+    closeup,
+    preview,
+    quality_report,
+    quality_table,
+)
 from cvdemo.upscale.catalogue import AUTO, FAST
 from cvdemo.upscale.quality import Comparison, Quality
 from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
@@ -50,7 +59,12 @@ def stand_in(seen: list[UpscaleRequest], done: int = 2, quality: Comparison | No
             yield Step(done=2, total=2)
         original = bicubic if request.config.shrink_first else None
         result = UpscaleResult(
-            image=image, bicubic=bicubic, original=original, quality=measured, network_title="Network"
+            image=image,
+            bicubic=bicubic,
+            original=original,
+            quality=measured,
+            network_title="Network",
+            network_kind="Quick",
         )
         complete = done == 2 and (not request.config.shrink_first or measured is not None)
         yield Step(done=done, total=2, result=result, complete=complete)
@@ -103,10 +117,10 @@ def test_the_page_asks_for_what_it_was_given(picture: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shrink_first", "quality", "words"),
     [
-        ("a.jpg", False, 60, "Network, as your file is a JPEG of quality 60: 60 × 50 →"),
-        ("a.jpg", False, 97, "Network, as your file is a JPEG of quality 97, hardly damaged: 60 × 50 →"),
-        ("a.png", False, None, "Network, as your file is no JPEG: 60 × 50 →"),
-        ("a.jpg", True, 60, "Network, as shrinking takes damage by JPEG away:"),
+        ("a.jpg", False, 60, "Quick, as your file is a JPEG of quality 60: 60 × 50 →"),
+        ("a.jpg", False, 97, "Quick, as your file is a JPEG of quality 97, hardly damaged: 60 × 50 →"),
+        ("a.png", False, None, "Quick, as your file is no JPEG: 60 × 50 →"),
+        ("a.jpg", True, 60, "Quick, as shrinking takes damage by JPEG away:"),
     ],
 )
 def test_automatic_says_what_it_went_by(
@@ -121,14 +135,14 @@ def test_automatic_says_what_it_went_by(
 
 def test_a_network_that_was_chosen_needs_no_reason(picture: str) -> None:
     *_, last = tab._upscale_on_page(stand_in([]), picture, 2, FAST, False, 128)
-    assert last[STATUS].startswith("Network: ")
+    assert last[STATUS].startswith("Quick: ")
 
 
 def test_only_the_status_moves_until_the_result_is_there(picture: str) -> None:
     *earlier, last = on_page(stand_in([]), picture, shrink_first=True)
-    assert [output[STATUS] for output in earlier] == ["Tile 1 of 2", "Measuring", "Saving the PNG"]
+    assert [output[STATUS] for output in earlier] == ["Piece 1 of 2", "Measuring", "Saving the PNG"]
     assert all(value == gr.skip() for output in earlier for value in output[:STATUS])
-    assert last[STATUS].startswith("Network: 30 × 20 → 60 × 40 pixels in ")
+    assert last[STATUS].startswith("Quick: 30 × 20 → 60 × 40 pixels in ")
     assert "| **Network** | **31.50** | **0.9500** |" in last[TABLE]["value"] and last[TABLE]["visible"]
 
 
@@ -152,7 +166,7 @@ def test_the_png_keeps_alpha_and_the_pair_lies_on_white(picture: str) -> None:
 
 def test_the_page_shows_what_there_is_when_time_ran_out(picture: str) -> None:
     last = on_page(stand_in([], done=1), picture)[-1]
-    words = "Bicubic fills the rest. Time ran out after 1 of 2 tiles: choose a smaller scale or picture."
+    words = "The rest is enlarged plainly. Time ran out after 1 of 2 pieces: choose a smaller enlargement or picture."
     assert last[STATUS].endswith(f" ms. {words}") and last[DOWNLOAD]["visible"]
     last = on_page(stand_in([], quality=None), picture, shrink_first=True)[-1]
     assert last[STATUS].endswith(". Time ran out while it was measured: choose a smaller picture.")
@@ -166,7 +180,9 @@ def test_the_endpoint_gives_what_there_is_and_says_that_it_is_not_whole(
     monkeypatch.setattr(gr, "Warning", said.append)
     _, path = tab.upscale_endpoint(stand_in([], done=1), picture)
     assert Path(path).name == "upscaled-x2-photo_incomplete.png"
-    assert said == ["Bicubic fills the rest. Time ran out after 1 of 2 tiles: choose a smaller scale or picture."]
+    assert said == [
+        "The rest is enlarged plainly. Time ran out after 1 of 2 pieces: choose a smaller enlargement or picture."
+    ]
     assert Path(tab.upscale_endpoint(stand_in([]), picture)[1]).name == "upscaled-x2-photo.png" and len(said) == 1
 
 
@@ -210,3 +226,12 @@ def test_a_flat_picture_comes_back_identical_and_the_table_says_so() -> None:
     table = quality_table(Comparison(bicubic=perfect, network=perfect), "Fast, ours")
     assert table.count("identical") == 2 and "| **Fast, ours** |" in table
     assert "nan" not in table and "inf" not in table
+    assert quality_report(Comparison(bicubic=perfect, network=perfect), "Fast, ours").startswith("The picture comes")
+
+
+@pytest.mark.parametrize(
+    ("psnr", "words"), [(33.01, "50 % less error"), (30, "0 % less error"), (27, "100 % more error")]
+)
+def test_what_the_network_gains_is_told_in_words(psnr: float, words: str) -> None:
+    measured = Comparison(bicubic=Quality(psnr=30, ssim=0.9), network=Quality(psnr=psnr, ssim=0.9))
+    assert quality_report(measured, "Fast, ours").startswith(f"**{words}** than plain enlargement")

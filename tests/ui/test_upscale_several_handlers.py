@@ -37,7 +37,9 @@ class Enlarges:
         self.requests.append(request)
         scale = request.config.scale
         image = request.image.repeat(scale, axis=0).repeat(scale, axis=1)
-        result = UpscaleResult(image=image, bicubic=None, original=None, quality=None, network_title="Network")
+        result = UpscaleResult(
+            image=image, bicubic=None, original=None, quality=None, network_title="Network", network_kind="Quick"
+        )
         whole = request.image.shape[1] != self.cut
         yield Step(done=1, total=2)
         yield Step(done=2 if whole else 1, total=2, result=result, complete=whole)
@@ -107,7 +109,7 @@ def test_all_results_together_have_a_limit(files: list[str], monkeypatch: pytest
     sentence = refused.replace("\\", "")
     assert sentence == (
         "- wide.png: The result would have 0.1 megapixels; of the 0.13 for all results together 0.1 are left: choose "
-        "fewer pictures or a smaller scale."
+        "fewer pictures or a smaller enlargement."
     )
 
 
@@ -121,7 +123,7 @@ def test_a_picture_that_alone_is_too_large_takes_nothing_from_the_others(
 
 def test_what_bicubic_had_to_fill_is_told(files: list[str]) -> None:
     output = page(files, Enlarges(cut=300))[-1]
-    assert "1 picture enlarged only in part: bicubic fills the rest." in output[STATUS]
+    assert "1 picture enlarged only in part: the rest is plain." in output[STATUS]
     assert "upscaled-x2-wide_incomplete.png" in opened(output[ZIP]).namelist()
 
 

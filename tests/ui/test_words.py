@@ -1,4 +1,4 @@
-"""The words of the page's settings: what a visitor will see; the terms of the papers stand in brackets at the end."""
+"""The words of the page: what a visitor will see; the terms of the papers stand in brackets, or are folded."""
 
 import re
 from collections.abc import Iterator
@@ -23,6 +23,29 @@ TERMS = re.compile(
     re.IGNORECASE,
 )
 IN_BRACKETS = re.compile(r" ?\([^()]*\)$")  # at the end of a help text
+
+FOR_PEOPLE_OF_THE_FIELD = re.compile(  # outside of settings too; what is folded, a link or in brackets is left aside
+    TERMS.pattern
+    + r"|bicubic|psnr|ssim|\bnorm\b|softmax|\bheads?\b|\bmasks?\b|cascade|\bhog\b|\bcoco json\b|\bscores?\b|"
+    r"probab|regression|adversarial|arithmetic|srcnn|dcgan|grad-cam|saliency|non-maximum|haar",
+    re.IGNORECASE,
+)
+ASIDE = re.compile(r"<details>.*?</details>|\[[^]]*\]\([^)]*\)|\([^()]*\)|<[^>]*>", re.DOTALL)
+ALLOWED = {"Eyes and scales", "Balloons and scales", "Woven masks"}  # of fish; to wear
+SAID = (gr.Markdown, gr.HTML, gr.Button, gr.DownloadButton, gr.UploadButton)
+
+
+def words_on(page: gr.Blocks) -> Iterator[str]:
+    """All that is read on the page before anything is asked of it, without what is aside."""
+    for block in page.blocks.values():
+        if getattr(block, "visible", True) is not True:
+            continue
+        choices = [str(words) for words, _ in getattr(block, "choices", None) or []]
+        said = [getattr(block, "value", None)] if isinstance(block, SAID) else []
+        headers = getattr(block, "headers", None) or []
+        for text in [getattr(block, "label", None), getattr(block, "info", None), *choices, *said, *headers]:
+            if isinstance(text, str) and text not in ALLOWED:
+                yield ASIDE.sub("", ASIDE.sub("", text))  # again, for the brackets round a link
 
 
 def settings_on(page: gr.Blocks) -> Iterator[Any]:
@@ -51,6 +74,20 @@ def test_settings_say_what_is_seen_and_terms_stand_in_brackets(tab: Tab) -> None
     assert settings or tab.slug == "sample"
     words = [text for setting in settings for text in words_of(setting)]
     assert [text for text in words if TERMS.search(text)] == []
+
+
+@pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.slug)
+def test_no_words_of_the_field_on_the_surface(tab: Tab) -> None:
+    words = list(words_on(drawn(lambda: tab.build(StandIn()))))
+    assert len(words) > 20
+    assert [text for text in words if FOR_PEOPLE_OF_THE_FIELD.search(text)] == []
+
+
+def test_what_is_aside_is_left_aside_and_what_is_not_is_found() -> None:
+    with gr.Blocks() as page:
+        gr.Markdown("Plain. (The latent, [Adam](https://a.b/c))<details><summary>In figures</summary>PSNR</details>")
+        gr.Button("Interpolate")
+    assert [bool(FOR_PEOPLE_OF_THE_FIELD.search(text)) for text in words_on(page)] == [False, True]
 
 
 def test_terms_of_papers_are_found_outside_of_brackets() -> None:

@@ -63,7 +63,8 @@ def test_a_step_a_tile_and_the_last_carries_the_result(noise: ImageArray, clock:
     np.testing.assert_array_equal(last.result.image, expected.image)
     np.testing.assert_array_equal(last.result.bicubic, expected.bicubic)
     assert last.result.original is last.result.quality is None
-    assert last.result.network_title == network_named(2).title
+    choice = network_named(2)
+    assert (last.result.network_title, last.result.network_kind) == (choice.title, choice.kind)
 
 
 def test_the_measured_way(noise: ImageArray, clock: Clock, network: DetailNetwork) -> None:

@@ -266,7 +266,7 @@ def test_bicubic_that_nobody_asks_for_changes_nothing_else(noise: ImageArray, ma
 
 
 def test_a_result_that_is_too_large_is_refused_before_any_work() -> None:
-    words = "The result would be 96 megapixels; the limit is 40: choose a smaller scale or picture."
+    words = "The result would be 96 megapixels; the limit is 40: choose a smaller enlargement or picture."
     with pytest.raises(InputError, match=words):
         next(run_upscale(UpscaleRequest(image=np.zeros((2000, 3000, 3), np.uint8), config=UpscaleConfig(scale=4))))
 

@@ -18,9 +18,9 @@ from cvdemo.ui.wiring.controls import given, named, save_download, took
 from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
-    "What “sliding” means, seen: the window passes over the picture in every size, the largest first. Its frame, and "
-    "the dot that it leaves, have the colour of its score; at the end stand the boxes that are kept. The scan itself "
-    "does all windows of a size at once."
+    "A frame passes over the picture in every size, the largest first. It, and the dot that it leaves, are the redder "
+    "the surer the search was there; at the end stand the boxes that are kept. The search itself does all places of a "
+    "size at once. (Sliding windows, coloured by score)"
 )
 TOLD_EVERY = 20  # frames, between two changes of the status
 
@@ -54,7 +54,7 @@ def build_motion(run: Run, session: gr.State, controls: Sequence[Component]) -> 
                 cancel = gr.Button("Cancel", elem_id="detect-motion-cancel", min_width=80, scale=0)
         with gr.Column(min_width=280, scale=2):
             film = gr.Video(
-                label="The windows in motion",
+                label="The search as a film",
                 interactive=False,
                 autoplay=True,
                 loop=True,

@@ -21,7 +21,7 @@ from cvdemo.ui.wiring.downloads import offered
 
 VIEWS = BOXES, SCORE_MAP, WINDOWS = ("Boxes", "Score map", "Windows")
 VIEWS_IN_WORDS = {"Boxes": BOXES, "How sure it is": SCORE_MAP, "Where it looked": WINDOWS}
-FILES = {"json": "JSON", "csv": "CSV", "coco": "COCO JSON"}
+FILES = {"json": "For programs (JSON)", "csv": "Table (CSV)", "coco": "To train with (COCO)"}
 PICTURE_NAME = "picture"  # in the files of one picture, whose name the page does not keep
 
 
@@ -65,14 +65,14 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
     if look.view == WINDOWS:
         note = "A dot is the middle of a place, dark blue (0%) to red (100%) by what it holds; framed: the best one. "
         if not scan.levels:
-            note = "OpenCV does not tell how sure it was at each place. "
+            note = "This way does not tell how sure it was at each place. "
         return draw_windows(canvas, scan), note
     return draw_detections(canvas, found), _best_guess(scan, found, look.only)
 
 
 def status(scan: Scan, found: Detections, detector: str, note: str | None = None) -> str:
     """What was counted; then in how much, in what time. Without a note, that of the boxes."""
-    stopped = "" if scan.complete else "; stopped before the finest level"
+    stopped = "" if scan.complete else "; stopped before the smallest things"
     sizes = len({level.size_hw for level in scan.levels})
     levels = f" at {sizes} size{'s' * (sizes != 1)}" if sizes else ""
     counts = f"{took(scan.elapsed_ms, f'Searched {places(scan.windows)}{levels}')}{stopped}."

@@ -69,9 +69,7 @@ def detect_endpoint(
     last: Step[DetectResult] = last_step(run(request))
     found = last.result
     assert found is not None  # `last_step` has seen to it
-    warn_if_incomplete(
-        last, f"Stopped at the limit of {DETECT_S:g} s before the finest level: small objects may be missing."
-    )
+    warn_if_incomplete(last, f"Stopped at the limit of {DETECT_S:g} s before the smallest things: some may be missing.")
     drawn = draw_detections(to_canvas(picture), found.detections)
     return save_png_quickly(drawn, found_stem(detector, image)), found.detections.as_dict()
 

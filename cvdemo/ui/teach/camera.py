@@ -20,7 +20,7 @@ NOTE = (
     f"Press the camera, allow it, and press Record. It ends after {LIVE_S:g} seconds; Record begins anew. "
     "Frames are kept nowhere."
 )
-NOT_TAUGHT = "Teach it first, or load a head."
+NOT_TAUGHT = "Teach it first, or load what it learnt before."
 
 
 def frame_on_page(run: Run, frame: bytes | None, head: TaughtHead | None, rate: Rate | None) -> tuple[Any, Any, Rate]:

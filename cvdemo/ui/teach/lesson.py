@@ -43,8 +43,8 @@ GUIDE = (
     "3. Show it something new, as a picture or live."
 )
 KEPT = (
-    f"Pictures and head belong to your session. Their files are deleted after {KEEP_FILES_S / 60:g} minutes, as all "
-    "uploads and results are."
+    "The pictures, and what it has learnt from them (the head), belong to your session. Their files are deleted after "
+    f"{KEEP_FILES_S / 60:g} minutes, as all uploads and results are."
 )
 NOTE = (
     "The network has learnt from a million photographs what tells things apart: 1,280 numbers for each picture. They "
@@ -145,10 +145,10 @@ def _taught(step: Step[Taught], values: Sequence[Any], pictures: Pictures, clock
 def load_on_page(path: str | None) -> tuple[Any, ...]:
     """What `teach_on_page` gives at last, for a head from a file."""
     if path is None:
-        raise InputError("Please choose a head first.")
-    head = load_head(read_upload(path, "head"))
+        raise InputError("Please choose a file first: one that “Save what it has learnt” has given.")
+    head = load_head(read_upload(path, "file"))
     *names, last = map(plain, head.labels)
-    line = f"**Loaded a head for {', '.join(names)} and {last}.** Show it something."
+    line = f"**It knows {', '.join(names)} and {last} again.** Show it something."
     return line, NO_PICTURES, file_of(head), head, new_mark(), None
 
 
@@ -168,9 +168,11 @@ def build_teach(run: Run) -> None:
             answers = build_answers(run, head, mark)
             with gr.Row(elem_classes="tight"):
                 download = gr.DownloadButton(
-                    "Download the head", size="sm", interactive=False, elem_id="teach-download"
+                    "Save what it has learnt", size="sm", interactive=False, elem_id="teach-download"
                 )
-                load = gr.UploadButton("Load a head", size="sm", file_types=[SUFFIX], elem_id="teach-load")
+                load = gr.UploadButton(
+                    "Load what it learnt before", size="sm", file_types=[SUFFIX], elem_id="teach-load"
+                )
     method_note(NOTE)
     outputs: list[Component] = [status, doubtful, download, head, mark, gr.State(time_to_live=STATE_S)]
     _wire(run, classes, outputs, answers, start, cancel)

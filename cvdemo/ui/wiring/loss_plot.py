@@ -10,13 +10,16 @@ SMALLEST = 1e-6  # what a loss of 0 is drawn as
 MAX_POINTS = 240  # of each curve
 
 
-def loss_plot(curves: Mapping[str, Sequence[float]], total: int, marks: Sequence[int] = ()) -> str:
+def loss_plot(
+    curves: Mapping[str, Sequence[float]], total: int, marks: Sequence[int] = (), terms: Mapping[str, str] | None = None
+) -> str:
     """An `<svg>` of up to three loss curves on a logarithmic axis.
 
     Args:
         curves: by name; one value for each step so far, at least 0.
         total: how many steps the whole horizontal axis stands for.
         marks: steps at which a dashed line says that a new scale began.
+        terms: what the papers call the curves, by name; told where the pointer rests on the name.
 
     Raises:
         ValueError: there are more curves than colours.
@@ -29,8 +32,8 @@ def loss_plot(curves: Mapping[str, Sequence[float]], total: int, marks: Sequence
     parts = [_grid(low, high), *(_mark(step, total) for step in marks)]
     for i, (name, curve) in enumerate(curves.items()):
         parts.append(_line(curve, COLOURS[i], total, low, high))
-        parts.append(_legend(i, name, curve))
-    label = "Losses by step: " + ", ".join(f"{name} {curve[-1]:.3g}" for name, curve in curves.items() if curve)
+        parts.append(_legend(i, name, curve, (terms or {}).get(name, name)))
+    label = "How far it is, by step: " + ", ".join(f"{name} {curve[-1]:.3g}" for name, curve in curves.items() if curve)
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img" aria-label="{label}" '
         f'font-family="inherit" font-size="12" fill="currentColor">{"".join(parts)}</svg>'
@@ -75,10 +78,10 @@ def _line(curve: Sequence[float], colour: str, total: int, low: int, high: int) 
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"/>'
 
 
-def _legend(index: int, name: str, curve: Sequence[float]) -> str:
+def _legend(index: int, name: str, curve: Sequence[float], term: str) -> str:
     x = LEFT + index * (WIDTH - LEFT - RIGHT) / len(COLOURS)
     value = f" {curve[-1]:.3g}" if curve else ""
     return (
-        f'<rect x="{x:.0f}" y="8" width="14" height="5" rx="2" fill="{COLOURS[index]}"/>'
-        f'<text x="{x + 20:.0f}" y="15">{name}{value}</text>'
+        f'<g><title>{term}</title><rect x="{x:.0f}" y="8" width="10" height="5" rx="2" fill="{COLOURS[index]}"/>'
+        f'<text x="{x + 14:.0f}" y="15">{name}{value}</text></g>'
     )

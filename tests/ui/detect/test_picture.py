@@ -131,7 +131,7 @@ def test_the_status_counts_windows_and_boxes_and_ends_with_the_summary(picture: 
 
 def test_a_run_that_ends_early_says_so_and_draws_nothing_again(picture: str, calls: Counter[str]) -> None:
     outputs = on_page(stand_in([], ends_after=2), picture)
-    assert outputs[-1][STATUS].endswith("at 2 sizes in 5 ms; stopped before the finest level.")
+    assert outputs[-1][STATUS].endswith("at 2 sizes in 5 ms; stopped before the smallest things.")
     assert is_unchanged((outputs[-1][0], *outputs[-1][2:])) and calls["draw_detections"] == 2
     outputs = on_page(stand_in([], ends_after=2), picture, "Windows")
     assert outputs[-1][SESSION].look.view == "Windows" and calls["draw_windows"] == 1
@@ -245,7 +245,7 @@ def test_the_endpoint_says_when_the_time_limit_stopped_it(
     monkeypatch.setattr(gr, "Warning", said.append)
     _, boxes = detect_tab.detect_endpoint(stand_in([], ends_after=levels), picture)
     assert boxes["complete"] is (levels == 3)
-    words = "Stopped at the limit of 60 s before the finest level: small objects may be missing."
+    words = "Stopped at the limit of 60 s before the smallest things: some may be missing."
     assert said == [words] * warnings
 
 

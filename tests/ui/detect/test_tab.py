@@ -230,9 +230,9 @@ def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page, tmp_pat
     found = downloaded(tab, tmp_path / "boxes.json")
     assert found["size_wh"] == [512, 512] and not found["complete"]
     slide(tab, "score_threshold", 0.2)
-    expect(status).to_contain_text("stopped before the finest level")
+    expect(status).to_contain_text("stopped before the smallest things")
     tab.wait_for_timeout(4000)
-    expect(status).to_contain_text("stopped before the finest level")  # the run does not come back
+    expect(status).to_contain_text("stopped before the smallest things")  # the run does not come back
 
 
 def test_running_without_a_picture_says_what_to_do(tab: Page) -> None:

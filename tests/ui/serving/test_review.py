@@ -246,7 +246,9 @@ STRIP = StandIn(Step(done=3, total=3, result=[NOISE] * 3, measures={ANGLE: 90.0}
 ENLARGED = Step(
     done=1,
     total=1,
-    result=UpscaleResult(image=NOISE, bicubic=NOISE, original=None, quality=None, network_title="Network"),
+    result=UpscaleResult(
+        image=NOISE, bicubic=NOISE, original=None, quality=None, network_title="Network", network_kind="Quick"
+    ),
 )
 WALKED = StandIn(Step(done=48, total=48, result=bytes(200)))
 FILM = WalkConfig(seconds=2.0)

@@ -136,7 +136,7 @@ def test_names_are_shown_letter_by_letter(folder: Path) -> None:
     assert "\n- \\_no\\_ \\*picture\\*\\.png\\: The file" in last[STATUS]
     assert last[HEAD].labels == ("*cup*", link)
     loaded = load_on_page(last[FILE]["value"])
-    assert loaded[STATUS].startswith(f"**Loaded a head for {shown[0]} and {shown[1]}.**")
+    assert loaded[STATUS].startswith(f"**It knows {shown[0]} and {shown[1]} again.**")
 
 
 def test_a_class_that_is_renamed_keeps_what_was_taught(folder: Path) -> None:
@@ -173,11 +173,11 @@ def test_the_names_of_a_loaded_head_are_its_own(folder: Path) -> None:
 def test_a_head_comes_back_from_a_file(folder: Path) -> None:
     (folder / "saved.safetensors").write_bytes(save_head(colour_head("red", "green", "blue")))
     loaded = load_on_page(str(folder / "saved.safetensors"))
-    assert loaded[STATUS] == "**Loaded a head for red, green and blue.** Show it something."
+    assert loaded[STATUS] == "**It knows red, green and blue again.** Show it something."
     assert loaded[HEAD].labels == ("red", "green", "blue") and load_on_page(str(folder / "saved.safetensors"))[MARK]
     with pytest.raises(InputError, match="is no taught head"):
         load_on_page(paths(folder, "red")[0])
-    with pytest.raises(InputError, match="choose a head first"):
+    with pytest.raises(InputError, match="Please choose a file first"):
         load_on_page(None)
 
 

@@ -75,7 +75,7 @@ def test_from_nothing_to_right_answers_and_the_head_saved_and_loaded(page: Page,
     with page.expect_file_chooser() as choosing:
         page.click("#teach-load")
     choosing.value.set_files(saved)
-    expect(page.locator("#teach-status")).to_contain_text("Loaded a head for glass, sea and ink.")
+    expect(page.locator("#teach-status")).to_contain_text("It knows glass, sea and ink again.")
     try_picture(page, new("stained_glass"))
     expect(page.locator("#teach-answer h2")).to_have_text("glass")
 
