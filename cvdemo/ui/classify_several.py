@@ -41,7 +41,7 @@ from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_f
 from cvdemo.ui.wiring.parts import Part, wire
 
 NAME = "classify-several"
-FILES = {"zip": "Both (ZIP)", "csv": "Table (CSV)", "json": "For programs (JSON)"}
+FILES = {"zip": "Both (ZIP)", "csv": "Table (CSV)", "json": "Data (JSON)"}
 SMALL_PX = 96  # longer side of a picture in the table
 LEAST_UNITS = 0.5  # megapixels; a picture takes 10 ms of one core, and each of its megapixels 20 ms
 

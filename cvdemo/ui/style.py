@@ -66,9 +66,9 @@ NOTE = (
 PREVIEW_EVERY_S = 0.35
 LOSSES = ("content_loss", "style_loss", "tv_loss")  # in the order of the curves
 CURVES = {  # what is read, and what the papers call it
-    "from your picture": "Content loss",
-    "from the style": "Style loss",
-    "roughness": "Total variation loss",
+    "picture": "Content loss: how far it is from your picture",
+    "style": "Style loss: how far it is from the style",
+    "roughness": "Total variation loss: how rough it is",
 }
 PRESET_FIELDS = ("content_weight", "style_weight", "tv_weight", "style_scale", "keep_colours", "start")
 OTHER_FIELDS = ("strength", "detail", "flat_smoothing", "style_loss", "scales", "steps", "step_size")

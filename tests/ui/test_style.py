@@ -184,7 +184,7 @@ def test_the_page_shows_how_far_the_painting_is_and_its_curves() -> None:
     points = [re.findall(r'points="([^"]*)"', drawing)[1].split() for drawing in drawings]
     assert [len(curve) for curve in points] == [2, 6, 8]  # every step, shown or not, and none twice
     assert [drawing.count("stroke-dasharray") for drawing in drawings] == [0, 1, 1]  # where the second scale began
-    assert "from your picture 0.8, from the style 0.125, roughness 0.01" in drawings[2]
+    assert "picture 0.8, style 0.125, roughness 0.01" in drawings[2]
     (request,) = stand_in.requests
     assert request.config == StyleConfig(seed=5, size=128)
     assert request.content.shape == (300, 451, 3) and request.style.shape == (768, 768, 3)

@@ -84,9 +84,8 @@ def test_no_words_of_the_field_on_the_surface(tab: Tab) -> None:
 
 
 def test_what_is_aside_is_left_aside_and_what_is_not_is_found() -> None:
-    with gr.Blocks() as page:
-        gr.Markdown("Plain. (The latent, [Adam](https://a.b/c))<details><summary>In figures</summary>PSNR</details>")
-        gr.Button("Interpolate")
+    aside = "Plain. (The latent, [Adam](https://a.b/c))<details><summary>In figures</summary>PSNR</details>"
+    page = drawn(lambda: [gr.Markdown(aside), gr.Button("Interpolate")])
     assert [bool(FOR_PEOPLE_OF_THE_FIELD.search(text)) for text in words_on(page)] == [False, True]
 
 

@@ -42,7 +42,7 @@ SIDE_PX = 960  # longer side of a picture in the gallery and the ZIP
 QUALITY = 88
 ENDINGS = {"detections.csv": ".csv", "coco.json": "-coco.json"}  # of the downloads, by the names in the ZIP
 LEAST_UNITS = 0.1  # megapixels; what every picture takes, however small
-FILES = {"zip": "Everything (ZIP)", "csv": "Table (CSV)", "coco": "To train with (COCO)"}
+FILES = {"zip": "Everything (ZIP)", "csv": "Table (CSV)", "coco": "Training (COCO)"}
 
 
 @dataclass(frozen=True)

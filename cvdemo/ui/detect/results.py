@@ -21,7 +21,7 @@ from cvdemo.ui.wiring.downloads import offered
 
 VIEWS = BOXES, SCORE_MAP, WINDOWS = ("Boxes", "Score map", "Windows")
 VIEWS_IN_WORDS = {"Boxes": BOXES, "How sure it is": SCORE_MAP, "Where it looked": WINDOWS}
-FILES = {"json": "For programs (JSON)", "csv": "Table (CSV)", "coco": "To train with (COCO)"}
+FILES = {"json": "Data (JSON)", "csv": "Table (CSV)", "coco": "Training (COCO)"}
 PICTURE_NAME = "picture"  # in the files of one picture, whose name the page does not keep
 
 

@@ -59,7 +59,9 @@ def _grid(low: int, high: int) -> str:
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" opacity="0.7">{10.0**power:g}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
-    rows.append(f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle" opacity="0.7">steps</text>')
+    rows.append(
+        f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle" opacity="0.7">steps: the lower, the nearer</text>'
+    )
     return "".join(rows)
 
 
@@ -82,6 +84,6 @@ def _legend(index: int, name: str, curve: Sequence[float], term: str) -> str:
     x = LEFT + index * (WIDTH - LEFT - RIGHT) / len(COLOURS)
     value = f" {curve[-1]:.3g}" if curve else ""
     return (
-        f'<g><title>{term}</title><rect x="{x:.0f}" y="8" width="10" height="5" rx="2" fill="{COLOURS[index]}"/>'
-        f'<text x="{x + 14:.0f}" y="15">{name}{value}</text></g>'
+        f'<g><title>{term}</title><rect x="{x:.0f}" y="8" width="14" height="5" rx="2" fill="{COLOURS[index]}"/>'
+        f'<text x="{x + 20:.0f}" y="15">{name}{value}</text></g>'
     )

@@ -104,7 +104,7 @@ def test_another_detector_brings_its_own_sliders_and_runs(tab: Page) -> None:
     for name in ("score_threshold", "nms_iou"):
         expect(tab.locator(f"#DetectConfig-{name} input[type=number]")).to_have_value("0.3")
     tab.locator("#detect-view label").nth(2).click()
-    expect(tab.locator("#detect-status")).to_contain_text("OpenCV does not tell")
+    expect(tab.locator("#detect-status")).to_contain_text("This way does not tell")
 
 
 def test_settings_of_windows_are_in_sight_where_they_say_something(page: Page, server: str) -> None:
