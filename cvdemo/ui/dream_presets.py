@@ -1,6 +1,5 @@
 """The presets of the Dream tab as pictures to tap: radio buttons, so that keyboards and screen readers know them."""
 
-import base64
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,8 @@ from gradio.events import Dependency
 
 from cvdemo.config import default_of, settings_of
 from cvdemo.dream.deepdream import DreamConfig
-from cvdemo.dream.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS, preset_named, thumbnail, with_settings
+from cvdemo.dream.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS, preset_named, thumbnail_name, with_settings
+from cvdemo.ui.serving.front import PRESET_PLACE
 from cvdemo.ui.wiring.controls import numbers_only
 
 CUSTOM = "Custom"
@@ -88,14 +88,11 @@ def setting_fields(names: Sequence[str]) -> list[Component]:
 
 
 def dream_css() -> str:
-    """The rules of the Dream tab, for the page's CSS; the pictures of the presets, some kilobytes each, are in them."""
+    """The rules of the Dream tab, for the page's CSS; browsers load the presets' pictures once they show them."""
     rules = [_TILES.replace("CUSTOM_ICON", _CUSTOM_ICON)]
     for number, name in enumerate(PRESETS, start=1):
-        data = base64.b64encode(thumbnail(name).read_bytes()).decode("ascii")
-        rules.append(
-            f"#dream-preset label:nth-of-type({number})::before "
-            f'{{ background-image: url("data:image/jpeg;base64,{data}"); }}\n'
-        )
+        address = f"./{PRESET_PLACE}/{thumbnail_name(name)}"
+        rules.append(f'#dream-preset label:nth-of-type({number})::before {{ background-image: url("{address}"); }}\n')
     return "".join(rules)
 
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from cvdemo.dream.deepdream import DreamConfig, fit
 from cvdemo.dream.picture_recipe import dreamed_png, read_recipe
-from cvdemo.dream.presets import PRESETS
+from cvdemo.dream.presets import PRESETS, thumbnail, thumbnail_name
 from cvdemo.images import ImageArray, read_image, to_image
 from cvdemo.ui.wiring.controls import example_picture
 from tests.ui.browser_steps import type_number
@@ -25,7 +26,8 @@ def test_a_preset_is_a_picture_to_tap_below_the_button_on_a_phone(phone: Page, s
     tile = phone.locator("#dream-preset label", has_text=SECOND)
     expect(tile).to_be_visible()
     picture = tile.evaluate("tile => getComputedStyle(tile, '::before').backgroundImage")
-    assert picture.startswith('url("data:image/jpeg;base64,')
+    assert picture == f'url("{server}/presets/{thumbnail_name(SECOND)}")'
+    assert httpx.get(picture[5:-2]).content == thumbnail(SECOND).read_bytes()
     button, presets = (phone.locator(name).bounding_box() for name in ("#dream-run", "#dream-preset"))
     assert button is not None and presets is not None and button["y"] + button["height"] <= presets["y"]
     tile.click()

@@ -15,11 +15,15 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from cvdemo.data_folders import data_folder
+from cvdemo.dream.presets import THUMBNAILS
 from cvdemo.finished import CARD, CARD_WH, FOLDER, ICON, small
+from cvdemo.ui.serving.assets import Assets
 
 STYLE = Path(__file__).parent / "static" / "welcome.css"
 TEMPLATE = "frontend/index.html"
 PLACE = "finished"  # of the finished results, in addresses
+PRESET_PLACE = "presets"  # of the pictures of the Dream tab's presets
 KEPT_S = 3600  # by browsers
 NAME = "cvdemo"
 TITLE = "cvdemo: six classics of computer vision, live"
@@ -122,5 +126,7 @@ class _Pictures(StaticFiles):
 
 
 def routes() -> list[Mount]:
-    """What the page serves beside gradio's: the finished results, for `launch(app_kwargs=...)`."""
-    return [Mount(f"/{PLACE}", app=_Pictures(directory=FOLDER))]
+    """What the page serves of its own, for `launch(app_kwargs=...)`: pictures, and gradio's scripts in its own way."""
+    pictures = {PLACE: FOLDER, PRESET_PLACE: data_folder("examples") / THUMBNAILS}
+    mounts = [Mount(f"/{place}", app=_Pictures(directory=folder)) for place, folder in pictures.items()]
+    return [*mounts, Mount("/assets", app=Assets())]

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import anyio.to_thread
 from fastapi.exceptions import RequestValidationError
 from gradio import Error
+from gradio.brotli_middleware import BrotliResponder, Mode
 from gradio.route_utils import API_PREFIX, FnIndexInferError
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipResponder
@@ -38,6 +39,8 @@ from cvdemo.ui.serving.previews import DrawPictures
 from cvdemo.ui.serving.uploads import uploaded_path
 
 PACKED_FROM_BYTES = 400  # smaller answers are as large packed
+BROTLI_QUALITY = 9  # packs the page in 30 ms, as gzip does, by a quarter better; the next takes ten times as long
+BROTLI_WINDOW = 22  # bits of an offset: the whole page is in sight
 MAX_BODY_BYTES = UPLOAD_BYTES + UPLOAD_WRAPPING_BYTES
 SHARE_TAKEN = "Your address has uploaded as much as one may in an hour. Please try again later."
 TOO_LARGE = "The request is larger than {} MB."
@@ -184,11 +187,14 @@ class PackPage:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        packed = scope["type"] == "http" and scope["path"] == "/"
-        if packed and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
-            await GZipResponder(self.app, PACKED_FROM_BYTES)(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        accepted = dict(scope["headers"]).get(b"accept-encoding", b"") if is_page else b""
+        app = self.app
+        if b"br" in accepted:
+            app = BrotliResponder(app, BROTLI_QUALITY, Mode.text, BROTLI_WINDOW, 0, PACKED_FROM_BYTES)
+        elif b"gzip" in accepted:
+            app = GZipResponder(app, PACKED_FROM_BYTES)
+        await app(scope, receive, send)
 
 
 class LimitStreams:

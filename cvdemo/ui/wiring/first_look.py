@@ -72,7 +72,7 @@ def show_finished(page: gr.Blocks) -> None:
     """
     for slug, look in LOOKS.items():
         with beside(needed(page, look.result), below=False):
-            gr.HTML(_figures(look), elem_id=f"{slug}-finished", elem_classes="finished")
+            gr.Markdown(_figures(look), sanitize_html=False, elem_id=f"{slug}-finished", elem_classes="finished")
             button = gr.Button(look.words, elem_id=f"{slug}-try", elem_classes="finished")
         _wire(page, slug, look, button)
 
