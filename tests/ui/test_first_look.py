@@ -5,8 +5,7 @@ from playwright.sync_api import Page, expect
 
 from cvdemo.ui.page import TABS
 from cvdemo.ui.wiring.first_look import LOOKS, promise
-
-QUICK = ("classify", "detect", "sample", "upscale")
+from tests.ui.browser_steps import SMALL
 
 
 def test_six_pictures_lead_to_the_tabs_by_keyboard(page: Page) -> None:
@@ -24,17 +23,21 @@ def test_six_pictures_lead_to_the_tabs_by_keyboard(page: Page) -> None:
     assert page.evaluate("window.sameAsBefore")  # nothing was loaded anew
 
 
-@pytest.mark.parametrize("slug", QUICK)
-def test_a_finished_example_stands_in_the_place_of_the_result(page: Page, server: str, slug: str) -> None:
-    page.goto(f"{server}/?tab={slug}")
-    shown = page.locator(f"#{slug}-finished")
+@pytest.mark.parametrize("slug", LOOKS)
+def test_a_finished_example_stands_in_the_place_of_the_result(blank: Page, server: str, slug: str) -> None:
+    blank.goto(f"{server}/?tab={slug}{SMALL.get(slug, '')}")
+    expect(blank.locator("html[data-ready]")).to_have_count(1)
+    shown, button = blank.locator(f"#{slug}-finished"), blank.locator(f"#{slug}-try")
     expect(shown).to_contain_text(promise(LOOKS[slug].seconds))
+    expect(shown.locator("img:visible")).to_have_count(len(LOOKS[slug].pictures))
     for image in shown.locator("img").all():
         image.evaluate("image => image.decode()")
-    expect(page.locator(f"#{LOOKS[slug].result}")).to_be_hidden()  # no empty box
-    page.click(f"#{slug}-try")
-    expect(page.locator(f"#{slug}-status")).to_contain_text(" in ")
-    expect(page.locator(f"#{LOOKS[slug].result}")).to_be_visible()
+    expect(shown.locator("figcaption")).to_have_text([words for _, words in LOOKS[slug].pictures])
+    expect(button).to_have_text(LOOKS[slug].words)
+    expect(blank.locator(f"#{LOOKS[slug].result}")).to_be_hidden()  # no empty box
+    button.click()
+    expect(blank.locator(f"#{slug}-status")).to_contain_text(" in ")
+    expect(blank.locator(f"#{LOOKS[slug].result}")).to_be_visible()
     expect(shown).to_be_hidden()
 
 
