@@ -7,6 +7,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect
 
+# what a link says behind `?tab=...`, so that the tabs whose runs are long are done within a second or two
+SMALL = {"dream": "&size_px=128&octaves=1&steps=2", "style": "&seconds=0&size=128&scales=1&steps=2"}
+
 
 def open_page(
     browser: Browser, server: str, width: int, height: int, script: str = "", **options: Any
@@ -74,3 +77,25 @@ def run_of(page: Page, name: str) -> AbstractContextManager[Any]:
 def remove_picture(page: Page, tab: str) -> None:
     """Takes the picture away by the button in its corner."""
     page.locator(f"#{tab}-image button[aria-label='Remove Image']").click()
+
+
+MISSED = """async (selector) => {
+    const missed = [];
+    const lowest = document.documentElement.scrollHeight - window.innerHeight;
+    for (let y = 0, last = false; !last; y += 300) {
+        last = y >= lowest;
+        window.scrollTo({ top: y, behavior: "instant" });
+        await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+        const button = document.querySelector(selector);
+        const box = button.getBoundingClientRect();
+        const met = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+        if (!button.contains(met)) missed.push(Math.round(window.scrollY));
+    }
+    return missed;
+}"""
+
+
+def out_of_reach(page: Page, selector: str) -> list[int]:
+    """Where, in px from the top, a finger on the button would not meet it, while one scrolls through the whole page."""
+    missed: list[int] = page.evaluate(MISSED, selector)
+    return missed

@@ -1,9 +1,9 @@
 """The programs of "Use from programs", run against the page as a reader would run them.
 
-Held as they stand, but for the address of the page: Python with `gradio_client`, and curl in bash. JavaScript runs in
-Node.js with the client that Gradio itself ships for its pages, which is the source of `@gradio/client`; the npm package
-is not installed. Of what the snippet imports, that build lacks `handle_file` alone: here it reads the file instead.
-Where there is no Node.js, endpoints and fields are still held against the page's own description.
+Held as they stand, but for the address of the page: Python with `gradio_client`, curl in bash, and JavaScript in the
+Node.js that Playwright brings along. The npm package `@gradio/client` is not installed: in its place is the client that
+Gradio itself ships for its pages, which is its source. Of what the snippet imports, that build lacks `handle_file`
+alone: here it reads the file instead.
 """
 
 import os
@@ -15,12 +15,14 @@ from pathlib import Path
 
 import gradio
 import httpx
+import playwright
 import pytest
 
 from cvdemo.example_pictures import example_head, example_picture
 from tests.docs.code_blocks import block_with
 from tests.ui.page_server import Server
 
+NODE = str(Path(playwright.__file__).parent / "driver/node")
 DOCUMENTED = "http://127.0.0.1:7860"
 CHUNKS = Path(gradio.__file__).parent / "templates/node/build/server/chunks"
 CONNECT = "static async connect"  # in the class `Client`
@@ -35,6 +37,7 @@ PAINTING = block_with("python", "/stylize")
 TEACHING = block_with("python", "/teach")
 BY_HEAD = block_with("python", 'handle_file("head.safetensors")')
 SEVERAL = block_with("python", "/classify_several")
+FETCH = block_with("js", "fetch(")
 JAVASCRIPT = block_with("js", "@gradio/client")
 CURL = block_with("sh", "/gradio_api")
 
@@ -107,16 +110,13 @@ def test_the_program_that_the_page_shows_runs_in_bash(running: Server, folder: P
 
 
 def test_the_program_that_the_page_shows_runs_in_javascript(running: Server, folder: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node.js is not installed")
     install_shipped_client(folder)
     handed = 'export const handle_file = (url) => ({ path: url, meta: { _type: "gradio.FileData" } });'
     client = folder / "node_modules/@gradio/client/client.js"
     client.write_text(client.read_text(encoding="utf-8").replace(HANDLE_FILE, handed), encoding="utf-8")
     program = f"{shown_programs(running)['/classify']['javascript']}\nprocess.exit();"
     (folder / "shown.mjs").write_text(program, encoding="utf-8")
-    assert "cheetah" in output([node, "shown.mjs"], folder)
+    assert "cheetah" in output([NODE, "shown.mjs"], folder)
 
 
 def test_the_program_of_a_lesson_runs(running: Server, folder: Path) -> None:
@@ -148,13 +148,15 @@ def test_the_curl_program_runs_in_bash(running: Server, folder: Path) -> None:
     assert printed.startswith('event: complete\ndata: [{"label": "tiger cat"')
 
 
+def test_the_javascript_program_without_a_package_runs(running: Server, folder: Path) -> None:
+    (folder / "classify.mjs").write_text(at(running.url, FETCH), encoding="utf-8")
+    assert "label: 'tiger cat'" in output([NODE, "classify.mjs"], folder)
+
+
 def test_the_javascript_program_runs_with_the_client_that_gradio_ships(running: Server, folder: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node.js is not installed")
     install_shipped_client(folder)
     (folder / "demos.mjs").write_text(at(running.url, JAVASCRIPT), encoding="utf-8")
-    printed = output([node, "demos.mjs"], folder)
+    printed = output([NODE, "demos.mjs"], folder)
     previews = re.findall(rf"^{running.url}/\S+$", printed, re.MULTILINE)
     assert "tiger cat" in printed
     assert len(previews) > 2 and previews[0].endswith(".jpeg") and previews[-1].endswith(".png")

@@ -6,8 +6,8 @@ from playwright.sync_api import Browser, Page, expect
 from cvdemo.ui.classify import EXAMPLES
 from cvdemo.ui.page import TABS
 from cvdemo.ui.wiring.first_look import LOOKS, promise
+from tests.ui.browser_steps import SMALL
 
-QUICK = ("classify", "detect", "sample", "upscale")
 FIRST_VISIT_BYTES = 450_000  # it is 430,000; docs/benchmarks.md, "The first visit"
 ALL_SHOWN = "[...document.images].filter(image => image.src).every(image => image.complete && image.naturalWidth)"
 
@@ -47,17 +47,21 @@ def test_a_first_visit_loads_little_and_a_tab_loads_its_own_when_it_opens(browse
     context.close()
 
 
-@pytest.mark.parametrize("slug", QUICK)
-def test_a_finished_example_stands_in_the_place_of_the_result(page: Page, server: str, slug: str) -> None:
-    page.goto(f"{server}/?tab={slug}")
-    shown = page.locator(f"#{slug}-finished")
+@pytest.mark.parametrize("slug", LOOKS)
+def test_a_finished_example_stands_in_the_place_of_the_result(blank: Page, server: str, slug: str) -> None:
+    blank.goto(f"{server}/?tab={slug}{SMALL.get(slug, '')}")
+    expect(blank.locator("html[data-ready]")).to_have_count(1)
+    shown, button = blank.locator(f"#{slug}-finished"), blank.locator(f"#{slug}-try")
     expect(shown).to_contain_text(promise(LOOKS[slug].seconds))
+    expect(shown.locator("img:visible")).to_have_count(len(LOOKS[slug].pictures))
     for image in shown.locator("img").all():
         image.evaluate("image => image.decode()")
-    expect(page.locator(f"#{LOOKS[slug].result}")).to_be_hidden()  # no empty box
-    page.click(f"#{slug}-try")
-    expect(page.locator(f"#{slug}-status")).to_contain_text(" in ")
-    expect(page.locator(f"#{LOOKS[slug].result}")).to_be_visible()
+    expect(shown.locator("figcaption")).to_have_text([words for _, words in LOOKS[slug].pictures])
+    expect(button).to_have_text(LOOKS[slug].words)
+    expect(blank.locator(f"#{LOOKS[slug].result}")).to_be_hidden()  # no empty box
+    button.click()
+    expect(blank.locator(f"#{slug}-status")).to_contain_text(" in ")
+    expect(blank.locator(f"#{LOOKS[slug].result}")).to_be_visible()
     expect(shown).to_be_hidden()
 
 

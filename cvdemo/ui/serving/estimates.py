@@ -15,9 +15,11 @@ from typing import Any
 from gradio.context import LocalContext
 from gradio.queueing import Event
 
+from cvdemo.ui.wiring.jobs import WHEN_CANCELLED
+
 REMEMBERED = 7  # last durations of jobs with the same settings
 JOBS = 500  # of which something is kept; more than wait and run at once
-KINDS = 300  # handlers with settings; the one unused for longest goes first
+KINDS = 300  # parts with settings; the one unused for longest goes first
 TEXT_LENGTH = 40  # of a setting, of which the rest does not count
 LEAST_S = 1.0  # what is shorter is over before it can be read
 
@@ -119,14 +121,19 @@ class Estimates:
 
 
 def _kinds(event: Event) -> Iterable[Hashable]:
-    """A job's handler with its settings, then the handler alone; of pictures only their number is a setting."""
+    """A job's part of the page with its settings, then the part alone; of pictures only their number is a setting.
+
+    A part has two handlers: the one that its button starts, and the one that a new picture or setting starts. What no
+    part belongs to, such as an endpoint, is told apart by its handler.
+    """
     values: Any = getattr(event.data, "data", None) or ()
     settings = tuple(
         f"{len(value)} items" if isinstance(value, list) else str(value)[:TEXT_LENGTH]
         for value in values
         if not isinstance(value, dict)
     )
-    return (event.fn._id, settings), (event.fn._id,)
+    part, *_ = getattr(event.fn.fn, WHEN_CANCELLED, (event.fn._id,))
+    return (part, settings), (part,)
 
 
 def of_page() -> Estimates | None:

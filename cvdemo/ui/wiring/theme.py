@@ -102,8 +102,12 @@ table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
   .gradio-container button { min-height: 40px; }
   .icon-button.icon-button, .source-selection .icon.icon { min-width: 44px; min-height: 44px; }
+  /* The button that runs the tab and its "Cancel" stay in sight. These two hold them and would end that at their own
+     ends, so they make no boxes: what they hold goes into the column around them. */
+  .row > .column:has(> .row > button.primary[id$="-run"]),
+  .row:has(> .column > .row > button.primary[id$="-run"]) { display: contents; }
   .row:has(> button.primary[id$="-run"]) {
-    position: sticky; bottom: 0; z-index: 4; padding: 6px 0; background: var(--body-background-fill);
+    position: sticky; top: 0; bottom: 0; z-index: 40; padding: 6px 0; background: var(--body-background-fill);
   }
 }
 """
@@ -112,6 +116,8 @@ table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-
 _HEAD_CSS = """
 @media (max-width: 640px) {
   .gradio-container .fillable { padding: 0 12px 8px !important; }
+  .gradio-container { overflow: clip !important; } /* as "hidden", which gradio sets, nothing inside could stick */
+  html { scroll-padding-top: 60px; } /* of the button that stays at the top */
   .gradio-container footer .divider { display: none; } /* gradio hides the link before it, and leaves this dot */
 }
 .live-camera[data-going] button[aria-label="capture photo"] > * { display: none; }

@@ -1,6 +1,7 @@
 """The seconds that the page tells: of running jobs, of waiting ones, and in the status of every tab."""
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -11,13 +12,18 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from playwright.sync_api import Page, expect
 
+from cvdemo import backends
 from cvdemo.backends.durations import Durations
-from cvdemo.demo import Request, Step
+from cvdemo.demo import Lane, Request, Step
+from cvdemo.example_pictures import example_picture
 from cvdemo.ui.serving.estimates import JOBS, REMEMBERED, Estimates, in_words
 from cvdemo.ui.serving.waiting import telling_time
+from cvdemo.ui.wiring.jobs import WHEN_CANCELLED
 from cvdemo.ui.wiring.parts import Part
-from tests.ui.api_caller import Caller
+from tests.ui.api_caller import Caller, Visitor, upload
+from tests.ui.browser_steps import SMALL, choose_picture
 from tests.ui.page_server import serve_small
 from tests.ui.small_page import TIMED_S
 from tests.ui.tab_handlers import drawn
@@ -40,8 +46,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def event(name: str, *values: Any, handler: int = 1) -> Any:
-    return SimpleNamespace(_id=name, fn=SimpleNamespace(_id=handler), data=SimpleNamespace(data=list(values)))
+def event(name: str, *values: Any, handler: int = 1, part: str | None = None) -> Any:
+    function = SimpleNamespace() if part is None else SimpleNamespace(**{WHEN_CANCELLED: (part, [])})
+    return SimpleNamespace(
+        _id=name, fn=SimpleNamespace(_id=handler, fn=function), data=SimpleNamespace(data=list(values))
+    )
 
 
 def done(estimates: Estimates, job: Any, took_s: float) -> None:
@@ -144,6 +153,13 @@ def test_of_pictures_their_number_is_a_setting() -> None:
     assert estimates.expected_s(event("c", [{"path": "y"}] * 3)) == 2.0
 
 
+def test_what_a_button_starts_takes_as_long_as_what_a_new_picture_starts() -> None:
+    estimates = Estimates()
+    done(estimates, event("a", 50, handler=1, part="dream"), 7.0)
+    assert estimates.expected_s(event("b", 50, handler=2, part="dream")) == 7.0
+    assert estimates.expected_s(event("c", 50, handler=2, part="style")) is None
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(None, ""), (0.6, ""), (3.4, "About 3 s."), (130, "About 2 min.")])
 def test_few_seconds_need_no_words(seconds: float | None, words: str) -> None:
     assert in_words(seconds, "About {}.") == words
@@ -227,3 +243,36 @@ def test_before_it_starts_and_while_it_waits_a_job_tells_true_seconds(caller: Ca
     places = [(at, told) for at, told in waited if told["msg"] == "estimation"]
     assert places and places[0][1]["rank"] == 0
     assert all(right(told["rank_eta"], waited[-1][0] - at) for at, told in places), waited
+
+
+IN_LINE = re.compile(r"queue: (\d+)/(\d+) \| [\d.]+/([\d.]+)s")  # place, length of the line, seconds until the result
+OTHERS_STEPS = 300
+
+
+def test_who_waits_reads_a_place_and_seconds_that_come_true(page: Page, server: str) -> None:
+    """Others hold all places of slow jobs, and one stands in line before the visitor. None of the jobs is new."""
+    content, style = upload(server, example_picture("chelsea")), upload(server, example_picture("styles/mosaic"))
+    dream = [content, "Eyes", 1, 1.2, 2, *[None] * 7, 128]
+    with Caller(server) as caller:
+        assert "event: complete" in caller.call("dream", dream)
+    page.goto(f"{server}/?tab=dream{SMALL['dream']}")
+    expect(page.locator("html[data-ready]")).to_have_count(1)
+    choose_picture(page, "dream", example_picture("chelsea"))
+    status = page.locator("#dream-status")
+    expect(status).to_contain_text("Done in")
+    painting = [content, style, 2.0, 10.0, 40.0, 128, 0, 1.0, False, "content", 1, OTHERS_STEPS]
+    others = [Visitor(server, "stylize", painting) for _ in range(backends.backend().at_once(Lane.SLOW))]
+    for other in others:
+        other.wait_for_a_preview()
+    others.append(Visitor(server, "dream", dream))
+    began = time.monotonic()
+    page.click("#dream-run")
+    words = page.locator("#dream-result .progress-text")
+    expect(words).to_contain_text(IN_LINE)
+    told = IN_LINE.search(words.inner_text())
+    expect(status).to_contain_text("Done in")
+    took_s = time.monotonic() - began
+    for other in others:
+        other.leave()
+    assert told is not None and told.group(1, 2) == ("2", "2")
+    assert abs(float(told[3]) - took_s) <= max(took_s / 2, 2.0), (told[0], took_s)

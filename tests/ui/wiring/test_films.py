@@ -16,7 +16,7 @@ from tests.ui.tab_handlers import drawn
 
 
 def test_a_film_is_not_said_to_take_as_long_as_another_video(monkeypatch: pytest.MonkeyPatch) -> None:
-    event: Any = SimpleNamespace(_id="b", alive=True, session_hash="s", fn=SimpleNamespace(_id=1), data=None)
+    event: Any = SimpleNamespace(_id="b", alive=True, session_hash="s", fn=SimpleNamespace(_id=1, fn=None), data=None)
     estimates, made = Estimates(), list[Part]()
     estimates.finish("a")
     estimates.ended(SimpleNamespace(_id="a", fn=event.fn, data=None), 60.0)  # type: ignore[arg-type]  # an event's part

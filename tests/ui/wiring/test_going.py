@@ -1,5 +1,6 @@
 """While a run is on: nothing jumps, "Cancel" can be pressed then alone, and a phone has it in reach."""
 
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 from cvdemo.ui import upscale
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.ui.wiring.parts import Part, wire
-from tests.ui.browser_steps import choose_picture, run_of
+from tests.ui.browser_steps import choose_picture, out_of_reach, run_of
 from tests.ui.stand_in import StandIn
 from tests.ui.tab_handlers import drawn
 
@@ -21,6 +22,15 @@ LOWEST = """() => {
     const look = () => { window.heights.push(document.documentElement.scrollHeight); requestAnimationFrame(look); };
     look();
 }"""
+
+
+# for each tab whose runs may be long: settings of one, and what its status says meanwhile
+LONG = {
+    "detect": ("detector=imagenet&crop_by_crop=true", re.compile(r"size \d of")),
+    "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", re.compile("Dreaming: size")),
+    "style": ("seconds=0&size=192&scales=1&steps=400", re.compile(r"Step \d+ of 400")),
+    "upscale": ("network=9-5-5", re.compile("Tile")),
+}
 
 
 def large(folder: Path) -> Path:
@@ -58,15 +68,18 @@ def test_cancel_can_be_pressed_while_a_run_is_on(page: Page, server: str, tmp_pa
     expect(page.locator("#going")).to_be_hidden()  # there is room for the buttons themselves
 
 
-def test_a_phone_keeps_cancel_in_reach(phone: Page, server: str, tmp_path: Path) -> None:
-    phone.goto(f"{server}/?tab=upscale&network=9-5-5")
-    choose_picture(phone, "upscale", large(tmp_path))
+@pytest.mark.parametrize("tab", LONG)
+def test_a_phone_keeps_cancel_in_reach(phone: Page, server: str, tmp_path: Path, tab: str) -> None:
+    settings, told = LONG[tab]
+    phone.goto(f"{server}/?tab={tab}&{settings}")
+    expect(phone.locator("html[data-ready]")).to_have_count(1)
+    choose_picture(phone, tab, large(tmp_path))
     bar = phone.locator("#going")
-    expect(bar).to_contain_text("Tile")
-    phone.evaluate("window.scrollTo(0, document.body.scrollHeight)")
-    expect(bar.get_by_role("button", name="Cancel")).to_be_in_viewport()
+    expect(bar).to_contain_text(told)
+    assert out_of_reach(phone, "#going button:last-child") == []
     bar.get_by_role("button", name="Cancel").click()
-    expect(phone.locator("#upscale-status")).to_have_text("Cancelled.")
+    expect(phone.locator(f"#{tab}-status")).to_contain_text("Cancelled")
+    expect(phone.locator(f"#{tab}-cancel")).to_be_disabled()
 
 
 def test_a_result_does_not_move_a_phone_and_is_one_tap_away(phone: Page, server: str) -> None:

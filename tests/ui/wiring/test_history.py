@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from cvdemo.ui.wiring.controls import example_picture
 from cvdemo.ui.wiring.history import remember, restoring
-from tests.ui.browser_steps import choose_picture
+from tests.ui.browser_steps import SMALL, choose_picture
 from tests.ui.tab_handlers import drawn
 
 
@@ -120,6 +120,30 @@ def test_a_result_goes_to_another_tab(page: Page, server: str) -> None:
     expect(page).to_have_url(re.compile("tab=detect"))
     width = page.locator("#detect-image img").evaluate("image => image.decode().then(() => image.naturalWidth)")
     assert width == 902  # the enlarged cat
+
+
+# the tab that sends, the one that receives, and what that says: pictures of 451 × 300 px, but for the made ones
+SENT = [
+    ("classify", "upscale", "451 × 300 → 902 × 600 pixels in"),
+    ("detect", "upscale", "451 × 300 → 902 × 600 pixels in"),
+    ("dream", "upscale", "128 × 85 → 256 × 170 pixels in"),
+    ("style", "detect", "Searched"),
+]
+
+
+@pytest.mark.parametrize(("sender", "receiver", "told"), SENT, ids=[case[0] for case in SENT])
+def test_every_tab_sends_its_picture(blank: Page, server: str, sender: str, receiver: str, told: str) -> None:
+    blank.goto(f"{server}/?tab={sender}{SMALL.get(sender, '')}")
+    expect(blank.locator("html[data-ready]")).to_have_count(1)
+    send = blank.locator(f"#{sender}-to-{receiver}")
+    choose_picture(blank, sender, example_picture("chelsea"))
+    expect(blank.locator(f"#{sender}-status")).to_contain_text(" in ")
+    send.click()
+    expect(blank.locator(f"#{receiver}-status")).to_contain_text(told)
+    expect(blank).to_have_url(re.compile(f"tab={receiver}"))
+    sent = blank.locator(f"#{receiver}-image img")
+    width = sent.evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert width == (128 if sender in SMALL else 451)
 
 
 def test_a_drawn_face_goes_to_upscale(page: Page, server: str) -> None:
