@@ -73,6 +73,7 @@ def classify(page: Page, server: str) -> Iterator[str]:
     page.locator("#classify-ways [role=tab]:has-text('Teach')").click()
     page.click("#teach-example")
     expect(page.locator("#teach-pictures-3 img").first).to_be_visible()
+    expect(page.locator("#teach-tried img").first).to_be_visible()
     yield "classes to teach"
 
 

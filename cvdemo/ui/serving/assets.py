@@ -1,8 +1,9 @@
 """Gradio's scripts and styles, as small as they go: packed well, once, and kept by browsers.
 
-Gradio packs each of them anew for every visitor, and so in haste. The better packing here takes 0.5 s for all that a
-first visit loads, and makes them an eighth smaller. Their names change with their contents, so a browser that has one
-need not ask for it again; only the script that `cvdemo.ui.serving.on_opening` changes keeps its name.
+Gradio packs each of them anew for every visitor, and so in haste. The better packing here makes them an eighth smaller.
+It takes about half a second of CPU time for all that a visit loads, once for each start of the page. Their names change
+with their contents, so a browser that has one need not ask for it again; only the script that
+`cvdemo.ui.serving.on_opening` changes keeps its name.
 """
 
 from functools import cache

@@ -14,8 +14,8 @@ import gradio
 
 ASSETS = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
 SCRIPT = "core-*.js"
-# What stands in gradio's script, and what in the page's. `q` loads the fields that are to be seen, `je` those that are
-# not hidden in themselves; `#r` is the configuration.
+# What stands in gradio's script, and what in the page's. `G` begins to load a field; `n` is true of the root alone. `q`
+# loads all fields that are to be seen; `je` does too, but before `Ne` has hidden what is in closed tabs and accordions.
 CHANGES = (
     ("s=a.shared_props.visible===!1?null:G(", "s=!n||a.shared_props.visible===!1?null:G("),
     (
