@@ -245,9 +245,9 @@ def _build_upscale(run: Run, panel: PickPanel) -> None:
             start = gr.Button("Upscale", variant="primary", elem_id="sample-upscale-run")
         with gr.Column(min_width=280, scale=2):
             with gr.Row(elem_classes="tight"):
-                bicubic = picture_output("Plain enlargement", elem_id="sample-bicubic", min_width=140)
+                bicubic = picture_output("Plain enlargement", elem_id="sample-bicubic", min_width=200)
                 tell_apart(bicubic, "plain")
-                restored = picture_output("By the network", elem_id="sample-restored", min_width=140)
+                restored = picture_output("By the network", elem_id="sample-restored", min_width=200)
             status = gr.Markdown(elem_id="sample-upscale-status", elem_classes="status")
     outputs: list[Component] = [bicubic, restored, status]
     part = Part(name="sample-upscale", inputs=[panel.current, scale], outputs=outputs, status=status)

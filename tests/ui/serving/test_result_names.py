@@ -1,9 +1,11 @@
 """Result files say what they are: what was done, how, and to which picture; several of one result are numbered."""
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -24,7 +26,14 @@ from cvdemo.ui.serving.result_names import (
 )
 from tests.ui.api_caller import Caller, results
 
+T = TypeVar("T")
 PICTURE = np.zeros((2, 2, 3), np.uint8)
+
+
+def in_a_loop(job: Coroutine[Any, Any, T]) -> T:
+    """What the job gives, in a thread of its own: a browser of other tests may have a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, job).result()
 
 
 def handler(api_name: str | None = "dream", elem_id: str | None = "dream-result") -> Any:
@@ -44,7 +53,7 @@ def names(function: Any, values: list[Any], count: int = 1, called: tuple[str, .
         start_output()
         return [result_name() for _ in range(count)]
 
-    return asyncio.run(job())
+    return in_a_loop(job())
 
 
 @pytest.mark.parametrize(
@@ -106,7 +115,7 @@ def test_fields_are_told_apart_also_where_they_are_updated(tmp_path: Path) -> No
         updates = [gr.Gallery([PICTURE] * 2, columns=2, render=False), gr.update(value=PICTURE)]
         return [_named(gallery, updates[0]), _named(image, updates[1]), _named(image, PICTURE), _named(image, None)]
 
-    pictures, updated, single, nothing = asyncio.run(job())
+    pictures, updated, single, nothing = in_a_loop(job())
     assert [Path(path).name for path in pictures["value"]] == ["fool-a-no-01.png", "fool-a-no-02.png"]
     assert pictures["columns"] == 2 and pictures["__type__"] == "update" and nothing is None
     assert Path(updated["value"]).name == Path(single).name == "fool-a-before.png"
