@@ -386,4 +386,8 @@ def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"seconds": BY_STEPS} if "steps" in restored else {}
 
 
-TAB = Tab(slug="style", title="Style", build=build, follows=follows)
+def _first(path: str) -> StyleRequest:
+    return Chosen(path, path).request(StyleConfig(seconds=USUAL_S, size=USUAL_PX, start=usual_start()))
+
+
+TAB = Tab(slug="style", title="Style", build=build, first=_first, follows=follows)

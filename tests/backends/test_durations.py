@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cvdemo.backends import durations as durations_module
-from cvdemo.backends.durations import REMEMBERED, Durations, Stopwatch, work_of
+from cvdemo.backends.durations import REMEMBERED, Durations, Stopwatch
+from cvdemo.backends.work import work_of
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.demo import Request, Step

@@ -1,10 +1,12 @@
 """A visitor who comes for the first time: the page shows what it does, and one click tries it."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from cvdemo.ui.page import TABS
-from cvdemo.ui.wiring.first_look import LOOKS, promise
+from cvdemo.ui.wiring.first_look import LOOKS
 
 QUICK = ("classify", "detect", "sample", "upscale")
 
@@ -28,7 +30,8 @@ def test_six_pictures_lead_to_the_tabs_by_keyboard(page: Page) -> None:
 def test_a_finished_example_stands_in_the_place_of_the_result(page: Page, server: str, slug: str) -> None:
     page.goto(f"{server}/?tab={slug}")
     shown = page.locator(f"#{slug}-finished")
-    expect(shown).to_contain_text(promise(LOOKS[slug].seconds))
+    promised = shown.locator("p").inner_text()  # as fast as the machine was at its start
+    assert re.fullmatch(r"What you get(, in (less than 0\.1|about [\d.]+) s)?", promised)
     for image in shown.locator("img").all():
         image.evaluate("image => image.decode()")
     expect(page.locator(f"#{LOOKS[slug].result}")).to_be_hidden()  # no empty box
