@@ -106,8 +106,9 @@ class Durations:
         first = self._times.expected_s(kind, units) is None
         counted_s = again_s if first and again_s is not None else took_s
         self._times.note(kind, units, counted_s)
+        loaded = first and counted_s == took_s  # perhaps: its steps do not show it
         for key, reference_s in wider:
-            if reference_s >= TELLING_S:
+            if reference_s >= TELLING_S and not loaded:
                 self._times.note(key, reference_s, counted_s)
         self.noted()
 
