@@ -151,11 +151,11 @@ def batches(times: UnitTimes) -> Mapping[str, Iterator[Job[Any]]]:
     files = [example_picture(name) for name in (*PICTURES, "rocket", "mariachi")]
     chosen = (files[:3], files[2:], files, files[::-1])
     ten, imagenet, large = ClassifyConfig(ten_crop=True), DetectConfig(detector="imagenet"), UpscaleConfig(scale=3)
-    run, zipped = backends.run, Archive("enlarged.zip")
+    run = backends.run
     return {
         "classify, several": (classify_several.batch_job(run, times, 3 * some, ten) for some in chosen),
         "detect, several": (detect_several.batch_job(run, times, some, imagenet) for some in chosen),
-        "upscale, several": (upscale_several.batch_job(run, times, some, large, zipped) for some in chosen),
+        "upscale, several": (upscale_several.batch_job(run, times, some, large, Archive("all.zip")) for some in chosen),
     }
 
 

@@ -199,7 +199,7 @@ def test_what_the_first_run_loaded_is_not_expected_of_the_next_one(clock: Clock)
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.slug)
 def test_what_is_promised_is_of_what_the_first_click_asks_for(tab: Tab) -> None:
     path = LOOKS[tab.slug].path
-    given = {f"{tab.slug}-image": path, "style-style": path, "detect-detector": EXAMPLES[0].detector}
+    given = {f"{tab.slug}-image": path, "style-style": path, "DetectConfig-detector": EXAMPLES[0].detector}
     (asked,) = asked_by_default(tab, given)
     assert work_of(tab.first(path))[0] == work_of(asked)[0]
 
@@ -216,7 +216,7 @@ def test_the_page_promises_the_time_of_the_last_runs() -> None:
     for _ in range(REMEMBERED):
         durations.note(dream, 42.0)
     assert "in about 42 s" in shown["props"]["value"]
-    assert [work_of(request)[0] for request in run.requests] == [work_of(dream)[0]]  # of one kind: a true promise
+    assert [work_of(request)[0] for request in run.requests] == 2 * [work_of(dream)[0]]  # of one kind: a true promise
 
 
 def test_a_page_whose_weights_are_missing_starts_without_its_speed(caplog: pytest.LogCaptureFixture) -> None:
