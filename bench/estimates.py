@@ -1,31 +1,58 @@
-"""How often the page is right about the time a job takes: `python -m bench.estimates`.
+"""How often the page is right about the time a job takes: `python -m bench.estimates [--cpu] [--promises]`.
 
-Each demo is run again and again with other settings, as visitors do. Before each run but the first of its kind the page
-says how long it will take, and each of its steps how long it still takes. Right is within a third of the truth. Runs of
-less than a second are left out, as the page says nothing of them.
+Each demo is run again and again with other settings, as visitors do. Before each run the page says how long it will
+take: of the first of its kind as other kinds tell, after the small dream with which the page starts. Each step says how
+long it still takes. Right is within a third of the truth. Runs of less than a second are left out, as the page says
+nothing of them. A batch tells at its pictures, and at its start once such a batch was done.
+
+With `--cpu` the clock is the CPU time of the process, which other programs hardly change; then set OMP_NUM_THREADS=1.
+`--promises` compares what each tab promises a new visitor with what that takes.
 """
 
+import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
 
 from cvdemo import backends
-from cvdemo.backends.durations import Durations, Stopwatch
+from cvdemo.backends.durations import Durations, Stopwatch, UnitTimes
+from cvdemo.backends.work import work_of
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.explain import ExplainConfig
 from cvdemo.classify.run import ClassifyRequest
+from cvdemo.classify.teach import TeachRequest
 from cvdemo.demo import Request
-from cvdemo.detect.run import DetectRequest
+from cvdemo.detect.run import DetectRequest, DetectVideoRequest
 from cvdemo.detect.selection import DetectConfig
 from cvdemo.dream.deepdream import DreamConfig
+from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
 from cvdemo.dream.run import DreamRequest
+from cvdemo.dream.zoom_film import DreamFilmRequest, ZoomFilmConfig
 from cvdemo.example_pictures import example_picture
-from cvdemo.images import read_image
+from cvdemo.images import ImageArray, read_image
+from cvdemo.ops.video import Film
 from cvdemo.sample.generate import SampleConfig
-from cvdemo.sample.run import SampleRequest
+from cvdemo.sample.latent_walk import WalkConfig
+from cvdemo.sample.run import SampleRequest, WalkRequest
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.run import StyleRequest
+from cvdemo.style.video import StyleVideoConfig, StyleVideoRequest
+from cvdemo.ui import classify_several, upscale_several
+from cvdemo.ui.detect import batch as detect_several
+from cvdemo.ui.page import TABS
+from cvdemo.ui.serving.waiting import measure_speed, telling_time
+from cvdemo.ui.several import job as several_job
+from cvdemo.ui.several.files import Archive
+from cvdemo.ui.several.job import Job, last_moment
+from cvdemo.ui.wiring.first_look import LOOKS
 from cvdemo.upscale.run import UpscaleRequest
 from cvdemo.upscale.upscale import UpscaleConfig
 
@@ -36,8 +63,13 @@ LEAST_S = 1.0
 
 @dataclass
 class Score:
-    """How many estimates of a demo were right, of how many: before a run, and at its steps."""
+    """How many estimates of a demo were right, of how many.
 
+    Attributes:
+        first: before the first run of a kind. before: before the others. during: at their steps.
+    """
+
+    first: list[bool] = field(default_factory=list)
     before: list[bool] = field(default_factory=list)
     during: list[bool] = field(default_factory=list)
 
@@ -72,12 +104,67 @@ def requests() -> Mapping[str, Iterator[Request]]:
     }
 
 
+def films() -> Mapping[str, Iterator[Request]]:
+    """What takes long and is no single picture, in turn."""
+    images = {name: read_image(example_picture(name)) for name in PICTURES}
+    cat, style = images["chelsea"], read_image(example_picture("styles/mosaic"))
+    return {
+        "dream, film": (
+            DreamFilmRequest(
+                image=image, config=PRESETS[DEFAULT_PRESET], film=ZoomFilmConfig(frames=frames, film_px=size)
+            )
+            for (frames, size), image in product(((20, 256), (12, 384)), images.values())
+        ),
+        "style, video": (
+            StyleVideoRequest(video=clip(cat, frames), style=style, config=StyleVideoConfig(size=size))
+            for frames, size in ((12, 384), (30, 256), (10, 512), (20, 384))
+        ),
+        "detect, video": (
+            DetectVideoRequest(video=clip(cat, frames), config=DetectConfig(detector=detector))
+            for detector, frames in product(("objects", "bccd"), (12, 30, 20))
+        ),
+        "sample, walk": (
+            WalkRequest(config=WalkConfig(seconds=seconds, enlarge=enlarge))
+            for seconds, enlarge in ((10.0, 4), (20.0, 4), (6.0, 8), (16.0, 4))
+        ),
+        "classify, teach": (
+            TeachRequest(labels=("one", "other"), pictures=((cat, *[images["lion"]] * count), (cat,) * count))
+            for count in (49, 44, 47)
+        ),
+    }
+
+
+def clip(image: ImageArray, frames: int, size_wh: tuple[int, int] = (640, 480)) -> bytes:
+    """An mp4 file of the picture that moves by a pixel a frame."""
+    width, height = size_wh
+    large = cv2.resize(image, (width + frames, height))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        with Film(path, 10) as film:
+            for number in range(frames):
+                film.add(large[:, number : number + width].copy())
+        return path.read_bytes()
+
+
+def batches(times: UnitTimes) -> Mapping[str, Iterator[Job[Any]]]:
+    """Several pictures at once, as they come: other numbers of other sizes."""
+    files = [example_picture(name) for name in (*PICTURES, "rocket", "mariachi")]
+    chosen = (files[:3], files[2:], files, files[::-1])
+    ten, imagenet, large = ClassifyConfig(ten_crop=True), DetectConfig(detector="imagenet"), UpscaleConfig(scale=3)
+    run = backends.run
+    return {
+        "classify, several": (classify_several.batch_job(run, times, 3 * some, ten) for some in chosen),
+        "detect, several": (detect_several.batch_job(run, times, some, imagenet) for some in chosen),
+        "upscale, several": (upscale_several.batch_job(run, times, some, large, Archive("all.zip")) for some in chosen),
+    }
+
+
 def right(said_s: float, true_s: float) -> bool:
     return abs(said_s - true_s) <= WITHIN * true_s
 
 
-def run_one(request: Request, durations: Durations, score: Score) -> None:
-    """Runs a request and counts what was said of it."""
+def run_one(request: Request, durations: Durations, score: Score, seen: set[Any]) -> None:
+    """Runs a request and counts what was said of it; `seen` are the kinds that have run."""
     said_before, said, began, watch = durations.expected_s(request), [], time.monotonic(), Stopwatch()
     for step in backends.run(request):
         watch.stepped(step)
@@ -85,38 +172,95 @@ def run_one(request: Request, durations: Durations, score: Score) -> None:
             said.append((time.monotonic(), step.seconds_left))
     end = time.monotonic()
     durations.note(request, watch.took_s, watch.again_s)
-    if end - began < LEAST_S:
-        return
-    if said_before is not None:
-        score.before.append(right(said_before, end - began))
-    score.during += [right(left_s, end - at) for at, left_s in said if end - at >= LEAST_S]
+    kind, _ = work_of(request)
+    marks = score.before if kind in seen else score.first
+    seen.add(kind)
+    if end - began >= LEAST_S:
+        marks += [] if said_before is None else [right(said_before, end - began)]
+        score.during += [right(left_s, end - at) for at, left_s in said if end - at >= LEAST_S]
+
+
+class Told:
+    """In the place of a page's estimates: what a batch tells of the whole, and when."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[float, float | None]] = []
+
+    def tell_whole(self, event_id: str, seconds: float | None) -> None:
+        self.said.append((time.monotonic(), seconds))
+
+    def finish_whole(self, event_id: str) -> None:
+        pass
+
+
+def run_batch(job: Job[Any], score: Score) -> None:
+    """Works through a batch and counts what was said of it."""
+    told = Told()
+    setattr(several_job, "running_event", lambda: SimpleNamespace(_id="batch"))  # noqa: B010  # mypy: of another type
+    setattr(several_job, "of_page", lambda: told)  # noqa: B010
+    last_moment(job)
+    (began, before), *_ = told.said
+    end = time.monotonic()
+    if end - began >= LEAST_S:
+        score.before += [] if before is None else [right(before, end - began)]
+        later = [(at, left_s) for at, left_s in told.said[1:] if left_s is not None]
+        score.during += [right(left_s, end - at) for at, left_s in later if end - at >= LEAST_S]
 
 
 def share(marks: list[bool]) -> str:
     return f"{sum(marks)} of {len(marks)}" if marks else "none"
 
 
-def main(output: Callable[[str], None] = print) -> None:
+def row(name: str, scores: Sequence[Score]) -> str:
+    columns = ("first", "before", "during")
+    told = [share([mark for score in scores for mark in getattr(score, column)]) for column in columns]
+    return f"| {name} | {' | '.join(told)} |"
+
+
+def tell_estimates(durations: Durations, output: Callable[[str], None]) -> None:
     """Prints a row for each demo."""
-    durations = Durations()
-    output("| demo | right before it starts | right at its steps |\n|---|---:|---:|")
-    scores = []
-    for demo, asked in requests().items():
-        score = Score()
+    output("| demo | first of its kind | right before it starts | right at its steps |\n|---|---:|---:|---:|")
+    scores: list[Score] = []
+    seen: set[Any] = set()
+    for demo, asked in {**requests(), **films()}.items():
+        scores.append(Score())
         for request in asked:
-            run_one(request, durations, score)
-        scores.append(score)
-        output(f"| {demo} | {share(score.before)} | {share(score.during)} |")
-    before, during = ([mark for score in scores for mark in marks(score)] for marks in (_before, _during))
-    output(f"| all | {share(before)} | {share(during)} |")
+            run_one(request, durations, scores[-1], seen)
+        output(row(demo, scores[-1:]))
+    for demo, jobs in batches(UnitTimes()).items():
+        scores.append(Score())
+        for job in jobs:
+            run_batch(job, scores[-1])
+        output(row(demo, scores[-1:]))
+    output(row("all", scores))
 
 
-def _before(score: Score) -> list[bool]:
-    return score.before
+def tell_promises(durations: Durations, output: Callable[[str], None]) -> None:
+    """Prints for each tab what it promises when the page has started, and then what that takes."""
+    asked = {tab.slug: tab.first(LOOKS[tab.slug].path) for tab in TABS}
+    promised = {slug: durations.expected_s(request) for slug, request in asked.items()}
+    output("| tab | promised, s | took, s, first | median of the next three |\n|---|---:|---:|---:|")
+    for slug, request in asked.items():
+        took = []
+        for _ in range(4):
+            watch = Stopwatch()
+            for _step in backends.run(replace(request, time_limit_s=None)):
+                pass
+            took.append(watch.took_s)
+        output(f"| {slug} | {promised[slug] or 0:.2f} | {took[0]:.2f} | {median(took[1:]):.2f} |")
 
 
-def _during(score: Score) -> list[bool]:
-    return score.during
+def main(output: Callable[[str], None] = print) -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(description="How often the page is right about the time a job takes.")
+    parser.add_argument("--cpu", action="store_true", help="by CPU time")
+    parser.add_argument("--promises", action="store_true", help="what each tab promises a new visitor")
+    options = parser.parse_args()
+    if options.cpu:
+        time.monotonic = time.process_time
+    durations = Durations()
+    measure_speed(telling_time(backends.run, durations))
+    (tell_promises if options.promises else tell_estimates)(durations, output)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ class Film:
         if not 1 <= fps <= 240 or not 0 <= crf <= 51:
             raise ValueError(f"need fps in 1..240 and crf in 0..51, got {fps=}, {crf=}")
         self.path, self.frames = path, 0
+        self.encoded = 0  # of the frames; the encoder looks some dozens ahead
         self._fps, self._crf = Fraction(fps).limit_denominator(1001), crf  # 23.976 is 24000/1001
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._shape: tuple[int, ...] | None = None
@@ -71,7 +72,9 @@ class Film:
         frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
         frame.pts, frame.time_base = self.frames, 1 / self._fps
-        self._container.mux(self._stream.encode(frame))
+        packets = self._stream.encode(frame)
+        self._container.mux(packets)
+        self.encoded += len(packets)
         self.frames += 1
 
     def _add_stream(self, image: ImageArray) -> VideoStream:

@@ -57,12 +57,20 @@ def classify_endpoint(run: Run, image: str | None, model: str = "imagenet", ten_
 def classify_on_page(run: Run, path: str | None, model: str, ten_crop: bool, method: str) -> tuple[Any, ...]:
     """Label, status, and what the Explain part shows of a new answer."""
     started = time.monotonic()
-    config, explain = ClassifyConfig(model=model, ten_crop=ten_crop), ExplainConfig(model=model, method=method)
-    call_results(in_file_name(METHODS[explain.method]), stem_of(path))
-    request = ClassifyRequest(image=load_picture(path), config=config, explain=explain, time_limit_s=EXPLAIN_S)
-    prediction: ExplainedPrediction = result_of(run(request))
+    call_results(in_file_name(METHODS[method]), stem_of(path))
+    prediction: ExplainedPrediction = result_of(run(_request(path, model, ten_crop, method)))
     values = values_for(prediction)
     return prediction.by_label, took((time.monotonic() - started) * 1000), *values
+
+
+def _request(
+    path: str | None,
+    model: str = ClassifyConfig.model,
+    ten_crop: bool = ClassifyConfig.ten_crop,
+    method: str = ExplainConfig.method,
+) -> ClassifyRequest:
+    config, explain = ClassifyConfig(model=model, ten_crop=ten_crop), ExplainConfig(model=model, method=method)
+    return ClassifyRequest(image=load_picture(path), config=config, explain=explain, time_limit_s=EXPLAIN_S)
 
 
 def build(run: Run) -> dict[str, Component]:
@@ -117,4 +125,4 @@ def build_naming(run: Run) -> dict[str, Component]:
     return settings
 
 
-TAB = Tab(slug="classify", title="Classify", build=build)
+TAB = Tab(slug="classify", title="Classify", build=build, first=_request)

@@ -60,7 +60,7 @@ def several_on_page(
 ) -> Iterator[tuple[Any, ...]]:
     """Table and status with every picture; at the end the files too. The session keeps the batch."""
     began = time.monotonic()
-    done = yield from on_the_way(_job(run, times, files, ClassifyConfig(model=model, ten_crop=ten_crop)), _so_far)
+    done = yield from on_the_way(batch_job(run, times, files, ClassifyConfig(model=model, ten_crop=ten_crop)), _so_far)
     offered_files, batch = made_if_room(done, partial(_offered, done))
     buttons = offered_files or [gr.skip()] * len(FILES)
     yield table(batch), status(batch, time.monotonic() - began), *buttons, batch
@@ -79,12 +79,12 @@ def several_endpoint(
     A picture that cannot be read is among the refused ones, with the reason; the others go on. Where time runs out,
     `not_reached` says how many are left. Where the page is full, `stopped` says so.
     """
-    batch = last_moment(_job(run, times, files, ClassifyConfig(model=model, ten_crop=ten_crop)))
+    batch = last_moment(batch_job(run, times, files, ClassifyConfig(model=model, ten_crop=ten_crop)))
     archive, batch = made_if_room(batch, partial(_archive, batch))
     return archive, _report(batch)
 
 
-def _job(run: Run, times: UnitTimes, files: list[str] | None, config: ClassifyConfig) -> Job[Named]:
+def batch_job(run: Run, times: UnitTimes, files: list[str] | None, config: ClassifyConfig) -> Job[Named]:
     paths = chosen_pictures(files, CLASSIFY_PICTURES)
     return Job(
         paths=paths,

@@ -277,4 +277,8 @@ def _wire(run: Run, part: Part, start: gr.Button, cancel: gr.Button, events: lis
     wire(part, handler, run=[start.click], watch=watch, watch_after=[done, *events], cancel=cancel)
 
 
-TAB = Tab(slug="dream", title="Dream", build=build, follows=follows)
+def _first(path: str) -> DreamRequest:
+    return _request(path, None, None, PRESETS[DEFAULT_PRESET])
+
+
+TAB = Tab(slug="dream", title="Dream", build=build, first=_first, follows=follows)

@@ -3,7 +3,10 @@
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import gradio as gr
@@ -11,7 +14,8 @@ import torch
 from gradio.components import Component
 
 from cvdemo import backends, limits
-from cvdemo.demo import Run
+from cvdemo.backends.durations import Durations
+from cvdemo.demo import Request, Run
 from cvdemo.finished import ICON, path_of
 from cvdemo.limits import KEEP_FILES_S, QUEUE_LENGTH, SESSIONS, UPLOAD_BYTES
 from cvdemo.ui import classify, dream, sample, style, upscale
@@ -25,8 +29,8 @@ from cvdemo.ui.serving.front import TITLE, routes
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.page_folder import PageFolder, open_folder
-from cvdemo.ui.serving.waiting import telling_time
-from cvdemo.ui.wiring.first_look import show_finished
+from cvdemo.ui.serving.waiting import measure_speed, telling_time
+from cvdemo.ui.wiring.first_look import LOOKS, show_finished, tell_promises
 from cvdemo.ui.wiring.history import remember
 from cvdemo.ui.wiring.send import offer_to_send
 from cvdemo.ui.wiring.theme import CSS, HEAD, theme
@@ -34,9 +38,15 @@ from cvdemo.ui.wiring.theme import CSS, HEAD, theme
 TABS = (classify.TAB, detect.TAB, dream.TAB, style.TAB, sample.TAB, upscale.TAB)
 
 
-def build_page(run: Run = backends.run) -> Page:
-    """The whole page as Gradio blocks; loads no model. `run` does the work of every demo."""
-    run = telling_time(run)
+def build_page(run: Run = backends.run, durations: Durations | None = None) -> Page:
+    """The whole page as Gradio blocks; loads no model.
+
+    Args:
+        run: does the work of every demo.
+        durations: what jobs took, from now on noted and told; None begins with nothing.
+    """
+    durations = durations or Durations()
+    run = telling_time(run, durations)
     page = Page(title=TITLE, analytics_enabled=False, delete_cache=(KEEP_FILES_S, KEEP_FILES_S))
     with page:
         settings: dict[str, dict[str, Component]] = {}
@@ -45,12 +55,20 @@ def build_page(run: Run = backends.run) -> Page:
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.slug, elem_id=f"tab-{tab.slug}") as drawn[tab.slug]:
                     settings[tab.slug] = tab.build(run)
-        show_finished(page)
+        shown = show_finished(page)
         offer_to_send(page)
         follows = {tab.slug: tab.follows for tab in TABS}
         remember(page, tabs, drawn, settings, follows, {"detect-examples": [example.picture for example in EXAMPLES]})
     page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
+    durations.noted = lambda: tell_promises(page, shown, lambda slug: durations.expected_s(_first_request(slug)))
     return page
+
+
+@cache
+def _first_request(slug: str) -> Request:
+    """What a new visitor asks of a tab."""
+    (first,) = (tab.first for tab in TABS if tab.slug == slug)
+    return first(LOOKS[slug].path)
 
 
 def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
@@ -104,22 +122,24 @@ def main() -> None:
         assistants.use_tools()
     folder = open_folder()
     try:
-        page = build_page()
+        durations = Durations()
+        page = build_page(backends.run, durations)
         folder.keep_what_is_there()
-        _serve(page, folder)
+        _serve(page, folder, partial(measure_speed, telling_time(backends.run, durations)))
     finally:
         folder.close()
     sys.stdout.flush()
     os._exit(0)  # nothing is left to do, and the interpreter would wait for a job that is in the middle of a long step
 
 
-def _serve(page: Page, folder: PageFolder) -> None:
-    """Runs the page until a signal comes, then closes it."""
+def _serve(page: Page, folder: PageFolder, at_start: Callable[[], None]) -> None:
+    """Runs the page until a signal comes, then closes it; `at_start` is called beside it once it answers."""
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: signals.append(received))
     with ending_in_one_sentence():
         page.launch(prevent_thread_lock=True, **launch_options(folder))
+    threading.Thread(target=at_start, name="at-start", daemon=True).start()
     while not signals:
         time.sleep(0.1)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -164,4 +164,9 @@ def _slider(name: str) -> gr.Slider:
     return slider
 
 
-TAB = Tab(slug="sample", title="Sample", build=build)
+def _first(path: str) -> SampleRequest:
+    sheet = SHEETS[0]
+    return SampleRequest(config=_config(sheet.generator, sheet.count, sheet.seed, sheet.truncation))
+
+
+TAB = Tab(slug="sample", title="Sample", build=build, first=_first)

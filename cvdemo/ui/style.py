@@ -298,7 +298,7 @@ def _second_style() -> tuple[gr.Image, gr.Image, Component]:
             value=1,
             step=0.1,
             label="Share of the second style",
-            info="1: as much of it as of the first. Where a picture says where it is painted (a mask), it changes nothing.",
+            info="1: as much of it as of the first. It changes nothing where a mask says where it is painted.",
             elem_id="style-second-weight",
         )
     return second, mask, numbers_only(weight)
@@ -395,4 +395,8 @@ def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"seconds": BY_STEPS} if "steps" in restored else {}
 
 
-TAB = Tab(slug="style", title="Style", build=build, follows=follows)
+def _first(path: str) -> StyleRequest:
+    return Chosen(path, path).request(StyleConfig(seconds=USUAL_S, size=USUAL_PX, start=usual_start()))
+
+
+TAB = Tab(slug="style", title="Style", build=build, first=_first, follows=follows)

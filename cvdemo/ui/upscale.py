@@ -300,4 +300,8 @@ def _slider(label: str, elem_id: str, max_height: int) -> gr.ImageSlider:
     )
 
 
-TAB = Tab(slug="upscale", title="Upscale", build=build)
+def _first(path: str) -> UpscaleRequest:
+    return _request(path, load_picture(path, keep_alpha=True), UpscaleConfig())
+
+
+TAB = Tab(slug="upscale", title="Upscale", build=build, first=_first)

@@ -144,7 +144,7 @@ def several_on_page(
         new = [gr.skip()] * 2 if batch is None else [gallery(batch), Results(batch, str(archive.path))]
         return new[0], line, gr.skip(), new[1]
 
-    job = _job(run, times, files, UpscaleConfig(scale=scale, network=network), archive)
+    job = batch_job(run, times, files, UpscaleConfig(scale=scale, network=network), archive)
     batch = yield from on_the_way(job, so_far)
     kept = Results(batch, str(archive.path))
     yield gallery(batch), status(batch, time.monotonic() - began), _offered(kept), kept
@@ -160,7 +160,7 @@ def several_endpoint(
     the page is full, `stopped` says so.
     """
     archive = Archive(_archive_name(scale))
-    batch = last_moment(_job(run, times, files, UpscaleConfig(scale=scale, network=network), archive))
+    batch = last_moment(batch_job(run, times, files, UpscaleConfig(scale=scale, network=network), archive))
     report = batch.report([picture.as_dict for picture in batch.pictures])
     return str(archive.path) if batch.pictures else None, report
 
@@ -169,7 +169,9 @@ def _archive_name(scale: int) -> str:
     return f"upscaled-x{scale}-pictures.zip"
 
 
-def _job(run: Run, times: UnitTimes, files: list[str] | None, config: UpscaleConfig, archive: Archive) -> Job[Enlarged]:
+def batch_job(
+    run: Run, times: UnitTimes, files: list[str] | None, config: UpscaleConfig, archive: Archive
+) -> Job[Enlarged]:
     """Raises `InputError` where the scale has no such network."""
     paths = chosen_pictures(files, UPSCALE_PICTURES)
     return Job(

@@ -76,7 +76,7 @@ def run_upscale(request: UpscaleRequest) -> Iterator[Step[UpscaleResult]]:
     for tile in upscale_steps(image, network, config, deadline, with_bicubic=with_bicubic):
         if tile.is_last:
             break
-        left_s = seconds_left(deadline, tile.done, tile.total) if original is None else None  # measuring comes after
+        left_s = seconds_left(deadline, tile.share, 1.0) if original is None else None  # measuring comes after
         yield Step(done=tile.done, total=tile.total, seconds_left=left_s)
     complete, quality = tile.done == tile.total, None
     if complete and original is not None and tile.bicubic is not None:

@@ -70,6 +70,7 @@ class UpscaleStep:
             to come. The same array at every step, filled in as the steps go on.
         bicubic: the same for bicubic alone; None where it is not asked for.
         is_last: no further step follows, for all tiles are done or time has run out.
+        share: of the picture's pixels that the tiles so far have; those at its edges are smaller.
     """
 
     done: int
@@ -77,6 +78,7 @@ class UpscaleStep:
     image: ImageArray
     bicubic: ImageArray | None
     is_last: bool
+    share: float
 
 
 def load_network(choice: UpscaleChoice, device: str = "auto") -> DetailNetwork:
@@ -133,12 +135,15 @@ def upscale_steps(
     restored = np.zeros((height * config.scale, width * config.scale, channels), np.uint8)
     bicubic = np.zeros_like(restored) if with_bicubic else None
     places = tiles(height, width, max(1, config.tile_px // config.scale))
+    pixels = 0
     for done, place in enumerate(places, start=1):
         _restore_tile(image, network, place, restored, bicubic)
+        pixels += image[place].shape[0] * image[place].shape[1]
         out_of_time = done < len(places) and deadline is not None and deadline.expired
         if out_of_time and deadline is not None:
             _fill_by_bicubic(image, network, places[done:], restored, bicubic, deadline)
-        yield UpscaleStep(done, len(places), restored, bicubic, out_of_time or done == len(places))
+        is_last = out_of_time or done == len(places)
+        yield UpscaleStep(done, len(places), restored, bicubic, is_last, pixels / (height * width))
         if out_of_time:
             return
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from cvdemo.backends import durations as durations_module
-from cvdemo.backends.durations import REMEMBERED, Durations, Stopwatch, work_of
+from cvdemo.backends.durations import REMEMBERED, TELLING_S, Durations, Stopwatch
+from cvdemo.backends.work import reference_of, work_of
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.demo import Request, Step
 from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.dream.deepdream import DreamConfig
 from cvdemo.dream.run import DreamRequest
+from cvdemo.dream.zoom_film import DreamFilmRequest, ZoomFilmConfig
 from cvdemo.sample.generate import SampleConfig
 from cvdemo.sample.run import SampleRequest
 from cvdemo.style.feed_forward import InstantConfig
@@ -79,12 +81,54 @@ def test_a_film_takes_as_long_as_its_frames() -> None:
 
 def test_the_first_film_takes_as_long_as_pictures_that_are_painted_at_once() -> None:
     durations = Durations()
-    picture = InstantRequest(content=PICTURE, style=PICTURE, config=InstantConfig(size=128))  # as high as the film
-    durations.note(picture, 0.5)
-    assert durations.expected_s(film(10)) == pytest.approx(5.0)
-    durations.note(film(10), 8.0)
-    assert durations.expected_s(film(20)) == pytest.approx(16.0)  # as films do, once there was one
+    picture = InstantRequest(content=PICTURE, style=PICTURE, config=InstantConfig(size=512))  # as high as the film
+    for took_s in (9.0, 0.5):  # in the first one the network may have been loaded
+        assert durations.expected_s(film(10, size=512)) is None
+        durations.note(picture, took_s)
+    assert durations.expected_s(film(10, size=512)) == pytest.approx(5.0)
+    durations.note(film(10, size=512), 8.0)
+    assert durations.expected_s(film(20, size=512)) == pytest.approx(16.0)  # as films do, once there was one
     assert durations.expected_s(picture) == pytest.approx(0.5)
+
+
+def test_what_ran_tells_of_kinds_that_did_not_by_the_speed_of_the_reference_machine() -> None:
+    durations = Durations()
+    long = dream(steps=50)
+    reference = reference_of(long)
+    assert reference is not None and reference.seconds > TELLING_S
+    durations.note(long, 99.0, 3 * reference.seconds)  # its first step has shown that a network was loaded
+    others = [style(), upscale(), sample(9), film(4, style_scale=2.0), ClassifyRequest(image=PICTURE)]
+    for other in others:
+        (told,) = {found.seconds for found in [reference_of(other)] if found is not None}
+        assert durations.expected_s(other) == pytest.approx(3 * told)
+    whiskers = DreamRequest(image=PICTURE, config=DreamConfig(octaves=1, size_px=128, layer="block14"))
+    slow = style(steps=400, size=256)
+    for took_s in (40.0, 40.0):
+        durations.note(slow, took_s)
+    told_s = durations.expected_s(whiskers)
+    assert told_s is not None and told_s == pytest.approx(3 * reference_of(whiskers).seconds)  # type: ignore[union-attr]
+
+
+def test_a_style_takes_the_time_that_is_chosen_for_it() -> None:
+    timed = StyleRequest(content=PICTURE, style=PICTURE, config=StyleConfig(seconds=15))
+    durations = Durations()
+    assert durations.expected_s(timed) == 15
+    durations.note(dream(steps=50), 9.0, 8.0)
+    assert durations.expected_s(timed) == 15
+
+
+def test_a_zoom_film_takes_as_long_as_the_dreams_of_its_frames() -> None:
+    durations = Durations()
+    durations.note(dream(steps=50), 9.0, 6.0)
+    wanted = ZoomFilmConfig(frames=11, frame_steps=3, film_px=128)
+    assert durations.expected_s(DreamFilmRequest(image=PICTURE, film=wanted)) == pytest.approx(3.6)
+
+
+def test_who_listens_hears_of_every_request_that_was_noted() -> None:
+    heard: list[float | None] = []
+    durations = Durations(lambda: heard.append(durations.expected_s(dream())))
+    durations.note(dream(), 2.0)
+    assert heard == [2.0]
 
 
 def test_a_film_that_is_searched_takes_as_long_as_its_frames() -> None:

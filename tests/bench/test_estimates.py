@@ -6,7 +6,7 @@ import pytest
 
 from bench import estimates
 from cvdemo import backends
-from cvdemo.backends.durations import Durations
+from cvdemo.backends.durations import Durations, UnitTimes
 from cvdemo.demo import Request, Step
 
 
@@ -24,15 +24,20 @@ def test_a_short_run_teaches_and_is_not_counted(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(backends, "run", run)
     durations, score = Durations(), estimates.Score()
-    estimates.run_one(Request(), durations, score)
-    assert not score.before and not score.during and durations.expected_s(Request()) is not None
+    seen: set[object] = set()
+    estimates.run_one(Request(), durations, score, seen)
+    assert not score.first and not score.during and durations.expected_s(Request()) is not None
     monkeypatch.setattr(estimates, "LEAST_S", 0.0)
-    estimates.run_one(Request(), durations, score)
-    assert len(score.before) == 1 and score.during == [False]
+    estimates.run_one(Request(), durations, score, seen)
+    assert not score.first and len(score.before) == 1 and score.during == [False]
+    estimates.run_one(Request(), durations, score, set())
+    assert len(score.first) == 1
 
 
 def test_every_demo_is_asked() -> None:
     asked = estimates.requests()
     assert list(asked) == ["classify", "detect", "sample", "upscale", "dream", "style"]
-    assert all(isinstance(next(each), Request) for each in asked.values())
+    assert all(isinstance(next(each), Request) for each in (*asked.values(), *estimates.films().values()))
+    names = {name.split(",")[0] for name in (*estimates.films(), *estimates.batches(UnitTimes()))}
+    assert names == set(asked)
     assert estimates.share([True, False]) == "1 of 2" and estimates.share([]) == "none"

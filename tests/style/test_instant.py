@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cvdemo.backends.durations import work_of
+from cvdemo.backends.work import work_of
 from cvdemo.demo import Lane, result_of
 from cvdemo.demos import run
 from cvdemo.errors import InputError, WeightsError

@@ -1,13 +1,16 @@
 """The handlers of a tab as the page wires them, to be called without a page."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import gradio as gr
+import pytest
 
-from cvdemo.demo import Lane, Run
+from cvdemo.demo import Lane, Request, Run, Step
+from cvdemo.errors import InputError
 from cvdemo.ui.wiring.controls import Tab
 
 T = TypeVar("T")
@@ -24,6 +27,23 @@ def button_of(tab: Tab, run: Run) -> Callable[..., Any]:
     """What the tab's button starts where `run` does the work."""
     jobs = [function for function in _functions(tab, run) if function.concurrency_id in LANES]
     return [function.fn for function in jobs if function.api_visibility == "private"][-1]
+
+
+def asked_by_default(tab: Tab, given: Mapping[str, Any]) -> list[Request]:
+    """What the tab asks for with its fields as they are drawn, but for those given by element id."""
+    asked: list[Request] = []
+
+    def run(request: Request) -> Iterator[Step[Any]]:
+        asked.append(request)
+        raise InputError("That is enough.")
+        yield
+
+    jobs = [job for job in _functions(tab, run) if job.concurrency_id in LANES and job.api_visibility == "private"]
+    job = [job for job in jobs if f"{tab.slug}-status" in map(_id_of, job.outputs)][-1]
+    values = [given.get(_id_of(field) or "", field.value) for field in job.inputs]
+    with pytest.raises(gr.Error, match=re.escape("That is enough.")):
+        list(job.fn(*values))
+    return asked
 
 
 def job_of(tab: Tab, run: Run, shows: str) -> Callable[..., Any]:

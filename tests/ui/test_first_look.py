@@ -1,11 +1,13 @@
 """A visitor who comes for the first time: the page shows what it does, and one click tries it."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cvdemo.ui.classify import EXAMPLES
 from cvdemo.ui.page import TABS
-from cvdemo.ui.wiring.first_look import LOOKS, promise
+from cvdemo.ui.wiring.first_look import LOOKS
 from tests.ui.browser_steps import SMALL
 
 FIRST_VISIT_BYTES = 450_000  # it is 430,000; docs/benchmarks.md, "The first visit"
@@ -52,7 +54,8 @@ def test_a_finished_example_stands_in_the_place_of_the_result(blank: Page, serve
     blank.goto(f"{server}/?tab={slug}{SMALL.get(slug, '')}")
     expect(blank.locator("html[data-ready]")).to_have_count(1)
     shown, button = blank.locator(f"#{slug}-finished"), blank.locator(f"#{slug}-try")
-    expect(shown).to_contain_text(promise(LOOKS[slug].seconds))
+    promised = shown.locator("p").inner_text()  # as fast as the machine was at its start
+    assert re.fullmatch(r"What you get(, in (less than 0\.1|about [\d.]+) s)?", promised)
     expect(shown.locator("img:visible")).to_have_count(len(LOOKS[slug].pictures))
     for image in shown.locator("img").all():
         image.evaluate("image => image.decode()")

@@ -69,7 +69,7 @@ def batch_on_page(
     The batch so far goes into the session with every picture, so that one that is cancelled can be looked at.
     """
     config = DetectConfig(detector=detector, score_threshold=score, nms_iou=overlap, megapixels=megapixels)
-    done = yield from on_the_way(_job(run, times, files, config), _so_far)
+    done = yield from on_the_way(batch_job(run, times, files, config), _so_far)
     shown, batch = made_if_room(done, partial(_show, done, None, score, overlap))
     yield *(shown or _without_files(batch, config)), batch, gr.update(choices=_classes(batch), value=[])
 
@@ -79,7 +79,7 @@ def _so_far(line: str, batch: Batch[Searched] | None) -> tuple[Any, ...]:
     return gr.skip(), line, *[gr.skip()] * (1 + len(FILES)), *kept
 
 
-def _job(run: Run, times: UnitTimes, files: list[str] | None, config: DetectConfig) -> Job[Searched]:
+def batch_job(run: Run, times: UnitTimes, files: list[str] | None, config: DetectConfig) -> Job[Searched]:
     """The search of all pictures; its time goes by their sizes, up to the largest that is searched."""
     paths = chosen_pictures(files, DETECT_PICTURES)
     return Job(
@@ -117,7 +117,7 @@ def detect_several_endpoint(
     `not_reached` says how many are left. Where the page is full, `stopped` says so.
     """
     config = DetectConfig(detector=detector, score_threshold=score_threshold, nms_iou=nms_iou, megapixels=megapixels)
-    batch = last_moment(_job(run, times, files, config))
+    batch = last_moment(batch_job(run, times, files, config))
     found = _selected(batch, config)
     pictures = [{"file": one.name, **boxes.as_dict()} for one, boxes in zip(batch.pictures, found, strict=True)]
     archive, batch = made_if_room(batch, lambda: _archive(batch, found, _drawn(batch, found)))

@@ -14,6 +14,7 @@ from cvdemo.limits import DETECT_S
 from cvdemo.ui.detect.batch import build_batch
 from cvdemo.ui.detect.camera import build_camera
 from cvdemo.ui.detect.controls import LIVE, SEARCH, detector_choice, follows, in_figures, open_number, own_values
+from cvdemo.ui.detect.examples import EXAMPLES
 from cvdemo.ui.detect.picture import build_picture, lane_of
 from cvdemo.ui.detect.results import found_stem, save_png_quickly
 from cvdemo.ui.detect.video import build_video
@@ -102,4 +103,9 @@ def _endpoint(run: Run, parts: Mapping[str, Component]) -> None:
     endpoint("detect", given(run, detect_endpoint), fields, outputs, lane_of(INTERFACE))
 
 
-TAB = Tab(slug="detect", title="Detect", build=build, follows=follows)
+def _first(path: str) -> DetectRequest:
+    config = DetectConfig(detector=EXAMPLES[0].detector)
+    return DetectRequest(image=load_picture(path), config=config, time_limit_s=DETECT_S)
+
+
+TAB = Tab(slug="detect", title="Detect", build=build, first=_first, follows=follows)

@@ -16,7 +16,7 @@ from gradio.components import Component
 from gradio.utils import get_function_params
 
 from cvdemo.config import SEED_MAX, Config, default_of, settings_of
-from cvdemo.demo import Lane, Run, Step
+from cvdemo.demo import Lane, Request, Run, Step
 from cvdemo.errors import InputError
 from cvdemo.example_pictures import example_picture as example_picture
 from cvdemo.images import ImageArray, read_image
@@ -43,12 +43,14 @@ class Tab:
         title: on the tab.
         build: draws the tab's content, whose work the given function does; returns the components that a shared link
             restores, by query name.
+        first: what a new visitor asks for, with the path of an example picture; its time is promised.
         follows: defaults that depend on what a link restores, by query name.
     """
 
     slug: str
     title: str
     build: Callable[[Run], dict[str, Component]]
+    first: Callable[[str], Request]
     follows: Follows = nothing_follows
 
 

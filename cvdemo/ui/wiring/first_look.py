@@ -6,6 +6,7 @@ the first run begins (`static/going.js`). The pictures are made by `python -m sc
 
 import html
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from cvdemo.example_pictures import example_picture
-from cvdemo.finished import CLASSIFIED, DREAMED, ENLARGED, PAINTED, SHEETS
+from cvdemo.finished import CLASSIFIED, DETECTED, DREAMED, ENLARGED, PAINTED, SHEETS
 from cvdemo.ui.serving.front import PLACE
 from cvdemo.ui.serving.results import save_download
 from cvdemo.ui.wiring.controls import light
@@ -27,17 +28,22 @@ class Look:
 
     Attributes:
         result: element id of the field for its result, or of the row that holds it.
-        seconds: for which a job runs; of docs/benchmarks.md, "The page".
         pictures: files of the finished results, with a caption each.
-        example: name of the picture with which it was made; empty: the first of the tab's gallery.
+        picture: name of the example picture with which it was made.
+        in_gallery: whether a click on the first of the tab's own examples brings it, with its settings.
         words: on the button.
     """
 
     result: str
-    seconds: float
     pictures: tuple[tuple[str, str], ...]
-    example: str = ""
+    picture: str
+    in_gallery: bool = False
     words: str = "Try it with this picture"
+
+    @property
+    def path(self) -> str:
+        """Of the example picture; empty where there is none."""
+        return example_picture(self.picture) if self.picture else ""
 
 
 def _pair(tab: str, before: str, after: str) -> tuple[tuple[str, str], ...]:
@@ -46,55 +52,81 @@ def _pair(tab: str, before: str, after: str) -> tuple[tuple[str, str], ...]:
 
 LOOKS = {
     "classify": Look(
-        "classify-answers", 0.02, _pair("classify", "Your picture", "“Cheetah”, and where it looked"), CLASSIFIED
+        "classify-answers", _pair("classify", "Your picture", "“Cheetah”, and where it looked"), CLASSIFIED
     ),
-    "detect": Look("detect-result", 0.34, _pair("detect", "Your picture", "A box round each face, counted")),
-    "dream": Look("dream-result", 3.7, _pair("dream", "Your picture", "What the network sees in it"), DREAMED),
-    "style": Look("style-result", 15.8, _pair("style", "Your picture", "Painted in the style you choose"), PAINTED),
+    "detect": Look(
+        "detect-result", _pair("detect", "Your picture", "A box round each face, counted"), DETECTED, in_gallery=True
+    ),
+    "dream": Look("dream-result", _pair("dream", "Your picture", "What the network sees in it"), DREAMED),
+    "style": Look("style-result", _pair("style", "Your picture", "Painted in the style you choose"), PAINTED),
     "sample": Look(
-        "sample-result", 0.05, ((SHEETS[0].file, "Faces that nobody has drawn"),), words="Draw these, then your own"
+        "sample-result",
+        ((SHEETS[0].file, "Faces that nobody has drawn"),),
+        "",
+        in_gallery=True,
+        words="Draw these, then your own",
     ),
-    "upscale": Look("upscale-result", 0.15, _pair("upscale", "Plain enlargement", "By the network"), ENLARGED),
+    "upscale": Look("upscale-result", _pair("upscale", "Plain enlargement", "By the network"), ENLARGED),
 }
 
 
-def promise(seconds: float) -> str:
-    """How long it takes, in words."""
+def promise(seconds: float | None) -> str:
+    """How long it takes, in words; without them where nobody knows yet."""
+    if seconds is None:
+        return "What you get"
     time = "less than 0.1 s" if seconds < 0.1 else f"about {seconds:.1f} s" if seconds < 2 else f"about {seconds:.0f} s"
     return f"What you get, in {time}"
 
 
-def show_finished(page: gr.Blocks) -> None:
-    """Draws the finished example of each tab and wires its button.
+def show_finished(page: gr.Blocks) -> dict[str, gr.Markdown]:
+    """Draws the finished example of each tab and wires its button; returns what `tell_promises` fills in.
 
     Raises:
         ValueError: a tab has no field for its result.
     """
+    shown = {}
     for slug, look in LOOKS.items():
         with beside(needed(page, look.result), below=False):
-            gr.Markdown(_figures(look), sanitize_html=False, elem_id=f"{slug}-finished", elem_classes="finished")
+            shown[slug] = gr.Markdown(
+                _figures(look), sanitize_html=False, elem_id=f"{slug}-finished", elem_classes="finished"
+            )
             button = gr.Button(look.words, elem_id=f"{slug}-try", elem_classes="finished")
         _wire(page, slug, look, button)
+    return shown
 
 
-def _figures(look: Look) -> str:
+def tell_promises(page: gr.Blocks, shown: Mapping[str, gr.Markdown], expected_s: Callable[[str], float | None]) -> None:
+    """From now on whoever opens the page reads how long each tab's finished example takes.
+
+    Args:
+        expected_s: of a tab, by its slug.
+    """
+    values = {field._id: _figures(LOOKS[slug], expected_s(slug)) for slug, field in shown.items()}
+    for field in shown.values():
+        field.value = values[field._id]  # of which gradio makes the configuration anew when it launches
+    for described in page.config["components"]:
+        if described["id"] in values:
+            described["props"]["value"] = values[described["id"]]
+
+
+def _figures(look: Look, seconds: float | None = None) -> str:
     figures = "".join(
         f'<figure><img src="./{PLACE}/{file}" loading="lazy" alt="{html.escape(words)}">'
         f"<figcaption>{html.escape(words)}</figcaption></figure>"
         for file, words in look.pictures
     )
-    return f'<p>{promise(look.seconds)}</p><div class="pair">{figures}</div>'
+    return f'<p>{promise(seconds)}</p><div class="pair">{figures}</div>'
 
 
 def _wire(page: gr.Blocks, slug: str, look: Look, button: gr.Button) -> None:
     """The click chooses the picture, by which the run begins by itself."""
     silent: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    if not look.example:
+    if look.in_gallery:
         press = f"document.querySelector('#{slug}-examples .gallery-item')?.click()"
         button.click(None, js=f"() => {{ {press}; }}", **silent)
         return
-    light([button.click], partial(_copy_of, look.example), [], [needed(page, f"{slug}-image")])
-    button.click(None, js=f"() => window.cvdemo.picked({json.dumps([slug, look.example])[1:-1]})", **silent)
+    light([button.click], partial(_copy_of, look.picture), [], [needed(page, f"{slug}-image")])
+    button.click(None, js=f"() => window.cvdemo.picked({json.dumps([slug, look.picture])[1:-1]})", **silent)
 
 
 def _copy_of(example: str) -> str:

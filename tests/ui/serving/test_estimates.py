@@ -16,17 +16,24 @@ from playwright.sync_api import Page, expect
 
 from cvdemo import backends
 from cvdemo.backends.durations import Durations
+from cvdemo.backends.work import work_of
 from cvdemo.demo import Lane, Request, Step
+from cvdemo.errors import WeightsError
 from cvdemo.example_pictures import example_picture
+from cvdemo.ui.detect.examples import EXAMPLES
+from cvdemo.ui.page import TABS, build_page
 from cvdemo.ui.serving.estimates import JOBS, REMEMBERED, Estimates, in_words
-from cvdemo.ui.serving.waiting import telling_time
+from cvdemo.ui.serving.waiting import measure_speed, telling_time
+from cvdemo.ui.wiring.controls import Tab
+from cvdemo.ui.wiring.first_look import LOOKS
 from cvdemo.ui.wiring.jobs import WHEN_CANCELLED
 from cvdemo.ui.wiring.parts import Part
 from tests.ui.api_caller import Caller, Visitor, upload
 from tests.ui.browser_steps import SMALL, choose_picture
 from tests.ui.page_server import serve_small
 from tests.ui.small_page import TIMED_S
-from tests.ui.tab_handlers import drawn
+from tests.ui.stand_in import StandIn
+from tests.ui.tab_handlers import asked_by_default, drawn, with_a_loop
 
 
 class Clock:
@@ -202,6 +209,38 @@ def test_what_the_first_run_loaded_is_not_expected_of_the_next_one(clock: Clock)
     durations = Durations()
     assert len(list(telling_time(work, durations)(Request()))) == 5
     assert durations.expected_s(Request()) == 4  # 3 s after the first of 4 steps
+
+
+@pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.slug)
+def test_what_is_promised_is_of_what_the_first_click_asks_for(tab: Tab) -> None:
+    path = LOOKS[tab.slug].path
+    given = {f"{tab.slug}-image": path, "style-style": path, "DetectConfig-detector": EXAMPLES[0].detector}
+    (asked,) = asked_by_default(tab, given)
+    assert work_of(tab.first(path))[0] == work_of(asked)[0]
+
+
+def test_the_page_promises_the_time_of_the_last_runs() -> None:
+    durations = Durations()
+    page = with_a_loop(lambda: build_page(StandIn(), durations))
+    shown = next(block for block in page.config["components"] if block["props"].get("elem_id") == "dream-finished")
+    assert "<p>What you get</p>" in shown["props"]["value"]
+    run = StandIn(Step(done=1, total=6), Step(done=6, total=6, result="a dream"))
+    measure_speed(telling_time(run, durations))
+    assert re.search(r"<p>What you get, in (less than 0\.1|about [\d.]+) s</p>", shown["props"]["value"])
+    (dream,) = (tab.first(LOOKS["dream"].path) for tab in TABS if tab.slug == "dream")
+    for _ in range(REMEMBERED):
+        durations.note(dream, 42.0)
+    assert "in about 42 s" in shown["props"]["value"]
+    assert [work_of(request)[0] for request in run.requests] == 2 * [work_of(dream)[0]]  # of one kind: a true promise
+
+
+def test_a_page_whose_weights_are_missing_starts_without_its_speed(caplog: pytest.LogCaptureFixture) -> None:
+    def run(request: Request) -> Iterator[Step[str]]:
+        raise WeightsError("There is no backbone here.")
+        yield
+
+    measure_speed(telling_time(run))
+    assert "not known yet: There is no backbone here." in caplog.text
 
 
 @pytest.fixture

@@ -13,17 +13,8 @@ from cvdemo.finished import CARD, CARD_WH, FOLDER, ICON, SHEETS, path_of, small
 from cvdemo.ui.page import TABS
 from cvdemo.ui.serving.front import WELCOME, OwnLoader, lean, own_template
 from cvdemo.ui.wiring.first_look import LOOKS, promise
-from tests.ui.page_server import ROOT
 
 GRADIO = Path(gradio.__file__).parent / "templates" / "frontend" / "index.html"
-MEASURED = {  # rows of docs/benchmarks.md
-    "classify": "Classify",
-    "detect": "Detect",
-    "dream": "Dream",
-    "style": "Style",
-    "sample": "Sample, 64 pictures",
-    "upscale": "Upscale x2",
-}
 
 
 def metas(page: str) -> dict[str, str]:
@@ -76,11 +67,8 @@ def test_the_finished_results_are_there_and_small() -> None:
     assert list(WELCOME) == list(LOOKS) == [tab.slug for tab in TABS]
 
 
-def test_what_a_tab_promises_was_measured() -> None:
-    table = dict(
-        re.findall(r"^\| ([^|]+) \| ([\d.]+) \|$", (ROOT / "docs" / "benchmarks.md").read_text(), re.MULTILINE)
-    )
-    assert {tab: str(look.seconds) for tab, look in LOOKS.items()} == {tab: table[row] for tab, row in MEASURED.items()}
+def test_a_tab_promises_what_was_measured_and_else_no_time() -> None:
+    assert promise(None) == "What you get"
     assert [promise(seconds).removeprefix("What you get, in ") for seconds in (0.02, 0.34, 15.8)] == [
         "less than 0.1 s",
         "about 0.3 s",
