@@ -1,36 +1,46 @@
 """The page for everyone: axe-core finds nothing critical or serious, keys reach everything, changes are told.
 
-axe-core's rules are in a package that carries the script; nothing is fetched. Each walk goes through all tabs in one
-page, and looks at what a visitor meets there: fields and folded parts open, results, and an error.
+axe-core's rules are in a package that carries the script; nothing is fetched. One walk goes through all tabs in one
+page. It brings each into the states that a visitor meets: at rest with all folded parts open, finished, running,
+cancelled, after an error, and the other ways of the tab. At rest each tab is looked at wide and narrow, light and dark.
+Every other state is looked at in one of these four; which one changes from state to state and from tab to tab.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from cvdemo.example_pictures import example_picture
 from cvdemo.ui.page import TABS
-from tests.ui.browser_steps import choose_picture, open_page
+from tests.ui.browser_steps import SMALL, choose_picture, open_page
+from tests.ui.wiring.test_going import LONG, large
 
 WORST = {"critical", "serious"}
-ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
-DRAWN_MS = 400  # after what axe-core looks at has faded in
 SEVERAL = [example_picture("lion"), example_picture("coffee")]
-SMALL_DREAM = "tab=dream&size_px=128&octaves=1&steps=2"
-SMALL_STYLE = "tab=style&size=128&scales=1&steps=20"
+AT_REST, FINISHED, RUNNING, CANCELLED, ERROR = STATES = ("at rest", "finished", "running", "cancelled", "an error")
+IS_THERE = "() => typeof axe !== 'undefined'"
+LOOKED = """async () => {
+    for (const fading of document.getAnimations()) {
+        if (fading.effect.getComputedTiming().endTime !== Infinity) fading.finish();
+    }
+    return (await axe.run({ resultTypes: ["violations"] })).violations;
+}"""
 
 
 def findings(page: Page) -> list[str]:
     """What axe-core finds that keeps somebody from using the page: rule, place and why."""
-    page.wait_for_timeout(DRAWN_MS)
-    violations = Axe().run(page, options=ONLY_VIOLATIONS).response["violations"]
+    if not page.evaluate(IS_THERE):
+        page.evaluate(Axe().axe_script)
     return [
         f"{rule['id']}: {node['target']} {node['html'][:160]} {_why(node)}"
-        for rule in violations
+        for rule in page.evaluate(LOOKED)
         for node in rule["nodes"]
         if node["impact"] in WORST
     ]
@@ -44,7 +54,11 @@ def go_to(page: Page, title: str) -> None:
     page.locator(f"#tabs > .tab-wrapper [role=tab]:has-text('{title}')").first.click()
 
 
-def unfold(page: Page, slug: str) -> None:
+def open_way(page: Page, slug: str, title: str) -> None:
+    page.locator(f"#{slug}-ways [role=tab]:has-text('{title}')").click()
+
+
+def at_rest(page: Page, slug: str) -> None:
     """Opens all folded parts of a tab."""
     expect(page.locator(f"#{slug}-run")).to_be_visible()
     folded = page.locator(f"#tab-{slug} button.label-wrap:not(.open):visible")
@@ -53,92 +67,149 @@ def unfold(page: Page, slug: str) -> None:
 
 
 def done(page: Page, slug: str) -> None:
-    expect(page.locator(f"#{slug}-status")).to_contain_text("Done in")
+    expect(page.locator(f"#{slug}-status")).to_contain_text(" in ")
 
 
-def classify(page: Page, server: str) -> Iterator[str]:
-    yield "at first"
+@contextmanager
+def held_back(page: Page) -> Iterator[None]:
+    """Within the block no job that the page asks for reaches the server; at its end all of them do."""
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    yield
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join*")
+
+
+def a_short_run(page: Page, slug: str) -> Iterator[str]:
+    """One that would be over before it is seen: it is on its way to the server until it is cancelled."""
+    with held_back(page):
+        with page.expect_request("**/queue/join*"):
+            page.click(f"#{slug}-run")
+        yield RUNNING
+        with page.expect_response("**/run/predict*"):
+            page.locator(f"#{slug}-cancel").evaluate("button => button.click()")
+    expect(page.locator(f"#{slug}-status")).to_have_text("Cancelled.")
+    yield CANCELLED
+
+
+def a_long_run(page: Page, slug: str, folder: Path) -> Iterator[str]:
+    choose_picture(page, slug, large(folder))
+    expect(page.locator(f"#{slug}-status")).to_contain_text(LONG[slug][1])
+    yield RUNNING
+    page.locator(f"#{slug}-cancel").evaluate("button => button.click()")
+    expect(page.locator(f"#{slug}-status")).to_contain_text("Cancelled")
+    yield CANCELLED
+
+
+def an_error(page: Page, slug: str, folder: Path) -> Iterator[str]:
+    told = page.locator("[data-testid=toast-body]")
+    if slug == "sample":
+        page.locator("#sample-seed input").fill("99999999999")
+    else:
+        (folder / "words.png").write_bytes(b"these are words, not pixels")
+        choose_picture(page, slug, folder / "words.png")
+    expect(told).to_contain_text(re.compile("not a picture that can be read|eed"))
+    yield ERROR
+    told.get_by_role("button").click()
+    expect(told).to_have_count(0)
+
+
+def classify(page: Page, server: str, folder: Path) -> Iterator[str]:
+    at_rest(page, "classify")
+    yield AT_REST
     page.locator("#tab-classify .gallery-item").first.click()
     done(page, "classify")
-    unfold(page, "classify")
-    yield "with a result"
     page.locator("#classify-second input").click()
     page.locator("#classify-second [role=option]").nth(1).click()
     expect(page.locator("#classify-second-result .confidence").first).to_be_visible()
-    yield "with two networks"
-    page.locator("#classify-ways [role=tab]:has-text('Several')").click()
+    yield FINISHED
+    yield from a_short_run(page, "classify")
+    yield from an_error(page, "classify", folder)
+    open_way(page, "classify", "Several")
     page.set_input_files("#classify-several-files input[type=file]", SEVERAL)
     expect(page.locator("#classify-several-table img").first).to_be_visible()
     yield "several"
-    page.locator("#classify-ways [role=tab]:has-text('Teach')").click()
+    open_way(page, "classify", "Teach")
     page.click("#teach-example")
     expect(page.locator("#teach-pictures-3 img").first).to_be_visible()
     expect(page.locator("#teach-tried img").first).to_be_visible()
     yield "classes to teach"
 
 
-def detect(page: Page, server: str) -> Iterator[str]:
-    go_to(page, "Detect")
+def detect(page: Page, server: str, folder: Path) -> Iterator[str]:
+    page.goto(f"{server}/?tab=detect&{LONG['detect'][0]}")
+    at_rest(page, "detect")
+    yield AT_REST
     choose_picture(page, "detect", example_picture("coffee"))
     expect(page.locator("#detect-status")).to_contain_text("Searched")
-    unfold(page, "detect")
-    yield "with a result"
+    yield FINISHED
+    yield from a_long_run(page, "detect", folder)
+    yield from an_error(page, "detect", folder)
     for way in ("Several", "Camera", "Video"):
-        page.locator(f"#detect-ways [role=tab]:has-text('{way}')").click()
+        open_way(page, "detect", way)
         if way == "Several":
             page.set_input_files("#detect-files input[type=file]", SEVERAL)
             expect(page.locator("#detect-gallery img").first).to_be_visible()
         yield way.lower()
 
 
-def dream(page: Page, server: str) -> Iterator[str]:
-    page.goto(f"{server}/?{SMALL_DREAM}")
-    unfold(page, "dream")
-    expect(page.locator("#DreamConfig-size_px input[type=number]")).to_have_value("128")
-    choose_picture(page, "dream", example_picture("coffee"))
-    expect(page.locator("#dream-status")).to_contain_text("Done in")
-    yield "with a result"
+def slow(page: Page, server: str, folder: Path, slug: str) -> Iterator[str]:
+    """Dream and Style, by one link to settings of short runs and one to settings of long ones."""
+    page.goto(f"{server}/?tab={slug}{SMALL[slug]}")
+    expect(page.locator("html[data-ready]")).to_have_count(1)
+    at_rest(page, slug)
+    yield AT_REST
+    choose_picture(page, slug, example_picture("coffee"))
+    done(page, slug)
+    yield FINISHED
+    page.goto(f"{server}/?tab={slug}&{LONG[slug][0]}")
+    expect(page.locator("html[data-ready]")).to_have_count(1)
+    yield from a_long_run(page, slug, folder)
+    yield from an_error(page, slug, folder)
 
 
-def style(page: Page, server: str) -> Iterator[str]:
-    page.goto(f"{server}/?{SMALL_STYLE}")
-    unfold(page, "style")
-    expect(page.locator("#StyleConfig-size input[type=number]")).to_have_value("128")
-    choose_picture(page, "style", example_picture("coffee"))
-    expect(page.locator("#style-status")).to_contain_text("20 steps")
-    yield "with a result"
+def dream(page: Page, server: str, folder: Path) -> Iterator[str]:
+    yield from slow(page, server, folder, "dream")
 
 
-def sample(page: Page, server: str) -> Iterator[str]:
+def style(page: Page, server: str, folder: Path) -> Iterator[str]:
+    yield from slow(page, server, folder, "style")
+    for way in ("Camera", "Video"):
+        open_way(page, "style", way)
+        yield way.lower()
+
+
+def sample(page: Page, server: str, folder: Path) -> Iterator[str]:
     go_to(page, "Sample")
+    at_rest(page, "sample")
+    yield AT_REST
     page.click("#sample-run")
     page.locator("#sample-result button.thumbnail-item").first.click()
     expect(page.locator("#sample-pick img")).to_be_visible()
-    unfold(page, "sample")
-    yield "with a pick"
+    yield FINISHED
+    yield from a_short_run(page, "sample")
+    yield from an_error(page, "sample", folder)
 
 
-def upscale(page: Page, server: str) -> Iterator[str]:
-    go_to(page, "Upscale")
-    choose_picture(page, "upscale", example_picture("lion"))
+def upscale(page: Page, server: str, folder: Path) -> Iterator[str]:
+    page.goto(f"{server}/?tab=upscale&{LONG['upscale'][0]}")
+    at_rest(page, "upscale")
+    yield AT_REST
+    choose_picture(page, "upscale", example_picture("chelsea"))
     expect(page.locator("#upscale-download")).to_be_visible()
-    unfold(page, "upscale")
-    yield "with a result"
-    page.locator("#upscale-ways [role=tab]:has-text('Several')").click()
+    yield FINISHED
+    yield from a_long_run(page, "upscale", folder)
+    yield from an_error(page, "upscale", folder)
+    open_way(page, "upscale", "Several")
     page.set_input_files("#upscale-several-files input[type=file]", SEVERAL)
     page.click("#upscale-several-run")
     expect(page.locator("#upscale-several-gallery img").first).to_be_visible()
     yield "several"
 
 
-def an_error(page: Page, folder: Path) -> None:
-    (folder / "words.png").write_bytes(b"these are words, not pixels")
-    page.locator("#upscale-ways [role=tab]:has-text('One picture')").click()
-    choose_picture(page, "upscale", folder / "words.png")
-    expect(page.locator("[data-testid=toast-body]")).to_contain_text("not a picture that can be read")
-
-
-WALKS: tuple[Callable[[Page, str], Iterator[str]], ...] = (classify, detect, sample, upscale, dream, style)
+Walk = Callable[[Page, str, Path], Iterator[str]]
+WALKS: tuple[Walk, ...] = (classify, detect, sample, upscale, dream, style)
 
 
 @dataclass(frozen=True)
@@ -155,34 +226,35 @@ class Look:
         page.wait_for_function("dark => document.body.classList.contains('dark') === dark", arg=self.scheme == "dark")
 
 
-WIDE, PHONE = Look("wide-light", 1280, 900, "light"), Look("phone-dark", 390, 844, "dark")
+LOOKS = (
+    Look("wide-light", 1280, 900, "light"),
+    Look("phone-dark", 390, 844, "dark"),
+    Look("wide-dark", 1280, 900, "dark"),
+    Look("phone-light", 390, 844, "light"),
+)
 
 
 def test_the_walks_are_of_all_tabs() -> None:
     assert {walk.__name__ for walk in WALKS} == {tab.slug for tab in TABS}
 
 
-def states(page: Page, server: str, folder: Path) -> Iterator[str]:
-    """Brings the page into one state after another, and names each."""
-    for walk in WALKS:
-        for state in walk(page, server):
-            yield f"{walk.__name__}, {state}"
-        if walk is upscale:
-            an_error(page, folder)
-            yield "an error"
-
-
 def test_axe_core_finds_nothing_that_keeps_anybody_out(browser: Browser, server: str, tmp_path: Path) -> None:
-    """Every state in both looks; the next one is reached in the look that this one was seen in last."""
+    """A state is reached in the look in which it is looked at: what a phone alone shows of a run is there, too."""
     found: list[str] = []
-    now, other = WIDE, PHONE
-    for page in open_page(browser, server, now.width, now.height, color_scheme=now.scheme):
-        for state in states(page, server, tmp_path):
-            found += [f"{state}, {now.name}: {finding}" for finding in findings(page)]
-            other.put_on(page)
-            found += [f"{state}, {other.name}: {finding}" for finding in findings(page)]
-            now, other = other, now
+    seen: defaultdict[str, set[str]] = defaultdict(set)
+    for page in open_page(browser, server, LOOKS[0].width, LOOKS[0].height, color_scheme=LOOKS[0].scheme):
+        for number, walk in enumerate(WALKS):
+            now = number
+            LOOKS[now % len(LOOKS)].put_on(page)
+            for state in walk(page, server, tmp_path):
+                for _ in range(len(LOOKS) if state == AT_REST else 1):
+                    name = LOOKS[now % len(LOOKS)].name
+                    found += [f"{walk.__name__}, {state}, {name}: {finding}" for finding in findings(page)]
+                    seen[state].add(name)
+                    now += 1
+                    LOOKS[now % len(LOOKS)].put_on(page)
     assert not found, "\n".join(found)
+    assert all(len(seen[state]) == len(LOOKS) for state in STATES)
 
 
 def selected(page: Page) -> Locator:

@@ -90,7 +90,7 @@ def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *value
             yield png, line if step.result else _progress(step, said), *listed, kept, classes, *NO_FILM
         else:
             line = status(step.result.scan, step.result.detections, detector) if step.result else _progress(step, said)
-            yield gr.skip(), line, *(gr.skip() for _ in range(len(SHOWN) + 1)), *NO_FILM
+            yield gr.skip(), line, *(gr.skip() for _ in SHOWN), *NO_FILM
 
 
 def _progress(step: Step[DetectResult], said: str) -> str:

@@ -24,6 +24,10 @@ CSS = """
 .finished img { display: block; width: 100%; border-radius: 6px; }
 .finished figcaption { margin-top: 4px; font-size: 0.85rem; }
 .send { gap: 8px; }
+/* gradio draws a wheel of 80 px over the line of words too, which scrolled then */
+.block.status > .wrap { height: 100% !important; }
+.block.status > .wrap > div:has(> svg) { display: none; }
+.block.status { overflow: hidden !important; }
 #sample-pick:not(:has(img)), #sample-pick:not(:has(img)) + .send { display: none; }
 summary { cursor: pointer; padding: 4px 0; }
 .method-note { font-size: 0.9rem; opacity: 0.8; padding: 2px 4px; max-width: 75ch; }
