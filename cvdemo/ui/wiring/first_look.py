@@ -70,6 +70,16 @@ LOOKS = {
 }
 
 
+_PRESS = """() => {
+    const press = () => {
+        const first = document.querySelector("#SLUG-examples .gallery-item");
+        if (first) first.click();
+        else setTimeout(press, 100); // the gallery is still on its way
+    };
+    press();
+}"""
+
+
 def promise(seconds: float | None) -> str:
     """How long it takes, in words; without them where nobody knows yet."""
     if seconds is None:
@@ -122,8 +132,7 @@ def _wire(page: gr.Blocks, slug: str, look: Look, button: gr.Button) -> None:
     """The click chooses the picture, by which the run begins by itself."""
     silent: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     if look.in_gallery:
-        press = f"document.querySelector('#{slug}-examples .gallery-item')?.click()"
-        button.click(None, js=f"() => {{ {press}; }}", **silent)
+        button.click(None, js=_PRESS.replace("SLUG", slug), **silent)
         return
     light([button.click], partial(_copy_of, look.picture), [], [needed(page, f"{slug}-image")])
     button.click(None, js=f"() => window.cvdemo.picked({json.dumps([slug, look.picture])[1:-1]})", **silent)
