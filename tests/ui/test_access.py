@@ -137,26 +137,9 @@ def classify(page: Page, server: str, folder: Path) -> Iterator[str]:
     yield "classes to teach"
 
 
-def detect(page: Page, server: str, folder: Path) -> Iterator[str]:
-    page.goto(f"{server}/?tab=detect&{LONG['detect'][0]}")
-    at_rest(page, "detect")
-    yield AT_REST
-    choose_picture(page, "detect", example_picture("coffee"))
-    expect(page.locator("#detect-status")).to_contain_text("Searched")
-    yield FINISHED
-    yield from a_long_run(page, "detect", folder)
-    yield from an_error(page, "detect", folder)
-    for way in ("Several", "Camera", "Video"):
-        open_way(page, "detect", way)
-        if way == "Several":
-            page.set_input_files("#detect-files input[type=file]", SEVERAL)
-            expect(page.locator("#detect-gallery img").first).to_be_visible()
-        yield way.lower()
-
-
 def slow(page: Page, server: str, folder: Path, slug: str) -> Iterator[str]:
-    """Dream and Style, by one link to settings of short runs and one to settings of long ones."""
-    page.goto(f"{server}/?tab={slug}{SMALL[slug]}")
+    """By one link to settings of a short run, and one to settings of a long one."""
+    page.goto(f"{server}/?tab={slug}{SMALL.get(slug, '')}")
     expect(page.locator("html[data-ready]")).to_have_count(1)
     at_rest(page, slug)
     yield AT_REST
@@ -167,6 +150,16 @@ def slow(page: Page, server: str, folder: Path, slug: str) -> Iterator[str]:
     expect(page.locator("html[data-ready]")).to_have_count(1)
     yield from a_long_run(page, slug, folder)
     yield from an_error(page, slug, folder)
+
+
+def detect(page: Page, server: str, folder: Path) -> Iterator[str]:
+    yield from slow(page, server, folder, "detect")
+    for way in ("Several", "Camera", "Video"):
+        open_way(page, "detect", way)
+        if way == "Several":
+            page.set_input_files("#detect-files input[type=file]", SEVERAL)
+            expect(page.locator("#detect-gallery img").first).to_be_visible()
+        yield way.lower()
 
 
 def dream(page: Page, server: str, folder: Path) -> Iterator[str]:
