@@ -24,11 +24,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep, of_size, share_of
 from cvdemo.detect.level_tiles import SMALL_PX, Tile, all_tiles, tiles_round
-from cvdemo.images import ImageArray, Preprocessing, normalise, to_tensor
+from cvdemo.images import ImageArray, Preprocessing, network_input
 from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.forward import Engine
 from cvdemo.ops.boxes import FloatArray, IntArray, scale_boxes
@@ -130,10 +129,9 @@ class PlaceDetector:
     @torch.inference_mode()
     def _run(self, picture: ImageArray, tile: Tile) -> FloatArray:
         """(K + 4, places) of one tile; beyond the picture's right and lower edge lies its mean colour."""
-        part = to_tensor(picture[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width], self.device)
-        pixels = normalise(part, self.preprocessing)
-        padded = F.pad(pixels, (0, tile.width - pixels.shape[3], 0, tile.height - pixels.shape[2]))
-        output: FloatArray = self.forward(padded)[0].float().cpu().numpy()
+        part = picture[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
+        pixels = network_input(part, self.preprocessing, (tile.height, tile.width)).to(self.device)
+        output: FloatArray = self.forward(pixels)[0].float().cpu().numpy()
         return output
 
     def _scan_so_far(
