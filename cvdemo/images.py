@@ -247,6 +247,28 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     return (pixels - mean) / std
 
 
+def network_input(image: ImageArray, preprocessing: Preprocessing, size_hw: tuple[int, int]) -> Tensor:
+    """uint8 (h, w, 3) RGB -> float32 (1, 3, *size_hw), as `normalise` makes it; 0, the mean, right of it and below.
+
+    By a table of the 256 values, in one thread. PyTorch would share the work with threads that go on spinning, and take
+    the cores from those of ONNX Runtime: faces in 40 pictures took 34 ms of CPU each so, and 17 with the table.
+
+    Raises:
+        ValueError: the array is not uint8, of another shape, or larger than `size_hw`, or the network is a grey one.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or preprocessing.colour != "rgb":
+        raise ValueError(f"need uint8 (h, w, 3) for RGB, got {image.dtype} {image.shape}, {preprocessing.colour=}")
+    height, width = image.shape[:2]
+    if height > size_hw[0] or width > size_hw[1]:
+        raise ValueError(f"{image.shape[:2]} does not fit into {size_hw=}")
+    every = from_uint8(torch.arange(256, dtype=torch.uint8)).expand(1, 3, 1, 256)
+    tables = normalise(every, preprocessing).numpy()[0, :, 0]
+    pixels = np.zeros((1, 3, *size_hw), np.float32)
+    for channel, table in enumerate(tables):
+        pixels[0, channel, :height, :width] = table[image[..., channel]]
+    return torch.from_numpy(pixels)
+
+
 def resize(pixels: Tensor, size_hw: tuple[int, int], interpolation: str = "bicubic") -> Tensor:
     """(B, C, H, W) -> (B, C, *size_hw), antialiased, clamped back to [0, 1] where bicubic overshoots."""
     resized = F.interpolate(pixels, size_hw, mode=interpolation, antialias=True, align_corners=False)

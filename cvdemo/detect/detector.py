@@ -33,6 +33,7 @@ from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
 FACE_FLOOR = 0.001  # its scores are chances: at 0.05 one box in twenty is a face, so some faces score even lower
+FACE_GATE = 0.01  # see `PlaceDetector.gate_score`; docs/experiments/detect.md has others
 DEFAULT_DETECTOR = "objects"  # of the page, the endpoint and the command line
 
 
@@ -94,13 +95,13 @@ def _imagenet(device: str) -> Detector:
 
 
 def load_place_detector(
-    weight: str, device: str, max_upscale: float = 1.0, floor: float = SCORE_FLOOR
+    weight: str, device: str, max_upscale: float = 1.0, floor: float = SCORE_FLOOR, gate_score: float = 0.0
 ) -> PlaceDetector:
     """The detector of a weight whose network is a `cvdemo.nets.place_net.PlaceNet`.
 
     Args:
         max_upscale: its own, see `DetectorKind`.
-        floor: candidates of lower score are forgotten.
+        floor: candidates of lower score are forgotten. gate_score: see `PlaceDetector`.
 
     Raises:
         WeightsError: there is no such weight, or its file is missing or altered.
@@ -119,6 +120,7 @@ def load_place_detector(
         device=target,
         max_upscale=max_upscale,
         floor=floor,
+        gate_score=gate_score,
     )
 
 
@@ -131,11 +133,12 @@ def _places(
     nms_iou: float,
     agnostic_nms_iou: float = 1.0,
     floor: float = SCORE_FLOOR,
+    gate_score: float = 0.0,
 ) -> DetectorKind:
     """The line of a network of places."""
     return DetectorKind(
         title=title,
-        load=partial(load_place_detector, weight, max_upscale=max_upscale, floor=floor),
+        load=partial(load_place_detector, weight, max_upscale=max_upscale, floor=floor, gate_score=gate_score),
         max_upscale=max_upscale,
         score_threshold=score_threshold,
         nms_iou=nms_iou,
@@ -153,7 +156,15 @@ DETECTORS: Mapping[str, DetectorKind] = {
         nms_iou=0.45,
         agnostic_nms_iou=0.85,
     ),
-    "face": _places("face_detector", "Faces", max_upscale=0.8, score_threshold=0.64, nms_iou=0.4, floor=FACE_FLOOR),
+    "face": _places(
+        "face_detector",
+        "Faces",
+        max_upscale=0.8,
+        score_threshold=0.64,
+        nms_iou=0.4,
+        floor=FACE_FLOOR,
+        gate_score=FACE_GATE,
+    ),
     "bccd": _places(
         "bccd_detector",
         "Blood cells, counted",

@@ -2,8 +2,9 @@
 
 `cvdemo.nets.place_net.PlaceNet` sees objects of many sizes at once, so that the pyramid needs few levels with large
 steps between them. The first shows the whole picture at the size that the network was trained on and answers at once.
-Finer ones find what is small in large pictures. A level of more than `TILE_PX` squared px is run in tiles: what the
-edge of a tile cuts lies whole in the next one, or is so large that a coarser level has found it.
+Finer ones find what is small in large pictures. A level of more than `cvdemo.detect.level_tiles.TILE_PX` squared px is
+run in tiles: what the edge of a tile cuts lies whole in the next one, or is so large that a coarser level has found it.
+Where there is a gate, the finest level is run only round what the level before it takes for a small object.
 
 What fills more than half of the side that the network knows is taken from the first level alone, for on finer ones its
 parts look like things of their own. Measured with a network half trained on VOC 2007 (200 of the pictures 007000 to
@@ -23,13 +24,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from cvdemo.detect.candidates import SCORE_FLOOR, LevelScores, Scan, ScanConfig, ScanStep, of_size, share_of
-from cvdemo.images import ImageArray, Preprocessing, normalise, to_tensor
+from cvdemo.detect.level_tiles import SMALL_PX, Tile, all_tiles, tiles_round
+from cvdemo.images import ImageArray, Preprocessing, network_input
 from cvdemo.limits import DETECT_CANDIDATES
 from cvdemo.nets.forward import Engine
-from cvdemo.ops.boxes import FloatArray, IntArray, axis_starts, scale_boxes
+from cvdemo.ops.boxes import FloatArray, IntArray, scale_boxes
 from cvdemo.ops.place_boxes import (
     BOX_SIDES,
     boxes_round,
@@ -46,9 +47,7 @@ from cvdemo.runtime import Deadline
 
 WINDOW_CELLS = 8  # a place is shown as the square of so many strides round it
 LEAST_STRIDES = 2  # the smallest object that is seen has so many of the finest strides
-TILE_PX = 1024  # side of a tile, a multiple of every stride; EfficientNet-Lite0 takes 250 MB for one
 LARGEST_SHARE = 0.5  # of the side that the network was trained on: larger boxes are left to the coarser level
-OVERLAP_PX = 256  # of tiles: what is larger is found on a coarser level
 CUT_PX = 3.0  # a box that comes so near to the edge of a tile, where the level goes on, is cut by it
 SHOWN_PLACES = 20_000  # of a grid at most in the picture of windows: a session keeps them
 
@@ -64,6 +63,8 @@ class PlaceDetector:
         labels: its classes. device: where it runs.
         max_upscale: largest enlargement of its finest level, where the settings leave it open.
         floor: candidates of lower score are forgotten.
+        gate_score: the finest of several levels is run only round small boxes that have this score on the level before
+            it, see `cvdemo.detect.level_tiles`; 0: everywhere.
     """
 
     forward: Engine
@@ -73,6 +74,7 @@ class PlaceDetector:
     device: torch.device
     max_upscale: float = 1.0
     floor: float = SCORE_FLOOR
+    gate_score: float = 0.0
 
     def scan(self, image: ImageArray, config: ScanConfig, deadline: Deadline | None = None) -> Iterator[ScanStep]:
         """Scores one level after the other, coarse to fine; each step holds all that was found so far.
@@ -90,6 +92,8 @@ class PlaceDetector:
         scan: Scan | None = None
         for size_hw in sizes:
             level = _Level(size_hw, self, self._largest_on(size_hw, sizes))
+            if self.gate_score and found and size_hw == sizes[-1]:
+                level.look_only_at(found[-1].small_boxes(size_hw, self.gate_score))
             picture = resized(image, size_hw)
             for tile in level.tiles:
                 if clock.expired and scan is not None:
@@ -123,12 +127,11 @@ class PlaceDetector:
         )
 
     @torch.inference_mode()
-    def _run(self, picture: ImageArray, tile: "_Tile") -> FloatArray:
+    def _run(self, picture: ImageArray, tile: Tile) -> FloatArray:
         """(K + 4, places) of one tile; beyond the picture's right and lower edge lies its mean colour."""
-        part = to_tensor(picture[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width], self.device)
-        pixels = normalise(part, self.preprocessing)
-        padded = F.pad(pixels, (0, tile.width - pixels.shape[3], 0, tile.height - pixels.shape[2]))
-        output: FloatArray = self.forward(padded)[0].float().cpu().numpy()
+        part = picture[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
+        pixels = network_input(part, self.preprocessing, (tile.height, tile.width)).to(self.device)
+        output: FloatArray = self.forward(pixels)[0].float().cpu().numpy()
         return output
 
     def _scan_so_far(
@@ -153,17 +156,13 @@ class PlaceDetector:
         )
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """A part of a level, px; it may reach beyond the level's right and lower edge."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-
 Candidates = tuple[FloatArray, FloatArray, FloatArray, IntArray]  # windows, boxes, scores, classes
+NOTHING: Candidates = (
+    np.zeros((0, 4), np.float32),
+    np.zeros((0, 4), np.float32),
+    np.zeros(0, np.float32),
+    np.zeros(0, np.int64),
+)
 
 
 @dataclass
@@ -174,25 +173,42 @@ class _Level:
     detector: PlaceDetector
     largest_px: float
     added: list[Candidates] = field(default_factory=list)
+    seen_share: float = 1.0  # of the level, the part that its tiles cover
 
     def __post_init__(self) -> None:
         coarsest = self.detector.strides[-1]
         height, width = (-(-side // coarsest) * coarsest for side in self.size_hw)
         self.padded_hw = (height, width)
-        self.tiles = _tiles(self.padded_hw)
+        self.tiles = all_tiles(self.padded_hw)
         self._best = [np.zeros(grid, np.float32) for grid in grid_sizes(self.padded_hw, self.detector.strides)]
 
     @property
     def done(self) -> float:
-        """Share of the tiles that are scored."""
-        return len(self.added) / len(self.tiles)
+        """Share of the tiles that are scored; 1 where there are none."""
+        return len(self.added) / len(self.tiles) if self.tiles else 1.0
 
     @property
     def windows(self) -> int:
         """How many places are scored; those of overlaps count once, those beyond the picture not at all."""
-        return round(self.done * sum(grid.size for grid in self._grids()))
+        return round(self.done * self.seen_share * sum(grid.size for grid in self._grids()))
 
-    def add(self, tile: _Tile, output: FloatArray) -> None:
+    def look_only_at(self, xyxy: FloatArray) -> None:
+        """Runs nothing but tiles round these boxes, px of the level; before the first tile."""
+        coarsest = self.detector.strides[-1]
+        self.tiles = tiles_round(xyxy, self.padded_hw, coarsest)
+        seen = np.zeros([side // coarsest for side in self.padded_hw], bool)
+        for tile in self.tiles:
+            top, left = tile.top // coarsest, tile.left // coarsest
+            seen[top : top + tile.height // coarsest, left : left + tile.width // coarsest] = True
+        self.seen_share = float(seen.mean())
+
+    def small_boxes(self, size_hw: tuple[int, int], least_score: float) -> FloatArray:
+        """Boxes of at least this score with a side under `SMALL_PX`, (N, 4), in px of a level of another size."""
+        _, boxes, scores, _ = self.candidates(self.size_hw)
+        small = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=math.inf) < SMALL_PX
+        return scale_boxes(boxes[small & (scores >= least_score)], self.size_hw, size_hw)
+
+    def add(self, tile: Tile, output: FloatArray) -> None:
         """Keeps the best of what a tile's output holds above the floor, and the best score of each of its places."""
         strides, size_hw = self.detector.strides, (tile.height, tile.width)
         considered = CONSIDERED * DETECT_CANDIDATES
@@ -206,7 +222,7 @@ class _Level:
         self.added.append((windows[whole] + offset, boxes[whole] + offset, scores[whole], classes[whole]))
         self._note_best(tile, output[:-BOX_SIDES].max(axis=0))
 
-    def _wanted(self, boxes: FloatArray, tile: _Tile) -> IntArray:
+    def _wanted(self, boxes: FloatArray, tile: Tile) -> IntArray:
         """Indices of the boxes that are not too large and reach no edge of the tile beyond which the level goes on."""
         goes_on = [tile.left > 0, tile.top > 0, tile.left + tile.width < self.padded_hw[1]]
         goes_on.append(tile.top + tile.height < self.padded_hw[0])
@@ -216,7 +232,7 @@ class _Level:
         kept: IntArray = (~is_cut & (longer <= self.largest_px)).nonzero()[0]
         return kept
 
-    def _note_best(self, tile: _Tile, logits: FloatArray) -> None:
+    def _note_best(self, tile: Tile, logits: FloatArray) -> None:
         """Lays the best score of each place into the grids of the level; where tiles overlap the higher one counts."""
         start = 0
         for grid, stride in zip(self._best, self.detector.strides, strict=True):
@@ -236,7 +252,8 @@ class _Level:
 
     def candidates(self, picture_hw: tuple[int, int]) -> Candidates:
         """The best of all tiles, see `best_of_many`, in px of the picture and clipped to it."""
-        windows, boxes, scores, classes = (np.concatenate(arrays) for arrays in zip(*self.added, strict=True))
+        added = self.added or [NOTHING]
+        windows, boxes, scores, classes = (np.concatenate(arrays) for arrays in zip(*added, strict=True))
         best = best_of_many(boxes, scores, classes, DETECT_CANDIDATES)
         windows, boxes = (
             clip_boxes(scale_boxes(xyxy[best], self.size_hw, picture_hw), picture_hw) for xyxy in (windows, boxes)
@@ -266,17 +283,3 @@ def _pooled(grid: FloatArray, pool: int) -> FloatArray:
     edge = [(0, rows * pool - grid.shape[0]), (0, columns * pool - grid.shape[1])]
     best: FloatArray = np.pad(grid, edge).reshape(rows, pool, columns, pool).max(axis=(1, 3))
     return best
-
-
-def _tiles(padded_hw: tuple[int, int]) -> list[_Tile]:
-    """The whole level where it is small, else tiles that overlap by `OVERLAP_PX` at least; row by row."""
-    height, width = padded_hw
-    if height * width <= TILE_PX**2:
-        return [_Tile(0, 0, height, width)]
-    high, wide = min(TILE_PX, height), min(TILE_PX, width)
-    tops, lefts = (axis_starts(length, side, _step(side)) for length, side in ((height, high), (width, wide)))
-    return [_Tile(top, left, high, wide) for top in tops for left in lefts]
-
-
-def _step(side: int) -> int:
-    return side - OVERLAP_PX if side == TILE_PX else side

@@ -5,6 +5,7 @@ import struct
 import tracemalloc
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from cvdemo.images import (
     Preprocessing,
     center_crop,
     from_uint8,
+    network_input,
     normalise,
     on_white,
     png_bytes,
@@ -219,6 +221,31 @@ def test_resize_to_fit_never_enlarges_and_copies(noise: ImageArray) -> None:
     assert np.array_equal(same, noise) and same is not noise
     with pytest.raises(ValueError, match="max_side_px >= 1"):
         resize_to_fit(noise, 0)
+
+
+def test_network_input_is_what_normalise_makes_with_the_mean_round_it() -> None:
+    rng, preprocessing = (
+        np.random.default_rng(0),
+        Preprocessing(input_px=8, resize_px=8, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)),
+    )
+    image = rng.integers(0, 256, (300, 201, 3), dtype=np.uint8)
+    pixels = network_input(image, preprocessing, (320, 224))
+    assert pixels.shape == (1, 3, 320, 224) and pixels.dtype == torch.float32
+    assert torch.equal(pixels[..., :300, :201], normalise(to_tensor(image), preprocessing))
+    assert not pixels[..., 300:, :].any() and not pixels[..., 201:].any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "colour", "message"),
+    [((9, 8, 3), "rgb", "does not fit"), ((8, 8, 1), "rgb", "need uint8"), ((8, 8, 3), "grey", "need uint8")],
+)
+def test_network_input_refuses_what_does_not_fit(
+    shape: tuple[int, ...], colour: Literal["rgb", "grey"], message: str
+) -> None:
+    channels = 3 if colour == "rgb" else 1
+    preprocessing = Preprocessing(input_px=8, resize_px=8, mean=(0.5,) * channels, std=(0.5,) * channels, colour=colour)
+    with pytest.raises(ValueError, match=message):
+        network_input(np.zeros(shape, np.uint8), preprocessing, (8, 8))
 
 
 def test_preprocessing_normalises_and_crops() -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from cvdemo.detect.candidates import SCORE_FLOOR, Scan, ScanConfig, ScanStep
 from cvdemo.detect.detector import DETECTORS, load_detector
-from cvdemo.detect.place_detector import OVERLAP_PX, SHOWN_PLACES, TILE_PX, PlaceDetector
+from cvdemo.detect.level_tiles import OVERLAP_PX, TILE_PX
+from cvdemo.detect.place_detector import SHOWN_PLACES, PlaceDetector
 from cvdemo.detect.selection import DetectConfig, Detections, select
 from cvdemo.errors import InputError
 from cvdemo.example_pictures import example_picture
@@ -159,6 +160,42 @@ def test_large_things_are_taken_from_the_first_level_alone(detector: PlaceDetect
     small = last(detector, picture((600, 600), (100, 100, 220, 220))).scan  # 120 px on the second level
     sides = {round(float(side)) for side in small.windows_xyxy[:, 2] - small.windows_xyxy[:, 0]}
     assert sides == {150, 128}  # of stride 8 on the first level, of stride 16 on the second
+
+
+class Counted:
+    """`finds_squares`, with the number of pixels that it is given."""
+
+    def __init__(self) -> None:
+        self.pixels = 0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        self.pixels += pixels.shape[2] * pixels.shape[3]
+        return finds_squares(pixels)
+
+
+def test_a_gate_runs_the_finest_level_only_round_small_boxes_and_finds_the_same(detector: PlaceDetector) -> None:
+    things = [(300, 500, 350, 560), (1300, 200, 1360, 250), (1200, 1100, 1250, 1150)]  # 18 to 22 px before the finest
+    image, engines = picture((1500, 2000), *things), (Counted(), Counted())
+    whole, gated = (
+        last(replace(detector, forward=engine, gate_score=gate), image, FINEST)
+        for engine, gate in zip(engines, (0.0, 0.5), strict=True)
+    )
+    boxes = select(gated.scan, DetectConfig(detector="objects"))
+    assert worst_overlap(boxes, things) > 0.9 and gated.scan.complete and gated.share == 1
+    sides = gated.scan.windows_xyxy[:, 2] - gated.scan.windows_xyxy[:, 0]
+    assert sides.min() <= 128  # some are of the finest level, whose least window is 64 px
+    assert engines[1].pixels < engines[0].pixels / 4 and gated.windows < whole.windows / 4
+
+
+@pytest.mark.parametrize(("things", "gate"), [([], 0.5), ([(300, 500, 350, 560)], 0.95), ([(200, 200, 700, 800)], 0.5)])
+def test_what_a_gate_rejects_is_not_run(
+    detector: PlaceDetector, things: list[tuple[int, int, int, int]], gate: float
+) -> None:
+    """Nothing, a box of too low a score, and a large box."""
+    engine = Counted()
+    step = last(replace(detector, forward=engine, gate_score=gate), picture((1500, 2000), *things), FINEST)
+    assert engine.pixels == 192 * 256 + 544 * 736  # two levels of three, padded to whole strides
+    assert step.scan.complete and step.share == 1 and len(step.scan.levels) == 3 * len(STRIDES)
 
 
 def test_levels_go_from_coarse_to_fine_and_tiles_report_between(detector: PlaceDetector) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cvdemo.detect.candidates import Scan
-from cvdemo.detect.detector import DETECTORS, FACE_FLOOR
+from cvdemo.detect.detector import DETECTORS, FACE_FLOOR, FACE_GATE
 from cvdemo.detect.place_detector import PlaceDetector
 from cvdemo.detect.selection import DetectConfig, all_kept
 from cvdemo.images import Preprocessing
@@ -73,7 +73,14 @@ def with_levels(places: PlaceFinder, device: torch.device) -> FaceFinder:
     """A finder at one size as one that searches as the page does, beginning with that size."""
     upscale = DETECTORS["face"].max_upscale
     detector = PlaceDetector(
-        places.engine, places.strides, places.preprocessing, list(LABELS), device, max_upscale=upscale, floor=FACE_FLOOR
+        places.engine,
+        places.strides,
+        places.preprocessing,
+        list(LABELS),
+        device,
+        max_upscale=upscale,
+        floor=FACE_FLOOR,
+        gate_score=FACE_GATE,
     )
     return FaceFinder(detector).at(places.input_px)
 
