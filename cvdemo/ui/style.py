@@ -292,14 +292,9 @@ def _second_style() -> tuple[gr.Image, gr.Image, Component]:
         with gr.Row():
             second = picture_input("Second style", elem_id="style-second-style", height=200, min_width=140)
             mask = picture_input("Where it is painted: white", elem_id="style-mask", height=200, min_width=140)
+        info = "1: as much of it as of the first. Where you say where it is painted, it changes nothing."
         weight = gr.Slider(
-            0.1,
-            4,
-            value=1,
-            step=0.1,
-            label="Share of the second style",
-            info="1: as much of it as of the first. It changes nothing where a mask says where it is painted.",
-            elem_id="style-second-weight",
+            0.1, 4, value=1, step=0.1, label="Share of the second style", info=info, elem_id="style-second-weight"
         )
     return second, mask, numbers_only(weight)
 
@@ -329,12 +324,12 @@ def _build_picture(run: Run) -> dict[str, Component]:
                 start = gr.Button("Stylize", variant="primary", elem_id="style-run")
                 cancel = gr.Button("Cancel", elem_id="style-cancel", min_width=80, scale=0)
             build_examples(content, style)
-            preset, controls = _controls()
-            second = _second_style()
         with gr.Column(min_width=300, scale=1):
             result = picture_output("Result", elem_id="style-result")
             status = gr.Markdown(elem_id="style-status", elem_classes="status")
             plot = gr.HTML(label="How far it is from what it shall be", elem_id="style-losses")
+            preset, controls = _controls()
+            second = _second_style()
     share_button("style", controls)
     method_note(NOTE + INSTANT_NOTE if instant_offered() else NOTE)
     light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])

@@ -148,7 +148,7 @@ def test_after_a_time_out_the_limit_is_named(noise: ImageArray) -> None:
 
 
 def test_the_answer_itself_is_no_target(deep: Classifier, noise: ImageArray) -> None:
-    with pytest.raises(InputError, match=r"The answer is [abc] already; choose another class"):
+    with pytest.raises(InputError, match=r"The answer is [abc] already; choose another one to turn it into"):
         fool(noise, deep, target=classify(noise, deep).classes[0])
 
 

@@ -32,8 +32,8 @@ def test_the_table_is_in_the_order_of_the_page_and_the_default_can_be_loaded() -
         "Faces",
         "Blood cells, counted",
         "Any of 1,000 things: which and where, not how many",
-        "Faces, OpenCV's Haar cascade (2001), to compare",
-        "People, OpenCV's HOG (2005), to compare",
+        "Faces, the way of 2001, to compare",
+        "People, the way of 2005, to compare",
     }
 
 
