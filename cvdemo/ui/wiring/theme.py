@@ -12,7 +12,9 @@ SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial"
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 CSS = """
-.gradio-container { max-width: clamp(1180px, 90vw, 1440px) !important; width: 100% !important; margin: 0 auto !important; }
+.gradio-container {
+  max-width: clamp(1180px, 90vw, 1440px) !important; width: 100% !important; margin: 0 auto !important;
+}
 .column:has(> .finished):not([data-result]) :is(.of-result, .send, .form:has(> .of-result:only-child)) {
   display: none;
 }
