@@ -181,7 +181,7 @@ def test_a_jpeg_takes_the_network_for_photographs_and_the_page_says_so(tab: Page
     Image.fromarray(pixels).save(tmp_path / "phone.jpg", quality=60)
     load(tab, tmp_path / "phone.jpg")
     expect(tab.locator("#upscale-status")).to_contain_text(
-        "For photographs, ours, as your file is a JPEG of quality 60: 120 × 100 →"
+        "For photographs, as your file is a JPEG of quality 60: 120 × 100 →"
     )
     tab.locator("#upscale-image button[aria-label='Remove Image']").click()
     load(tab, save_png(pixels, tmp_path / "drawing.png"))
@@ -228,7 +228,7 @@ def test_cancelling_stops_and_the_next_run_works(tab: Page, tmp_path: Path) -> N
     tab.locator("#UpscaleConfig-network input[value='9-5-5']").check()  # slow enough to be stopped
     load(tab, save_png(np.zeros((1500, 3000, 3), np.uint8), tmp_path / "long.png"))
     status = tab.locator("#upscale-status")
-    expect(status).to_contain_text(re.compile(r"Tile \d+ of 128"))
+    expect(status).to_contain_text(re.compile(r"Piece \d+ of 128"))
     tab.click("#upscale-cancel")
     expect(status).to_have_text("Cancelled.")
     tab.wait_for_timeout(1500)

@@ -22,7 +22,7 @@ SLOW = {
     "detect": ("detector=imagenet&crop_by_crop=true", r"size \d of"),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", "Dreaming: size"),
     "style": ("seconds=0&size=192&scales=1&steps=400", r"Step \d+ of 400"),
-    "upscale": ("scale=3&network=9-5-5", r"Tile \d+ of"),
+    "upscale": ("scale=3&network=9-5-5", r"Piece \d+ of"),
 }
 # Settings of a short run, and what the status says at its end.
 QUICK = {

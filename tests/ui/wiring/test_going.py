@@ -29,7 +29,7 @@ LONG = {
     "detect": ("detector=imagenet&crop_by_crop=true", re.compile(r"size \d of")),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", re.compile("Dreaming: size")),
     "style": ("seconds=0&size=192&scales=1&steps=400", re.compile(r"Step \d+ of 400")),
-    "upscale": ("network=9-5-5", re.compile("Tile")),
+    "upscale": ("network=9-5-5", re.compile("Piece")),
 }
 
 
@@ -60,7 +60,7 @@ def test_cancel_can_be_pressed_while_a_run_is_on(page: Page, server: str, tmp_pa
     cancel = page.locator("#upscale-cancel")
     expect(cancel).to_be_disabled()
     choose_picture(page, "upscale", large(tmp_path))
-    expect(page.locator("#upscale-status")).to_contain_text("Tile")
+    expect(page.locator("#upscale-status")).to_contain_text("Piece")
     expect(cancel).to_be_enabled()
     cancel.click()
     expect(page.locator("#upscale-status")).to_have_text("Cancelled.")
