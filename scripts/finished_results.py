@@ -76,7 +76,7 @@ def classified() -> tuple[ImageArray, ImageArray]:
 def detected() -> tuple[ImageArray, ImageArray]:
     """The picture bare and with its boxes."""
     image = read_image(example_picture(DETECTED))
-    found: DetectResult = result_of(run(DetectRequest(image=image, config=DetectConfig(detector="face"))))
+    found: DetectResult = result_of(run(DetectRequest(image=image, config=DetectConfig())))
     return image, draw_detections(to_canvas(image), found.detections)
 
 

@@ -204,19 +204,18 @@ def _stylize_on_page(
     """Picture, status and loss curves at every preview; `values` are those of `CONTROLS`."""
     call_results(painted_stem(content, style))
     started = time.monotonic()
-    settings = dict(zip(CONTROLS, values, strict=True))
+    chosen, settings = Chosen(content, style, second, second_weight, mask), dict(zip(CONTROLS, values, strict=True))
     if settings["seconds"] == AT_ONCE:
-        yield _at_once(run, Chosen(content, style, second, second_weight, mask), settings)
+        yield _at_once(run, chosen, settings)
         return
     seed, seconds = whole_number(settings.pop("seed"), "Seed"), settings.pop("seconds") or None
-    config = StyleConfig(seed=seed, seconds=seconds, **settings)
-    curves = Curves()
-    for step in run(Chosen(content, style, second, second_weight, mask).request(config)):
+    request, curves = chosen.request(StyleConfig(seed=seed, seconds=seconds, **settings)), Curves()
+    for step in run(request):
         if step.result is None:  # the last step tells the measures of the one before it
             curves.add(step)
         if (picture := _picture(step)) is not None:
             drawing = curves.drawn(step.total) if step.measures else ""
-            yield picture, _status(step, (time.monotonic() - started) * 1000), drawing
+            yield picture, _status(step, (time.monotonic() - started) * 1000, request), drawing
 
 
 def _at_once(run: Run, chosen: Chosen, settings: Mapping[str, Any]) -> tuple[ImageArray, str, str]:
@@ -230,15 +229,19 @@ def _at_once(run: Run, chosen: Chosen, settings: Mapping[str, Any]) -> tuple[Ima
     return painted.image, took((time.monotonic() - started) * 1000, f"{width} × {height} pixels"), ""
 
 
-def _status(step: Step[Stylized], elapsed_ms: float) -> str:
+def _status(step: Step[Stylized], elapsed_ms: float, request: StyleRequest) -> str:
     """How far the painting is; of the last step, what became of it."""
+    seconds = request.config.seconds
     if step.result is None and not step.measures:
         return f"This is the instant style, which is now refined: {elapsed_ms / 1000:.0f} s so far"
     if step.result is None:
         scale, scales = step.measures["scale"], step.measures["scales"]
-        return f"Step {step.done} of {step.total}, round {scale:g} of {scales:g}: {elapsed_ms / 1000:.0f} s so far"
+        steps = f"{step.total}" if seconds is None else f"about {step.total}"  # for a time they are planned anew
+        return f"Step {step.done} of {steps}, round {scale:g} of {scales:g}: {elapsed_ms / 1000:.0f} s so far"
     height, width = step.result.image.shape[:2]
     hurried = "" if step.complete else f". {_hurried(step.result)}"
+    if seconds is not None and max(height, width) < min(request.config.size, max(request.content.shape[:2])):
+        hurried += f". More than {seconds:g} s make it larger"
     return took(elapsed_ms, f"{width} × {height} pixels, {step.result.steps} steps") + hurried
 
 

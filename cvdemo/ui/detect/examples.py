@@ -27,9 +27,9 @@ class Example:
 
 
 EXAMPLES = (
+    Example("street", "objects"),
     Example("mariachi", "face"),
     Example("musicians", "objects"),
-    Example("street", "objects"),
     Example("cows", "objects"),
     Example("smear", "bccd"),
     Example("faces", "face"),

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from cvdemo.example_pictures import example_picture
-from cvdemo.finished import CLASSIFIED, DETECTED, DREAMED, ENLARGED, PAINTED, SHEETS
+from cvdemo.finished import CLASSIFIED, DETECTED, DREAMED, ENLARGED, PAINTED, SHEETS, path_of
 from cvdemo.ui.serving.front import PLACE
 from cvdemo.ui.serving.results import save_download
 from cvdemo.ui.wiring.controls import light
@@ -55,7 +56,7 @@ LOOKS = {
         "classify-answers", _pair("classify", "Your picture", "“Cheetah”, and where it looked"), CLASSIFIED
     ),
     "detect": Look(
-        "detect-result", _pair("detect", "Your picture", "A box round each face, counted"), DETECTED, in_gallery=True
+        "detect-result", _pair("detect", "Your picture", "A box round each thing, counted"), DETECTED, in_gallery=True
     ),
     "dream": Look("dream-result", _pair("dream", "Your picture", "What the network sees in it"), DREAMED),
     "style": Look("style-result", _pair("style", "Your picture", "Painted in the style you choose"), PAINTED),
@@ -121,11 +122,17 @@ def tell_promises(page: gr.Blocks, shown: Mapping[str, gr.Markdown], expected_s:
 
 def _figures(look: Look, seconds: float | None = None) -> str:
     figures = "".join(
-        f'<figure><img src="./{PLACE}/{file}" loading="lazy" alt="{html.escape(words)}">'
+        f'<figure><img src="./{PLACE}/{file}" {_size(file)} loading="lazy" alt="{html.escape(words)}">'
         f"<figcaption>{html.escape(words)}</figcaption></figure>"
         for file, words in look.pictures
     )
     return f'<p>{promise(seconds)}</p><div class="pair">{figures}</div>'
+
+
+def _size(file: str) -> str:
+    """Keeps the place of a picture while it is on its way."""
+    with Image.open(path_of(file)) as picture:
+        return f'width="{picture.width}" height="{picture.height}"'
 
 
 def _wire(page: gr.Blocks, slug: str, look: Look, button: gr.Button) -> None:

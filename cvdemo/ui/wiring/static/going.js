@@ -118,6 +118,13 @@ Object.assign(window.cvdemo, (() => {
     if (over && look.disabled) hide();
   }
 
+  /* The result, or its words where they stand above it: what it is called and counted must not be scrolled past. */
+  function first() {
+    const [result, words] = [by(shown?.target), by(shown?.status)];
+    const above = result && words?.offsetHeight && words.getBoundingClientRect().top < result.getBoundingClientRect().top;
+    return above && columnOf(words) === columnOf(result) ? words : result;
+  }
+
   function madeBar() {
     const made = document.createElement("div");
     made.id = "going";
@@ -127,7 +134,7 @@ Object.assign(window.cvdemo, (() => {
       '<p aria-hidden="true"></p><button type="button">Show the result</button>' +
       '<button type="button">Cancel</button>';
     const [, look, end] = made.children;
-    look.onclick = () => by(shown?.target)?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+    look.onclick = () => first()?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     end.onclick = () => { if (shown?.over) hide(); else by(`${shown?.name}-cancel`)?.click(); };
     document.body.append(made);
     return made;
