@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test in two parts: first most of them, in two processes (WORKERS), then those that serve the page or drive a
-# browser, apart because they watch the clock, in three (BROWSER_WORKERS): they wait much. Options of pytest go to both.
+# Runs every test in two parts, each in two processes (WORKERS changes it): first most of them, then those that serve the
+# page or drive a browser, apart because they watch the clock. Options of pytest go to both parts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,6 @@ part() {
 
 ran= failed=0
 part --numprocesses "${WORKERS:-2}" --dist loadscope -m "not server and not browser" "$@"
-part --numprocesses "${BROWSER_WORKERS:-3}" --dist loadscope -m "server or browser" "$@"
+part --numprocesses "${WORKERS:-2}" --dist loadscope -m "server or browser" "$@"
 [ -n "$ran" ] || exit "$nothing_to_run"
 exit "$failed"

@@ -142,7 +142,7 @@ def test_a_walk_loops_and_plays_without_picks_and_through_them(tab: Page) -> Non
     unfold(tab, "walk")
     type_number(tab.locator("#WalkConfig-seconds input[type=number]"), 2)
     tab.click("#sample-walk-run")
-    expect(tab.locator("#sample-walk-status")).to_contain_text("48 frames through 6 random points of seed 0 in")
+    expect(tab.locator("#sample-walk-status")).to_contain_text("48 frames through 6 random pictures of seed 0 in")
     first = film(tab)
     assert (first["duration"], first["loop"], first["width"]) == (2, True, 256)
     tab.wait_for_function("document.querySelector('#sample-film video').currentTime > 0")  # it plays by itself

@@ -86,7 +86,7 @@ def test_several_objects_are_found_and_counted_by_the_default_detector(page: Pag
 
 def test_an_example_brings_its_detector(page: Page, server: str) -> None:
     page.goto(f"{server}/?tab=detect&detector=haar")
-    expect(page.locator("#detect-told")).to_contain_text("as OpenCV found them in 2001")
+    expect(page.locator("#detect-told")).to_contain_text("as programs found them in 2001")
     choose_example(page, "coffee")
     expect(page.locator("#detect-told")).to_contain_text("the best of 1,000 classes")
     expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.35")
