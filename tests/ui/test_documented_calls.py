@@ -99,7 +99,7 @@ def shown_programs(running: Server) -> dict[str, dict[str, str]]:
 def test_the_programs_that_the_page_shows_run_in_python(running: Server, folder: Path) -> None:
     programs = shown_programs(running)
     printed = output([sys.executable, "-c", "\n".join(programs[name]["python"] for name in SHOWN)], folder)
-    assert "'label': 'cheetah'" in printed and "'detections'" in printed and "sample_2.png" in printed
+    assert "'label': 'cheetah'" in printed and "'detections'" in printed and "anime-faces" in printed
     assert "taught-" in printed and "upscaled-x2-cheetah.png" in printed and "'label': 'ink'" in printed
     assert "classes-of-2-pictures.zip" in printed and "'not_reached': 0" in printed
 

@@ -81,7 +81,7 @@ def test_the_result_becomes_the_picture(page: Page, server: str) -> None:
     first = finished_dream(page)
     shown = str(page.locator("#dream-result img").get_attribute("src"))
     page.click("#dream-again")
-    expect(page.locator("#dream-image img")).to_have_attribute("src", re.compile(r"dream\.png$"))
+    expect(page.locator("#dream-image img")).to_have_attribute("src", re.compile(r"dream-custom-\w+\.png$"))
     expect(page.locator("#dream-result img")).not_to_have_attribute("src", shown)
     assert finished_dream(page) != first
 

@@ -88,7 +88,7 @@ def test_an_example_brings_its_detector(page: Page, server: str) -> None:
     page.goto(f"{server}/?tab=detect&detector=haar")
     expect(page.locator("#detect-told")).to_contain_text("as programs found them in 2001")
     choose_example(page, "coffee")
-    expect(page.locator("#detect-told")).to_contain_text("the best of 1,000 classes")
+    expect(page.locator("#detect-told")).to_contain_text("the best of 1,000 kinds")
     expect(page.locator("#DetectConfig-score_threshold input[type=number]")).to_have_value("0.35")
     expect(page.locator("#detect-status")).to_contain_text("espresso")
     for tab, way in OTHER_WAYS.items():
