@@ -5,8 +5,8 @@ sizes, counts. Of those their work is told in units to which the time is proport
 costs.
 
 `REFERENCE_S` compares kinds: seconds of CPU time that a unit took in one thread (x86, torch 2.11, each the second run,
-beside other work). Only their ratios count. A machine with other ratios is told
-wrongly until a run of the kind has ended.
+beside other work). Only their ratios count. A machine with other ratios gets wrong seconds until a run of the kind has
+ended.
 """
 
 from __future__ import annotations

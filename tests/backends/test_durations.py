@@ -105,8 +105,8 @@ def test_what_ran_tells_of_kinds_that_did_not_by_the_speed_of_the_reference_mach
     slow = style(steps=400, size=256)
     for took_s in (40.0, 40.0):
         durations.note(slow, took_s)
-    told_s = durations.expected_s(whiskers)
-    assert told_s is not None and told_s == pytest.approx(3 * reference_of(whiskers).seconds)  # type: ignore[union-attr]
+    reference = reference_of(whiskers)
+    assert reference is not None and durations.expected_s(whiskers) == pytest.approx(3 * reference.seconds)
 
 
 def test_a_style_takes_the_time_that_is_chosen_for_it() -> None:

@@ -59,6 +59,7 @@ def test_a_finished_example_stands_in_the_place_of_the_result(blank: Page, serve
     expect(shown.locator("img:visible")).to_have_count(len(LOOKS[slug].pictures))
     for image in shown.locator("img").all():
         image.evaluate("image => image.decode()")
+        assert image.get_attribute("width") and image.get_attribute("height")  # its place is kept while it loads
     expect(shown.locator("figcaption")).to_have_text([words for _, words in LOOKS[slug].pictures])
     expect(button).to_have_text(LOOKS[slug].words)
     expect(blank.locator(f"#{LOOKS[slug].result}")).to_be_hidden()  # no empty box

@@ -191,6 +191,14 @@ def test_the_page_shows_how_far_the_painting_is_and_its_curves() -> None:
     assert (request.time_limit_s, request.preview_every_s) == (STYLE_S, tab.PREVIEW_EVERY_S)
 
 
+def test_a_painting_for_a_time_says_that_more_time_makes_it_larger() -> None:
+    lines = [line for _, line, _ in button_of(tab.TAB, StandIn())(*page_values(seconds=15, size=256))]
+    assert lines[1].startswith("Step 2 of about 8, ")
+    assert lines[-1].endswith(". More than 15 s make it larger")
+    lines = [line for _, line, _ in button_of(tab.TAB, StandIn())(*page_values(seconds=15, size=128))]
+    assert "larger" not in lines[-1]
+
+
 def test_the_page_asks_for_the_best_in_a_time_and_for_a_second_style() -> None:
     stand_in = StandIn()
     mask = example_picture("cheetah")
