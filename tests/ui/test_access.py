@@ -32,12 +32,21 @@ LOOKED = """async () => {
     }
     return (await axe.run({ resultTypes: ["violations"] })).violations;
 }"""
+MENDED_MS = 1000  # until what is drawn late has come, and `static/access.js` has seen to it in the frame after
 
 
 def findings(page: Page) -> list[str]:
-    """What axe-core finds that keeps somebody from using the page: rule, place and why."""
+    """What axe-core finds that keeps somebody from using the page, and goes on to find a second later."""
     if not page.evaluate(IS_THERE):
         page.evaluate(Axe().axe_script)
+    if not _found(page):
+        return []
+    page.wait_for_timeout(MENDED_MS)
+    return _found(page)
+
+
+def _found(page: Page) -> list[str]:
+    """Rule, place and why."""
     return [
         f"{rule['id']}: {node['target']} {node['html'][:160]} {_why(node)}"
         for rule in page.evaluate(LOOKED)

@@ -25,7 +25,8 @@ def finish(phone: Page, server: str, slug: str) -> None:
         choose_picture(phone, slug, example_picture("chelsea"))
     before = phone.evaluate("window.scrollY")
     expect(phone.locator(f"#{slug}-status")).to_contain_text(" in ")
-    phone.wait_for_timeout(1000)  # the bar waits a moment
+    expect(phone.locator(f"#{slug}-cancel")).to_be_disabled()  # the page knows of the end
+    phone.evaluate("new Promise((over) => setTimeout(over, 600))")  # the bar waits for less, by the page's own clock
     assert phone.evaluate("window.scrollY") == before
 
 

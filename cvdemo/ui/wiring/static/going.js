@@ -80,9 +80,12 @@ Object.assign(window.cvdemo, (() => {
     kept.clear();
   }
 
+  /* Much of it, or all of it where it is small. */
   function inSight(element) {
     const box = element?.getBoundingClientRect();
-    return !box || !box.height || (box.top < window.innerHeight * 0.7 && box.bottom > window.innerHeight * 0.2);
+    if (!box?.height) return true;
+    const whole = box.top >= 0 && box.bottom <= window.innerHeight - (bar?.offsetHeight ?? 0);
+    return whole || (box.top < window.innerHeight * 0.7 && box.bottom > window.innerHeight * 0.2);
   }
 
   /* Until it is looked at, or the bar is closed: a bar that went by itself would leave a finger on what lies behind. */
@@ -134,7 +137,10 @@ Object.assign(window.cvdemo, (() => {
       '<p aria-hidden="true"></p><button type="button">Show the result</button>' +
       '<button type="button">Cancel</button>';
     const [, look, end] = made.children;
-    look.onclick = () => first()?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+    look.onclick = () => {
+      releaseHeights(); /* now: a page that becomes shorter while it glides stops on its way */
+      first()?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+    };
     end.onclick = () => { if (shown?.over) hide(); else by(`${shown?.name}-cancel`)?.click(); };
     document.body.append(made);
     return made;
