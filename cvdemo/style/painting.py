@@ -102,4 +102,5 @@ def carried(state: dict[str, Tensor], size_hw: tuple[int, int]) -> dict[str, Ten
 
 
 def _resized(moments: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    return F.interpolate(moments, size_hw, mode="bilinear", align_corners=False)
+    # they only grow: antialiasing changes nothing, but without it the last digit depends on the number of threads
+    return F.interpolate(moments, size_hw, mode="bilinear", antialias=True)

@@ -27,10 +27,11 @@ from cvdemo.dream.deepdream import (
 )
 from cvdemo.dream.fourier import natural_spectrum
 from cvdemo.dream.gradient import laplacian_normalise, mean_size
-from cvdemo.dream.network import load_dream_network
+from cvdemo.dream.network import HalfBackbone, load_dream_network
 from cvdemo.dream.objectives import Channel, DreamNetwork, LayerStrength, Scene, measure, parse_objective
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, resize, resize_to_fit, to_image, to_tensor
+from cvdemo.nets.backbone import load_backbone
 from cvdemo.runtime import Deadline, stopping_when
 from tests.dream.tiny_network import TinyNetwork
 from tests.helpers.hand_turned_clock import set_clock
@@ -224,6 +225,19 @@ def test_one_seed_repeats_and_two_differ(network: TinyNetwork, noise: ImageArray
     first, repeated, other = (run(noise, network, replace(SMALL, seed=s))[-1].pixels for s in (1, 1, 2))
     assert torch.equal(first, repeated)
     assert not torch.equal(first, other)
+
+
+def test_in_bfloat16_a_dream_is_the_same_on_one_thread_and_on_two(chelsea: ImageArray) -> None:
+    """The page's jobs share the cores: there a seed gives the same picture while others run."""
+    network = HalfBackbone.of(load_backbone("cpu"))
+    before, dreamed = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            dreamed.append(run(chelsea, network, replace(SMALL, size_px=256, steps=4))[-1].pixels)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*dreamed)
 
 
 def test_the_global_generator_is_left_alone(network: TinyNetwork, noise: ImageArray) -> None:

@@ -117,12 +117,17 @@ def call(client: Client, tmp_path: Path, **settings: object) -> tuple[Image.Imag
     return Image.open(last["path"] if isinstance(last, dict) else last), len(job.outputs())
 
 
+def apart(first: Image.Image, second: Image.Image) -> float:
+    """How far two pictures are from each other, in grey levels on average."""
+    return float(np.abs(np.array(first, np.float32) - np.array(second, np.float32)).mean())
+
+
 def test_the_endpoint_streams_png_and_a_seed_repeats(client: Client, tmp_path: Path) -> None:
     (first, count), (repeated, _), (other, _) = (call(client, tmp_path, seed=seed) for seed in (3, 3, 4))
     assert first.format == "PNG" and first.size == (128, 85)
     assert count >= 2
-    np.testing.assert_array_equal(np.array(first), np.array(repeated))
-    assert (np.array(first) != np.array(other)).any()
+    # alike, not equal: what runs beside it changes the number of threads, and so the last digits of sums
+    assert apart(first, repeated) < 0.5 < apart(first, other)
 
 
 def test_the_endpoint_gives_the_style_more_say_at_a_higher_weight(client: Client, tmp_path: Path) -> None:
