@@ -39,6 +39,8 @@ FIXED_PICTURES = 4.0  # what a drawing takes beside its pictures, in pictures
 FIXED_MEGAPIXELS = 0.05  # what a search takes beside the pixels of its finest size
 FIXED_FRAME = 5.0  # what a frame of a walk takes beside its pixels, in pictures as large as they are drawn
 GRAD_CAM_CROPS, SALIENCY_CROPS = 1.0, 4.0  # what a heat map of parts, and a noisy copy, take, in crops
+# seconds of one thread for a megapixel: a JPEG is read, or made small for a screen; a PNG is packed at level 6, at 1
+READ_S, SHOWN_S, PNG_S, QUICK_PNG_S = 0.01, 0.012, 0.20, 0.05
 PLAIN = (bool, int, float, str, type(None))
 Units = Callable[[Any], float]
 
