@@ -11,6 +11,7 @@ from cvdemo.backends.loading import DYNAMO, LIBRARY_S
 from cvdemo.backends.work import reference_of, work_of
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.run import ClassifyRequest
+from cvdemo.classify.teach import LEFT_OUT_LOOKS, TeachRequest
 from cvdemo.demo import Request, Step
 from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.dream.deepdream import DreamConfig
@@ -45,6 +46,10 @@ def sample(count: int) -> Request:
     return SampleRequest(config=SampleConfig(count=count))
 
 
+def lesson(classes: int, pictures: int) -> Request:
+    return TeachRequest(labels=tuple(map(str, range(classes))), pictures=((PICTURE,) * pictures,) * classes)
+
+
 @pytest.mark.parametrize(
     ("before", "request_", "times"),
     [
@@ -53,11 +58,13 @@ def sample(count: int) -> Request:
         (dream(), dream(size_px=256), (40_000 + 192 * 256) / (40_000 + 96 * 128)),
         (dream(), dream(octaves=2, octave_scale=2), (2 * 40_000 + 96 * 128 + 48 * 64) / (40_000 + 96 * 128)),
         (style(steps=20), style(steps=50), 2.5),
-        (style(), style(size=256), (40_000 + 192 * 256) / (40_000 + 96 * 128)),
+        (style(), style(size=256), (20_000 + 192 * 256) / (20_000 + 96 * 128)),
         (sample(4), sample(20), 3),
         (upscale(), upscale(tile_px=64), 1),
+        (lesson(2, 5), lesson(2, 10), 2),
+        (lesson(2, 5), lesson(10, 5), 5 * (1 + 10 * LEFT_OUT_LOOKS) / (1 + 2 * LEFT_OUT_LOOKS)),
     ],
-    ids=["steps", "seed", "size", "octaves", "style", "style size", "count", "tiles"],
+    ids=["steps", "seed", "size", "octaves", "style", "style size", "count", "tiles", "pictures", "classes"],
 )
 def test_the_time_grows_with_the_work(before: Request, request_: Request, times: float) -> None:
     durations = Durations()
