@@ -65,6 +65,7 @@ class Step(Generic[R]):
         result: of the last step only.
         complete: False where a time limit, or a visitor who has left, ended the work early.
         position: of a job that has not begun, in its lane: 1 is the next to begin. None once it runs.
+        share: of the work that is done, from 0 to 1, where steps are not equally large; None: done / total.
     """
 
     done: int
@@ -76,6 +77,7 @@ class Step(Generic[R]):
     result: R | None = None
     complete: bool = True
     position: int | None = None
+    share: float | None = None
 
 
 Run = Callable[[Any], Iterator[Step[Any]]]  # takes a request; see `cvdemo.demos`

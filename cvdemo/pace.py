@@ -27,12 +27,12 @@ RECENT = 5  # steps whose median tells the speed: the first one also prepares th
 MARGIN = 0.95  # of the time that is planned with; the rest is for what comes after the last step
 STEP_OVERHEAD_S = 0.008  # of a step on a picture of any size: measured on dreams and styles, two x86 cores
 OVERHEAD_SHARE = 0.7  # the most of a step that is taken to be overhead, on a machine that is faster
-FIXED_PX = 40_000  # what a step takes on a picture of any size, in pixels: see `step_work`
+FIXED_PX, STYLE_FIXED_PX = 40_000, 20_000  # of a step on a picture of any size, in pixels: see `step_work`
 PREPARATION_STEPS = 4  # the most that preparing a later size is expected to take; the first one also loads the network
 
 
-def step_work(pixels: float) -> float:
-    """What a step on a picture of so many pixels costs, in pixels, for the seconds that are told: `FIXED_PX` more.
+def step_work(pixels: float, fixed_px: float = FIXED_PX) -> float:
+    """What a step on a picture of so many pixels costs, in pixels, for the seconds that are told: `fixed_px` more.
 
     A step runs a network forward and back, and each layer takes some time however small the picture is. Dreams are
     also shifted in a frame of 32 px, which is a larger share of a small picture.
@@ -46,9 +46,10 @@ def step_work(pixels: float) -> float:
 
     Lines through the steps of dreams and styles up to 262,144 px begin at 22,000 and 7,000 px. With two threads, which
     share the pixels but not what is fixed, a style's steps at 256 and 512 px (`bench/threads.py`) begin at 37,000. One
-    number has to do for both demos and any number of threads: an estimate may be a third off.
+    number has to do for any number of threads, as an estimate may be a third off: `FIXED_PX` for dreams, whose steps
+    are shifted, and `STYLE_FIXED_PX`, between the two lines, for styles.
     """
-    return FIXED_PX + pixels
+    return fixed_px + pixels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,9 @@ loaded in the other. Of the first of its kind loading is taken out, as far as it
 
 Where none of a kind has ended yet, its family tells, and then whatever has run: how many times the reference machine's
 seconds that took. So one run of anything tells of all others.
+
+What the first request of a kind loads is told with it, once, and taken out of what is remembered of it: see
+`cvdemo.backends.loading`.
 """
 
 from __future__ import annotations
@@ -13,16 +16,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from statistics import median_low
 from typing import Any
 
+from cvdemo.backends.loading import loads_of
 from cvdemo.backends.work import chosen_s, reference_of, work_of
 from cvdemo.demo import Request, Step
 
 REMEMBERED = 7  # last durations of a kind: the median of them forgets a slow hour soon
 KINDS = 200  # that are remembered; the one unused for longest goes first
 MACHINE = "machine"  # the key of all requests together, whose units are seconds of the reference machine
+BESIDE = "beside"  # the key of what one thread does beside networks, in seconds of the reference machine
 TELLING_S = 0.1  # of the reference machine: shorter requests say little of the machine
 
 
@@ -78,6 +83,11 @@ class Stopwatch:
         return min(self.took_s, (time.monotonic() - at) * self._total / (self._total - done))
 
 
+def without_loading(took_s: float, loading_s: float, work_s: float | None) -> float:
+    """What a first run took but for its loading; where too much was told of that, as much as its work was told to."""
+    return took_s if loading_s <= 0 else min(took_s, max(took_s - loading_s, work_s or 0.0))
+
+
 class Durations:
     """What requests took, by kind; for many threads.
 
@@ -86,15 +96,39 @@ class Durations:
     """
 
     def __init__(self, noted: Callable[[], None] = lambda: None) -> None:
-        self._times = UnitTimes()
+        self._times, self._beside = UnitTimes(), UnitTimes()
+        self._loaded: set[str] = set()
         self.noted = noted
 
     def expected_s(self, request: Request) -> float | None:
         """Seconds until the result, no more than the request's time limit; None where nothing is known."""
+        work_s, limit_s = self.work_s(request), request.time_limit_s
+        if work_s is None:
+            return None
+        expected_s = work_s + self.loading_s([request])
+        return expected_s if limit_s is None else min(expected_s, limit_s)
+
+    def work_s(self, request: Request) -> float | None:
+        """Seconds until the result where everything is loaded, whatever the limit; None where nothing is known."""
         told = (self._times.expected_s(key, units) for key, units in _keys(request))
-        expected_s = next((seconds for seconds in told if seconds is not None), chosen_s(request))
-        limit_s = request.time_limit_s
-        return expected_s if expected_s is None or limit_s is None else min(expected_s, limit_s)
+        return next((seconds for seconds in told if seconds is not None), chosen_s(request))
+
+    def loading_s(self, requests: Sequence[Request]) -> float:
+        """Seconds that go into loading what no request before these has needed.
+
+        0 where the speed of the machine is not known, and of a request that says itself how long it takes.
+        """
+        loads = (loads_of(request) for request in requests if chosen_s(request) is None)
+        missing = {name: seconds for each in loads for name, seconds in each.items() if name not in self._loaded}
+        return self.beside_s(sum(missing.values())) or 0.0
+
+    def beside_s(self, reference_s: float) -> float | None:
+        """What one thread does in so many seconds of the reference machine, such as to import, read or pack; if known.
+
+        By what such work took, see `note_beside`; where none is known, as networks' work.
+        """
+        told_s = self._beside.expected_s(BESIDE, reference_s)
+        return self._times.expected_s(MACHINE, reference_s) if told_s is None else told_s
 
     def note(self, request: Request, took_s: float, again_s: float | None = None) -> None:
         """A request has ended with its whole result after so many seconds.
@@ -105,12 +139,19 @@ class Durations:
         (kind, units), *wider = _keys(request)
         first = self._times.expected_s(kind, units) is None
         counted_s = again_s if first and again_s is not None else took_s
-        self._times.note(kind, units, counted_s)
         loaded = first and counted_s == took_s  # perhaps: its steps do not show it
+        if first:
+            counted_s = min(counted_s, without_loading(took_s, self.loading_s([request]), self.work_s(request)))
+        self._times.note(kind, units, counted_s)
+        self._loaded |= loads_of(request).keys()
         for key, reference_s in wider:
             if reference_s >= TELLING_S and not loaded:
                 self._times.note(key, reference_s, counted_s)
         self.noted()
+
+    def note_beside(self, reference_s: float, took_s: float) -> None:
+        """One thread has done what takes the reference machine so many seconds, more than none."""
+        self._beside.note(BESIDE, reference_s, took_s)
 
 
 def _keys(request: Request) -> list[tuple[Hashable, float]]:

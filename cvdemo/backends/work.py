@@ -18,7 +18,7 @@ from typing import Any
 
 from cvdemo.classify.explain import ExplainConfig
 from cvdemo.classify.run import ClassifyRequest, ExplainRequest, FeatureMapsRequest, FoolRequest
-from cvdemo.classify.teach import TeachRequest
+from cvdemo.classify.teach import TeachRequest, lesson_looks
 from cvdemo.demo import Request
 from cvdemo.detect.run import DetectRequest, DetectVideoRequest
 from cvdemo.detect.selection import DetectConfig
@@ -28,7 +28,7 @@ from cvdemo.dream.zoom_film import DreamFilmRequest
 from cvdemo.errors import DemoError
 from cvdemo.limits import VIDEO_SEARCHED_MEGAPIXELS
 from cvdemo.ops.read_video import Video
-from cvdemo.pace import step_work
+from cvdemo.pace import FIXED_PX, STYLE_FIXED_PX, step_work
 from cvdemo.sample.run import InterpolateRequest, SampleRequest, WalkRequest
 from cvdemo.style.run import InstantRequest, StyleRequest
 from cvdemo.style.scales import scale_sizes
@@ -39,6 +39,8 @@ FIXED_PICTURES = 4.0  # what a drawing takes beside its pictures, in pictures
 FIXED_MEGAPIXELS = 0.05  # what a search takes beside the pixels of its finest size
 FIXED_FRAME = 5.0  # what a frame of a walk takes beside its pixels, in pictures as large as they are drawn
 GRAD_CAM_CROPS, SALIENCY_CROPS = 1.0, 4.0  # what a heat map of parts, and a noisy copy, take, in crops
+# seconds of one thread for a megapixel: a JPEG is read, or made small for a screen; a PNG is packed at level 6, at 1
+READ_S, SHOWN_S, PNG_S, QUICK_PNG_S = 0.01, 0.012, 0.20, 0.05
 PLAIN = (bool, int, float, str, type(None))
 Units = Callable[[Any], float]
 
@@ -92,9 +94,9 @@ def _pixels(size_hw: tuple[int, ...]) -> float:
     return float(size_hw[0] * size_hw[1])
 
 
-def _steps_work(steps: int, sizes: Sequence[tuple[int, int]]) -> float:
+def _steps_work(steps: int, sizes: Sequence[tuple[int, int]], fixed_px: float = FIXED_PX) -> float:
     """So many steps at each size."""
-    return steps * sum(step_work(_pixels(size_hw)) for size_hw in sizes)
+    return steps * sum(step_work(_pixels(size_hw), fixed_px) for size_hw in sizes)
 
 
 def _classified(request: ClassifyRequest) -> float:
@@ -111,7 +113,8 @@ def _explained(request: ExplainRequest) -> float:
 
 
 def _taught(request: TeachRequest) -> float:
-    return float(sum(len(pictures) for pictures in request.pictures))
+    """Pictures that are looked at, and what leaving each out takes, in such pictures."""
+    return lesson_looks([len(pictures) for pictures in request.pictures])
 
 
 def _searched(config: DetectConfig, pixels: float) -> float:
@@ -165,7 +168,8 @@ def _painted(request: StyleRequest) -> float:
     config = request.config
     if config.seconds is not None:  # by time, whatever its size
         return config.seconds
-    return _steps_work(config.steps, scale_sizes(request.content.shape[:2], config.size, config.scales))
+    sizes = scale_sizes(request.content.shape[:2], config.size, config.scales)
+    return _steps_work(config.steps, sizes, STYLE_FIXED_PX)
 
 
 def _painted_at_once(request: InstantRequest) -> float:
@@ -221,7 +225,7 @@ REFERENCE_S: Mapping[type[Request], tuple[str, float | Units]] = {
     ExplainRequest: ("classify", 0.0113),
     FoolRequest: ("classify", 0.83),
     FeatureMapsRequest: ("classify", 0.39),
-    TeachRequest: ("teach", 0.011),
+    TeachRequest: ("teach", 0.0085),
     DetectRequest: ("detect", _searched_pixel_s),
     DetectVideoRequest: ("detect", _searched_pixel_s),
     SampleRequest: ("sample", 440e-6),
@@ -232,5 +236,5 @@ REFERENCE_S: Mapping[type[Request], tuple[str, float | Units]] = {
     DreamFilmRequest: ("dream", 0.38e-6),
     InstantRequest: ("instant", 0.85e-6),
     StyleVideoRequest: ("instant", 0.85e-6),
-    StyleRequest: ("style", 0.29e-6),
+    StyleRequest: ("style", 0.40e-6),
 }

@@ -130,6 +130,11 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
+def load_regression() -> None:
+    """Imports scikit-learn, which takes most of a second; without it the first fit does."""
+    _libraries()
+
+
 @lru_cache(maxsize=1)
 def _libraries() -> Any:
     """The libraries of linear algebra in this process, SciPy's too, which scikit-learn loads; looked for once."""

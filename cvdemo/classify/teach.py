@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cvdemo.classify.classifier import Prediction
-from cvdemo.classify.few_pictures import Span, fit, left_out
+from cvdemo.classify.few_pictures import Span, fit, left_out, load_regression
 from cvdemo.classify.taught_head import (
     Features,
     TaughtHead,
@@ -28,10 +28,12 @@ from cvdemo.demo import Request, Step, seconds_left
 from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.limits import TEACH_PICTURES, TEACH_PICTURES_PER_CLASS
+from cvdemo.nets.backbone import load_trunk
 from cvdemo.runtime import Deadline
 
 LEAST_PICTURES = 2  # of a class: with one, nothing of the class is left when it is left out
 KEPT_SIDE_PX = 640  # the network looks at 224 px of 256 on the shorter side
+LEFT_OUT_LOOKS = 0.14  # to leave one out, for each class, in looks of 8 ms: 3 ms of two classes, 6 of five, 12 of ten
 SURE = 0.5  # a picture that gets less for its own class is doubtful
 
 
@@ -195,6 +197,8 @@ def run_teach(request: TeachRequest) -> Iterator[Step[Taught]]:
     counts = [len(pictures) for pictures in request.pictures]
     check_classes(request.labels, counts)
     deadline, total = Deadline(request.time_limit_s), sum(counts)
+    load_trunk(request.device)  # before the first picture: what a picture takes tells of the others
+    load_regression()
     seen: list[tuple[int, int]] = []
     features: list[Features] = []
     for place in in_turns(counts):
@@ -202,11 +206,23 @@ def run_teach(request: TeachRequest) -> Iterator[Step[Taught]]:
             break
         features.append(features_of(request.pictures[place[0]][place[1]], request.device))
         seen.append(place)
-        yield Step(done=len(seen), total=2 * total, seconds_left=seconds_left(deadline, len(seen), 2 * total))
+        if len(seen) == 1:  # in it the network's memory was prepared
+            began_ms = deadline.elapsed_ms
+        left_s = seconds_left(deadline, len(seen) - 1, lesson_looks(counts) - 1, began_ms)
+        yield Step(done=len(seen), total=2 * total, seconds_left=left_s)
     _check_seen(seen, len(counts), deadline)
     for step in _taught(np.stack(features), seen, request.labels, deadline):
         complete = step.complete and len(seen) == total
         yield replace(step, done=len(seen) + step.done, total=len(seen) + step.total, complete=complete)
+
+
+def lesson_looks(counts: Sequence[int]) -> float:
+    """What a lesson takes, in pictures that are looked at: all of them, and each left out once.
+
+    Args:
+        counts: pictures of each class.
+    """
+    return sum(counts) * (1 + LEFT_OUT_LOOKS * len(counts))
 
 
 def in_turns(counts: Sequence[int]) -> list[tuple[int, int]]:

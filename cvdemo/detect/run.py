@@ -115,6 +115,7 @@ def run_detect(request: DetectRequest) -> Iterator[Step[DetectResult]]:
             partial=found if is_new else None,
             measures={"windows": scanned.windows},
             result=found if scanned.scan.complete else None,
+            share=scanned.share,
         )
     if found is not None and not found.scan.complete:
         measures = {"windows": found.scan.windows}

@@ -107,6 +107,12 @@ class DetectConfig(ScanConfig):
         """`agnostic_nms_iou`, or the detector's own."""
         return self.kind.agnostic_nms_iou if self.agnostic_nms_iou is None else self.agnostic_nms_iou
 
+    @property
+    def needs_torchvision(self) -> bool:
+        """Whether boxes are chosen by `hard_nms`, which imports it."""
+        by_class = self.suppression == HARD and self.kind.nested_share >= 1
+        return by_class or self.most_overlap_of_classes < 1
+
 
 @dataclass(frozen=True)
 class Detections:

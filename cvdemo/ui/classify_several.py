@@ -16,6 +16,7 @@ from gradio.components import Component
 from PIL import Image
 
 from cvdemo.backends.durations import UnitTimes
+from cvdemo.backends.work import READ_S, SHOWN_S
 from cvdemo.classify.classifier import ClassifyConfig, Prediction
 from cvdemo.classify.exports import classes_of, csv_of_pictures, in_per_cent
 from cvdemo.classify.run import ClassifyRequest
@@ -25,6 +26,7 @@ from cvdemo.limits import CLASSIFY_BATCH_S, CLASSIFY_PICTURES, STATE_S
 from cvdemo.ui.classify_words import NOT_SURE, SURE, network_choice
 from cvdemo.ui.serving.result_names import in_file_name
 from cvdemo.ui.serving.uploads import read_upload
+from cvdemo.ui.serving.waiting import durations_of
 from cvdemo.ui.several.fields import (
     CANCELLED_TEXT,
     files_field,
@@ -35,6 +37,7 @@ from cvdemo.ui.several.fields import (
     was_cancelled,
 )
 from cvdemo.ui.several.files import chosen_pictures, count_of, zipped
+from cvdemo.ui.several.foretold import Foretold, blank
 from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, on_the_way, passed_on
 from cvdemo.ui.wiring.controls import control, endpoint, given, took
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_file
@@ -85,14 +88,21 @@ def several_endpoint(
 
 
 def batch_job(run: Run, times: UnitTimes, files: list[str] | None, config: ClassifyConfig) -> Job[Named]:
+    """The classification of all pictures; its time goes by their sizes, for most of it they are read."""
     paths = chosen_pictures(files, CLASSIFY_PICTURES)
+    megapixels = [megapixels_of(path) for path in paths]
     return Job(
         paths=paths,
-        units=[LEAST_UNITS + megapixels_of(path) for path in paths],
+        units=[LEAST_UNITS + each for each in megapixels],
         kind=(config.model, config.ten_crop),
         one=partial(_named, run, config),
         limit_s=CLASSIFY_BATCH_S,
         times=times,
+        foretold=Foretold(
+            durations=durations_of(run),
+            requests=[ClassifyRequest(image=blank(each), config=config) for each in megapixels],
+            before_s=[(READ_S + SHOWN_S) * each for each in megapixels],
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from gradio.components import Component
 from PIL import Image
 
 from cvdemo.backends.durations import UnitTimes
+from cvdemo.backends.work import PNG_S, QUICK_PNG_S, READ_S, SHOWN_S
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.errors import InputError, LeftError
 from cvdemo.images import ImageArray, on_white, png_bytes, read_image, resize_to_fit
@@ -19,6 +20,7 @@ from cvdemo.limits import STATE_S, UPSCALE_BATCH_MEGAPIXELS, UPSCALE_BATCH_S, UP
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.result_names import file_stem, stem_of
 from cvdemo.ui.serving.uploads import read_upload
+from cvdemo.ui.serving.waiting import durations_of
 from cvdemo.ui.several.fields import (
     CANCELLED_TEXT,
     files_field,
@@ -29,8 +31,9 @@ from cvdemo.ui.several.fields import (
     was_cancelled,
 )
 from cvdemo.ui.several.files import Archive, chosen_pictures, count_of
+from cvdemo.ui.several.foretold import Foretold, blank
 from cvdemo.ui.several.job import Batch, Job, last_moment, megapixels_of, on_the_way
-from cvdemo.ui.upscale_parts import packed_level, scale_and_network
+from cvdemo.ui.upscale_parts import QUICK_PNG_PIXELS, packed_level, scale_and_network
 from cvdemo.ui.wiring.controls import endpoint, given, named, save_download, sent_quality, took
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered_file
 from cvdemo.ui.wiring.parts import Part, wire
@@ -41,6 +44,7 @@ from cvdemo.upscale.upscale import UpscaleConfig, check_result_size
 NAME = "upscale-several"
 SIDE_PX = 1280  # longer side of a result in the gallery; the ZIP has it in full
 LEAST_UNITS = 0.1  # megapixels; what every picture takes, however small
+LEAST_AFTER_S = 0.002  # of the reference machine: what every result takes to be packed, however small
 FILES = {"zip": "All in full size (ZIP)"}
 
 
@@ -172,16 +176,36 @@ def _archive_name(scale: int) -> str:
 def batch_job(
     run: Run, times: UnitTimes, files: list[str] | None, config: UpscaleConfig, archive: Archive
 ) -> Job[Enlarged]:
-    """Raises `InputError` where the scale has no such network."""
+    """The enlargement of all pictures; its time goes by their sizes, of the network and of packing apart.
+
+    Raises:
+        InputError: the scale has no such network.
+    """
     paths = chosen_pictures(files, UPSCALE_PICTURES)
+    megapixels = [megapixels_of(path) for path in paths]
+    results = [each * config.scale**2 for each in megapixels]
+    after_s = [_after_s(each) for each in results]
     return Job(
         paths=paths,
-        units=[LEAST_UNITS + megapixels_of(path) * config.scale**2 for path in paths],
+        units=[LEAST_UNITS + each for each in results],
+        after_units=after_s,
         kind=network_named(config.scale, config.network),
         one=Work(run, config, archive),
         limit_s=UPSCALE_BATCH_S,
         times=times,
+        foretold=Foretold(
+            durations=durations_of(run),
+            requests=[UpscaleRequest(image=blank(each), config=config, with_bicubic=False) for each in megapixels],
+            before_s=[READ_S * each for each in megapixels],
+            after_s=after_s,
+        ),
     )
+
+
+def _after_s(megapixels: float) -> float:
+    """Seconds of the reference machine to pack a result as PNG, and to make it small for the gallery."""
+    png_s = QUICK_PNG_S if 1e6 * megapixels > QUICK_PNG_PIXELS else PNG_S
+    return LEAST_AFTER_S + (png_s + SHOWN_S) * megapixels
 
 
 def gallery(batch: Batch[Enlarged]) -> list[tuple[str, str]]:

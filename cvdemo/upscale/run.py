@@ -77,7 +77,7 @@ def run_upscale(request: UpscaleRequest) -> Iterator[Step[UpscaleResult]]:
         if tile.is_last:
             break
         left_s = seconds_left(deadline, tile.share, 1.0) if original is None else None  # measuring comes after
-        yield Step(done=tile.done, total=tile.total, seconds_left=left_s)
+        yield Step(done=tile.done, total=tile.total, seconds_left=left_s, share=tile.share)
     complete, quality = tile.done == tile.total, None
     if complete and original is not None and tile.bicubic is not None:
         yield Step(done=tile.done, total=tile.total)

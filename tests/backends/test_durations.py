@@ -7,9 +7,11 @@ import pytest
 
 from cvdemo.backends import durations as durations_module
 from cvdemo.backends.durations import REMEMBERED, TELLING_S, Durations, Stopwatch
+from cvdemo.backends.loading import DYNAMO, LIBRARY_S
 from cvdemo.backends.work import reference_of, work_of
 from cvdemo.classify.classifier import ClassifyConfig
 from cvdemo.classify.run import ClassifyRequest
+from cvdemo.classify.teach import LEFT_OUT_LOOKS, TeachRequest
 from cvdemo.demo import Request, Step
 from cvdemo.detect.run import DetectVideoRequest
 from cvdemo.dream.deepdream import DreamConfig
@@ -44,6 +46,10 @@ def sample(count: int) -> Request:
     return SampleRequest(config=SampleConfig(count=count))
 
 
+def lesson(classes: int, pictures: int) -> Request:
+    return TeachRequest(labels=tuple(map(str, range(classes))), pictures=((PICTURE,) * pictures,) * classes)
+
+
 @pytest.mark.parametrize(
     ("before", "request_", "times"),
     [
@@ -52,11 +58,13 @@ def sample(count: int) -> Request:
         (dream(), dream(size_px=256), (40_000 + 192 * 256) / (40_000 + 96 * 128)),
         (dream(), dream(octaves=2, octave_scale=2), (2 * 40_000 + 96 * 128 + 48 * 64) / (40_000 + 96 * 128)),
         (style(steps=20), style(steps=50), 2.5),
-        (style(), style(size=256), (40_000 + 192 * 256) / (40_000 + 96 * 128)),
+        (style(), style(size=256), (20_000 + 192 * 256) / (20_000 + 96 * 128)),
         (sample(4), sample(20), 3),
         (upscale(), upscale(tile_px=64), 1),
+        (lesson(2, 5), lesson(2, 10), 2),
+        (lesson(2, 5), lesson(10, 5), 5 * (1 + 10 * LEFT_OUT_LOOKS) / (1 + 2 * LEFT_OUT_LOOKS)),
     ],
-    ids=["steps", "seed", "size", "octaves", "style", "style size", "count", "tiles"],
+    ids=["steps", "seed", "size", "octaves", "style", "style size", "count", "tiles", "pictures", "classes"],
 )
 def test_the_time_grows_with_the_work(before: Request, request_: Request, times: float) -> None:
     durations = Durations()
@@ -100,13 +108,55 @@ def test_what_ran_tells_of_kinds_that_did_not_by_the_speed_of_the_reference_mach
     others = [style(), upscale(), sample(9), film(4, style_scale=2.0), ClassifyRequest(image=PICTURE)]
     for other in others:
         (told,) = {found.seconds for found in [reference_of(other)] if found is not None}
-        assert durations.expected_s(other) == pytest.approx(3 * told)
+        assert durations.work_s(other) == pytest.approx(3 * told)
     whiskers = DreamRequest(image=PICTURE, config=DreamConfig(octaves=1, size_px=128, layer="block14"))
     slow = style(steps=400, size=256)
     for took_s in (40.0, 40.0):
         durations.note(slow, took_s)
     reference = reference_of(whiskers)
     assert reference is not None and durations.expected_s(whiskers) == pytest.approx(3 * reference.seconds)
+
+
+def at_speed(times: float) -> Durations:
+    """Of a machine that takes so many times as long as the reference machine, and has loaded the backbone."""
+    durations, long = Durations(), dream(steps=50)
+    reference = reference_of(long)
+    assert reference is not None
+    durations.note(long, 99.0, times * reference.seconds)
+    return durations
+
+
+def test_what_is_loaded_is_told_with_the_first_request_that_needs_it() -> None:
+    durations, timed = at_speed(3), StyleRequest(content=PICTURE, style=PICTURE, config=StyleConfig(seconds=15))
+    work_s, loading_s = durations.work_s(style()), durations.loading_s([style(), style(steps=9)])
+    assert loading_s == pytest.approx(3 * LIBRARY_S[DYNAMO])  # once, and the backbone is there already
+    assert work_s is not None and durations.expected_s(style()) == pytest.approx(work_s + loading_s)
+    assert durations.loading_s([timed]) == 0 and durations.expected_s(timed) == 15  # it is a part of the 15 s
+    durations.note(timed, 15.0)
+    assert durations.expected_s(style()) == durations.work_s(style())
+    assert Durations().loading_s([style()]) == 0  # of a machine whose speed is not known
+
+
+@pytest.mark.parametrize(
+    ("took_s", "counted_s"),
+    [(3 * 1.02 + 7.0, 7.0), (0.9, 0.9), (3 * 1.02 + 0.001, None)],
+    ids=["loaded", "quick", "less than told"],
+)
+def test_what_a_first_run_has_loaded_is_not_remembered(took_s: float, counted_s: float | None) -> None:
+    durations, asked = at_speed(3), style(steps=40)
+    told_s = durations.work_s(asked)
+    durations.note(asked, took_s)
+    assert durations.expected_s(asked) == pytest.approx(told_s if counted_s is None else counted_s)
+
+
+def test_what_one_thread_does_beside_networks_has_a_speed_of_its_own() -> None:
+    durations = Durations()
+    assert durations.beside_s(2.0) is None
+    durations = at_speed(3)
+    assert durations.beside_s(2.0) == pytest.approx(6.0)
+    durations.note_beside(0.5, 0.4)
+    assert durations.beside_s(2.0) == pytest.approx(1.6)
+    assert durations.loading_s([style()]) == pytest.approx(0.8 * LIBRARY_S[DYNAMO])
 
 
 def test_a_style_takes_the_time_that_is_chosen_for_it() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cvdemo.pace import FIXED_PX, PREPARATION_STEPS, Pace, PreviewTimer, step_work
+from cvdemo.pace import FIXED_PX, PREPARATION_STEPS, STYLE_FIXED_PX, Pace, PreviewTimer, step_work
 from cvdemo.runtime import Deadline
 from tests.helpers.hand_turned_clock import Clock, set_clock
 
@@ -43,13 +43,23 @@ def test_what_a_step_takes_at_every_size_is_told_apart_from_its_work(clock: Cloc
     assert pace.progress.seconds_left == pytest.approx(1.0 + 4.0)
 
 
-@pytest.mark.parametrize(("fixed_px", "right"), [(0, True), (22_000, True), (45_000, True), (300_000, False)])
+@pytest.mark.parametrize(
+    ("told_px", "fixed_px", "right"),
+    [
+        (FIXED_PX, 0, True),
+        (FIXED_PX, 22_000, True),
+        (FIXED_PX, 45_000, True),
+        (FIXED_PX, 300_000, False),
+        (STYLE_FIXED_PX, 7_000, True),
+        (STYLE_FIXED_PX, 37_000, True),
+    ],
+)
 def test_what_is_told_is_right_within_a_third_whatever_part_of_a_step_is_fixed(
-    clock: Clock, fixed_px: int, right: bool
+    clock: Clock, told_px: int, fixed_px: int, right: bool
 ) -> None:
     """As it differs by demo and threads, see `step_work`; but there are limits to what one number can do."""
     pixels = (50_000, 100_000, 200_000)
-    pace = Pace(Deadline(), pixels, 10, told_costs=[step_work(each) for each in pixels])
+    pace = Pace(Deadline(), pixels, 10, told_costs=[step_work(each, told_px) for each in pixels])
     told = []
     for size, each in enumerate(pixels):
         pace.begin(size)

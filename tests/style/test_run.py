@@ -14,7 +14,7 @@ from cvdemo.errors import InputError
 from cvdemo.images import ImageArray, Preprocessing, to_image
 from cvdemo.nets.backbone import Backbone
 from cvdemo.nets.efficientnet_lite import EfficientNetLite
-from cvdemo.pace import step_work
+from cvdemo.pace import STYLE_FIXED_PX, step_work
 from cvdemo.runtime import stopping_when
 from cvdemo.style import optimise
 from cvdemo.style import run as style_run
@@ -66,12 +66,12 @@ def test_seconds_left_follow_the_plan(noise: ImageArray, monkeypatch: pytest.Mon
     clock, gradient = set_clock(monkeypatch), optimise.whole_gradient
 
     def slow(pixels: torch.Tensor, *others: Any) -> Any:
-        clock.passes(step_work(pixels[0, 0].numel()) * 1e-4)
+        clock.passes(step_work(pixels[0, 0].numel(), STYLE_FIXED_PX) * 1e-4)
         return gradient(pixels, *others)
 
     monkeypatch.setattr(optimise, "whole_gradient", slow)
     left = [step.seconds_left for step in steps_of(noise)[:-1]]
-    small_s, large_s = (40_000 + 68 * 91) * 1e-4, (40_000 + 96 * 128) * 1e-4
+    small_s, large_s = (20_000 + 68 * 91) * 1e-4, (20_000 + 96 * 128) * 1e-4
     assert left == pytest.approx([n * small_s + 2 * large_s for n in (3, 2, 1, 0)] + [large_s, 0], rel=1e-2)
 
 

@@ -18,6 +18,7 @@ from gradio.components import Component
 from PIL import Image
 
 from cvdemo.backends.durations import UnitTimes
+from cvdemo.backends.work import READ_S, SHOWN_S
 from cvdemo.demo import Lane, Run, Step
 from cvdemo.detect.candidates import Scan
 from cvdemo.detect.detector import DETECTORS
@@ -31,8 +32,10 @@ from cvdemo.ui.detect.controls import SLIDERS, Choice, act_on_what_was_kept, ope
 from cvdemo.ui.detect.results import box_table, class_choices, found_stem, headline, places
 from cvdemo.ui.serving.result_names import in_file_name
 from cvdemo.ui.serving.uploads import read_upload
+from cvdemo.ui.serving.waiting import durations_of
 from cvdemo.ui.several.fields import CANCELLED_TEXT, files_field, note, picture_files, start_and_cancel, was_cancelled
 from cvdemo.ui.several.files import chosen_pictures, zipped
+from cvdemo.ui.several.foretold import Foretold, blank
 from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapixels_of, on_the_way, passed_on
 from cvdemo.ui.wiring.controls import control, endpoint, given, save_download
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_file
@@ -82,13 +85,19 @@ def _so_far(line: str, batch: Batch[Searched] | None) -> tuple[Any, ...]:
 def batch_job(run: Run, times: UnitTimes, files: list[str] | None, config: DetectConfig) -> Job[Searched]:
     """The search of all pictures; its time goes by their sizes, up to the largest that is searched."""
     paths = chosen_pictures(files, DETECT_PICTURES)
+    megapixels = [megapixels_of(path) for path in paths]
     return Job(
         paths=paths,
-        units=[LEAST_UNITS + min(config.megapixels, megapixels_of(path)) for path in paths],
+        units=[LEAST_UNITS + min(config.megapixels, each) for each in megapixels],
         kind=(config.detector, config.max_upscale),
         one=partial(_searched, run, config),
         limit_s=DETECT_BATCH_S,
         times=times,
+        foretold=Foretold(
+            durations=durations_of(run),
+            requests=[DetectRequest(image=blank(each), config=config) for each in megapixels],
+            before_s=[(READ_S + SHOWN_S) * each for each in megapixels],
+        ),
     )
 
 

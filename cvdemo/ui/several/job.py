@@ -1,16 +1,16 @@
 """Picture after picture: one that cannot be used is named and left out; what is told of the whole is its time.
 
 How long the rest takes is told from the sizes in the files' headers and from the seconds that pictures of such jobs
-took. So it is known before the first picture, unless the page has done nothing of the kind yet.
+took. Before the first picture of the first such job it is foretold, see `cvdemo.ui.several.foretold`.
 """
 
 import time
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from cvdemo.backends.durations import UnitTimes
+from cvdemo.backends.durations import UnitTimes, without_loading
 from cvdemo.demo import Step
 from cvdemo.errors import DemoError, InputError, LeftError, RoomError
 from cvdemo.limits import PICTURE_MEGAPIXELS
@@ -18,6 +18,7 @@ from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.estimates import of_page
 from cvdemo.ui.serving.lines import pixels_of_upload
 from cvdemo.ui.several.files import count_of, unique_names
+from cvdemo.ui.several.foretold import Foretold
 from cvdemo.ui.wiring.jobs import running_event
 from cvdemo.ui.wiring.plain_text import plain
 
@@ -104,7 +105,9 @@ class Job(Generic[T]):
     """Several pictures and what is done with each.
 
     Attributes:
-        units: the work of each picture, above 0, to which its time is proportional.
+        units: the work of each picture until its request has its result, above 0, to which its time is proportional.
+        after_units: of what is done with each result, in units of its own; empty where that is a part of the work.
+        foretold: what tells the time before a picture of the kind was done.
         kind: of the work; that of one kind takes as long for each unit.
         limit_s: after it no further picture is begun.
         times: what units took before; kept from job to job.
@@ -116,6 +119,13 @@ class Job(Generic[T]):
     one: One[T]
     limit_s: float
     times: UnitTimes
+    after_units: Sequence[float] = ()
+    foretold: Foretold = field(default_factory=Foretold)
+
+    @property
+    def after_kind(self) -> Hashable:
+        """Of what is done with a result."""
+        return self.kind, "after"
 
 
 def moments(job: Job[T]) -> Iterator[Moment[T]]:
@@ -133,9 +143,9 @@ def moments(job: Job[T]) -> Iterator[Moment[T]]:
         line = f"Picture {number} of {batch.total}: {plain(Path(path).name)}"
         _tell_left(job, clock, number - 1)
         yield Moment(batch, line, news=number > 1)
-        began = time.monotonic()
+        watch = _Watch(job, number - 1)
         try:
-            kept = yield from _within(job, clock, number - 1, job.one(path, name, _left_s(clock)), Moment(batch, line))
+            kept = yield from _within(watch, clock, job.one(path, name, _left_s(clock)), Moment(batch, line))
         except InputError as error:
             batch = replace(batch, refused=(*batch.refused, Refused(Path(path).name, str(error))))
         except LeftError:
@@ -147,7 +157,7 @@ def moments(job: Job[T]) -> Iterator[Moment[T]]:
         else:
             batch = replace(batch, pictures=(*batch.pictures, kept))
             if not clock.expired:  # else it may have been done in part
-                job.times.note(job.kind, job.units[number - 1], time.monotonic() - began)
+                watch.note()
         if clock.expired or batch.stopped:
             break
     _tell_left(job, clock, len(job.paths))
@@ -155,20 +165,42 @@ def moments(job: Job[T]) -> Iterator[Moment[T]]:
     yield Moment(batch, news=True)
 
 
+class _Watch:
+    """What a picture of a job takes: until its request has its result, and after it."""
+
+    def __init__(self, job: Job[Any], index: int) -> None:
+        self.job, self.index = job, index
+        self.result_at: float | None = None
+        self._foretold = job.foretold.loading_s(index), job.foretold.work_s(index, index + 1)
+        self._began = time.monotonic()
+
+    def note(self) -> None:
+        """The picture is done. What its request was told to load is not counted."""
+        job, now = self.job, time.monotonic()
+        result_at = self.result_at if self.result_at is not None and job.after_units else now
+        work_s = without_loading(result_at - self._began, *self._foretold)
+        job.times.note(job.kind, job.units[self.index], work_s)
+        if job.after_units:
+            job.times.note(job.after_kind, job.after_units[self.index], now - result_at)
+
+
 def _within(
-    job: Job[T], clock: Deadline, index: int, work: Generator[Step[Any], None, T], moment: Moment[T]
+    watch: _Watch, clock: Deadline, work: Generator[Step[Any], None, T], moment: Moment[T]
 ) -> Generator[Moment[T], None, T]:
     """The moment again and again while a picture is worked on, with the time that is left; returns what is kept."""
-    told = time.monotonic()
+    told, job = time.monotonic(), watch.job
     while True:
         try:
             step = next(work)
         except StopIteration as end:
             kept: T = end.value
             return kept
-        if step.result is None and step.total and time.monotonic() - told >= TOLD_EVERY_S:
-            told = time.monotonic()
-            _tell_left(job, clock, index, step.done / step.total)
+        now = time.monotonic()
+        watch.result_at = now if step.result is not None else None
+        if (step.result is None or job.after_units) and step.total and now - told >= TOLD_EVERY_S:
+            told = now
+            share = step.done / step.total if step.share is None else step.share
+            _tell_left(job, clock, watch.index, share if step.result is None else 1.0)
             yield moment
 
 
@@ -192,12 +224,23 @@ def _tell_end(batch: Batch[T]) -> None:
 
 
 def rest_s(job: Job[T], clock: Deadline, done: int, part: float = 0.0) -> float | None:
-    """Seconds for what is left, no more than the limit leaves; None where no such picture was ever done."""
-    units = sum(job.units[done:]) - (part * job.units[done] if part else 0.0)
-    if not units:
+    """Seconds for what is left, no more than the limit leaves; None where nothing tells of such pictures.
+
+    Args:
+        done: pictures that are over. part: of the next one, until its request has its result; from 0 to 1.
+    """
+    if done == len(job.units):
         return 0.0
-    expected_s = job.times.expected_s(job.kind, units)
+    known_s = _known_s(job, done, part)
+    expected_s = job.foretold.rest_s(done, part) if known_s is None else known_s
     return None if expected_s is None else min(expected_s, _left_s(clock))
+
+
+def _known_s(job: Job[T], done: int, part: float) -> float | None:
+    """As such pictures took; None where there was none."""
+    work_s = job.times.expected_s(job.kind, sum(job.units[done:]) - part * job.units[done])
+    after_s = job.times.expected_s(job.after_kind, sum(job.after_units[done:])) if job.after_units else 0.0
+    return None if work_s is None or after_s is None else work_s + after_s
 
 
 def on_the_way(

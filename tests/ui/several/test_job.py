@@ -1,6 +1,7 @@
 """Picture after picture: what is told on the way and at the end, with work that takes as long as it is told to."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +10,15 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from cvdemo.backends.durations import UnitTimes
+from cvdemo.backends.durations import Durations, UnitTimes
 from cvdemo.demo import Step
 from cvdemo.errors import BusyError, DemoError, InputError, LeftError, RoomError, WeightsError
 from cvdemo.runtime import Deadline, stopping_when
+from cvdemo.style.optimise import StyleConfig
+from cvdemo.style.run import StyleRequest
 from cvdemo.ui.serving.estimates import Estimates
 from cvdemo.ui.several import job as several_job
+from cvdemo.ui.several.foretold import Foretold, blank
 from cvdemo.ui.several.job import Batch, Job, Refused, last_moment, made_if_room, megapixels_of, moments, rest_s
 from cvdemo.ui.wiring import parts
 from cvdemo.ui.wiring.parts import Part
@@ -138,6 +142,45 @@ def test_the_time_of_the_whole_goes_by_what_such_pictures_took(clock: Clock, tol
     told.seconds.clear()
     last_moment(job(work, "a", times=times, kind="other"))
     assert told.seconds == [None, 0.0]
+
+
+class Packs:
+    """Work of two tiles, nine parts and one part of the 4 s for a unit; then 2 s for each unit of what is packed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def __call__(self, path: str, name: str, seconds: float) -> Generator[Step[Any], None, str]:
+        size = 3.0 if "large" in name else 1.0
+        self.clock.now += 3.6 * size
+        yield Step(done=1, total=2, share=0.9)
+        self.clock.now += 0.4 * size
+        yield Step(done=2, total=2, result=name)
+        self.clock.now += 2.0 * (6.0 if "large" in name else 1.0)
+        return name
+
+
+def test_tiles_and_packing_are_counted_by_what_they_cost(clock: Clock, told: Told) -> None:
+    """The last tile is a small one, and the large picture is packed at another pace than it is worked on."""
+    times, names = UnitTimes(), ("a", "b.large")
+    packed = replace(job(Packs(clock), *names, times=times), after_units=[1.0, 6.0])
+    last_moment(packed)
+    assert told.seconds == [None, None, 24.0, 13.2, 12.0, 0.0]
+    told.seconds.clear()
+    last_moment(packed)
+    assert told.seconds == [30.0, 26.4, 24.0, 13.2, 12.0, 0.0]
+
+
+def test_what_a_first_picture_has_loaded_is_not_told_of_the_others(clock: Clock, told: Told) -> None:
+    durations, times = Durations(), UnitTimes()
+    durations.note_beside(1.0, 1.0)
+    request = StyleRequest(content=blank(0.01), style=blank(0.01), config=StyleConfig(steps=1, scales=1))
+    loading_s = durations.loading_s([request])
+    assert loading_s > 1
+    foretold = Foretold(durations=durations, requests=[request, request])
+    work = Takes(clock, {"a": 0.4 + loading_s, "b": 0.4})
+    last_moment(replace(job(work, "a", "b", times=times), foretold=foretold))
+    assert told.seconds[-2:] == [0.4, 0.0]
 
 
 def test_no_more_is_told_than_the_limit_leaves(clock: Clock) -> None:
