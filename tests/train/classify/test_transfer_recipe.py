@@ -24,7 +24,6 @@ from train.classify.svm_task import SvmTask
 from train.classify.transfer_data import noise_pictures
 from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
 from train.data import data_set
-from train.data import datasets as sources
 from train.data.download import OFFICIAL
 from train.data.read_pictures import Listing, read_rgb
 from train.engine.checkpoint import load
@@ -108,20 +107,6 @@ def test_crops_stay_inside_and_show_their_area(corner: float, aspect: float) -> 
     width = (0.25 * 80 * 100 * ratio) ** 0.5
     left = 0 if corner == 0 else 100 - width
     assert values.mean().item() == pytest.approx(2 * (left + (width - 1) / 2), abs=2)
-
-
-@pytest.fixture
-def cats_dogs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """24 reddish cats and 24 bluish dogs of 64 px, of which 16 each train and 4 each are for choice and test."""
-    monkeypatch.setattr(sources, "CATS_DOGS_COUNTS", (32, 8, 8))
-    rng = np.random.default_rng(0)
-    (tmp_path / "data").mkdir()
-    for label, name in enumerate(("cat", "dog")):
-        for i in range(24):
-            picture = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
-            picture[..., 2 * label] += 180
-            Image.fromarray(picture).save(tmp_path / "data" / f"{name}.{i}.jpg")
-    return tmp_path / "data"
 
 
 def test_splits_share_no_picture(cats_dogs: Path) -> None:
