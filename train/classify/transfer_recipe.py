@@ -268,7 +268,7 @@ class TransferRecipe(RecipeOfDataSet):
         if context.data is not None and isinstance(config, FeatureConfig):
             files = [self._features_file(config, context, split) for split in ("train", "validation")]
             seconds += sum(map(seconds_of, files))
-        stored = difference(self.network_of(path), small=isinstance(config, FineTuneConfig))
+        stored = difference(self.network_of(path))
         name, names = options.name or self.weight, state.get("class_names") or self.classes(context)
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
@@ -328,12 +328,12 @@ def _chosen(checkpoint: Path, step: int, l2: Sequence[float]) -> int:
     return l2.index(found[-1])
 
 
-def difference(network: EfficientNetLite, *, small: bool) -> dict[str, Tensor]:
-    """What of the network differs from the backbone, its classifier always; in eight bits if `small`."""
+def difference(network: EfficientNetLite) -> dict[str, Tensor]:
+    """What of the network differs from the backbone, its classifier always; in eight bits."""
     base = backbone().state_dict()
     mine = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
     kept = {k: t for k, t in mine.items() if k.startswith("classifier.") or not torch.equal(t, base[k])}
-    return in_eight_bits(kept) if small else kept
+    return in_eight_bits(kept)
 
 
 def layer_of(block: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from cvdemo.classify.classifier import load_classifier, prepare
 from cvdemo.eight_bits import from_eight_bits
+from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from tests.helpers.untrained_weights import make_weights
 from train import __main__ as command_line
@@ -79,7 +80,7 @@ def test_what_is_stored_laid_over_the_backbone_is_the_network() -> None:
     task = small_task()
     for step in range(2):
         task.step(step, seeded("step", 0, step))
-    stored = difference(task.network, small=True)
+    stored = difference(task.network)
     assert {key.split(".")[0] for key in stored} == {"classifier", "blocks", "head"}
     assert not any(key.startswith("blocks.13.") or "running" in key for key in stored)
     assert stored["head.0.weight"].dtype == torch.int8
@@ -87,6 +88,19 @@ def test_what_is_stored_laid_over_the_backbone_is_the_network() -> None:
     with torch.inference_mode():
         read = laid_over_backbone(from_eight_bits(stored))
         torch.testing.assert_close(read(pixels), task.network(pixels), atol=2e-2, rtol=2e-2)
+
+
+def test_of_a_classifier_on_features_nothing_else_is_stored() -> None:
+    network = EfficientNetLite(num_classes=4)
+    network.load_state_dict(
+        {k: t for k, t in backbone().state_dict().items() if not k.startswith("classifier.")}, strict=False
+    )
+    stored = difference(network)
+    assert {key: tensor.dtype for key, tensor in stored.items()} == {
+        "classifier.weight": torch.int8, "classifier.weight:scale": torch.float32, "classifier.bias": torch.float32
+    }  # fmt: skip
+    read = laid_over_backbone(from_eight_bits(stored)).classifier.weight
+    torch.testing.assert_close(read, network.classifier.weight, atol=2e-4, rtol=0)
 
 
 def test_a_crop_of_everything_is_the_picture() -> None:
