@@ -1,11 +1,12 @@
 """Which layer of the backbone gives the best features, by size and likeness of data: docs/how-to/choose-features.md.
 
-    python -m scripts.feature_blocks --cats-dogs DIR --clothing DIR --bccd DIR --out DIR
+    python -m scripts.feature_blocks --cats-dogs DIR --clothing DIR --bccd DIR --flowers17 DIR --out DIR
 
 Each data set is learned twice: from 10 pictures of each class, the mean of three draws, and from 100 of each at most.
 Features are a layer's activations averaged over the picture, standardised. A quarter of the training pictures chooses
 the strength of L2, by whole steps of ten; then all of them are learned from. Tested are 100 pictures of each class at
-most, half of them where there are few; none is in both. Digits are those that scikit-learn brings, 8 px wide.
+most, half of them where there are few; none is in both. Digits are those that scikit-learn brings, 8 px wide. The 17
+flowers are of M.-E. Nilsback and A. Zisserman, "A visual vocabulary for flower classification", CVPR 2006.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ INPUT_PX = 224
 FEW, MANY, TESTED = 10, 100, 100  # pictures of each class
 DRAWS = 3  # of the few
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)  # scikit-learn's C: one over the L2
+FLOWERS, OF_EACH_FLOWER = 17, 80  # kinds, and pictures of each in the order of their numbers
 _MARGIN = 0.3  # of a cell's longer side, which its crop shows on each side of it
 
 Values = npt.NDArray[np.float32]
@@ -74,6 +76,19 @@ def files_of(name: str, files: Sequence[Path], labels: Labels) -> Subject:
     """A subject of picture files that is like ImageNet, no more of it than is used."""
     kept = chosen(labels, MANY + TESTED)
     return Subject(name, True, (read_rgb(files[index]) for index in kept), labels[kept])
+
+
+def flowers17(data: Path) -> Subject:
+    """The 1,360 files image_0001.jpg to image_1360.jpg of a folder: 17 kinds of flowers, 80 in a row.
+
+    Raises:
+        ValueError: they are not these.
+    """
+    files = sorted(data.glob("image_*.jpg"))
+    wanted = [f"image_{number:04d}.jpg" for number in range(1, FLOWERS * OF_EACH_FLOWER + 1)]
+    if [file.name for file in files] != wanted:
+        raise ValueError(f"need {wanted[0]} to {wanted[-1]} in {data}, got {len(files)} files of such names")
+    return files_of("17 flowers", files, np.arange(len(files), dtype=np.int64) // OF_EACH_FLOWER)
 
 
 def cells(data: Path) -> Subject:
@@ -182,7 +197,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def subjects(args: argparse.Namespace) -> Iterator[Subject]:
-    """The data sets that are given, and the digits."""
+    """The data sets that are given, and the digits unless they are not wanted."""
     if args.cats_dogs:
         files, labels, _ = read_cats_dogs(args.cats_dogs)
         yield files_of("cats and dogs", files, labels)
@@ -191,7 +206,10 @@ def subjects(args: argparse.Namespace) -> Iterator[Subject]:
         yield files_of("clothing", files, labels)
     if args.bccd:
         yield cells(args.bccd)
-    yield digits()
+    if args.flowers17:
+        yield flowers17(args.flowers17)
+    if args.digits:
+        yield digits()
 
 
 def main() -> None:
@@ -199,6 +217,8 @@ def main() -> None:
     parser.add_argument("--cats-dogs", type=Path, help="folder of cat.N.jpg and dog.N.jpg")
     parser.add_argument("--clothing", type=Path, help="clothing-dataset-small")
     parser.add_argument("--bccd", type=Path, help="the folder BCCD")
+    parser.add_argument("--flowers17", type=Path, help="folder of image_0001.jpg to image_1360.jpg, 17 flowers")
+    parser.add_argument("--digits", action=argparse.BooleanOptionalAction, default=True, help="measure the digits too")
     parser.add_argument("--out", type=Path, required=True, help="folder for feature_blocks.json")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ SAMPLES = 6  # of more classes, so many are named
 BEST_FEW = 5  # the rank told beside rank-1
 KNOWS = {  # what a network has learnt of a data set, in a visitor's words; others are called by their name
     "ImageNet-1k": "1,000 kinds of animals and things",
+    "Caltech-101": "101 kinds of animals and things",
     "CIFAR-10": "10 kinds of animals and vehicles",
     "Tiny ImageNet": "200 kinds of animals and things",
     "Dogs vs. Cats": "Cats and dogs",

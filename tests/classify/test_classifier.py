@@ -120,6 +120,7 @@ RIGHT = [(120, 55), (160, 55), (190, 40), (250, 90), (220, 125), (195, 105), (19
 SHIRT = [*RIGHT, *((280 - x, y) for x, y in reversed(RIGHT))]
 TROUSERS = [(95, 20), (185, 20), (200, 260), (155, 260), (140, 80), (125, 260), (80, 260)]
 SEEN = {
+    "caltech101_features": [("cheetah", "leopard"), ("coffee", "cup"), ("chelsea", "wild cat")],
     "cats_dogs_features": [("chelsea", "cat")],
     "cats_dogs_finetune": [("chelsea", "cat")],
     "cifar10": [("chelsea", "cat")],
@@ -246,7 +247,7 @@ def test_heads_over_the_backbone_share_it() -> None:
     """In memory once: with the classifier of a thousand, the heads over it, detection, dreams and style transfer."""
     backbone = load_backbone("cpu").network
     assert load_classifier("imagenet", "cpu").network is backbone
-    for model in ("cats_dogs_features", "tiny_imagenet_features"):
+    for model in ("caltech101_features", "cats_dogs_features", "tiny_imagenet_features"):
         own = load_classifier(model, "cpu").network
         shared = [name for name, tensor in own.state_dict().items() if is_at(tensor, backbone.state_dict().get(name))]
         assert {name for name in own.state_dict() if name not in shared} == {"classifier.weight", "classifier.bias"}

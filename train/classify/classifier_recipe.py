@@ -150,7 +150,7 @@ class ClassifierRecipe(RecipeOfDataSet):
             ValueError: no data, or their classes are not those of the weight.
         """
         test = self.test(context).in_order(load_labels(name), name)
-        return self._measured(self.load_weight(name).to(context.device), test, context)[0]
+        return self.measured(self.load_weight(name).to(context.device), test, context)[0]
 
     def load_weight(self, name: str) -> nn.Module:
         """The network of a published weight, on the CPU.
@@ -194,7 +194,7 @@ class ClassifierRecipe(RecipeOfDataSet):
         own = self.source.is_own(test.class_names, {"test": len(test)})
         return split_words(test.labels, test.class_names, "test pictures" if own else self.source.test_split)
 
-    def _measured(self, network: nn.Module, test: LabelledPictures, context: Context) -> tuple[dict[str, Any], Tensor]:
+    def measured(self, network: nn.Module, test: LabelledPictures, context: Context) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits that it comes from."""
         began = time.monotonic()
         logits = predict(network, test.pictures, self.source.normalisation, context.device)
@@ -235,7 +235,7 @@ class ClassifierRecipe(RecipeOfDataSet):
         readings = sealed.readings
         names = state.get("class_names") or self.classes(context)
         test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
-        result, logits = self._measured(network.to(context.device), test, context)
+        result, logits = self.measured(network.to(context.device), test, context)
         trained_on = dict(state.get("trained_on", {}))
         about = self._about(names, trained_on, len(test))
         fields = {

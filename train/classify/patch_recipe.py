@@ -203,7 +203,7 @@ class PatchRecipe(RecipeOfDataSet):
             ValueError: no data, or their classes are not those of the weight.
         """
         test = self.test(context).in_order(load_labels(name), name)
-        return self._measured(self.load_weight(name), test, context)[0]
+        return self.measured(self.load_weight(name), test, context)[0]
 
     def load_weight(self, name: str) -> Prepared:
         """The network of a published weight, on the CPU."""
@@ -228,7 +228,7 @@ class PatchRecipe(RecipeOfDataSet):
         views = (ten_crop_logits if ten_crop else central_logits)(inner, how.input_px)
         return predict(inner, pictures, Normalisation(how.mean, how.std), context.device, views=views)
 
-    def _measured(self, network: Prepared, test: SplitFiles, context: Context) -> tuple[dict[str, Any], Tensor]:
+    def measured(self, network: Prepared, test: SplitFiles, context: Context) -> tuple[dict[str, Any], Tensor]:
         """JSON-ready accuracy on the test split, and the logits of the central patches."""
         began = time.monotonic()
         logits = self._logits(network, test, context, ten_crop=False)
@@ -250,7 +250,7 @@ class PatchRecipe(RecipeOfDataSet):
         readings = sealed.readings
         names = state["class_names"]
         test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
-        result, logits = self._measured(network, test, context)
+        result, logits = self.measured(network, test, context)
         about = self._about(names, state["trained_on"], len(test.listing.labels), config.input_px)
         fields = {
             "network": self._network(config, len(names)),

@@ -185,9 +185,8 @@ class TransferRecipe(RecipeOfDataSet):
         Raises:
             ValueError: no data, or their classes are not those of the weight.
         """
-        input_px = Preprocessing.from_manifest(entry_of(name).preprocessing).input_px
         test = self.test(context).in_order(load_labels(name), name)
-        return self._measured(load_network(name), input_px, test, context)[0]
+        return self.measured(self.load_weight(name), test, context)[0]
 
     def test(self, context: Context) -> TransferPictures:
         """The test split.
@@ -209,12 +208,11 @@ class TransferRecipe(RecipeOfDataSet):
             raise ValueError("the validation pictures are those of --data: give it")
         return self.data.examples(context.data, "validation", *self._trained(context))
 
-    def _measured(
-        self, network: nn.Module, input_px: int, test: TransferPictures, context: Context
-    ) -> tuple[dict[str, Any], Tensor]:
-        """JSON-ready accuracy on the test split, and the logits of the plain pictures."""
-        began = time.monotonic()
-        logits = _logits(network, input_px, test, context, mirrored=self.data.ten_crop)
+    def measured(self, network: nn.Module, test: TransferPictures, context: Context) -> tuple[dict[str, Any], Tensor]:
+        """JSON-ready accuracy of a `Sized` network on the test split, and the logits of the plain pictures."""
+        assert isinstance(network, Sized)
+        began, input_px = time.monotonic(), network.input_px
+        logits = _logits(network.network, input_px, test, context, mirrored=self.data.ten_crop)
         result = timed_result(logits[:, 0], test.labels, (time.monotonic() - began) / logits.shape[1])
         result |= {"split": self.split(test), "protocol": PROTOCOL.format(px=input_px)}
         if self.data.ten_crop:
@@ -270,14 +268,14 @@ class TransferRecipe(RecipeOfDataSet):
         if context.data is not None and isinstance(config, FeatureConfig):
             files = [self._features_file(config, context, split) for split in ("train", "validation")]
             seconds += sum(map(seconds_of, files))
-        stored = difference(self.network_of(path), small=isinstance(config, FineTuneConfig))
+        stored = difference(self.network_of(path))
         name, names = options.name or self.weight, state.get("class_names") or self.classes(context)
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
         test = sealed.read(f"publishing {name}").in_order(names, f"the run in {out}")
         block = config.block if isinstance(config, FeatureConfig) else BLOCK
-        network = laid_over_backbone(from_eight_bits(stored), block)
-        result, logits = self._measured(network, config.input_px, test, context)
+        network = Sized(laid_over_backbone(from_eight_bits(stored), block), config.input_px)
+        result, logits = self.measured(network, test, context)
         result["split"] += "; " + checkpoint_words(state, path.name, readings)
         if isinstance(config, FeatureConfig):
             result["split"] += "; validation chose the strength of L2"
@@ -330,12 +328,12 @@ def _chosen(checkpoint: Path, step: int, l2: Sequence[float]) -> int:
     return l2.index(found[-1])
 
 
-def difference(network: EfficientNetLite, *, small: bool) -> dict[str, Tensor]:
-    """What of the network differs from the backbone, its classifier always; in eight bits if `small`."""
+def difference(network: EfficientNetLite) -> dict[str, Tensor]:
+    """What of the network differs from the backbone, its classifier always; in eight bits."""
     base = backbone().state_dict()
     mine = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
     kept = {k: t for k, t in mine.items() if k.startswith("classifier.") or not torch.equal(t, base[k])}
-    return in_eight_bits(kept) if small else kept
+    return in_eight_bits(kept)
 
 
 def layer_of(block: str) -> dict[str, str]:

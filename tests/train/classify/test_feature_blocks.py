@@ -1,9 +1,28 @@
 """The script behind the page on features: no picture on both sides, the right layer wins, and the table says so."""
 
+from argparse import Namespace
+from functools import cache
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from scripts.feature_blocks import FEW, LAYERS, Subject, accuracy, chosen, digits, markdown, measured, splits
+from scripts.feature_blocks import (
+    FEW,
+    LAYERS,
+    Subject,
+    accuracy,
+    chosen,
+    digits,
+    flowers17,
+    markdown,
+    measured,
+    splits,
+    subjects,
+)
 
 LABELS = np.arange(80, dtype=np.int64) % 2
 
@@ -52,3 +71,26 @@ def test_the_best_layer_of_each_row_is_bold() -> None:
 def test_the_digits_are_pictures() -> None:
     subject = digits()
     assert subject.classes == 10 and np.asarray(subject.pictures).shape == (1797, 8, 8, 3)
+
+
+@cache
+def grey(kind: int) -> bytes:
+    """A picture file whose grey tells a kind."""
+    stream = BytesIO()
+    Image.new("L", (8, 8), 10 * kind).save(stream, "JPEG", quality=100)
+    return stream.getvalue()
+
+
+def test_a_flower_s_kind_comes_from_its_number(tmp_path: Path) -> None:
+    for number in range(1, 1361):
+        (tmp_path / f"image_{number:04d}.jpg").write_bytes(grey((number - 1) // 80))
+    given = Namespace(cats_dogs=None, clothing=None, bccd=None, flowers17=tmp_path, digits=False)
+    (subject,) = subjects(given)
+    assert subject.name == "17 flowers" and subject.alike and np.bincount(subject.labels).tolist() == [80] * 17
+    seen = [int(np.asarray(picture)[0, 0, 0]) for picture in islice(subject.pictures, 200)]
+    assert seen == (10 * subject.labels[:200]).tolist()
+    train, test = splits(subject.labels)
+    assert len(train) == len(test) == 17 * 40
+    (tmp_path / "image_0700.jpg").unlink()
+    with pytest.raises(ValueError, match=r"need image_0001.jpg to image_1360.jpg in .*, got 1359 files"):
+        flowers17(tmp_path)

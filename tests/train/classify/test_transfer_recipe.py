@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from cvdemo.classify.classifier import load_classifier, prepare
 from cvdemo.eight_bits import from_eight_bits
+from cvdemo.nets.efficientnet_lite import EfficientNetLite
 from cvdemo.weights import WEIGHTS_DIR, load_manifest
 from tests.helpers.untrained_weights import make_weights
 from train import __main__ as command_line
@@ -24,7 +25,6 @@ from train.classify.svm_task import SvmTask
 from train.classify.transfer_data import noise_pictures
 from train.classify.transfer_recipe import TransferRecipe, difference, laid_over_backbone
 from train.data import data_set
-from train.data import datasets as sources
 from train.data.download import OFFICIAL
 from train.data.read_pictures import Listing, read_rgb
 from train.engine.checkpoint import load
@@ -80,7 +80,7 @@ def test_what_is_stored_laid_over_the_backbone_is_the_network() -> None:
     task = small_task()
     for step in range(2):
         task.step(step, seeded("step", 0, step))
-    stored = difference(task.network, small=True)
+    stored = difference(task.network)
     assert {key.split(".")[0] for key in stored} == {"classifier", "blocks", "head"}
     assert not any(key.startswith("blocks.13.") or "running" in key for key in stored)
     assert stored["head.0.weight"].dtype == torch.int8
@@ -88,6 +88,19 @@ def test_what_is_stored_laid_over_the_backbone_is_the_network() -> None:
     with torch.inference_mode():
         read = laid_over_backbone(from_eight_bits(stored))
         torch.testing.assert_close(read(pixels), task.network(pixels), atol=2e-2, rtol=2e-2)
+
+
+def test_of_a_classifier_on_features_nothing_else_is_stored() -> None:
+    network = EfficientNetLite(num_classes=4)
+    network.load_state_dict(
+        {k: t for k, t in backbone().state_dict().items() if not k.startswith("classifier.")}, strict=False
+    )
+    stored = difference(network)
+    assert {key: tensor.dtype for key, tensor in stored.items()} == {
+        "classifier.weight": torch.int8, "classifier.weight:scale": torch.float32, "classifier.bias": torch.float32
+    }  # fmt: skip
+    read = laid_over_backbone(from_eight_bits(stored)).classifier.weight
+    torch.testing.assert_close(read, network.classifier.weight, atol=2e-4, rtol=0)
 
 
 def test_a_crop_of_everything_is_the_picture() -> None:
@@ -108,20 +121,6 @@ def test_crops_stay_inside_and_show_their_area(corner: float, aspect: float) -> 
     width = (0.25 * 80 * 100 * ratio) ** 0.5
     left = 0 if corner == 0 else 100 - width
     assert values.mean().item() == pytest.approx(2 * (left + (width - 1) / 2), abs=2)
-
-
-@pytest.fixture
-def cats_dogs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """24 reddish cats and 24 bluish dogs of 64 px, of which 16 each train and 4 each are for choice and test."""
-    monkeypatch.setattr(sources, "CATS_DOGS_COUNTS", (32, 8, 8))
-    rng = np.random.default_rng(0)
-    (tmp_path / "data").mkdir()
-    for label, name in enumerate(("cat", "dog")):
-        for i in range(24):
-            picture = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
-            picture[..., 2 * label] += 180
-            Image.fromarray(picture).save(tmp_path / "data" / f"{name}.{i}.jpg")
-    return tmp_path / "data"
 
 
 def test_splits_share_no_picture(cats_dogs: Path) -> None:
