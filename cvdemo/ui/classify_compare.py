@@ -15,7 +15,7 @@ from cvdemo.ui.wiring.parts import Part, wire
 
 NOBODY = ""  # the choice of no second network
 FIRST = default_of(ClassifyConfig, "model")
-SECOND = next((name for name in NETWORKS if name != FIRST), FIRST)  # to programs that name none
+SECOND = "cats_dogs_features"  # to programs that name none; by name, so that another weight does not change it
 
 
 def compare_endpoint(
