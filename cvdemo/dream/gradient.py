@@ -195,5 +195,7 @@ def _norm(values: Tensor, order: int) -> float:
     In float32 the threads' partial sums differ in their last digit, and a dream makes another picture of that. Part by
     part, because in float64 the whole of 12 megapixels would take 288 MB.
     """
-    parts = [torch.linalg.vector_norm(part, order, dtype=torch.float64) for part in values.flatten().split(NORM_PART)]
+    parts = [
+        torch.linalg.vector_norm(part, order, dtype=torch.float64) for part in torch.split(values.flatten(), NORM_PART)
+    ]
     return float(torch.linalg.vector_norm(torch.stack(parts), order))
