@@ -191,6 +191,7 @@ def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
+    preset = preset_radio()  # before the picture, which starts a dream at once
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="dream-image")
@@ -198,7 +199,6 @@ def build(run: Run) -> dict[str, Component]:
             with gr.Row():
                 start = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
-            preset = preset_radio()
             seed, controls, more = _controls()
             show_when_custom(preset, more)
             picture_examples(EXAMPLES, image)
@@ -228,7 +228,7 @@ def build(run: Run) -> dict[str, Component]:
 
 
 def _controls() -> tuple[gr.Number, dict[str, Component], gr.Accordion]:
-    """The seed, and the controls of all other settings by field name in an accordion, right below the presets."""
+    """The seed, and the controls of all other settings by field name in an accordion."""
     shown = {name: getattr(PRESETS[DEFAULT_PRESET], name) for name in SETTINGS}
     with gr.Accordion("More settings", open=False, elem_id="dream-more") as more:
         objective = _objective(shown.pop("objective"))
