@@ -164,7 +164,7 @@ def _status(step: Step[Dream], elapsed_ms: float) -> str:
         return f"{took(elapsed_ms)}. {_objectives(step.result)}{hurried}"
     octave, octaves = step.measures["octave"], step.measures["octaves"]
     return (
-        f"Dreaming: size {octave:g} of {octaves:g}, step {step.done} of {step.total} "
+        f"Dreaming: round {octave:g} of {octaves:g}, step {step.done} of {step.total} "
         f"({100 * step.done // step.total}\N{NO-BREAK SPACE}%)"
     )
 
@@ -173,8 +173,8 @@ def _objectives(dream: Dream) -> str:
     """What the steps of the last octave measured; those of others cannot be compared with them."""
     values = [f"{value:.3g}" for value in dream.objectives]
     if len(values) == 1:
-        return f"What is dreamed of, as the network measures it: {values[0]}"
-    return f"What is dreamed of, as the network measures it: {values[0]} → {values[-1]}"
+        return f"How strongly the network sees what it dreams of: {values[0]}"
+    return f"How strongly the network sees what it dreams of: {values[0]} → {values[-1]}"
 
 
 def _hurried(dream: Dream) -> str:
