@@ -3,16 +3,19 @@
 `python -m scripts.finished_results` makes the files with the networks as they are on the page.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from cvdemo.data_folders import data_folder
+from cvdemo.demo import Request
 
 FOLDER = data_folder("examples") / "finished"
 CARD = "card.jpg"  # for previews of links to the page
 CARD_WH = (1200, 630)
 ICON = "icon.png"
 ICON_PX = 192
+MADE = "made.json"  # with which settings the results were made, by tab
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,11 @@ def small(tab: str) -> str:
 def path_of(file: str) -> Path:
     """Where a file of the finished results lies."""
     return FOLDER / file
+
+
+def settings(request: Request) -> dict[str, Any]:
+    """The configs of a request by field name, each as a dict that JSON can hold."""
+    configs = {field.name: getattr(request, field.name) for field in fields(request)}
+    return {
+        name: asdict(value) for name, value in configs.items() if is_dataclass(value) and not isinstance(value, type)
+    }

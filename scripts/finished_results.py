@@ -1,53 +1,51 @@
 """Makes what the page shows before anything is asked: `python -m scripts.finished_results [FOLDER]`.
 
-To be run again when the networks, or what the page does with them, have changed. `--keep-slow` leaves what takes
+Each is what a visitor gets who presses it. To be run again when the networks, or what the page asks of them first,
+have changed. `--keep-slow` leaves what takes
 seconds, Dream's and Style's pictures, as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cvdemo.classify.explain import ExplainConfig
-from cvdemo.classify.run import ClassifyRequest, ExplainedPrediction
-from cvdemo.demo import result_of
+from cvdemo.classify.run import ExplainedPrediction
+from cvdemo.demo import Request, result_of
 from cvdemo.demos import run
 from cvdemo.detect.drawing import draw_detections, to_canvas
-from cvdemo.detect.run import DetectRequest, DetectResult
-from cvdemo.detect.selection import DetectConfig
-from cvdemo.dream.run import Dream, DreamRequest
-from cvdemo.example_pictures import example_picture
+from cvdemo.detect.run import DetectResult
+from cvdemo.dream.run import Dream
 from cvdemo.finished import (
     CARD,
     CARD_WH,
-    CLASSIFIED,
-    DETECTED,
-    DREAMED,
-    ENLARGED,
     FOLDER,
     ICON,
     ICON_PX,
-    PAINTED,
+    MADE,
     SHEETS,
     Sheet,
+    settings,
     small,
 )
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.sample.generate import SampleConfig, columns_for, grid
 from cvdemo.sample.run import SampleRequest
-from cvdemo.style.run import StyleRequest, Stylized
-from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
-from cvdemo.upscale.upscale import UpscaleConfig
+from cvdemo.style.run import Stylized
+from cvdemo.ui.page import TABS
+from cvdemo.ui.wiring.first_look import LOOKS
+from cvdemo.upscale.run import UpscaleResult
 
+Pair = tuple[ImageArray, ImageArray]
 SMALL_WH = (216, 144)  # twice as large as the page shows them
 SIDE_PX = 400  # of the results within the tabs
-DETAIL = (slice(343, 503), slice(394, 634))  # of the cat enlarged three times: an eye
+DETAIL = (slice(169, 302), slice(243, 443))  # of the cat enlarged twice: an eye
 QUALITY = 72
-TABS = ("classify", "detect", "dream", "style", "sample", "upscale")
 GROUND, INK, ACCENT = (15, 23, 42), (248, 250, 252), (129, 140, 248)
 
 
@@ -66,24 +64,28 @@ def filled(picture: ImageArray, size_wh: tuple[int, int]) -> ImageArray:
     return np.asarray(resized.crop((left, top, left + wide, top + high)))
 
 
-def classified() -> tuple[ImageArray, ImageArray]:
+def asked(slug: str) -> Request:
+    """What the page asks for where a visitor presses the tab's finished example."""
+    (tab,) = (tab for tab in TABS if tab.slug == slug)
+    return tab.first(LOOKS[slug].path)
+
+
+def classified() -> Pair:
     """The picture and where the network looked."""
-    image = read_image(example_picture(CLASSIFIED))
-    answer: ExplainedPrediction = result_of(run(ClassifyRequest(image=image, explain=ExplainConfig())))
-    return image, answer.explanation.picture()
+    answer: ExplainedPrediction = result_of(run(asked("classify")))
+    return read_image(LOOKS["classify"].path), answer.explanation.picture()
 
 
-def detected() -> tuple[ImageArray, ImageArray]:
+def detected() -> Pair:
     """The picture bare and with its boxes."""
-    image = read_image(example_picture(DETECTED))
-    found: DetectResult = result_of(run(DetectRequest(image=image, config=DetectConfig())))
+    image = read_image(LOOKS["detect"].path)
+    found: DetectResult = result_of(run(asked("detect")))
     return image, draw_detections(to_canvas(image), found.detections)
 
 
-def enlarged() -> tuple[ImageArray, ImageArray]:
+def enlarged() -> Pair:
     """A detail of bicubic's picture and of the network's."""
-    image = read_image(example_picture(ENLARGED))
-    result: UpscaleResult = result_of(run(UpscaleRequest(image=image, config=UpscaleConfig(scale=3))))
+    result: UpscaleResult = result_of(run(asked("upscale")))
     assert result.bicubic is not None  # it was asked for
     pair = (result.bicubic[DETAIL], result.image[DETAIL])
     before, after = (picture.repeat(2, axis=0).repeat(2, axis=1) for picture in pair)
@@ -97,21 +99,19 @@ def drawn(sheet: Sheet) -> ImageArray:
     return grid(pictures, columns_for(len(pictures)))
 
 
-def dreamed() -> tuple[ImageArray, ImageArray]:
+def dreamed() -> Pair:
     """The picture and a dream of it."""
-    image = read_image(example_picture(DREAMED))
-    dream: Dream = result_of(run(DreamRequest(image=image)))
-    return image, dream.image
+    dream: Dream = result_of(run(asked("dream")))
+    return read_image(LOOKS["dream"].path), dream.image
 
 
-def painted() -> tuple[ImageArray, ImageArray]:
+def painted() -> Pair:
     """The picture and a painting of it."""
-    image, style = (read_image(example_picture(name)) for name in (PAINTED, "styles/night_swirls"))
-    painting: Stylized = result_of(run(StyleRequest(content=image, style=style)))
-    return image, painting.image
+    painting: Stylized = result_of(run(asked("style")))
+    return read_image(LOOKS["style"].path), painting.image
 
 
-def half_and_half(pair: tuple[ImageArray, ImageArray]) -> ImageArray:
+def half_and_half(pair: Pair) -> ImageArray:
     """The left half of the first picture beside the right half of the second."""
     before, after = (filled(picture, SMALL_WH) for picture in pair)
     middle = SMALL_WH[0] // 2
@@ -127,7 +127,7 @@ def card(folder: Path) -> Image.Image:
     pen.text((60, 40), "cvdemo", INK, ImageFont.load_default(84))
     pen.text((62, 148), "Six classics of computer vision, live on your own picture", ACCENT, ImageFont.load_default(38))
     for number, tab in enumerate(TABS):
-        with Image.open(folder / small(tab)) as picture:
+        with Image.open(folder / small(tab.slug)) as picture:
             tile = picture.convert("RGB").resize((348, 190), Image.Resampling.LANCZOS, (0, 13, 216, 131))
         sheet.paste(tile, (60 + number % 3 * 366, 218 + number // 3 * 206))
     return sheet
@@ -144,11 +144,20 @@ def icon() -> Image.Image:
     return picture
 
 
+def note_settings(folder: Path, slugs: Iterable[str]) -> None:
+    """Writes down with which settings the results of these tabs were made; a test compares them with the page's."""
+    path = folder / MADE
+    made = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    made |= {slug: {"picture": LOOKS[slug].picture} | settings(asked(slug)) for slug in slugs}
+    path.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def main(folder: Path = FOLDER, keep_slow: bool = False) -> None:
     """Writes all of them into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     quick = {"classify": classified, "detect": detected, "upscale": enlarged}
-    for tab, make in (quick if keep_slow else quick | {"dream": dreamed, "style": painted}).items():
+    pairs = quick if keep_slow else quick | {"dream": dreamed, "style": painted}
+    for tab, make in pairs.items():
         pair = make()
         for side, picture in zip(("before", "after"), pair, strict=True):
             save(resize_to_fit(picture, SIDE_PX), folder / f"{tab}_{side}.webp")
@@ -156,6 +165,7 @@ def main(folder: Path = FOLDER, keep_slow: bool = False) -> None:
     for sheet in SHEETS:
         save(drawn(sheet), folder / sheet.file, quality=85)
     save(filled(drawn(SHEETS[0]), SMALL_WH), folder / small("sample"))
+    note_settings(folder, [*pairs, "sample"])
     icon().quantize(32).save(folder / ICON, optimize=True)
     card(folder).save(folder / CARD, quality=70, optimize=True)
 

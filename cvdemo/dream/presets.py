@@ -20,7 +20,9 @@ PRESETS = {
     "Woven masks": DreamConfig(layer="block6"),
     "Lizard skin": DreamConfig(objective="block11 + 0.3*block5", layer="block11"),
     "Whiskers": DreamConfig(layer="block14"),
-    "Peacock": DreamConfig(objective="class:peacock", layer="block15", step_size=2.5, colour=0.6),
+    "Peacock": DreamConfig(
+        objective="class:peacock + 0.7*block8:23", layer="block15", step_size=2.5, steps=20, colour=0.8
+    ),
     "Honeycomb": DreamConfig(objective="class:honeycomb", layer="block15", step_size=2.5),
     "Castle walls": DreamConfig(objective="class:castle", layer="block15", step_size=2.5),
     "Balloons and scales": DreamConfig(objective="block9:3 + 0.7*block9:18", layer="block9", step_size=2.5, steps=10),

@@ -164,7 +164,7 @@ def _status(step: Step[Dream], elapsed_ms: float) -> str:
         return f"{took(elapsed_ms)}. {_objectives(step.result)}{hurried}"
     octave, octaves = step.measures["octave"], step.measures["octaves"]
     return (
-        f"Dreaming: size {octave:g} of {octaves:g}, step {step.done} of {step.total} "
+        f"Dreaming: round {octave:g} of {octaves:g}, step {step.done} of {step.total} "
         f"({100 * step.done // step.total}\N{NO-BREAK SPACE}%)"
     )
 
@@ -173,8 +173,8 @@ def _objectives(dream: Dream) -> str:
     """What the steps of the last octave measured; those of others cannot be compared with them."""
     values = [f"{value:.3g}" for value in dream.objectives]
     if len(values) == 1:
-        return f"What is dreamed of, as the network measures it: {values[0]}"
-    return f"What is dreamed of, as the network measures it: {values[0]} → {values[-1]}"
+        return f"How strongly the network sees what it dreams of: {values[0]}"
+    return f"How strongly the network sees what it dreams of: {values[0]} → {values[-1]}"
 
 
 def _hurried(dream: Dream) -> str:
@@ -191,6 +191,7 @@ def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def build(run: Run) -> dict[str, Component]:
     """Draws the tab, whose work `run` does; returns the settings that a shared link restores."""
+    preset = preset_radio()  # before the picture, which starts a dream at once
     with gr.Row():
         with gr.Column(min_width=300):
             image = picture_input(elem_id="dream-image")
@@ -198,7 +199,6 @@ def build(run: Run) -> dict[str, Component]:
             with gr.Row():
                 start = gr.Button("Dream", variant="primary", elem_id="dream-run")
                 cancel = gr.Button("Cancel", elem_id="dream-cancel", min_width=80, scale=0)
-            preset = preset_radio()
             seed, controls, more = _controls()
             show_when_custom(preset, more)
             picture_examples(EXAMPLES, image)
@@ -228,7 +228,7 @@ def build(run: Run) -> dict[str, Component]:
 
 
 def _controls() -> tuple[gr.Number, dict[str, Component], gr.Accordion]:
-    """The seed, and the controls of all other settings by field name in an accordion, right below the presets."""
+    """The seed, and the controls of all other settings by field name in an accordion."""
     shown = {name: getattr(PRESETS[DEFAULT_PRESET], name) for name in SETTINGS}
     with gr.Accordion("More settings", open=False, elem_id="dream-more") as more:
         objective = _objective(shown.pop("objective"))

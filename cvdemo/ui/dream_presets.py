@@ -15,6 +15,7 @@ from cvdemo.ui.serving.front import PRESET_PLACE
 from cvdemo.ui.wiring.controls import numbers_only
 
 CUSTOM = "Custom"
+PRESET_HELP = "A picture starts at once with what is chosen here. Press another to change it."
 NAMES = (*PRESETS, CUSTOM)
 _CUSTOM_ICON = (  # three sliders
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%2364748b' "
@@ -32,6 +33,11 @@ _TILES = """
 #dream-preset label:focus-within { outline: 2px solid var(--color-accent); outline-offset: 1px; }
 #dream-preset input { position: absolute; top: 9px; left: 9px; }
 #dream-preset label span { display: block; margin: 4px 0 0; font-size: 0.75rem; line-height: 1.25; }
+@media (max-width: 640px) { /* one line to swipe, so that the picture stays on the first screen */
+  #dream-preset .wrap {
+    grid-auto-flow: column; grid-template-columns: none; grid-auto-columns: 92px; overflow-x: auto; padding: 2px;
+  }
+}
 #dream-brush .brush-view { position: relative; width: fit-content; max-width: 100%; margin: 0 auto; }
 #dream-brush img { display: block; max-width: 100%; max-height: 60vh; margin: 0; }
 #dream-brush img:not([src]) { display: none; }
@@ -64,7 +70,7 @@ def name_of(config: DreamConfig) -> str:
 
 def preset_radio() -> gr.Radio:
     """The presets, and "Custom" for settings of one's own."""
-    return gr.Radio(list(NAMES), value=DEFAULT_PRESET, label="Dream of", elem_id="dream-preset")
+    return gr.Radio(list(NAMES), value=DEFAULT_PRESET, label="Dream of", info=PRESET_HELP, elem_id="dream-preset")
 
 
 def preset_field(value: str | None = DEFAULT_PRESET) -> gr.Dropdown:

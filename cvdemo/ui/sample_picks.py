@@ -27,7 +27,10 @@ from cvdemo.ui.wiring.latent_plot import latent_plot
 SLOTS = ("A", "B", "C")
 Picks = tuple[Pick | None, ...]  # one for each slot
 NO_PICKS: Picks = (None,) * len(SLOTS)
-HINT = "Generate, then click a picture: the numbers that it was made from appear here, and it can become A, B or C."
+HINT = (
+    "Generate, then click a picture: the random numbers that it was drawn from appear here. Use pictures as A, B and C "
+    "to mix them, further down."
+)
 
 
 @dataclass(frozen=True)

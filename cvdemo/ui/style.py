@@ -25,7 +25,7 @@ from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.ui.serving.lines import LaneOf
 from cvdemo.ui.serving.result_names import call_results
 from cvdemo.ui.style_camera import build_camera
-from cvdemo.ui.style_examples import build_examples, painted_stem, style_input
+from cvdemo.ui.style_examples import build_examples, first_style, painted_stem, style_input
 from cvdemo.ui.style_instant import (
     AT_ONCE,
     add_endpoint,
@@ -394,7 +394,7 @@ def follows(restored: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _first(path: str) -> StyleRequest:
-    return Chosen(path, path).request(StyleConfig(seconds=USUAL_S, size=USUAL_PX, start=usual_start()))
+    return Chosen(path, first_style()).request(StyleConfig(seconds=USUAL_S, size=USUAL_PX, start=usual_start()))
 
 
 TAB = Tab(slug="style", title="Style", build=build, first=_first, follows=follows)

@@ -85,9 +85,14 @@ def styles_gallery(style: gr.Image, elem_id: str) -> None:
     picture_examples([f"styles/{name}" for name in (*PAINTINGS, *DRAWN)], style, "Styles", elem_id)
 
 
+def first_style() -> str:
+    """The path of the style that stands there when the page opens."""
+    return style_picture(DRAWN[0])
+
+
 def style_input(elem_id: str) -> gr.Image:
     """The field for a style picture, with the first of those that were drawn here."""
-    return picture_input("Style", value=style_picture(DRAWN[0]), elem_id=elem_id, height=240, min_width=140)
+    return picture_input("Style", value=first_style(), elem_id=elem_id, height=240, min_width=140)
 
 
 def chosen(index: int) -> list[str]:

@@ -62,7 +62,7 @@ def test_the_dream_raises_its_objective(page: Page, server: str) -> None:
     status = page.locator("#dream-status")
     expect(status).to_contain_text("Done in")
     start, end = re.findall(
-        r"What is dreamed of, as the network measures it: ([\d.e+-]+) → ([\d.e+-]+)", status.inner_text()
+        r"How strongly the network sees what it dreams of: ([\d.e+-]+) → ([\d.e+-]+)", status.inner_text()
     )[0]
     assert float(end) > 1.3 * float(start) > 0
     result = page.locator("#dream-result img")
@@ -81,7 +81,7 @@ def test_one_seed_repeats_and_two_differ_on_the_page(page: Page, server: str) ->
 def test_a_dream_can_be_watched_and_cancelled(page: Page, server: str) -> None:
     open_small(page, server, size_px=512, octaves=4, steps=50)  # 200 steps: half a minute of one core
     expect(page.locator("#dream-result img")).to_have_attribute("src", re.compile(r"preview\.jpeg$"))
-    expect(page.locator("#dream-status")).to_contain_text("Dreaming: size")
+    expect(page.locator("#dream-status")).to_contain_text("Dreaming: round")
     page.click("#dream-cancel")
     expect(page.locator("#dream-status")).to_contain_text("Cancelled")
     page.wait_for_timeout(1500)
@@ -220,10 +220,10 @@ def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
     outputs = list(button_of(tab.TAB, stand_in)(*page_values(seed=9)))
     pictures, lines = zip(*outputs, strict=True)
     assert lines[:2] == (
-        "Dreaming: size 1 of 2, step 1 of 8 (12\N{NO-BREAK SPACE}%)",
-        "Dreaming: size 2 of 2, step 5 of 8 (62\N{NO-BREAK SPACE}%)",
+        "Dreaming: round 1 of 2, step 1 of 8 (12\N{NO-BREAK SPACE}%)",
+        "Dreaming: round 2 of 2, step 5 of 8 (62\N{NO-BREAK SPACE}%)",
     )
-    assert re.fullmatch(r"Done in [\d.]+ m?s\. What is dreamed of, as the network measures it: 1\.5 → 12\.2", lines[2])
+    assert re.fullmatch(r"Done in [\d.]+ m?s\. How strongly the network sees what it dreams of: 1\.5 → 12\.2", lines[2])
     assert len(outputs) == 3 and (pixels_of(pictures[2]) == 7).all()
     with Image.open(pictures[0]) as preview:
         assert preview.format == "JPEG" and preview.size == (512, 341)  # as large on the page as the result
@@ -235,7 +235,7 @@ def test_the_page_shows_how_far_the_dream_is_and_what_became_of_it() -> None:
 
 def test_the_objective_of_a_single_step_is_one_number() -> None:
     (*_, (_, line)) = button_of(tab.TAB, StandIn(objectives=(0.5,)))(*page_values())
-    assert line.endswith("What is dreamed of, as the network measures it: 0.5")
+    assert line.endswith("How strongly the network sees what it dreams of: 0.5")
 
 
 def test_the_page_says_when_the_time_limit_stopped_it() -> None:

@@ -63,7 +63,10 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
         note = f"Dark blue is 0%, red 100%; the highest here is {scores.max(initial=0):.0%}. "
         return draw_score_map(canvas, scores), note
     if look.view == WINDOWS:
-        note = "A dot is the middle of a place, dark blue (0%) to red (100%) by what it holds; framed: the best one. "
+        note = (
+            f"It looked at {_in_how_much(scan)}. A dot is the middle of one, dark blue (0%) to red (100%) by what it "
+            "holds; framed: the best one. "
+        )
         if not scan.levels:
             note = "This way does not tell how sure it was at each place. "
         return draw_windows(canvas, scan), note
@@ -71,13 +74,16 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
 
 
 def status(scan: Scan, found: Detections, detector: str, note: str | None = None) -> str:
-    """What was counted; then in how much, in what time. Without a note, that of the boxes."""
+    """What was counted; then in what time. Without a note, that of the boxes."""
     stopped = "" if scan.complete else "; stopped before the smallest things"
-    sizes = len({level.size_hw for level in scan.levels})
-    levels = f" at {sizes} size{'s' * (sizes != 1)}" if sizes else ""
-    counts = f"{took(scan.elapsed_ms, f'Searched {places(scan.windows)}{levels}')}{stopped}."
     note = _best_guess(scan, found) if note is None else note
-    return f"**{headline(found, detector)}.** {note}{counts}"
+    return f"**{headline(found, detector)}.** {note}{took(scan.elapsed_ms, 'Searched')}{stopped}."
+
+
+def _in_how_much(scan: Scan) -> str:
+    """The places that were looked at, at all sizes of the picture."""
+    sizes = len({level.size_hw for level in scan.levels})
+    return f"{places(scan.windows)}, with the picture at {sizes} size{'s' * (sizes != 1)}"
 
 
 def headline(found: Detections, detector: str) -> str:

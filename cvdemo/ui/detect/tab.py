@@ -104,7 +104,9 @@ def _endpoint(run: Run, parts: Mapping[str, Component]) -> None:
 
 
 def _first(path: str) -> DetectRequest:
-    config = DetectConfig(detector=EXAMPLES[0].detector)
+    detector = EXAMPLES[0].detector
+    own: dict[str, Any] = dict(own_values(detector))
+    config = DetectConfig(detector=detector, **own)
     return DetectRequest(image=load_picture(path), config=config, time_limit_s=DETECT_S)
 
 

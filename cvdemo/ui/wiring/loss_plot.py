@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 WIDTH, HEIGHT = 440, 190  # of the drawing's own coordinates; on the page it fills the column
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 28, 24  # margins
 COLOURS = ("#3b82f6", "#f97316", "#10b981")  # readable on white and on near-black
+BELOW = "how far it still is, step by step: lower is nearer"
 SMALLEST = 1e-6  # what a loss of 0 is drawn as
 MAX_POINTS = 240  # of each curve
 
@@ -59,9 +60,7 @@ def _grid(low: int, high: int) -> str:
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" opacity="0.7">{10.0**power:g}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
-    rows.append(
-        f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle" opacity="0.7">steps: the lower, the nearer</text>'
-    )
+    rows.append(f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle" opacity="0.7">{BELOW}</text>')
     return "".join(rows)
 
 

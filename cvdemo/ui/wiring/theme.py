@@ -106,7 +106,13 @@ table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-
 @media (max-width: 640px) {
   :is(#style-styles, #style-pictures) > .gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   #sample-result .grid-wrap { max-height: 75vh; overflow-y: auto; }
-  .gradio-container button { min-height: 40px; }
+  button { min-height: 40px; }
+  .tab-wrapper { --size-8: 40px; } /* the height of a line of tabs */
+  .label-wrap.label-wrap { margin: -10px 0; align-items: center; } /* as high as the padding around it allows */
+  .label-wrap.open { margin-bottom: 0; }
+  .tab-like-container { height: auto; align-items: center; } /* of a slider's number and its "back to the default" */
+  .reset-button { min-width: 40px; justify-content: center; }
+  #classify-answers .confidence-set { margin: 0; align-items: center; }
   .icon-button.icon-button, .source-selection .icon.icon { min-width: 44px; min-height: 44px; }
   /* The button that runs the tab and its "Cancel" stay in sight. These two hold them and would end that at their own
      ends, so they make no boxes: what they hold goes into the column around them. */
@@ -124,6 +130,7 @@ _HEAD_CSS = """
   .gradio-container .fillable { padding: 0 12px 8px !important; }
   .gradio-container { overflow: clip !important; } /* as "hidden", which gradio sets, nothing inside could stick */
   html { scroll-padding-top: 60px; } /* of the button that stays at the top */
+  .gradio-container footer button { min-height: 40px; }
   .gradio-container footer .divider { display: none; } /* gradio hides the link before it, and leaves this dot */
 }
 .live-camera[data-going] button[aria-label="capture photo"] > * { display: none; }

@@ -117,21 +117,22 @@ def test_the_chosen_view_takes_the_place_of_the_last_boxes(
     assert is_unchanged(detect_picture._show_if_moved("", outputs[-1][SESSION], view, [], *CONTROLS))
     assert calls[drawn] == 1 and calls["draw_detections"] == LEVELS - 1
     assert calls["score_map"] == (view == "Score map")
+    assert ("It looked at 3 places, with the picture at 3 sizes." in outputs[-1][STATUS]) == (view == "Windows")
 
 
 def test_the_status_counts_windows_and_boxes_and_ends_with_the_summary(picture: str) -> None:
     lines = [output[STATUS] for output in on_page(stand_in([]), picture)]
     assert lines == [
-        "Looking at size 1 of 3: 1 place. 1 place: cat",
-        "Looking at size 1 of 3: 32 places. 1 place: cat",
-        "Looking at size 2 of 3: 2 places. 2 places: cat",
-        "**3 places: cat.** Searched 3 places at 3 sizes in 5 ms.",
+        "Searching: round 1 of 3, 1 place looked at. 1 place: cat",
+        "Searching: round 1 of 3, 32 places looked at. 1 place: cat",
+        "Searching: round 2 of 3, 2 places looked at. 2 places: cat",
+        "**3 places: cat.** Searched in 5 ms.",
     ]
 
 
 def test_a_run_that_ends_early_says_so_and_draws_nothing_again(picture: str, calls: Counter[str]) -> None:
     outputs = on_page(stand_in([], ends_after=2), picture)
-    assert outputs[-1][STATUS].endswith("at 2 sizes in 5 ms; stopped before the smallest things.")
+    assert outputs[-1][STATUS].endswith("Searched in 5 ms; stopped before the smallest things.")
     assert is_unchanged((outputs[-1][0], *outputs[-1][2:])) and calls["draw_detections"] == 2
     outputs = on_page(stand_in([], ends_after=2), picture, "Windows")
     assert outputs[-1][SESSION].look.view == "Windows" and calls["draw_windows"] == 1
@@ -202,7 +203,7 @@ def test_the_files_hold_what_the_table_shows(picture: str) -> None:
 
 def test_a_detector_that_counts_says_how_many_of_what(picture: str) -> None:
     *_, (_, line, *_) = detect_picture._detect_on_page(stand_in([]), picture, "haar", "Boxes", *VALUES)
-    assert line.startswith("**3 cats.** Searched 3 places")
+    assert line.startswith("**3 cats.** Searched in ")
 
 
 def test_filter_and_sliders_act_on_picture_table_and_files_alike(picture: str) -> None:

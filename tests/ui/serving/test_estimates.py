@@ -6,11 +6,13 @@ import secrets
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -20,6 +22,7 @@ from cvdemo.backends.work import work_of
 from cvdemo.demo import Lane, Request, Step
 from cvdemo.errors import WeightsError
 from cvdemo.example_pictures import example_picture
+from cvdemo.finished import MADE, SHEETS, path_of, settings
 from cvdemo.ui.detect.examples import EXAMPLES
 from cvdemo.ui.page import TABS, build_page
 from cvdemo.ui.serving.estimates import JOBS, REMEMBERED, Estimates, in_words
@@ -34,6 +37,12 @@ from tests.ui.page_server import serve_small
 from tests.ui.small_page import TIMED_S
 from tests.ui.stand_in import StandIn
 from tests.ui.tab_handlers import asked_by_default, drawn, with_a_loop
+
+
+def differences(one: Request, other: Request) -> list[str]:
+    """The fields in which two requests differ."""
+    pairs = {field.name: (getattr(one, field.name), getattr(other, field.name)) for field in fields(one)}
+    return [name for name, (first, second) in pairs.items() if not np.array_equal(first, second)]
 
 
 class Clock:
@@ -213,10 +222,20 @@ def test_what_the_first_run_loaded_is_not_expected_of_the_next_one(clock: Clock)
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.slug)
 def test_what_is_promised_is_of_what_the_first_click_asks_for(tab: Tab) -> None:
-    path = LOOKS[tab.slug].path
-    given = {f"{tab.slug}-image": path, "style-style": path, "DetectConfig-detector": EXAMPLES[0].detector}
+    """In all that it says: the finished example, which is made of it, is what the visitor gets."""
+    path, sheet = LOOKS[tab.slug].path, SHEETS[0]
+    given: dict[str, Any] = {f"{tab.slug}-image": path, "DetectConfig-detector": EXAMPLES[0].detector}
+    given |= {"sample-generator": sheet.generator, "sample-seed": sheet.seed}  # these two tabs' press sets them
+    given |= {"SampleConfig-count": sheet.count, "SampleConfig-truncation": sheet.truncation}
     (asked,) = asked_by_default(tab, given)
-    assert work_of(tab.first(path))[0] == work_of(asked)[0]
+    assert differences(tab.first(path), asked) == []
+
+
+@pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.slug)
+def test_the_finished_example_was_made_with_what_the_first_click_asks_for(tab: Tab) -> None:
+    made = json.loads(path_of(MADE).read_text(encoding="utf-8"))
+    look = LOOKS[tab.slug]
+    assert made[tab.slug] == {"picture": look.picture} | settings(tab.first(look.path))
 
 
 def test_the_page_promises_the_time_of_the_last_runs() -> None:

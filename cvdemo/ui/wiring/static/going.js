@@ -80,12 +80,11 @@ Object.assign(window.cvdemo, (() => {
     kept.clear();
   }
 
-  /* Much of it, or all of it where it is small. */
+  /* It begins on the screen, or reaches well into it. */
   function inSight(element) {
     const box = element?.getBoundingClientRect();
-    if (!box?.height) return true;
-    const whole = box.top >= 0 && box.bottom <= window.innerHeight - (bar?.offsetHeight ?? 0);
-    return whole || (box.top < window.innerHeight * 0.7 && box.bottom > window.innerHeight * 0.2);
+    if (!box || !box.height) return true;
+    return box.top < window.innerHeight * 0.7 && (box.top >= 0 || box.bottom > window.innerHeight * 0.2);
   }
 
   /* Until it is looked at, or the bar is closed: a bar that went by itself would leave a finger on what lies behind. */
