@@ -39,7 +39,7 @@ SHEETS = (
     Sheet("dcgan_plain", 16, 1, 0.7),
     Sheet("dcgan_faces", 16, 1, 0.7),
 )
-CLASSIFIED, DETECTED, DREAMED, PAINTED, ENLARGED = "cheetah", "street", "cheetah", "chelsea", "chelsea"  # pictures
+CLASSIFIED, DETECTED, DREAMED, PAINTED, ENLARGED = "cheetah", "street", "lion", "chelsea", "chelsea"  # pictures
 
 
 def small(tab: str) -> str:

@@ -169,7 +169,7 @@ def test_the_class_filter_shows_what_a_better_class_hid(tab: Page) -> None:
 def test_the_views_differ(tab: Page) -> None:
     detect(tab, "lion")
     sources = [source(tab)]
-    for nth, note in ((1, "red 100%"), (2, "the middle of a place")):
+    for nth, note in ((1, "red 100%"), (2, "A dot is the middle of one")):
         tab.locator("#detect-view label").nth(nth).click()
         expect(tab.locator("#detect-status")).to_contain_text(note)
         sources.append(source(tab))
@@ -223,7 +223,7 @@ def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page, tmp_pat
     with run_of(tab, "astronaut"):
         tab.set_input_files("#detect-image input[type=file]", example_picture("astronaut"))
     status = tab.locator("#detect-status")
-    expect(status).to_contain_text(re.compile("size [2-5] of 6"))
+    expect(status).to_contain_text(re.compile("round [2-5] of 6"))
     tab.click("#detect-cancel")
     expect(status).to_have_text("Cancelled; what was found stays.")
     expect(tab.locator("#detect-table")).not_to_contain_text("Egyptian Mau")  # of the picture before
