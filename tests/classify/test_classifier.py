@@ -121,6 +121,7 @@ SHIRT = [*RIGHT, *((280 - x, y) for x, y in reversed(RIGHT))]
 TROUSERS = [(95, 20), (185, 20), (200, 260), (155, 260), (140, 80), (125, 260), (80, 260)]
 SEEN = {
     "caltech101_features": [("cheetah", "leopard"), ("coffee", "cup"), ("chelsea", "wild cat")],
+    "cats_dogs_alexnet": [("chelsea", "cat")],
     "cats_dogs_features": [("chelsea", "cat")],
     "cats_dogs_finetune": [("chelsea", "cat")],
     "cifar10": [("chelsea", "cat")],
