@@ -26,30 +26,41 @@ WORST = {"critical", "serious"}
 SEVERAL = [example_picture("lion"), example_picture("coffee")]
 AT_REST, FINISHED, RUNNING, CANCELLED, ERROR = STATES = ("at rest", "finished", "running", "cancelled", "an error")
 IS_THERE = "() => typeof axe !== 'undefined'"
-LOOKED = """async () => {
+LOOKED = """async (selector) => {
     for (const fading of document.getAnimations()) {
         if (fading.effect.getComputedTiming().endTime !== Infinity) fading.finish();
     }
-    return (await axe.run({ resultTypes: ["violations"] })).violations;
+    const part = selector ? document.querySelector(selector) : document;
+    if (!part) return [];
+    if (selector) part.scrollIntoView({ block: "center", behavior: "instant" });
+    return (await axe.run(part, { resultTypes: ["violations"] })).violations;
 }"""
 MENDED_MS = 1000  # until what is drawn late has come, and `static/access.js` has seen to it in the frame after
 
 
 def findings(page: Page) -> list[str]:
-    """What axe-core finds that keeps somebody from using the page, and goes on to find a second later."""
+    """What axe-core finds that keeps somebody from using the page: rule, place and why.
+
+    Each is looked at again a second later, in the middle of the screen: there nothing that sticks to the screen's edge
+    lies over it, whose colour axe-core takes for its ground.
+    """
     if not page.evaluate(IS_THERE):
         page.evaluate(Axe().axe_script)
-    if not _found(page):
-        return []
-    page.wait_for_timeout(MENDED_MS)
-    return _found(page)
-
-
-def _found(page: Page) -> list[str]:
-    """Rule, place and why."""
+    found = _found(page)
+    if found:
+        page.wait_for_timeout(MENDED_MS)
     return [
-        f"{rule['id']}: {node['target']} {node['html'][:160]} {_why(node)}"
-        for rule in page.evaluate(LOOKED)
+        f"{rule}: {node['target']} {node['html'][:160]} {_why(node)}"
+        for place in dict.fromkeys(first["target"][0] for _, first in found)
+        for rule, node in _found(page, place)
+    ]
+
+
+def _found(page: Page, selector: str | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """The rules that are broken, and where, within the first such element or the whole page."""
+    return [
+        (rule["id"], node)
+        for rule in page.evaluate(LOOKED, selector)
         for node in rule["nodes"]
         if node["impact"] in WORST
     ]
