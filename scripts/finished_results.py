@@ -1,8 +1,8 @@
 """Makes what the page shows before anything is asked: `python -m scripts.finished_results [FOLDER]`.
 
 Each is what a visitor gets who presses it. To be run again when the networks, or what the page asks of them first,
-have changed. `--keep-slow` leaves what takes
-seconds, Dream's and Style's pictures, as they are.
+have changed; on free cores, for the painting is as large as its seconds allow. `--keep-slow` leaves Dream's and Style's
+pictures, which take seconds, as they are.
 """
 
 from __future__ import annotations
