@@ -2,8 +2,9 @@
 
 L. Gatys, A. Ecker, M. Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, on
 EfficientNet-Lite0 in place of VGG-19, a fifteenth of its cost. Coarse to fine by sqrt(2), Adam instead of L-BFGS with
-moments carried from scale to scale, and averaged iterates are those of K. Crowson's style-transfer-pytorch (2021). What
-this light, strided network needs on top of that, each found by eye:
+moments carried from scale to scale, and averaged iterates are those of K. Crowson's style-transfer-pytorch (2021). Adam
+moves several resolutions at once, which is our own: see `cvdemo.style.painting`. What this light, strided network needs
+on top of that, each found by eye:
 
 - the start is the content in the style's colours, and a colour loss keeps them there (`cvdemo.ops.colour_match`), or
   colours take most of the steps and fine noise shimmers in hues that the style lacks;
@@ -12,8 +13,8 @@ this light, strided network needs on top of that, each found by eye:
 - the step size grows with the pixel, from coarse scales down.
 
 Tried on two or three pairs each and left out: Gram matrices of random windows beside those of the whole picture
-(noise), content on block 7 (no clear gain), a step size of 0.03 (a higher style loss than 0.02). Known weakness: finely
-textured or blank parts of a picture can keep a grainy patch, most of all with stained glass.
+(noise), content on block 7 (no clear gain), a step size of 0.03 (a higher style loss than 0.02, with Adam on pixels
+alone). Known weakness: finely textured or blank parts of a picture can keep a small grainy patch.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def whole_gradient(
 def paint_scale(
     pixels: Tensor, targets: Targets, network: FeatureNetwork, config: StyleConfig, step_size: float
 ) -> Iterator[tuple[Tensor, StyleLosses]]:
-    """Adam at one scale, without end: after each step the averaged picture, and the losses that the step saw."""
+    """The steps at one scale, without end: after each step the averaged picture, and the losses that the step saw."""
     painting = Painting(pixels, step_size)
     while True:
         found = painting.step(lambda at, step: whole_gradient(at, targets, step, network, config))

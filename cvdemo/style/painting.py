@@ -1,8 +1,19 @@
-"""The picture under way: Adam with moments that go along from scale to scale, and the average of its iterates."""
+"""The picture under way: Adam at several resolutions at once, and the average of its iterates.
+
+Plain Adam moves each pixel by itself: it divides a pixel's gradient by that gradient's own usual size. So where nothing
+asks for a change, in skies and on walls, what is left is noise that moves pixels as far as strokes do elsewhere. Here
+the picture is the sum of itself and of pictures of 1/2, 1/4 and 1/8 of its size, and Adam moves all of them. Along
+those a whole area moves at once, by what its pixels agree on, and noise cancels out. The moments go along from scale to
+scale.
+
+Measured (docs/experiments/style.md), four pairs at 512 px with equal steps: both errors that the judge sees and the
+noise in flat areas are lower than with Adam on pixels alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +26,8 @@ ADAM_BETAS = (0.9, 0.99)  # as in style-transfer-pytorch
 AVERAGE_DECAY = 0.97  # at most
 AVERAGED_SHARE = 0.2  # of a scale's steps that the average mostly holds: with few steps, early ones would spoil it
 SHORTEST_AVERAGE = 3.0  # steps
+LEVELS = 4  # resolutions that a step moves: the picture's own, and each half as fine as the one before
+LEVEL_SHARE = 0.35  # of the step size, for the step of each level
 
 Gradient = Callable[[Tensor, int], tuple[Tensor, Losses]]  # of a picture at a step, and the losses it saw
 
@@ -54,29 +67,33 @@ class Painting:
     """A picture (1, 3, H, W) in [0, 1] that is optimised at one scale.
 
     Args:
-        step_size: Adam's learning rate.
+        step_size: a pixel moves about so far in a step, where all levels agree.
         before: the same picture at the scale before, whose moments are taken over.
     """
 
     def __init__(self, pixels: Tensor, step_size: float, before: Painting | None = None) -> None:
-        self.pixels = pixels.detach().clone().requires_grad_()
-        self.adam = torch.optim.Adam([self.pixels], lr=step_size, betas=ADAM_BETAS, fused=True)  # no copies between
+        self.pixels = pixels.detach().clone()
+        self.levels = [self.pixels, *_coarser(self.pixels)]  # but for the first, moves that are not yet in the picture
+        self.adam = torch.optim.Adam(self.levels, lr=LEVEL_SHARE * step_size, betas=ADAM_BETAS, fused=True)
         self.average = IterateAverage(AVERAGE_DECAY)
         self.steps = 0
         if before is not None and before.steps:
-            self.adam.state[self.pixels] = carried(before.adam.state[before.pixels], self._size_hw)
+            for own, its in zip(self.levels, before.levels, strict=True):
+                self.adam.state[own] = carried(before.adam.state[its], _size_of(own))
 
-    @property
-    def _size_hw(self) -> tuple[int, int]:
-        return self.pixels.shape[-2], self.pixels.shape[-1]
-
+    @torch.no_grad()
     def step(self, gradient: Gradient) -> Losses:
         """Takes one step down the gradient; returns the losses before it."""
-        self.pixels.grad, found = gradient(self.pixels, self.steps)
+        of_level, found = gradient(self.pixels, self.steps)
+        for level in self.levels:
+            of_level = of_level if level is self.pixels else F.avg_pool2d(of_level, 2, ceil_mode=True)
+            level.grad = of_level
         self.adam.step()
-        self.pixels.grad = None  # the next one is made beside no other
-        with torch.no_grad():
-            self.pixels.clamp_(0, 1)
+        self.adam.zero_grad()  # the next ones are made beside no others
+        for coarse, fine in pairwise(reversed(self.levels)):
+            fine += _resized(coarse, _size_of(fine))
+            coarse.zero_()
+        self.pixels.clamp_(0, 1)
         self.average.update(self.pixels)
         self.steps += 1
         return found
@@ -84,6 +101,17 @@ class Painting:
     def at_scale(self, size_hw: tuple[int, int], step_size: float) -> Painting:
         """The averaged picture at another size, with the moments."""
         return Painting(resize(self.average.value, size_hw), step_size, self)
+
+
+def _coarser(pixels: Tensor) -> list[Tensor]:
+    """Zeros of the sizes of all levels but the first."""
+    height, width = _size_of(pixels)
+    halved = [(-(-height // 2**level), -(-width // 2**level)) for level in range(1, LEVELS)]
+    return [pixels.new_zeros(1, 3, *size_hw) for size_hw in halved]
+
+
+def _size_of(pixels: Tensor) -> tuple[int, int]:
+    return pixels.shape[-2], pixels.shape[-1]
 
 
 def carried(state: dict[str, Tensor], size_hw: tuple[int, int]) -> dict[str, Tensor]:
@@ -101,6 +129,6 @@ def carried(state: dict[str, Tensor], size_hw: tuple[int, int]) -> dict[str, Ten
     }
 
 
-def _resized(moments: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    # they only grow: antialiasing changes nothing, but without it the last digit depends on the number of threads
-    return F.interpolate(moments, size_hw, mode="bilinear", antialias=True)
+def _resized(pixels: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    # it only grows: antialiasing changes nothing, but without it the last digit depends on the number of threads
+    return F.interpolate(pixels, size_hw, mode="bilinear", antialias=True)

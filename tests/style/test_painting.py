@@ -1,10 +1,20 @@
 """The picture under way: its average, and what goes along to the next scale."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
 
-from cvdemo.style.painting import AVERAGE_DECAY, IterateAverage, Painting, average_decay, carried
+from cvdemo.style.painting import (
+    AVERAGE_DECAY,
+    LEVEL_SHARE,
+    LEVELS,
+    IterateAverage,
+    Painting,
+    average_decay,
+    carried,
+)
 from cvdemo.style.targets import Losses
 
 NONE = Losses(*torch.zeros(3))
@@ -68,7 +78,7 @@ def test_moments_go_along_at_the_size_of_the_next_scale() -> None:
     torch.testing.assert_close(state["exp_avg"].mean(), before["exp_avg"].mean() / 4)
     torch.testing.assert_close(state["exp_avg_sq"].mean(), before["exp_avg_sq"].mean() / 16)
     assert state["step"] == before["step"] == 1 and larger.steps == 0
-    assert larger.adam.param_groups[0]["lr"] == 0.02
+    assert larger.adam.param_groups[0]["lr"] == LEVEL_SHARE * 0.02
 
 
 def test_the_second_moment_stays_above_zero() -> None:
@@ -87,3 +97,27 @@ def test_carried_moments_go_on_where_fresh_ones_begin_anew() -> None:
         before = at.pixels.detach().clone()
         at.step(lambda pixels, step: (torch.zeros_like(pixels), NONE))
         assert ((at.pixels.detach() - before) > 1e-3).all() == moves
+
+
+def test_an_area_moves_by_what_its_pixels_agree_on() -> None:
+    """Noise has no say in it: of a faint common pull under strong noise, a step at all levels keeps more than one by
+    pixels."""
+    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    painting = Painting(torch.full((1, 3, 64, 64), 0.5), 0.01)
+    painting.step(lambda pixels, step: (noise + 0.3, NONE))
+    moved = painting.pixels - 0.5
+    by_pixels = -0.01 * (noise + 0.3).sign()  # Adam's first step
+    assert moved.mean() < 0
+    assert moved.mean().abs() / moved.std() > 2 * by_pixels.mean().abs() / by_pixels.std()
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (7, 13), (64, 65)])
+def test_each_level_is_half_as_fine_and_leaves_nothing_behind(size_hw: tuple[int, int]) -> None:
+    painting = Painting(torch.full((1, 3, *size_hw), 0.5), 0.01)
+    sizes = [level.shape[-2:] for level in painting.levels]
+    assert len(sizes) == LEVELS and sizes[0] == size_hw
+    assert all(fine[i] == 2 * coarse[i] - fine[i] % 2 for fine, coarse in pairwise(sizes) for i in (0, 1))
+    painting.step(lambda pixels, step: (torch.ones_like(pixels), NONE))
+    expected = torch.full_like(painting.pixels, 0.5 - LEVELS * LEVEL_SHARE * 0.01)  # all levels agree
+    torch.testing.assert_close(painting.pixels, expected)
+    assert not any(level.any() for level in painting.levels[1:])
