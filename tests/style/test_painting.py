@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.style.painting import (
@@ -14,6 +15,8 @@ from cvdemo.style.painting import (
     Painting,
     average_decay,
     carried,
+    doubled,
+    halved,
 )
 from cvdemo.style.targets import Losses
 
@@ -121,3 +124,17 @@ def test_each_level_is_half_as_fine_and_leaves_nothing_behind(size_hw: tuple[int
     expected = torch.full_like(painting.pixels, 0.5 - LEVELS * LEVEL_SHARE * 0.01)  # all levels agree
     torch.testing.assert_close(painting.pixels, expected)
     assert not any(level.any() for level in painting.levels[1:])
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (7, 10), (16, 33)])
+def test_halving_and_doubling_are_those_of_torch(size_hw: tuple[int, int]) -> None:
+    pixels = torch.rand(2, 3, *size_hw)
+    half = F.avg_pool2d(pixels, 2, ceil_mode=True)
+    torch.testing.assert_close(halved(pixels), half)
+    twice = F.interpolate(half, scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(doubled(half, size_hw), twice[..., : size_hw[0], : size_hw[1]])
+
+
+def test_nothing_is_more_than_doubled() -> None:
+    with pytest.raises(ValueError, match="at most 4 x 6"):
+        doubled(torch.rand(1, 3, 2, 3), (4, 7))
