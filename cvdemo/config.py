@@ -146,7 +146,7 @@ def _checked(name: str, value: Any, default: Any, described: Setting) -> Any:
         return value
     if isinstance(default, str):
         if not isinstance(value, str):
-            raise SettingError(f"{name} must be a text, got {brief(value)}")
+            raise SettingError(f"{name} must be text, got {brief(value)}")
         return value
     if value is None and default is None:
         return None

@@ -49,7 +49,7 @@ class ClassifyConfig(Config):
     ten_crop: bool = setting(
         False,
         "Look ten times",
-        help="At the corners, the centre and their mirror images: slower, a little more often right.",
+        help="At the corners and the middle, and at mirror images. Slower, and right a little more often.",
     )
 
 

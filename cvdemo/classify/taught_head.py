@@ -111,7 +111,7 @@ def load_head(data: bytes) -> TaughtHead:
         InputError: the file is too large, no head, damaged, or made for another backbone.
     """
     if len(data) > HEAD_BYTES:
-        raise InputError(f"The file is larger than {HEAD_BYTES / 2**20:g} MB: it is no taught head.")
+        raise InputError(f"The file is larger than {HEAD_BYTES / 2**20:g} MB: it is not a taught head.")
     try:
         tensors = parse_safetensors(data)
         told = _metadata(data)
@@ -123,7 +123,7 @@ def load_head(data: bytes) -> TaughtHead:
             backbone_sha256=told["backbone_sha256"],
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError("The file is no taught head; choose one that this page or `cvdemo teach` made.") from error
+        raise InputError("The file is not a taught head; choose one that this page or `cvdemo teach` made.") from error
     _check(head, told)
     return head
 
@@ -148,8 +148,8 @@ def _check(head: TaughtHead, told: dict[str, Any]) -> None:
         raise InputError("The file holds weights that are not numbers; it is damaged.")
     if (head.backbone, head.backbone_sha256) != backbone_in_use():
         raise InputError(
-            f"The head was taught on the features of {brief(head.backbone)} in another version than the one here; "
-            "please teach it anew."
+            f"The head was taught on features of {brief(head.backbone)} in another version than the one here; "
+            "please teach it again."
         )
 
 

@@ -236,7 +236,7 @@ def _check_seen(seen: Sequence[tuple[int, int]], count: int, deadline: Deadline)
     of_class = Counter(k for k, _ in seen)
     if any(of_class[k] < LEAST_PICTURES for k in range(count)):
         limit = "" if deadline.seconds is None else f" of {deadline.seconds:g} s"
-        raise InputError(f"The time{limit} was over after {len(seen)} pictures; please try again, or with fewer.")
+        raise InputError(f"The time{limit} ran out after {len(seen)} pictures; please try again, or with fewer.")
 
 
 def _taught(

@@ -38,7 +38,10 @@ def recipe_of(source: str) -> DreamConfig:
     """
     recipe = read_recipe(content_of(source))
     if recipe is None:
-        raise InputError(f"{source} holds no recipe: it has to be a PNG as it was dreamed here, not saved anew.")
+        raise InputError(
+            f"{source} holds no recipe: it has to be a PNG that was dreamed here. "
+            "A copy that another program saved has none."
+        )
     if recipe.notes:
         say(" ".join(recipe.notes))
     return recipe.config

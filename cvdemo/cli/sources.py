@@ -181,7 +181,7 @@ def _content(path: Path) -> bytes:
     if stat.S_ISDIR(mode):
         raise InputError(f"{path} is a folder.")
     if not stat.S_ISREG(mode):
-        raise InputError(f"{path} is no regular file; a pipe can be given as {STDIO}, for standard input.")
+        raise InputError(f"{path} is not a regular file; a pipe can be given as {STDIO}, for standard input.")
     with path.open("rb") as file:
         return file.read(FILE_BYTES + 1)
 

@@ -98,6 +98,6 @@ def _check_folder(folder: Path) -> None:
     while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
     if not is_dir(nearest):
-        raise InputError(f"{folder} cannot be written: {nearest} is no folder.")
+        raise InputError(f"{folder} cannot be written: {nearest} is not a folder.")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise InputError(f"{folder} cannot be written: {nearest} does not permit it.")

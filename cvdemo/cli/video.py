@@ -79,7 +79,7 @@ def _target(args: argparse.Namespace) -> Path:
 def _content(source: Path) -> bytes:
     try:
         if source.exists() and not source.is_file():
-            raise InputError(f"{source} is no regular file.")
+            raise InputError(f"{source} is not a regular file.")
         with source.open("rb") as file:
             return file.read(VIDEO_BYTES + 1)
     except FileNotFoundError as error:

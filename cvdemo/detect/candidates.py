@@ -24,8 +24,8 @@ class ScanConfig(Config):
         minimum=0.5,
         maximum=0.95,
         step=0.01,
-        help="The picture is searched at many sizes, each this share of the one before. Higher: more sizes, and a "
-        "longer wait. (Pyramid factor; imagenet only)",
+        help="The picture is searched at many sizes. Each is this share of the one before. A higher value means more "
+        "sizes and takes longer. (Pyramid factor; imagenet only)",
     )
     max_upscale: float | None = setting(
         None,
@@ -33,8 +33,8 @@ class ScanConfig(Config):
         minimum=0.25,
         maximum=4.0,
         step=0.05,
-        help="So many times the picture is enlarged for the search, at most. Higher finds smaller things and takes "
-        "longer. Each detector has its own default. (Finest level of the pyramid)",
+        help="How many times the picture is enlarged for the search, at most. A higher value finds smaller things and "
+        "takes longer. Each detector has its own default. (Finest level of the pyramid)",
     )
     megapixels: float = setting(
         1.0,
@@ -43,7 +43,7 @@ class ScanConfig(Config):
         minimum=0.1,
         maximum=40.0,
         step=0.1,
-        help="Larger pictures are made smaller for the search. Higher finds smaller things in them and takes longer. "
+        help="Larger pictures are made smaller for the search. A higher value finds smaller things and takes longer. "
         f"(Finest level; {DETECT_MEGAPIXELS:g} at most for imagenet and the detectors of OpenCV)",
     )
     min_object_px: int = setting(
@@ -53,7 +53,7 @@ class ScanConfig(Config):
         minimum=0,
         maximum=4000,
         step=1,
-        help="Smaller things are left out, by the longer side of their box in the picture.",
+        help="Things are left out if the longer side of their box is shorter than this.",
     )
     max_object_px: int = setting(
         0,
@@ -62,12 +62,12 @@ class ScanConfig(Config):
         minimum=0,
         maximum=10000,
         step=1,
-        help="Larger things are left out, by the longer side of their box in the picture. 0: no limit.",
+        help="Things are left out if the longer side of their box is longer than this. 0: no limit.",
     )
     crop_by_crop: bool = setting(
         False,
         "Search piece by piece",
-        help="The plain way, many times slower, to compare with. (Crop by crop; imagenet only)",
+        help="The plain way, for comparison. It is many times slower. (Crop by crop; imagenet only)",
     )
 
     def __post_init__(self) -> None:

@@ -187,7 +187,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         weight="efficientnet_lite0",
     ),
     "haar": DetectorKind(
-        title="Faces, the way of 2001, to compare",
+        title="Faces, by a method of 2001",
         load=lambda device: HaarFaces(),
         max_upscale=1.0,
         max_megapixels=DETECT_MEGAPIXELS,
@@ -195,7 +195,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         nms_iou=0.3,
     ),
     "people_hog": DetectorKind(
-        title="People, the way of 2005, to compare",
+        title="People, by a method of 2005",
         load=lambda device: HogPeople(),
         max_upscale=1.0,
         max_megapixels=DETECT_MEGAPIXELS,

@@ -90,7 +90,7 @@ def run_motion(request: MotionRequest) -> Iterator[Step[MotionFilm]]:
     """
     if not request.scan.levels:
         raise InputError(
-            "This way does not tell how sure it was at each place; look for something else to watch the search."
+            "This method does not tell how sure it was at each place; look for something else to watch the search."
         )
     yield from motion_steps(request.image, request.scan, request.detections, Deadline(request.time_limit_s))
 

@@ -36,7 +36,7 @@ class DetectConfig(ScanConfig):
         minimum=SCORE_FLOOR,
         maximum=1.0,
         step=0.01,
-        help="Hides boxes of which it is less sure than this. Each detector has its own default. (Score)",
+        help="Hides boxes that it is less sure of than this. Each detector has its own default. (Score)",
     )
     nms_iou: float | None = setting(
         None,
@@ -53,8 +53,8 @@ class DetectConfig(ScanConfig):
         minimum=0.0,
         maximum=1.0,
         step=0.01,
-        help="Boxes of different kinds that cover more of each other than this are one thing, and its best name is "
-        "kept. 1 shows all. Each detector has its own default. (Class-agnostic suppression by IoU)",
+        help="Where two boxes of different kinds cover more of each other than this, they count as one thing, and the "
+        "better name is kept. 1 shows all. Each detector has its own default. (Class-agnostic suppression by IoU)",
     )
     suppression: str = setting(
         HARD,

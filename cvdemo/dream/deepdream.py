@@ -59,9 +59,9 @@ class DreamConfig(Config):
     objective: str = setting(
         "",
         "Formula of the dream",
-        help="What is to appear: class:peacock for a thing, block8 for a kind of shapes, block9:41 or "
-        "block9:strongest5 for some of its patterns, guide:block8 to follow a guide picture. They add up: "
-        "block8 + 0.3*block12. Empty: the kind of shapes and the pattern chosen below. (Objective)",
+        help="What should appear. A thing: class:peacock. A kind of shapes: block8. Some of its patterns: block9:41 or "
+        "block9:strongest5. The shapes of a guide picture: guide:block8. You can add them: block8 + 0.3*block12. "
+        "If this is empty, the two settings below decide. (Objective)",
     )
     layer: str = setting(
         "block10",
@@ -76,7 +76,7 @@ class DreamConfig(Config):
         minimum=WHOLE_LAYER,
         maximum=MAX_CHANNEL,
         step=1,
-        help="-1: all patterns of the chosen kind together. A number: that one alone. (Channel)",
+        help="-1: all patterns of the chosen kind together. 0 or more: only the pattern with this number. (Channel)",
     )
     octaves: int = setting(
         4,
@@ -88,7 +88,12 @@ class DreamConfig(Config):
         "more sizes. (Octaves)",
     )
     octave_scale: float = setting(
-        1.4, "Growth from size to size", minimum=1.1, maximum=2.0, step=0.05, help="Each over the last. (Octave scale)"
+        1.4,
+        "Growth from size to size",
+        minimum=1.1,
+        maximum=2.0,
+        step=0.05,
+        help="How many times larger each size is than the one before. (Octave scale)",
     )
     steps: int = setting(
         12,
@@ -96,7 +101,7 @@ class DreamConfig(Config):
         minimum=1,
         maximum=50,
         step=1,
-        help="More of them: a stronger dream, and a longer wait. (Gradient steps)",
+        help="More steps give a stronger dream and take longer. (Gradient steps)",
     )
     step_size: float = setting(
         2.0,
@@ -121,7 +126,7 @@ class DreamConfig(Config):
         minimum=0.0,
         maximum=1.0,
         step=0.05,
-        help="1: the dream alone. Lower: your picture shines through.",
+        help="1: only the dream. Lower: your picture shows through.",
     )
     jitter_px: int = setting(
         32,
@@ -138,7 +143,7 @@ class DreamConfig(Config):
         minimum=0.0,
         maximum=1.0,
         step=0.05,
-        help="How much of its fine detail comes back at each size.",
+        help="How much of its fine detail is put back at each size.",
     )
     laplacian_bands: int = setting(
         4,
@@ -158,7 +163,7 @@ class DreamConfig(Config):
     size_px: int = setting(
         512, "Size", unit="px", minimum=128, maximum=4096, step=32, help="Longer side of the result."
     )
-    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="Another number: another dream.")
+    seed: int = setting(0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="Another number gives another dream.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -37,16 +37,31 @@ FORMATS = (MP4, GIF)
 class ZoomFilmConfig(Config):
     """How the film moves; what it dreams of is a `DreamConfig`."""
 
-    frames: int = setting(60, "Frames", minimum=2, maximum=DREAM_FILM_FRAMES, step=1, help="The first is the picture.")
-    fps: int = setting(15, "Frames a second", minimum=5, maximum=30, step=1, help="More: smoother and shorter.")
+    frames: int = setting(
+        60, "Frames", minimum=2, maximum=DREAM_FILM_FRAMES, step=1, help="The first frame is the picture."
+    )
+    fps: int = setting(
+        15,
+        "Frames a second",
+        minimum=5,
+        maximum=30,
+        step=1,
+        help="More frames a second: the film is smoother and shorter.",
+    )
     zoom: float = setting(
-        1.04, "Zoom a frame", unit="times", minimum=1.0, maximum=1.2, step=0.01, help="1.04 doubles it in 18 frames."
+        1.04,
+        "Zoom a frame",
+        unit="times",
+        minimum=1.0,
+        maximum=1.2,
+        step=0.01,
+        help="At 1.04 it is twice as large after 18 frames.",
     )
     turn_deg: float = setting(
         0.5, "Turn a frame", unit="degrees", minimum=-10.0, maximum=10.0, step=0.1, help="Above 0 turns to the left."
     )
     frame_steps: int = setting(
-        2, "Dream steps a frame", minimum=1, maximum=10, step=1, help="More of them dream more and take longer."
+        2, "Dream steps a frame", minimum=1, maximum=10, step=1, help="More steps: a stronger dream, and a longer wait."
     )
     film_px: int = setting(
         384, "Size of the film", unit="px", minimum=128, maximum=768, step=32, help="Longer side of a frame."

@@ -148,8 +148,8 @@ def damaged(file: str, data: bytes) -> InputError:
     if is_heic(data):
         return InputError(f"{file} is a HEIC picture that cannot be read; {SAVE_AS_JPEG}.")
     if data.startswith(TIFF_BEGINNINGS):
-        return InputError(f"{file} is damaged or cut off, or a TIFF of a rare kind; save it anew as PNG or JPEG.")
-    return InputError(f"{file} is damaged or cut off; save or copy it anew from where it came.")
+        return InputError(f"{file} is damaged or cut off, or a TIFF of a rare kind; save it again as PNG or JPEG.")
+    return InputError(f"{file} is damaged or cut off; save it again, or copy it again from where you got it.")
 
 
 def too_much_memory(file: str) -> InputError:
@@ -170,7 +170,7 @@ def _open(bare: Bare, data: bytes, file: str) -> Image.Image:
     if bare.scans > JPEG_SCANS:
         raise InputError(f"{file} is a JPEG of {bare.scans} scans; the limit is {JPEG_SCANS}.")
     if bare.parts > FILE_PARTS:
-        raise InputError(f"{file} is made of more than {FILE_PARTS:,} parts; save it anew as PNG or JPEG.")
+        raise InputError(f"{file} is made of more than {FILE_PARTS:,} parts; save it again as PNG or JPEG.")
     heic = is_heic(data)
     try:
         return Image.open(io.BytesIO(bare.data), formats=(*FORMATS, *(["HEIF"] if heic else [])))
@@ -196,7 +196,7 @@ def _pixels(picture: Image.Image, bare: Bare, request: Request) -> ImageArray:
             picture.draft(None, (request.enough_px, request.enough_px))
         picture.load()
         if bare.end_missing and (bare.scans_missing or _lacks_rows(picture, bare)):
-            raise InputError(f"{request.file} is cut off in the middle; copy it anew from where it came.")
+            raise InputError(f"{request.file} is cut off in the middle; copy it again from where you got it.")
         info: dict[Any, Any] = {**picture.info, **{name: value for name, value in bare.info.items() if value}}
         return _to_array(_upright(picture, info), info, request)
     except InputError:
@@ -291,7 +291,7 @@ def _to_8_bit(picture: Image.Image, what: str) -> Image.Image:
     """Greys of 16 or 32 bits or floats, scaled to 0..255: the range is the smallest usual one that holds them."""
     values = np.asarray(picture, dtype=np.float32)
     if not np.isfinite(values).all():
-        raise InputError(f"{what} holds values that are not numbers; save it anew as PNG.")
+        raise InputError(f"{what} holds values that are not numbers; save it again as PNG.")
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 65535:  # scientific data without a usual range: stretch it
         scaled = (values - low) / max(high - low, 1e-12) * 255

@@ -53,7 +53,7 @@ class SampleConfig(Config):
         minimum=0.1,
         maximum=1.0,
         step=0.05,
-        help="1: as varied as it can draw. Lower: more alike, fewer that go wrong, paler.",
+        help="1: as varied as possible. Lower: the pictures are more alike and paler, and fewer go wrong.",
     )
 
 
@@ -219,7 +219,7 @@ def latents_between(stops: Tensor, count: int) -> Tensor:
         InputError: the count is below 2.
     """
     if count < 2:
-        raise InputError(f"A way has two pictures or more, its ends; {count} was asked for.")
+        raise InputError(f"The count includes both ends, so it is at least 2; {count} was asked for.")
     return path(stops, count)
 
 

@@ -29,17 +29,17 @@ class WalkConfig(Config):
     """How the film is made."""
 
     seconds: float = setting(8.0, "Length", unit="s", minimum=2.0, maximum=30.0, step=1.0, help="Of the film.")
-    fps: int = setting(24, "Frames a second", minimum=10, maximum=30, step=1, help="More: smoother, and a longer wait.")
+    fps: int = setting(24, "Frames a second", minimum=10, maximum=30, step=1, help="More is smoother and takes longer.")
     stops: int = setting(
         6,
         "Random pictures on the way",
         minimum=2,
         maximum=16,
         step=1,
-        help="Where nothing is picked, the film goes from one of them to the next.",
+        help="If nothing is picked, the film goes from one of them to the next.",
     )
     enlarge: int = setting(
-        4, "Enlargement", choices=(1, 2, 4, 8), help="So many times larger is the film than the pictures."
+        4, "Enlargement", choices=(1, 2, 4, 8), help="How many times larger the film is than the pictures."
     )
 
     @property

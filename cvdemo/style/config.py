@@ -27,7 +27,7 @@ def stroke_size() -> Any:
         minimum=0.5,
         maximum=2,
         step=0.1,
-        help="Higher: larger strokes. It is the size of the style picture.",
+        help="Higher: larger strokes. The style picture is made larger by this factor.",
     )
 
 
@@ -72,7 +72,7 @@ class StyleConfig(Config):
         minimum=128,
         maximum=2048,
         step=32,
-        help="Twice the size takes four times as long. Where a time is chosen, it is never painted larger than this.",
+        help="Twice the size takes four times as long. If you choose a time, the result may be smaller than this.",
     )
     style_scale: float = stroke_size()
     scales: int = setting(
@@ -81,7 +81,7 @@ class StyleConfig(Config):
         minimum=1,
         maximum=8,
         step=1,
-        help="It paints a small copy first; in each round the painting is 1.41 times larger. (Scales)",
+        help="It paints a small copy first. In each round the painting is 1.41 times larger. (Scales)",
     )
     steps: int = setting(
         100,
@@ -89,8 +89,8 @@ class StyleConfig(Config):
         minimum=1,
         maximum=400,
         step=1,
-        help="More of them come nearer to the style and take longer. It is the average: coarse rounds get more, fine "
-        "ones fewer.",
+        help="More steps come closer to the style and take longer. This is the average: coarse rounds get more steps, "
+        "fine rounds fewer.",
     )
     step_size: float = setting(
         0.015,
@@ -105,7 +105,7 @@ class StyleConfig(Config):
         "Colours",
         choices=KEPT_COLOURS,
         choice_words=COLOUR_WORDS,
-        help="Whose colours the painting has.",
+        help="Which colours the painting has.",
     )
     start: str = setting(
         "content",
@@ -120,7 +120,7 @@ class StyleConfig(Config):
         help="Random dots and a likeness of 0 give pure texture.",
     )
     seed: int = setting(
-        0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="Another number: a slightly different painting."
+        0, "Seed", minimum=0, maximum=SEED_MAX, step=1, help="Another number gives a slightly different painting."
     )
     seconds: float | None = setting(
         None,

@@ -48,7 +48,7 @@ class InstantConfig(Config):
     """How a picture is repainted in one pass."""
 
     strength: float = setting(
-        1.0, "Strength", minimum=0, maximum=1, step=0.05, help="0 gives the picture back, 1 the whole style."
+        1.0, "Strength", minimum=0, maximum=1, step=0.05, help="0: your picture, unchanged. 1: the full style."
     )
     size: int = setting(512, "Size", unit="px, longer side", minimum=128, maximum=4096, step=32)
     style_scale: float = stroke_size()
@@ -57,7 +57,7 @@ class InstantConfig(Config):
         "Colours",
         choices=KEPT_COLOURS,
         choice_words=COLOUR_WORDS,
-        help="Whose colours the painting has.",
+        help="Which colours the painting has.",
     )
 
 
@@ -99,7 +99,7 @@ def read_style_net(name: str = INSTANT, weights_dir: Path | None = None) -> Styl
     """
     entry = entry_of(name, weights_dir)
     if entry.network.get("name") != "style_net":
-        raise WeightsError(f"{brief(name)} is no network that repaints.")
+        raise WeightsError(f"{brief(name)} is not a network that repaints.")
     network = make_style_net(entry.network)
     network.load_state_dict(load_state_dict(name, weights_dir))
     return network.eval()

@@ -54,12 +54,13 @@ from cvdemo.ui.wiring.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
 from cvdemo.ui.wiring.plain_text import plain
 
 NOTE = (
-    "DeepDream changes the picture, not the network: each step moves the pixels along the gradient of what one layer "
-    "answers, from a small copy up to the full size, so that the network's own associations appear "
-    "([Mordvintsev, Olah and Tyka 2015](https://research.google/blog/inceptionism-going-deeper-into-neural-networks/))"
-    ". The network is EfficientNet-Lite0, trained on ImageNet, which explains all the animals."
+    "DeepDream changes the picture, not the network. Each step moves the pixels along the gradient of one layer's "
+    "answer, so that the layer responds more strongly. It begins on a small copy and goes on up to the full size. So "
+    "the picture shows more and more of what the network knows ([Mordvintsev, Olah and Tyka 2015]"
+    "(https://research.google/blog/inceptionism-going-deeper-into-neural-networks/)). The network is "
+    "EfficientNet-Lite0. It learned from ImageNet, which has many animals. That is why dreams are full of them."
 )
-EXAMPLES = ("cheetah", "chelsea", "astronaut", "coffee", "rocket")
+EXAMPLES = ("lion", "chelsea", "castle", "coffee", "rocket")
 PREVIEW_EVERY_S = 0.25
 PREVIEW_SIDE_PX = 512
 SETTINGS = (  # all but the seed, as they stand on the page
@@ -244,7 +245,7 @@ def _objective(value: str) -> gr.Textbox:
 
 def _wire_again(result: gr.Image, image: gr.Image) -> None:
     """A button by which a finished result becomes the picture; a preview does not."""
-    again = gr.Button("Dream again: on the result", size="sm", elem_id="dream-again")
+    again = gr.Button("Dream again, on the result", size="sm", elem_id="dream-again")
     script = r"""(result, picture) => (/\.png$/.test(result?.path ?? "") ? result : picture)"""
     again.click(None, [result, image], image, js=script, api_visibility="private")
 

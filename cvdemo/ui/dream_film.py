@@ -39,8 +39,8 @@ from cvdemo.ui.wiring.parts import Part, wire
 FILM_SETTINGS = tuple(settings_of(ZoomFilmConfig))
 DREAM_FIELDS = ("objective", "layer", "channel", "colour", "seed")  # of the dream, in the order of the endpoint
 FILM_NOTE = (
-    "A dive into the dream above: each frame is the last one, a little larger and turned, dreamed on with the same "
-    "settings."
+    "A film that dives into the dream above. Each frame is the one before, a little larger and turned, and dreamed on "
+    "with the same settings."
 )
 NOT_DONE = "There is no finished dream to dive into: wait for it, or press Dream."
 FRAME_STAYS = "Cancelled; the last frame stays."

@@ -15,7 +15,7 @@ from cvdemo.ui.serving.front import PRESET_PLACE
 from cvdemo.ui.wiring.controls import numbers_only
 
 CUSTOM = "Custom"
-PRESET_HELP = "A picture starts at once with what is chosen here. Press another to change it."
+PRESET_HELP = "The dream starts as soon as you give a picture. Press another of these to change it."
 NAMES = (*PRESETS, CUSTOM)
 _CUSTOM_ICON = (  # three sliders
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%2364748b' "

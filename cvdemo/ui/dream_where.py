@@ -12,11 +12,11 @@ from cvdemo.ui.wiring.controls import load_picture, picture_input
 BRUSH_PERCENT = 12  # of the longer side; `static/brush.js` begins with the same
 BRUSH = '<div class="brush-view" aria-live="off"></div>'
 WHERE_NOTE = (
-    "Paint where to dream: the rest of the picture stays as it is. A black and white picture of your own, white "
-    "where to dream, can be dropped below it. (A mask)"
+    "Paint where to dream. The rest of the picture stays as it is. Or drop a black and white picture of your own "
+    "below: white is where to dream. (A mask)"
 )
 GUIDE_NOTE = (
-    "With a picture to follow the dream takes its shapes and textures from it, instead of the network's own. (A guide)"
+    "With a picture to follow, the dream takes shapes and textures from that picture, not from the network. (A guide)"
 )
 _IN_BROWSER: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 

@@ -32,8 +32,8 @@ WITHOUT_ANSWER: dict[str, Any] = {  # what the choices of classes show while the
     "target": gr.update(choices=[("the nearest", NEAREST)], value=NEAREST),
 }
 FOOL_NOTE = (
-    "Makes parts of the picture a very little lighter or darker, until the answer is another. To the eye the picture "
-    "stays the same. (An adversarial example)"
+    "Makes parts of the picture very slightly lighter or darker, until the network gives another answer. To the eye, "
+    "the picture stays the same. (An adversarial example)"
 )
 
 

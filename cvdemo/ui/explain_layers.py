@@ -20,10 +20,10 @@ from cvdemo.ui.wiring.controls import endpoint, folded, given, light, load_pictu
 from cvdemo.ui.wiring.parts import Part, wire
 
 LAYERS_NOTE = (
-    "A network looks for many patterns at once, in stages: the first find lines and colours, the last parts of things. "
-    "Each small picture is of one pattern: red is where it was found. (Channels of layers)"
+    "A network looks for many patterns at once, in stages. The first stages find lines and colours. The last ones find "
+    "parts of things. Each small picture shows one pattern: red is where it was found. (Channels of layers)"
 )
-SCALED = "The same red in two pictures is not the same strength: each is coloured by itself."
+SCALED = "Do not compare the red of two pictures: each has its own range of colours."
 LAYER_FIELDS = ("layers_sheet", "layers_said")  # what a new answer empties
 FILE = "what-it-looks-for"  # and the name of the picture
 MIDDLE = ("The middle one", "")  # as a choice of stage
@@ -65,8 +65,8 @@ def report(found: FeatureMaps, model: str) -> str:
         )
     label = class_names(NETWORKS[model])[found.class_index]
     return (
-        f"The patterns of the last stage that decide for **{label}**, or against it. Above 0 the number speaks for it, "
-        f"below 0 against. {SCALED}"
+        f"The patterns of the last stage that decide for **{label}**, or against it. A number above 0 speaks "
+        f"for it, below 0 against it. {SCALED}"
     )
 
 

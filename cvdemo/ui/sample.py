@@ -34,11 +34,11 @@ from cvdemo.ui.wiring.parts import SETTLED_MS, Part, wire
 from cvdemo.ui.wiring.settings_link import LINK
 
 NOTE = (
-    "A generator of transposed convolutions turns random numbers into small pictures; it learned that against "
-    "a second network that tells its pictures from real ones "
-    "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Less variety, the truncation of "
-    "[Karras et al. 2019](https://arxiv.org/abs/1812.04948), pulls the random numbers towards their "
-    "mean: pictures vary less and fade towards the average one."
+    "A generator of transposed convolutions turns random numbers into small pictures. In training, a second network "
+    "tried to tell its pictures from real ones, and the generator learned to deceive it "
+    "([Radford et al. 2016](https://arxiv.org/abs/1511.06434)). Less variety is the truncation of "
+    "[Karras et al. 2019](https://arxiv.org/abs/1812.04948). It pulls the random numbers towards their mean, so that "
+    "the pictures come closer to the average one."
 )
 
 

@@ -45,17 +45,17 @@ from cvdemo.upscale.upscale import SCALES, UpscaleConfig
 BETWEEN_MIN, BETWEEN_MAX = 3, 16  # pictures of an interpolation
 WALK_SETTINGS = ("seconds", "fps", "stops", "enlarge")
 INTERPOLATE_NOTE = (
-    "Pictures on the way from A to B: each is a little less A and a little more B. (Spherical interpolation, "
+    "Pictures on the way from A to B. Each is a little less A and a little more B. (Spherical interpolation, "
     "[White 2016](https://arxiv.org/abs/1609.04468))"
 )
 ARITHMETIC_NOTE = (
-    "Give C what A has over B: try A and B that differ in one thing, such as the colour of the hair or the sleeves. "
-    "With one picture each it is a game of chance. (Arithmetic on latents, [Radford et al. 2016]"
+    "Gives C what A has and B has not. Choose A and B that differ in one thing, such as the colour of the hair or the "
+    "sleeves. It does not always work. (Arithmetic on latents, [Radford et al. 2016]"
     "(https://arxiv.org/abs/1511.06434), section 6.3.2)"
 )
 WALK_NOTE = (
-    "A film that goes from A to B to C and back to A without a seam. With nothing picked it goes through random "
-    "pictures of the seed above. (A walk in latent space)"
+    "A film that goes smoothly from A to B to C and back to A. If nothing is picked, it goes through random pictures "
+    "of the seed above. (A walk in latent space)"
 )
 UPSCALE_NOTE = (
     "The picture that you clicked last, enlarged by the network of the Upscale tab, beside plain enlargement. (Bicubic)"

@@ -28,8 +28,8 @@ SLOTS = ("A", "B", "C")
 Picks = tuple[Pick | None, ...]  # one for each slot
 NO_PICKS: Picks = (None,) * len(SLOTS)
 HINT = (
-    "Generate, then click a picture: the random numbers that it was drawn from appear here. Use pictures as A, B and C "
-    "to mix them, further down."
+    "Generate, then click a picture. The random numbers that it was drawn from appear here. Choose pictures as A, B "
+    "and C to mix them further down."
 )
 
 

@@ -26,12 +26,7 @@ from cvdemo.ui.serving.lines import LaneOf
 from cvdemo.ui.serving.result_names import call_results
 from cvdemo.ui.style_camera import build_camera
 from cvdemo.ui.style_examples import build_examples, first_style, painted_stem, style_input
-from cvdemo.ui.style_instant import (
-    AT_ONCE,
-    add_endpoint,
-    instant_request,
-    lane_by_size,
-)
+from cvdemo.ui.style_instant import AT_ONCE, add_endpoint, instant_request, lane_by_size
 from cvdemo.ui.style_instant import NOTE as INSTANT_NOTE
 from cvdemo.ui.style_video import build_video
 from cvdemo.ui.wiring.controls import (
@@ -56,12 +51,11 @@ from cvdemo.ui.wiring.loss_plot import loss_plot
 from cvdemo.ui.wiring.parts import PREVIEW_STAYS, SETTLED_MS, Part, wire
 
 NOTE = (
-    "The picture is changed step by step until the correlations between a network's features, its Gram matrices, are "
-    "those of the style picture, while the features themselves stay those of yours "
-    "([Gatys et al. 2016](https://arxiv.org/abs/1508.06576)). Here the network is EfficientNet-Lite0, the work goes "
-    "from coarse to fine, and a total-variation term keeps the surface calm "
-    "([Johnson et al. 2016](https://arxiv.org/abs/1603.08155)). The curves under the picture are the content loss, the "
-    "style loss and the total variation loss."
+    "Your picture is changed step by step ([Gatys et al. 2016](https://arxiv.org/abs/1508.06576)). A network looks at "
+    "it. Its features should stay those of your picture. The correlations between them, the Gram matrices, should "
+    "become those of the style picture. The network is EfficientNet-Lite0. The work goes from coarse to fine. A "
+    "total-variation term keeps the surface calm ([Johnson et al. 2016](https://arxiv.org/abs/1603.08155)). The curves "
+    "are the content loss, the style loss and the total variation loss."
 )
 PREVIEW_EVERY_S = 0.35
 LOSSES = ("content_loss", "style_loss", "tv_loss")  # in the order of the curves
@@ -233,7 +227,7 @@ def _status(step: Step[Stylized], elapsed_ms: float, request: StyleRequest) -> s
     """How far the painting is; of the last step, what became of it."""
     seconds = request.config.seconds
     if step.result is None and not step.measures:
-        return f"This is the instant style, which is now refined: {elapsed_ms / 1000:.0f} s so far"
+        return f"This is the instant style. It is being refined: {elapsed_ms / 1000:.0f} s so far"
     if step.result is None:
         scale, scales = step.measures["scale"], step.measures["scales"]
         steps = f"{step.total}" if seconds is None else f"about {step.total}"  # for a time they are planned anew
@@ -241,7 +235,7 @@ def _status(step: Step[Stylized], elapsed_ms: float, request: StyleRequest) -> s
     height, width = step.result.image.shape[:2]
     hurried = "" if step.complete else f". {_hurried(step.result)}"
     if seconds is not None and max(height, width) < min(request.config.size, max(request.content.shape[:2])):
-        hurried += f". More than {seconds:g} s make it larger"
+        hurried += ". With more time it can be larger"
     return took(elapsed_ms, f"{width} × {height} pixels, {step.result.steps} steps") + hurried
 
 
@@ -279,7 +273,7 @@ def _controls() -> tuple[gr.Radio, dict[str, Component]]:
     """The presets, and the controls of all settings by field name, in the order of `CONTROLS`."""
     made: dict[str, Component] = {}
     times, starts = _choices()
-    made["seconds"] = gr.Radio(times, value=USUAL_S, label="The best result in", elem_id="StyleConfig-seconds")
+    made["seconds"] = gr.Radio(times, value=USUAL_S, label="How long to paint", elem_id="StyleConfig-seconds")
     preset = gr.Radio(list(PRESETS), value=next(iter(PRESETS)), label="Preset", elem_id="style-preset")
     made["size"] = control(StyleConfig, "size", value=USUAL_PX)
     with gr.Accordion("More settings", open=False, elem_id="style-more"):
@@ -294,8 +288,8 @@ def _second_style() -> tuple[gr.Image, gr.Image, Component]:
     with gr.Accordion("A second style", open=False, elem_id="style-second"):
         with gr.Row():
             second = picture_input("Second style", elem_id="style-second-style", height=200, min_width=140)
-            mask = picture_input("Where it is painted: white", elem_id="style-mask", height=200, min_width=140)
-        info = "1: as much of it as of the first. Where you say where it is painted, it changes nothing."
+            mask = picture_input("Where to paint it (white)", elem_id="style-mask", height=200, min_width=140)
+        info = "1: as much of it as of the first style. It has no effect if you say where to paint the second."
         weight = gr.Slider(
             0.1, 4, value=1, step=0.1, label="Share of the second style", info=info, elem_id="style-second-weight"
         )
@@ -318,7 +312,7 @@ def build(run: Run) -> dict[str, Component]:
 
 def _build_picture(run: Run) -> dict[str, Component]:
     """Draws the way for a picture, and registers the endpoints; returns its settings."""
-    with gr.Row():
+    with gr.Row(elem_id="style-parts"):
         with gr.Column(min_width=300):
             with gr.Row():
                 content = picture_input(elem_id="style-image", height=240, min_width=140)
@@ -330,9 +324,10 @@ def _build_picture(run: Run) -> dict[str, Component]:
         with gr.Column(min_width=300, scale=1):
             result = picture_output("Result", elem_id="style-result")
             status = gr.Markdown(elem_id="style-status", elem_classes="status")
-            plot = gr.HTML(label="How far it is from what it shall be", elem_id="style-losses")
             preset, controls = _controls()
             second = _second_style()
+        with gr.Column(min_width=300):
+            plot = gr.HTML(label="How close the result is so far", elem_id="style-losses")
     share_button("style", controls)
     method_note(NOTE + INSTANT_NOTE if instant_offered() else NOTE)
     light([preset.input], _preset_values, [preset], [controls[name] for name in PRESET_FIELDS])

@@ -23,8 +23,8 @@ from cvdemo.ui.wiring.controls import control, given, load_picture
 from cvdemo.ui.wiring.live_camera import Rate, camera_field, show_frames, stream
 
 NOTE = (
-    f"Press the camera, allow it, and press Record. Every frame is painted on the server and kept nowhere. It ends "
-    f"after {LIVE_S:g} seconds; Record begins anew. {LIVE_AT_ONCE} visitors' cameras run at once, others wait."
+    f"Press the camera, allow it, and press Record. The server paints every frame and keeps none. It stops after "
+    f"{LIVE_S:g} seconds. Press Record to start again. At most {LIVE_AT_ONCE} cameras run at once; other visitors wait."
 )
 SETTINGS = ("strength", "keep_colours")  # of `InstantConfig`
 LEAST_PX = 128  # longer side at which a frame is painted: the least that `InstantConfig` takes

@@ -71,7 +71,7 @@ def build_examples(content: gr.Image, style: gr.Image) -> None:
     results = gr.Dataset(
         components=[gr.Image(visible=False, label=None, type="filepath")],
         samples=[[str(small_picture(f"{FINISHED}/{Path(file_name(example)).stem}"))] for example in PAINTED],
-        label="Finished: a click brings picture and style",
+        label="Finished: press one to load its picture and style",
         type="index",
         elem_id="style-painted",
     )

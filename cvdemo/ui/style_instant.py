@@ -20,8 +20,8 @@ from cvdemo.ui.wiring.controls import control, endpoint, given, load_picture
 AT_ONCE = "instant"  # as a time: in one pass of a network
 FIELDS = ("strength", "size", "style_scale", "keep_colours")  # of the config, in the order of the endpoint
 NOTE = (
-    " The instant style takes one pass of a small network instead, whose channels the style picture scales and shifts "
-    "([Ghiasi et al. 2017](https://arxiv.org/abs/1705.06830))."
+    " The instant style takes one pass of a small network instead. The style picture scales and shifts the channels of "
+    "that network ([Ghiasi et al. 2017](https://arxiv.org/abs/1705.06830))."
 )
 
 

@@ -18,7 +18,7 @@ from cvdemo.ui.wiring.controls import (
 from cvdemo.ui.wiring.films import chosen_video, film_on_page, film_part
 from cvdemo.ui.wiring.parts import SETTLED_MS, wire
 
-NOTE = f"Every frame is painted and kept steady. The first {VIDEO_S:g} seconds of a video are painted."
+NOTE = f"Every frame is painted, with little flicker. Only the first {VIDEO_S:g} seconds of a video are painted."
 SETTINGS = ("size", "strength", "style_scale", "keep_colours", "steadiness")
 
 

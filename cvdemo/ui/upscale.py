@@ -42,17 +42,17 @@ from cvdemo.upscale.run import UpscaleRequest, UpscaleResult
 from cvdemo.upscale.upscale import UpscaleConfig, time_ran_out
 
 NOTE = (
-    "A network restores the brightness that bicubic enlargement has blurred; colour stays bicubic. SRCNN, three "
-    "convolutions on the enlarged picture, is the classic that began upscaling by deep networks "
-    "([Dong et al. 2016](https://arxiv.org/abs/1501.00092)). {fast}Such networks invent nothing: to restore a bad "
-    "photo you would pick [Real-ESRGAN](https://github.com/xinntao/Real-ESRGAN) today."
+    "Bicubic enlargement blurs a picture. The network sharpens its brightness; its colour stays bicubic. SRCNN, three "
+    "convolutions on the enlarged picture, was the first deep network for upscaling "
+    "([Dong et al. 2016](https://arxiv.org/abs/1501.00092)). {fast}Such networks invent nothing. To restore a bad "
+    "photo today, you would use [Real-ESRGAN](https://github.com/xinntao/Real-ESRGAN)."
 )
 FAST_NOTE = (
     "Fast, our own, works on the small picture as FSRCNN does ([Dong et al. 2016](https://arxiv.org/abs/1608.00367)). "
 )
 PHOTO_NOTE = (
-    "For photographs is the same network, trained on pictures with grain and saved as JPEG: it takes grain and the "
-    "edges of JPEG's blocks away, where Fast sharpens them. "
+    "“For photographs” is the same network, trained on pictures with grain that were saved as JPEG. It removes the "
+    "grain and the edges of JPEG's blocks, where Fast sharpens them. "
 )
 EXAMPLES = ("chelsea", "astronaut", "coffee", "lion")
 PREVIEW_SIDE_PX = 1600  # of the pair on the slider; the PNG to download is not reduced
@@ -185,11 +185,11 @@ def _why(request: UpscaleRequest) -> str:
     if request.config.network != AUTO:
         return ""
     if request.config.shrink_first:
-        return ", as shrinking takes damage by JPEG away" if is_damaged(request.jpeg_quality) else ""
+        return ", because shrinking removes damage by JPEG" if is_damaged(request.jpeg_quality) else ""
     if request.jpeg_quality is None:
-        return ", as your file is no JPEG"
+        return ", because your file is not a JPEG"
     hardly = "" if is_damaged(request.jpeg_quality) else ", hardly damaged"
-    return f", as your file is a JPEG of quality {request.jpeg_quality}{hardly}"
+    return f", because your file is a JPEG of quality {request.jpeg_quality}{hardly}"
 
 
 def _progress(step: Step[UpscaleResult]) -> str:

@@ -45,5 +45,5 @@ def offer(scale: int, chosen: str | None = None) -> dict[str, Any]:
         **({} if chosen in offered else {"value": next(iter(offered))}),
         "info": None
         if bicubic is None
-        else f"Less error than by plain enlargement, on five test pictures at ×{scale}.",
+        else f"The error is compared with plain enlargement, on five test pictures at ×{scale}.",
     }

@@ -66,7 +66,9 @@ class Enlarged:
     @property
     def in_words(self) -> str:
         sizes = " → ".join(f"{width} × {height}" for width, height in (self.from_wh, self.to_wh))
-        return f"{self.file}: {sizes}" + ("" if self.complete else "; the rest is enlarged plainly, for time ran out")
+        return f"{self.file}: {sizes}" + (
+            "" if self.complete else "; the rest is enlarged plainly, because time ran out"
+        )
 
     @property
     def as_dict(self) -> dict[str, Any]:
@@ -238,7 +240,7 @@ def build_several(run: Run) -> None:
             files = picture_files(NAME, UPSCALE_PICTURES)
             start, cancel = start_and_cancel(NAME, "Upscale all")
             scale, network, _ = scale_and_network(f"{NAME}-scale", f"{NAME}-network")
-            note(UPSCALE_PICTURES, f"All results together may have {UPSCALE_BATCH_MEGAPIXELS:g} megapixels.")
+            note(UPSCALE_PICTURES, f"All results together may have at most {UPSCALE_BATCH_MEGAPIXELS:g} megapixels.")
         with gr.Column(min_width=300, scale=2):
             shown: dict[str, Component] = {
                 "status": gr.Markdown(elem_id=f"{NAME}-status", elem_classes="status"),

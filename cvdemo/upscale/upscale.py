@@ -47,7 +47,7 @@ class UpscaleConfig(Config):
     shrink_first: bool = setting(
         False,
         "Put it to the test",
-        help="Shrinks your picture first, enlarges it again, and measures how near it comes to what you sent.",
+        help="Shrinks your picture, enlarges it again, and measures how close the result comes to your picture.",
     )
     tile_px: int = setting(
         384,

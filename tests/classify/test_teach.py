@@ -173,7 +173,7 @@ def test_the_time_left_is_measured_for_looking_and_leaving_out_apart(monkeypatch
 
 def test_too_little_time_for_two_pictures_of_each_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     slow_features(monkeypatch, set_clock(monkeypatch))
-    with pytest.raises(InputError, match="The time of 5 s was over after 5 pictures"):
+    with pytest.raises(InputError, match="The time of 5 s ran out after 5 pictures"):
         last_step(run(timed(5)))
 
 

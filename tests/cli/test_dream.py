@@ -59,7 +59,7 @@ def test_what_is_missing_of_a_recipe_is_told(
     data = bytearray(Path("dream.png").read_bytes())
     assert read_recipe(bytes(data)) is None  # its checksum is wrong now, so that nothing of it is read
     assert main(["dream", "a.png", "b.png", "--recipe", "dream.png"]) == 2
-    assert "dream.png holds no recipe: it has to be a PNG as it was dreamed here" in capsys.readouterr().err
+    assert "dream.png holds no recipe: it has to be a PNG that was dreamed here" in capsys.readouterr().err
     Path("dream.png").write_bytes(dreamed_png(noise, CONFIG, guided=True))
     assert main(["dream", "a.png", "b.png", "--recipe", "dream.png"]) == 0
     assert capsys.readouterr().err == "It followed a guide picture, which is not in the file: please choose it again.\n"

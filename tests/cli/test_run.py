@@ -49,7 +49,7 @@ def test_a_batch_goes_on_whatever_a_picture_is(
     assert link == "0.png: The link leads nowhere."
     assert no_picture.startswith("1.png: The file is not a picture")
     assert unexpected.startswith("2.png: Something unexpected went wrong; it is logged under number ")
-    assert pipe.startswith("z.png: photos/z.png is no regular file")
+    assert pipe.startswith("z.png: photos/z.png is not a regular file")
     number = unexpected[-7:-1]
     assert f"Number {number}: Traceback" in caplog.text and "IndexError: list index out of range" in caplog.text
 

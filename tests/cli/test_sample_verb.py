@@ -93,7 +93,7 @@ def test_sample_walks(
         (["out", "--through", "7:1", "7:1"], "There is no way from a picture to itself: pick two different ones."),
         (
             ["out", "--through", "7:1", "7:2", "--count", "1"],
-            "A way has two pictures or more, its ends; 1 was asked for.",
+            "The count includes both ends, so it is at least 2; 1 was asked for.",
         ),
         (["out.mp4", "--arithmetic", "1:1", "1:2", "1:3"], "A - B + C is one picture: OUT has to end in .png"),
         (["a.png/walk.mp4", "--seconds", "2"], "cannot be written"),

@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_one_sentence(noise: ImageArray, here: Path, monk
         "gone.png": r"^There is no file gone\.png\.$",
         "link.png": r"^The link leads nowhere\.$",
         "loop.png": r"^The file cannot be read: Too many levels of symbolic links\.$",
-        "pipe.png": r"^pipe\.png is no regular file",
+        "pipe.png": r"^pipe\.png is not a regular file",
         "folder.png": r"^folder\.png is a folder\.$",
         "a.png/b.png": r"^The file cannot be read: Not a directory\.$",
     }.items():

@@ -109,8 +109,8 @@ def test_what_exists_is_refused_without_overwrite(here: Path) -> None:
     ("target", "sentence"),
     [
         ("there", "^there cannot be written: it is a folder"),
-        ("a.png/x.png", r"^a\.png cannot be written: a\.png is no folder"),
-        ("a.png/deep/x.png", r"^a\.png/deep cannot be written: a\.png is no folder"),
+        ("a.png/x.png", r"^a\.png cannot be written: a\.png is not a folder"),
+        ("a.png/deep/x.png", r"^a\.png/deep cannot be written: a\.png is not a folder"),
     ],
 )
 def test_what_cannot_be_written_is_known_beforehand(target: str, sentence: str, here: Path) -> None:

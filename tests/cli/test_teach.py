@@ -101,7 +101,7 @@ def test_a_class_without_pictures_or_with_one_is_told(things: Path, capsys: pyte
     [
         (["--head", "none.safetensors"], "The head none.safetensors cannot be read: No such file or directory."),
         (["--head", "things"], "The head things cannot be read"),
-        (["--head", "new.png"], "The file is no taught head"),
+        (["--head", "new.png"], "The file is not a taught head"),
         (["--head", "head.safetensors", "--ten-crop"], "--ten-crop changes nothing with --head: please leave it out."),
         (["--head", "head.safetensors", "--model", "imagenet"], "--model changes nothing with --head"),
     ],

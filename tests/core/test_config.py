@@ -64,7 +64,7 @@ def test_settings_are_described_in_order() -> None:
         ({"steps": float("inf")}, "steps must be at most 20, got inf"),
         ({"on": None}, "on must be true or false, got None"),
         ({"scale": None}, r"scale must be one of \[2, 3\], got None"),
-        ({"title": 3}, "title must be a text, got 3"),
+        ({"title": 3}, "title must be text, got 3"),
         ({"limit": 0}, "limit must be at least 1, got 0"),
         ({"decay": 1}, "decay must be below 1, got 1"),
         ({"decay": float("nan")}, "decay must be at least 0, got nan"),

@@ -32,8 +32,8 @@ def test_the_table_is_in_the_order_of_the_page_and_the_default_can_be_loaded() -
         "Faces",
         "Blood cells, counted",
         "Any of 1,000 things: which and where, not how many",
-        "Faces, the way of 2001, to compare",
-        "People, the way of 2005, to compare",
+        "Faces, by a method of 2001",
+        "People, by a method of 2005",
     }
 
 

@@ -113,7 +113,7 @@ def test_a_film_whose_time_runs_out_ends_there_and_is_incomplete(grey: ImageArra
 
 
 def test_windows_that_nobody_tells_of_cannot_move(grey: ImageArray) -> None:
-    with pytest.raises(InputError, match="This way does not tell how sure it was"):
+    with pytest.raises(InputError, match="This method does not tell how sure it was"):
         next(demos.run(request(scan_of(), grey)))
 
 

@@ -32,7 +32,7 @@ def test_a_jpeg_that_lacks_its_end_is_read(chelsea: ImageArray, progressive: boo
 )
 def test_a_jpeg_cut_off_in_the_middle_is_told_so(chelsea: ImageArray, progressive: bool, share: float) -> None:
     data = jpeg_with(chelsea, progressive=progressive)
-    with pytest.raises(InputError, match=r"^The file is cut off in the middle; copy it anew from where it came\.$"):
+    with pytest.raises(InputError, match=r"^The file is cut off in the middle; copy it again from where you got it\.$"):
         read_image(data[: int(share * len(data))])
 
 
@@ -218,7 +218,7 @@ def test_heic_and_avif_are_told_apart(brands: bytes, heic: bool) -> None:
 def test_tiff_of_a_kind_that_is_not_read_is_not_only_called_damaged(noise: ImageArray) -> None:
     data = cv2.imencode(".tif", np.float32(noise))[1].tobytes()
     with pytest.raises(
-        InputError, match=r"damaged or cut off, or a TIFF of a rare kind; save it anew as PNG or JPEG\.$"
+        InputError, match=r"damaged or cut off, or a TIFF of a rare kind; save it again as PNG or JPEG\.$"
     ):
         read_image(data)
 

@@ -175,7 +175,7 @@ def test_a_picture_of_very_many_parts_is_refused(noise: ImageArray, format: str)
     part, start = (chunk(b"tEXt", b"a\0b"), 33) if format == "PNG" else (b"\xff\xfe\0\2", 2)
     read_image(plain[:start] + part * count + plain[start:])
     with pytest.raises(
-        InputError, match=r"^The file is made of more than 50,000 parts; save it anew as PNG or JPEG\.$"
+        InputError, match=r"^The file is made of more than 50,000 parts; save it again as PNG or JPEG\.$"
     ):
         read_image(plain[:start] + part * (count + 100) + plain[start:])
 

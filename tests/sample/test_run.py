@@ -103,7 +103,10 @@ def test_a_walk_without_picks_goes_through_pictures_of_a_seed(tiny: Generator) -
         (WalkRequest(picks=(A, A)), "pick two different ones"),
         (WalkRequest(picks=(A, Pick(generator="dcgan_fashion"))), "The picks come from different generators"),
         (InterpolateRequest(picks=(A, A), count=4), "There is no way from a picture to itself"),
-        (InterpolateRequest(picks=(A, B), count=1), "A way has two pictures or more, its ends; 1 was asked for"),
+        (
+            InterpolateRequest(picks=(A, B), count=1),
+            "The count includes both ends, so it is at least 2; 1 was asked for",
+        ),
         (ArithmeticRequest(a=A, b=B, c=Pick(generator="dcgan_fashion")), "The picks come from different generators"),
     ],
 )

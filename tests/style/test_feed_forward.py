@@ -204,7 +204,7 @@ def test_without_its_weight_it_is_not_offered_and_says_so(tmp_path: Path) -> Non
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     write_weight(tmp_path, "lenet", {"name": "lenet5"}, {"a": torch.zeros(1)}, {"input_px": 28, "colour": "grey"})
-    with pytest.raises(WeightsError, match="'lenet' is no network that repaints"):
+    with pytest.raises(WeightsError, match="'lenet' is not a network that repaints"):
         read_style_net("lenet", tmp_path)
     with pytest.raises(ValueError, match="network must be 'style_net', got 'vgg'"):
         make_style_net({"name": "vgg"})

@@ -123,7 +123,7 @@ def test_a_run_that_was_cancelled_offers_its_files(files: list[str]) -> None:
 def test_too_many_or_none_is_one_sentence() -> None:
     with pytest.raises(InputError, match="Please choose some pictures first"):
         page(None)
-    with pytest.raises(InputError, match="These are 101 pictures; the limit is 100"):
+    with pytest.raises(InputError, match="You chose 101 pictures; the limit is 100"):
         page([f"{number}.png" for number in range(101)])
 
 

@@ -66,7 +66,7 @@ def test_the_page_looks_at_what_the_network_has(
 
 
 def test_the_report_says_what_the_numbers_are() -> None:
-    size, scaled = "9 channels of 4\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}4", "each is coloured by itself"
+    size, scaled = "9 channels of 4\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}4", "each has its own range of colours"
     words, figures = report(STRONGEST, "lenet_fashion_mnist"), in_figures(STRONGEST, "lenet_fashion_mnist")
     assert words.startswith("The patterns that the network found most strongly") and scaled in words
     assert f"Channels of conv1 ({size}). The number is the mean of the positive part of the channel." in figures

@@ -239,7 +239,9 @@ def test_only_uploads_are_pictures(server: str, picture: dict[str, object]) -> N
     """What is inside the JSON passes no upload limit, and what is elsewhere is not fetched."""
     answer = httpx.post(f"{server}/gradio_api/call/classify", json={"data": [picture, "imagenet", False]})
     events = httpx.get(f"{server}/gradio_api/call/classify/{answer.json()['event_id']}", timeout=30).text
-    assert "The picture has to be uploaded as a file, again if that was over an hour ago." in events
+    assert (
+        "The picture has to be uploaded as a file. Uploads are deleted after an hour; upload it again then." in events
+    )
 
 
 ODD_VALUES = [

@@ -199,7 +199,7 @@ def test_the_page_shows_how_far_the_painting_is_and_its_curves() -> None:
 def test_a_painting_for_a_time_says_that_more_time_makes_it_larger() -> None:
     lines = [line for _, line, _ in button_of(tab.TAB, StandIn())(*page_values(seconds=15, size=256))]
     assert lines[1].startswith("Step 2 of about 8, ")
-    assert lines[-1].endswith(". More than 15 s make it larger")
+    assert lines[-1].endswith(". With more time it can be larger")
     lines = [line for _, line, _ in button_of(tab.TAB, StandIn())(*page_values(seconds=15, size=128))]
     assert "larger" not in lines[-1]
 

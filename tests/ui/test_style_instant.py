@@ -88,7 +88,7 @@ def test_the_instant_picture_is_shown_before_the_optimisation() -> None:
     assert "It takes about 15 s." in expected
     (request,) = stand_in.requests
     assert isinstance(request, StyleRequest) and request.config.start == "instant"
-    assert first[0] is PAINTED and first[1].startswith("This is the instant style, which is now refined: ")
+    assert first[0] is PAINTED and first[1].startswith("This is the instant style. It is being refined: ")
     assert first[2] == "" and last[2].count("<polyline") == 3
 
 
@@ -255,7 +255,7 @@ def test_the_optimisation_refines_the_instant_picture(wide: Page, instant_page: 
     wide.locator("#style-pictures .gallery button").first.click()
     expect(wide.locator("#style-status")).to_contain_text("128 × 85 pixels, 60 steps in")
     said = wide.evaluate("window.said")
-    assert any("the instant style, which is now refined" in text for text in said), said
+    assert any("the instant style. It is being refined" in text for text in said), said
 
 
 def test_the_camera_is_painted_as_it_moves(wide: Page, instant_page: str) -> None:

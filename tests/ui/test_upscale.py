@@ -181,11 +181,11 @@ def test_a_jpeg_takes_the_network_for_photographs_and_the_page_says_so(tab: Page
     Image.fromarray(pixels).save(tmp_path / "phone.jpg", quality=60)
     load(tab, tmp_path / "phone.jpg")
     expect(tab.locator("#upscale-status")).to_contain_text(
-        "For photographs, as your file is a JPEG of quality 60: 120 × 100 →"
+        "For photographs, because your file is a JPEG of quality 60: 120 × 100 →"
     )
     tab.locator("#upscale-image button[aria-label='Remove Image']").click()
     load(tab, save_png(pixels, tmp_path / "drawing.png"))
-    expect(tab.locator("#upscale-status")).to_contain_text("Quick, as your file is no JPEG: 120 × 100 →")
+    expect(tab.locator("#upscale-status")).to_contain_text("Quick, because your file is not a JPEG: 120 × 100 →")
 
 
 def test_the_endpoint_goes_by_the_file_too(client: Client, tmp_path: Path) -> None:

@@ -117,10 +117,10 @@ def test_the_page_asks_for_what_it_was_given(picture: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shrink_first", "quality", "words"),
     [
-        ("a.jpg", False, 60, "Quick, as your file is a JPEG of quality 60: 60 × 50 →"),
-        ("a.jpg", False, 97, "Quick, as your file is a JPEG of quality 97, hardly damaged: 60 × 50 →"),
-        ("a.png", False, None, "Quick, as your file is no JPEG: 60 × 50 →"),
-        ("a.jpg", True, 60, "Quick, as shrinking takes damage by JPEG away:"),
+        ("a.jpg", False, 60, "Quick, because your file is a JPEG of quality 60: 60 × 50 →"),
+        ("a.jpg", False, 97, "Quick, because your file is a JPEG of quality 97, hardly damaged: 60 × 50 →"),
+        ("a.png", False, None, "Quick, because your file is not a JPEG: 60 × 50 →"),
+        ("a.jpg", True, 60, "Quick, because shrinking removes damage by JPEG:"),
     ],
 )
 def test_automatic_says_what_it_went_by(

@@ -24,8 +24,8 @@ from cvdemo.ui.wiring.controls import given
 from cvdemo.ui.wiring.live_camera import Rate, camera_field, show_frames, stream
 
 NOTE = (
-    f"Press the camera, allow it, and press Record. Every frame is searched on the server and kept nowhere. It ends "
-    f"after {LIVE_S:g} seconds; Record begins anew. {LIVE_AT_ONCE} visitors' cameras run at once, others wait."
+    f"Press the camera, allow it, and press Record. The server searches every frame and keeps none. It stops after "
+    f"{LIVE_S:g} seconds. Press Record to start again. At most {LIVE_AT_ONCE} cameras run at once; other visitors wait."
 )
 CUT = "; {} of the last {} frames searched only in part: time ran out, and small things may be missing"
 

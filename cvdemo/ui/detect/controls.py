@@ -21,14 +21,14 @@ OF_WINDOWS = ("fit_boxes", "one_name", "pyramid_factor", "crop_by_crop")  # hidd
 LIVE = (*SLIDERS, "agnostic_nms_iou", "suppression", "fit_boxes", "one_name")  # act on the kept candidates
 SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyramid_factor", "crop_by_crop")
 WHAT_YOU_SEE = {
-    "objects": "A box round each thing, counted. It knows 20 kinds: person; bird, cat, cow, dog, horse, sheep; "
-    "aeroplane, bicycle, boat, bus, car, motorbike, train; bottle, chair, dining table, potted plant, sofa, TV.",
-    "face": "A box round each face, turned and tilted ones too, each counted. In large photographs small faces need a "
-    f"higher “{settings_of(DetectConfig)['megapixels'].label}”.",
-    "bccd": "A box round each red cell, white cell and platelet in a stained blood smear, each counted.",
-    "imagenet": "A name and a place for the best of 1,000 kinds. Several things of a kind may be one box.",
-    "haar": "Faces from the front, as programs found them in 2001, to compare with. (OpenCV's Haar cascade)",
-    "people_hog": "Standing people, as programs found them in 2005, to compare with. (OpenCV's HOG detector)",
+    "objects": "Draws a box round each thing, and counts them. It knows 20 kinds: person; bird, cat, cow, dog, horse, "
+    "sheep; aeroplane, bicycle, boat, bus, car, motorbike, train; bottle, chair, dining table, potted plant, sofa, TV.",
+    "face": "Draws a box round each face, and counts them. It finds turned and tilted faces too. For small faces in "
+    f"large photographs, choose a higher “{settings_of(DetectConfig)['megapixels'].label}”.",
+    "bccd": "Draws a box round each red cell, white cell and platelet in a stained blood smear, and counts them.",
+    "imagenet": "Gives names and places for the best of 1,000 kinds. Several things of one kind may share a box.",
+    "haar": "Faces from the front, as programs found them in 2001. For comparison. (OpenCV's Haar cascade)",
+    "people_hog": "Standing people, as programs found them in 2005. For comparison. (OpenCV's HOG detector)",
 }
 
 FOUND = ("fddb_recall_at_31", "In a test it found {} of 100 faces.")  # of the manifest's metric, in words

@@ -18,9 +18,9 @@ from cvdemo.ui.wiring.controls import given, named, save_download, took
 from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
-    "A frame passes over the picture in every size, the largest first. It, and the dot that it leaves, are the redder "
-    "the surer the search was there; at the end stand the boxes that are kept. The search itself does all places of a "
-    "size at once. (Sliding windows, coloured by score)"
+    "A film of the search. A frame moves over the picture, the largest size first, and leaves a dot at each place. The "
+    "redder they are, the surer the network was there. The film ends with the boxes that are kept. The real search is "
+    "faster: it looks at all places of one size at once. (Sliding windows, coloured by score)"
 )
 TOLD_EVERY = 20  # frames, between two changes of the status
 

@@ -64,11 +64,11 @@ def _view(canvas: ImageArray, scan: Scan, found: Detections, look: Look) -> tupl
         return draw_score_map(canvas, scores), note
     if look.view == WINDOWS:
         note = (
-            f"It looked at {_in_how_much(scan)}. A dot is the middle of one, dark blue (0%) to red (100%) by what it "
-            "holds; framed: the best one. "
+            f"It looked at {_in_how_much(scan)}. A dot marks the middle of each, from dark blue (0%) to red (100%). "
+            "The best place has a frame. "
         )
         if not scan.levels:
-            note = "This way does not tell how sure it was at each place. "
+            note = "This method does not tell how sure it was at each place. "
         return draw_windows(canvas, scan), note
     return draw_detections(canvas, found), _best_guess(scan, found, look.only)
 

@@ -29,11 +29,12 @@ from cvdemo.ui.wiring.controls import (
 )
 
 NOTE = (
-    "A window slides over the picture at several sizes, each window is named, and non-maximum suppression keeps the "
-    "best of those that overlap ([Viola and Jones 2001](https://doi.org/10.1109/CVPR.2001.990517)). All windows of a "
-    "size share their convolutions ([Sermanet et al. 2014](https://arxiv.org/abs/1312.6229)). Objects, faces and blood "
-    "cells are found by networks that were trained with boxes: at every place of a grid they tell the class and the "
-    "distances to the four edges of the box ([Tian et al. 2019](https://arxiv.org/abs/1904.01355))."
+    "There are two ways. In the first, a window slides over the picture at several sizes, and a network names what is "
+    "in each window. Non-maximum suppression keeps the best of the windows that overlap "
+    "([Viola and Jones 2001](https://doi.org/10.1109/CVPR.2001.990517)). All windows of one size share their "
+    "convolutions ([Sermanet et al. 2014](https://arxiv.org/abs/1312.6229)). In the second way, the network was "
+    "trained with boxes. At every place of a grid it tells the class and the distances to the four edges of the "
+    "box ([Tian et al. 2019](https://arxiv.org/abs/1904.01355)). Objects, faces and blood cells are found in this way."
 )
 
 

@@ -17,7 +17,7 @@ from cvdemo.ui.wiring.controls import given, picture_output
 from cvdemo.ui.wiring.films import chosen_video, film_on_page, film_part
 from cvdemo.ui.wiring.parts import SETTLED_MS, wire
 
-NOTE = f"Boxes are drawn on every frame and kept steady. The first {VIDEO_S:g} seconds of a video are searched."
+NOTE = f"Boxes are drawn on every frame and kept steady. Only the first {VIDEO_S:g} seconds of a video are searched."
 
 
 def video_on_page(

@@ -147,7 +147,7 @@ def _tick(block: Any, value: Any) -> None:
 
 def _text(block: Any, value: Any) -> None:
     if value is not None and not isinstance(value, str):
-        raise wrong(f"{label_of(block)} must be a text, got {brief(value)}.")
+        raise wrong(f"{label_of(block)} must be text, got {brief(value)}.")
 
 
 def _example(block: Any, value: Any) -> None:

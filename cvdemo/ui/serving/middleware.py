@@ -42,12 +42,12 @@ PACKED_FROM_BYTES = 400  # smaller answers are as large packed
 BROTLI_QUALITY = 5  # packs the page in 7 ms to 69 KB; gzip takes 12 ms, and 9 takes 28 ms to 65 KB
 BROTLI_WINDOW = 22  # bits of an offset: the whole page is in sight
 MAX_BODY_BYTES = UPLOAD_BYTES + UPLOAD_WRAPPING_BYTES
-SHARE_TAKEN = "Your address has uploaded as much as one may in an hour. Please try again later."
+SHARE_TAKEN = "Your address has uploaded as much as is allowed in an hour. Please try again later."
 TOO_LARGE = "The request is larger than {} MB."
 NOT_SERVED = "Only files of this page are served."
 NOT_USED_HERE = "There is nothing at this address."
 TOO_MANY_STREAMS = "Too many tabs of this page are open at your address."
-WRONG_CALL = "The call is not of the form that this address takes."
+WRONG_CALL = "The call does not have the form that this address expects."
 # Parts of gradio that this page does not use, and which write files, read them, or run functions of fields.
 NOT_USED = (
     "mcp/sse",

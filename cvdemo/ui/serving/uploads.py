@@ -20,7 +20,7 @@ from gradio.utils import get_upload_folder
 from cvdemo.errors import InputError
 from cvdemo.limits import UPLOAD_BYTES
 
-NOT_UPLOADED = "The picture has to be uploaded as a file, again if that was over an hour ago."
+NOT_UPLOADED = "The picture has to be uploaded as a file. Uploads are deleted after an hour; upload it again then."
 PATH_LENGTH = 4096  # PATH_MAX of Linux
 # Not blocking, so that a pipe without a writer does not hold the thread; a link as last component fails.
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -48,7 +48,7 @@ def start_and_cancel(part: str, words: str) -> tuple[gr.Button, gr.Button]:
 
 def note(most: int, more: str = "") -> None:
     """What is taken and what becomes of pictures that cannot be read."""
-    text = f"Up to {most} pictures, or a folder of them. A picture that cannot be read is named; the others go on."
+    text = f"Up to {most} pictures, or a folder of them. If one cannot be read, the page says which, and does the rest."
     gr.Markdown(f"{text} {more}".strip(), elem_classes="method-note")
 
 

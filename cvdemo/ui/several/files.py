@@ -21,7 +21,7 @@ def chosen_pictures(files: Sequence[str] | None, most: int) -> list[str]:
     if not paths:
         raise InputError("Please choose some pictures first, or a folder that holds some.")
     if len(paths) > most:
-        raise InputError(f"These are {len(paths)} pictures; the limit is {most}.")
+        raise InputError(f"You chose {len(paths)} pictures; the limit is {most}.")
     return paths
 
 

@@ -50,7 +50,7 @@ def build_answers(run: Run, head: gr.State, mark: gr.Textbox) -> Answers:
             )
             label = answer_label("teach-answer", "It is", admits_doubt=False)
             status = gr.Markdown(elem_id="teach-try-status", elem_classes="status")
-            tried = picture_examples(TRIED, picture, "Drawings that are not taught", "teach-tried", visible=False)
+            tried = picture_examples(TRIED, picture, "Drawings that it has not seen", "teach-tried", visible=False)
         with gr.Tab("Live", id="live"):
             build_camera(run, head)
     inputs: list[Component] = [picture, mark, head]

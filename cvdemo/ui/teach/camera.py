@@ -17,8 +17,8 @@ from cvdemo.ui.wiring.controls import given
 from cvdemo.ui.wiring.live_camera import Rate, camera_field, stream
 
 NOTE = (
-    f"Press the camera, allow it, and press Record. It ends after {LIVE_S:g} seconds; Record begins anew. "
-    "Frames are kept nowhere."
+    f"Press the camera, allow it, and press Record. It stops after {LIVE_S:g} seconds. Press Record to start again. "
+    "No frames are kept."
 )
 NOT_TAUGHT = "Teach it first, or load what it learnt before."
 

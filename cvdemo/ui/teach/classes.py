@@ -68,7 +68,7 @@ def build_classes() -> Classes:
     with gr.Row():
         more = gr.Button("Add a class", size="sm", min_width=120, elem_id="teach-more")
         example = gr.Button("Try it with drawings", size="sm", min_width=120, elem_id="teach-example")
-        anew = gr.Button("Start anew", size="sm", min_width=120, elem_id="teach-anew")
+        anew = gr.Button("Start again", size="sm", min_width=120, elem_id="teach-anew")
     shown = gr.State(LEAST_CLASSES)
     outputs = [shown, more, *groups]
     light([more.click], _show_one_more, [shown], outputs)

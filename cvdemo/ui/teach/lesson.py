@@ -37,20 +37,20 @@ from cvdemo.ui.wiring.parts import Part, wire
 from cvdemo.ui.wiring.plain_text import plain
 
 GUIDE = (
-    f"1. Name {LEAST_CLASSES} to {TEACH_CLASSES} things and give each a few pictures: drop files, or use the camera, "
-    f"which takes {TEACH_BURST} at one press. Five of each are a good start.\n"
+    f"1. Name {LEAST_CLASSES} to {TEACH_CLASSES} things. Give each a few pictures: drop files, or use the camera. One "
+    f"press takes {TEACH_BURST} pictures. Five of each are a good start.\n"
     "2. Press **Teach**.\n"
     "3. Show it something new, as a picture or live."
 )
 KEPT = (
     "The pictures, and what it has learnt from them (the head), belong to your session. Their files are deleted after "
-    f"{KEEP_FILES_S / 60:g} minutes, as all uploads and results are."
+    f"{KEEP_FILES_S / 60:g} minutes, like all uploads and results."
 )
 NOTE = (
-    "The network has learnt from a million photographs what tells things apart: 1,280 numbers for each picture. They "
-    "stay as they are; only a logistic regression on them is new, which takes milliseconds "
-    "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Each picture is then judged by a regression that has "
-    "not seen it. " + KEPT
+    "The network has learnt from a million photographs what tells things apart. It turns each picture into 1,280 "
+    "numbers, and stays as it is. Only a logistic regression on these numbers is new, which takes milliseconds "
+    "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Then each picture is left out once, and judged by a "
+    "regression that has not seen it. " + KEPT
 )
 
 
@@ -74,7 +74,7 @@ class Pictures:
         for k, (_, paths) in enumerate(classes):
             for path in paths:
                 if clock.expired:
-                    raise InputError(f"The time of {clock.seconds:g} s was over after {done} pictures were read.")
+                    raise InputError(f"The time of {clock.seconds:g} s ran out after {done} pictures were read.")
                 self._read_one(k, path)
                 done += 1
                 yield done
@@ -145,7 +145,7 @@ def _taught(step: Step[Taught], values: Sequence[Any], pictures: Pictures, clock
 def load_on_page(path: str | None) -> tuple[Any, ...]:
     """What `teach_on_page` gives at last, for a head from a file."""
     if path is None:
-        raise InputError("Please choose a file first: one that “Save what it has learnt” has given.")
+        raise InputError("Please choose a file first: one that “Save what it has learnt” gave you.")
     head = load_head(read_upload(path, "file"))
     *names, last = map(plain, head.labels)
     line = f"**It knows {', '.join(names)} and {last} again.** Show it something."

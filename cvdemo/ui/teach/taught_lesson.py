@@ -66,7 +66,7 @@ class Lesson:
         ]
         if taught.doubtful:
             lines.append(
-                "The pictures below look like another class, or hardly like their own: are they where they belong?"
+                "The pictures below look like another class, or hardly like their own. Are they in the right class?"
             )
         if not self.last.complete:
             lines.append(TIME_RAN_OUT)

@@ -31,7 +31,7 @@ CLASSES_BACK = "The five most probable classes, with probabilities from 0 to 1."
 PICTURES = "Picture files, uploaded, of the formats that a single one may have; at most {}."
 REFUSED = "which ones cannot be used and why, and how many were not reached in time."
 SOME = {"files": ["cheetah", "lion"]}
-PRESET = "Gives every setting its value; what is sent takes its place."
+PRESET = "Sets every setting. A setting that you send takes the place of the preset's."
 MASK = "White where to dream, black where to leave the picture as it is; of the picture's size. " + PICTURE
 GUIDE = "A picture whose features an objective such as guide:block8 follows. " + PICTURE
 GENERATOR = "Which network draws."
@@ -138,7 +138,7 @@ WORDS: Mapping[str, Words] = {
     "dream": Words(
         settings=DreamConfig,
         parameters={"image": PICTURE, "preset": PRESET, "mask": MASK, "guide": GUIDE},
-        returns={"dream": "JPEG previews while it runs, at last the dream as a PNG."},
+        returns={"dream": "JPEG previews while it runs, then the dream as a PNG."},
     ),
     "dream_film": Words(
         settings=(DreamConfig, ZoomFilmConfig),
@@ -152,22 +152,22 @@ WORDS: Mapping[str, Words] = {
         settings=StyleConfig,
         parameters={
             "content": PICTURE,
-            "style": "The picture whose manner is taken. " + PICTURE,
+            "style": "The picture whose style is taken. " + PICTURE,
             "seconds": "The best picture in this time; 0 goes by the number of steps.",
-            "second_style": "Another picture whose manner is taken. " + PICTURE,
-            "second_weight": "Its weight beside the 1 of the first.",
+            "second_style": "Another picture whose style is taken. " + PICTURE,
+            "second_weight": "Its weight. The first style has the weight 1.",
             "mask": "What is white is painted like the second style, what is black like the first. " + PICTURE,
             "start_image": "A picture of the content's shape to begin with, such as an earlier result. " + PICTURE,
         },
-        returns={"painting": "Previews while it runs, at last the painting, PNG all of them."},
+        returns={"painting": "Previews while it runs, then the painting. All are PNGs."},
     ),
     "style_instant": Words(
         settings=InstantConfig,
         parameters={
             "content": PICTURE,
-            "style": "The picture whose manner is taken. " + PICTURE,
-            "second_style": "Another picture whose manner is taken. " + PICTURE,
-            "second_weight": "Its weight beside the 1 of the first.",
+            "style": "The picture whose style is taken. " + PICTURE,
+            "second_style": "Another picture whose style is taken. " + PICTURE,
+            "second_weight": "Its weight. The first style has the weight 1.",
             "mask": "What is white is painted like the second style, what is black like the first. " + PICTURE,
         },
         returns={"painting": "The painting, a PNG."},
@@ -183,7 +183,7 @@ WORDS: Mapping[str, Words] = {
         parameters={
             "generator": GENERATOR,
             "truncation": TRUNCATION,
-            "seed": "Whose first pictures are passed where `through` is not given.",
+            "seed": "The film passes its first pictures if `through` is not given.",
             "through": "Pictures to pass, as pairs of seed and index: [[12, 6], [12, 0], [99, 3]].",
         },
         returns={"film": "The walk, an MP4 film that loops."},

@@ -30,7 +30,7 @@ from cvdemo.ui.wiring.api_words import WORDS, Words, parameter_words
 from cvdemo.ui.wiring.guard import guarded
 from cvdemo.ui.wiring.settings_link import Follows, nothing_follows
 
-SEED_HELP = "Another number: another result. The same one: the same again."
+SEED_HELP = "Another number gives another result. The same number gives the same result."
 LINK_TOLD_MS = 8000  # for so long the page says that a link is copied
 
 
@@ -279,7 +279,7 @@ def share_button(slug: str, settings: dict[str, Component]) -> gr.Button:
             await navigator.clipboard.writeText(url);
             return example ? "The link is copied." : "The link is copied; your picture is not in it.";
         }} catch (refused) {{
-            return "The link stands in the address bar.";
+            return "The link is in the address bar.";
         }}
     }}"""
     told = button.click(None, list(settings.values()), note, js=script, api_visibility="private")

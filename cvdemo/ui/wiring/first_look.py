@@ -56,7 +56,10 @@ LOOKS = {
         "classify-answers", _pair("classify", "Your picture", "“Cheetah”, and where it looked"), CLASSIFIED
     ),
     "detect": Look(
-        "detect-result", _pair("detect", "Your picture", "A box round each thing, counted"), DETECTED, in_gallery=True
+        "detect-result",
+        _pair("detect", "Your picture", "A box round each thing, and a count"),
+        DETECTED,
+        in_gallery=True,
     ),
     "dream": Look("dream-result", _pair("dream", "Your picture", "What the network sees in it"), DREAMED),
     "style": Look("style-result", _pair("style", "Your picture", "Painted in the style you choose"), PAINTED),

@@ -90,6 +90,11 @@ summary { cursor: pointer; padding: 4px 0; }
 }
 :is(#detect-examples, #style-painted) .gallery-item img { aspect-ratio: 4 / 3; object-fit: cover; }
 #sample-examples .gallery-item img { aspect-ratio: 1; object-fit: cover; }
+@media (min-width: 641px) { /* pictures, and the curves below them; beside both the result and the settings */
+  #style-parts { display: grid; grid-template: auto 1fr / repeat(2, minmax(0, 1fr)); }
+  #style-parts > :nth-child(2) { grid-area: 1 / 2 / span 2; }
+  #style-parts > :nth-child(3) { grid-area: 2 / 1; }
+}
 .teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }
 :is(#DetectConfig-detector, #sample-generator, .long-choice) input {

@@ -32,7 +32,7 @@ from tests.ui.page_server import serve
 
 LEAST_RATE = 0.5  # frames a second in the test, beside any other work; the target, 5 on two quiet cores, is for people
 MEASURED_S = 3.0
-CASCADE, NETWORK = "Faces, the way of 2001", "Faces"  # titles begin so; the cascade needs no weights
+CASCADE, NETWORK = "Faces, by a method of 2001", "Faces"  # titles begin so; the cascade needs no weights
 BUTTON = "#detect-camera button[aria-label='capture photo']"
 STATUS = "#detect-live-status"
 
@@ -230,7 +230,10 @@ def test_the_visitor_stops_the_camera(browser: Browser, camera_page: str) -> Non
 
 @pytest.mark.parametrize(
     ("error", "sentence"),
-    [("NotAllowedError", "The browser may not use the camera."), ("NotFoundError", "No camera was found.")],
+    [
+        ("NotAllowedError", "The browser does not let this page use the camera."),
+        ("NotFoundError", "No camera was found."),
+    ],
 )
 def test_a_camera_that_cannot_be_had_is_one_sentence(
     browser: Browser, camera_page: str, error: str, sentence: str

@@ -104,7 +104,7 @@ def test_another_detector_brings_its_own_sliders_and_runs(tab: Page) -> None:
     for name in ("score_threshold", "nms_iou"):
         expect(tab.locator(f"#DetectConfig-{name} input[type=number]")).to_have_value("0.3")
     tab.locator("#detect-view label").nth(2).click()
-    expect(tab.locator("#detect-status")).to_contain_text("This way does not tell")
+    expect(tab.locator("#detect-status")).to_contain_text("This method does not tell")
 
 
 def test_settings_of_windows_are_in_sight_where_they_say_something(page: Page, server: str) -> None:
@@ -133,7 +133,7 @@ def test_a_link_that_says_a_default_means_it(page: Page, server: str) -> None:
     """0.55 is the score of the default detector, 0.45 its overlap, 0.85 that between classes; none is that of faces."""
     said = {"score_threshold": "0.55", "nms_iou": "0.45", "agnostic_nms_iou": "0.85", "max_upscale": "1.5"}
     page.goto(f"{server}/?tab=detect&detector=face&{urlencode(said)}")
-    expect(page.locator("#detect-told")).to_contain_text("A box round each face")
+    expect(page.locator("#detect-told")).to_contain_text("Draws a box round each face")
     page.locator("#detect-more button").first.click()
     for name, value in said.items():
         expect(page.locator(f"#DetectConfig-{name} input[type=number]")).to_have_value(value)
@@ -169,7 +169,7 @@ def test_the_class_filter_shows_what_a_better_class_hid(tab: Page) -> None:
 def test_the_views_differ(tab: Page) -> None:
     detect(tab, "lion")
     sources = [source(tab)]
-    for nth, note in ((1, "red 100%"), (2, "A dot is the middle of one")):
+    for nth, note in ((1, "red 100%"), (2, "A dot marks the middle of each")):
         tab.locator("#detect-view label").nth(nth).click()
         expect(tab.locator("#detect-status")).to_contain_text(note)
         sources.append(source(tab))

@@ -44,7 +44,7 @@ def test_frames_are_told_and_the_film_takes_the_place_of_the_preview(video: str)
     preview, film, line = last
     assert preview["visible"] is False and film["visible"] is True
     assert (
-        Path(film["value"]).name == "detected-faces-the-way-of-2001-video.mp4"
+        Path(film["value"]).name == "detected-faces-by-a-method-of-2001-video.mp4"
         and Path(film["value"]).read_bytes() == b"film"
     )
     assert line.startswith("**2 cats, 1 dog** at once at most. 30 frames, 2.0 s of film in")
@@ -56,7 +56,7 @@ def test_a_film_that_was_cut_short_says_so_in_its_name(video: str) -> None:
     *_, (_, film, line) = video_on_page(
         StandIn(Step(done=3, total=30, result=nothing, complete=False)), video, "haar", 0.4, 0.3
     )
-    assert Path(film["value"]).name == "detected-faces-the-way-of-2001-video_incomplete.mp4"
+    assert Path(film["value"]).name == "detected-faces-by-a-method-of-2001-video_incomplete.mp4"
     assert line.startswith("**Nothing found.**") and line.endswith("Stopped before the end.")
 
 

@@ -49,7 +49,7 @@ FIELDS = [
     (gr.Number(label="Seed", minimum=0, maximum=9), 10**5000, "Seed must be a number from 0 to 9, got a number of"),
     (gr.Number(label="Seed", minimum=0, maximum=9), float("nan"), "Seed must be a number from 0 to 9, got nan."),
     (gr.Checkbox(label="Tick"), "yes", "Tick must be true or false, got 'yes'."),
-    (gr.Textbox(label="Name"), 7, "Name must be a text, got 7."),
+    (gr.Textbox(label="Name"), 7, "Name must be text, got 7."),
     (gr.Textbox(label="Name"), "x" * (TEXT_LENGTH + 1), "Name is too long, got 'xxx"),
     (gr.JSON(label="Through"), [1] * (FIELD_ITEMS + 1), "Through is too long, got"),
     (gr.Dataset(components=[gr.Number()], samples=[[1], [2]]), 2, "The examples are numbered from 0 to 1, got 2."),

@@ -184,7 +184,7 @@ def test_an_address_over_its_share_is_told_so(monkeypatch: pytest.MonkeyPatch) -
     uploads = Uploads(monkeypatch, room=1000)
     assert [uploads.upload(60), uploads.upload(60)] == ["stored", SHARE_TAKEN]
     assert uploads.upload(60, "192.0.2.2") == "stored"
-    assert SHARE_TAKEN == "Your address has uploaded as much as one may in an hour. Please try again later."
+    assert SHARE_TAKEN == "Your address has uploaded as much as is allowed in an hour. Please try again later."
 
 
 def test_an_upload_that_the_folder_refuses_takes_no_share(monkeypatch: pytest.MonkeyPatch) -> None:

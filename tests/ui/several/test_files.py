@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, "Please choose some pictures first"),
         (["notes.txt", ".hidden.jpg", "Thumbs.db"], "Please choose some pictures first"),
-        ([f"{number}.jpg" for number in range(31)], "These are 31 pictures; the limit is 30."),
+        ([f"{number}.jpg" for number in range(31)], "You chose 31 pictures; the limit is 30."),
     ],
 )
 def test_none_or_too_many_is_one_sentence(names: list[str] | None, message: str) -> None:

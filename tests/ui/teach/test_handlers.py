@@ -175,7 +175,7 @@ def test_a_head_comes_back_from_a_file(folder: Path) -> None:
     loaded = load_on_page(str(folder / "saved.safetensors"))
     assert loaded[STATUS] == "**It knows red, green and blue again.** Show it something."
     assert loaded[HEAD].labels == ("red", "green", "blue") and load_on_page(str(folder / "saved.safetensors"))[MARK]
-    with pytest.raises(InputError, match="is no taught head"):
+    with pytest.raises(InputError, match="is not a taught head"):
         load_on_page(paths(folder, "red")[0])
     with pytest.raises(InputError, match="Please choose a file first"):
         load_on_page(None)

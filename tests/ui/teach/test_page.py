@@ -209,5 +209,5 @@ def test_the_endpoints_refuse_in_words(client: Client, tmp_path: Path) -> None:
     picture = handle_file(new("ink_wash"))
     with pytest.raises(AppError, match="classes speak of 4 pictures, and files are 1"):
         client.predict(classes={"a": 2, "b": 2}, files=[picture], api_name="/teach")
-    with pytest.raises(AppError, match="is no taught head"):
+    with pytest.raises(AppError, match="is not a taught head"):
         client.predict(image=picture, head=picture, api_name="/classify_taught")

@@ -34,13 +34,17 @@ def ask_for(page: Page, source: str) -> None:
 
 
 CASES = [
-    ("Capture from camera", NO_CAMERA.format("NotAllowedError"), "The browser may not use the camera."),
+    ("Capture from camera", NO_CAMERA.format("NotAllowedError"), "The browser does not let this page use the camera."),
     ("Capture from camera", NO_CAMERA.format("NotFoundError"), "No camera was found."),
     ("Capture from camera", NO_CAMERA.format("NotReadableError"), "Another program uses the camera."),
     ("Capture from camera", NO_CAMERA.format("AbortError"), "The camera cannot be used."),
-    ("Capture from camera", NOT_SECURE, "Browsers give the camera to pages with https only."),
-    ("Paste from clipboard", NO_CLIPBOARD.format("NotAllowedError"), "The browser may not read the clipboard."),
-    ("Paste from clipboard", NOT_SECURE, "Browsers give the clipboard to pages with https only."),
+    ("Capture from camera", NOT_SECURE, "Browsers allow the camera only on pages with https."),
+    (
+        "Paste from clipboard",
+        NO_CLIPBOARD.format("NotAllowedError"),
+        "The browser does not let this page read the clipboard.",
+    ),
+    ("Paste from clipboard", NOT_SECURE, "Browsers allow the clipboard only on pages with https."),
 ]
 
 

@@ -34,7 +34,7 @@
     let ended = false;
     stop.addEventListener("click", () => (ended = true));
     try {
-      line.textContent = "Hold it before the camera";
+      line.textContent = "Hold it in front of the camera";
       await video.play();
       await wait(FIRST_MS);
       while (files.length < count && !ended) {

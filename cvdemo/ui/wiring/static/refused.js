@@ -2,14 +2,14 @@
 (() => {
   const told = new WeakSet();
   const CAMERA = {
-    NotAllowedError: "The browser may not use the camera. Allow it beside the address, or choose a picture file.",
+    NotAllowedError: "The browser does not let this page use the camera. Allow it next to the page's address, or choose a picture file.",
     NotFoundError: "No camera was found. Choose a picture file instead.",
     NotReadableError: "Another program uses the camera. Close it, or choose a picture file.",
-    SecurityError: "Browsers give the camera to pages with https only. Choose a picture file instead.",
+    SecurityError: "Browsers allow the camera only on pages with https. Choose a picture file instead.",
   };
   const CLIPBOARD = {
-    NotAllowedError: "The browser may not read the clipboard. Allow it beside the address, or choose a picture file.",
-    SecurityError: "Browsers give the clipboard to pages with https only. Choose a picture file instead.",
+    NotAllowedError: "The browser does not let this page read the clipboard. Allow it next to the page's address, or choose a picture file.",
+    SecurityError: "Browsers allow the clipboard only on pages with https. Choose a picture file instead.",
   };
 
   function tell(sentence) {
