@@ -68,7 +68,9 @@ def test_what_is_right_less_often_is_not_stored(folder: Path, cats_dogs: Path, m
     monkeypatch.setattr(
         store_in_eight_bits,
         "in_eight_bits",
-        lambda state: {key: t * 0 if "classifier" in key else t for key, t in in_eight_bits(state).items()},
+        lambda state, smallest: {
+            key: t * 0 if "classifier" in key else t for key, t in in_eight_bits(state, smallest).items()
+        },
     )
     with pytest.raises(ValueError, match=r"had 100.0 % and would have 50.0 %: not stored"):
         store(NAME, cats_dogs)
@@ -76,5 +78,5 @@ def test_what_is_right_less_often_is_not_stored(folder: Path, cats_dogs: Path, m
 
 
 def test_only_classifiers_of_recipes_are_measured(folder: Path, cats_dogs: Path) -> None:
-    with pytest.raises(ValueError, match="pets is no classifier that a recipe measures"):
+    with pytest.raises(ValueError, match="pets is no classifier or detector that a recipe measures"):
         store("pets", cats_dogs)
