@@ -150,7 +150,7 @@ class Attempt:
 
     def _refuse(self, before: float, after: float) -> None:
         if before - after > self.most_lost:
-            raise ValueError(f"{self.name} had {before:g} % and would have {after:g} %: not stored")
+            raise ValueError(f"{self.name} had {round(before, 2)} % and would have {round(after, 2)} %: not stored")
 
     def _kept(self) -> dict[str, Any]:
         return {key: getattr(self.entry, key) for key in _KEPT}
