@@ -36,9 +36,10 @@ from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
-    "A convolutional network gives each of its classes a probability; the one for 1,000 ImageNet classes is "
-    "EfficientNet-Lite0 ([Tan and Le 2019](https://arxiv.org/abs/1905.11946)). Ten crops and their mirror images, "
-    "averaged, make it surer ([Krizhevsky et al. 2012](https://papers.nips.cc/paper/4824)). Where it looked is "
+    "A convolutional network gives each of its classes a probability; the ones for 1,000 ImageNet classes are "
+    "EfficientNet-Lite0 and the larger Lite2 ([Tan and Le 2019](https://arxiv.org/abs/1905.11946)). Ten crops and "
+    "their mirror images, averaged, make it surer ([Krizhevsky et al. 2012](https://papers.nips.cc/paper/4824)). Where "
+    "it looked is "
     "Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)), which pixels count is the gradient "
     "([Simonyan et al. 2014](https://arxiv.org/abs/1312.6034)) averaged over noisy copies "
     "([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)), and the smallest change goes back to DeepFool "
