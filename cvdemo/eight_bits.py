@@ -19,17 +19,17 @@ SMALLEST = 4096  # weights: a smaller tensor would save too little
 _LARGEST = 127
 
 
-def in_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def in_eight_bits(state: Mapping[str, Tensor], smallest: int = SMALLEST) -> dict[str, Tensor]:
     """The tensors of a network as they are stored.
 
-    Kernels and matrices of `SMALLEST` weights or more become int8, with their scales, (C, 1, ...) float32, beside them.
+    Kernels and matrices of `smallest` weights or more become int8, with their scales, (C, 1, ...) float32, beside them.
     Smaller ones become float16. Vectors and whole numbers stay.
     """
     stored: dict[str, Tensor] = {}
     for key, tensor in state.items():
         if tensor.ndim < 2 or not tensor.is_floating_point():
             stored[key] = tensor
-        elif tensor.numel() < SMALLEST:
+        elif tensor.numel() < smallest:
             stored[key] = tensor.half()
         else:
             stored[key], stored[key + SCALE] = _rounded(tensor.float())

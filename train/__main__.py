@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_recipe(subparsers.add_parser(recipe.name, help=f"trains on {recipe.dataset}"), recipe)
     _add_measuring(subparsers)
     _add_tools(subparsers)
-    subparsers.add_parser("import-backbone", help="the pretrained EfficientNet-Lite0 under this project's network")
+    subparsers.add_parser("import-backbone", help="a pretrained EfficientNet-Lite under this project's network")
     subparsers.add_parser("show-augment", help="a contact sheet of augmented pictures")
     subparsers.add_parser("show-whitening", help="a contact sheet of whitened pictures and their principal components")
     subparsers.add_parser("summary", help="layers of a weight's or recipe's network: shapes, cost, receptive field")

@@ -11,7 +11,7 @@ from typing import Any
 
 from cvdemo.errors import WeightsError, brief
 from cvdemo.nets.backbone import BACKBONE
-from cvdemo.nets.build import TITLES
+from cvdemo.nets.build import title_of
 from cvdemo.weights import WeightEntry, load_ensembles, load_labels, load_manifest
 
 DEFAULT = "imagenet"  # the public name of EfficientNet-Lite0 on the page and in the API
@@ -26,6 +26,7 @@ KNOWS = {  # what a network has learnt of a data set, in a visitor's words; othe
     "Dogs vs. Cats": "Cats and dogs",
     "Fashion-MNIST": "10 kinds of clothes",
 }
+LARGER = {"efficientnet_lite2": "1,000 kinds, in twice the time"}  # in place of that, of weights beside a quicker one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +49,19 @@ class Choice:
 
 
 def list_networks(weights_dir: Path | None = None) -> dict[str, Choice]:
-    """All networks by their public name: ImageNet first, then by name.
+    """All networks by their public name: ImageNet's first, the default before all, then by name.
 
     Raises:
         WeightsError: the manifest is missing or damaged, or an ensemble has a member of another task.
     """
     entries = {name: entry for name, entry in load_manifest(weights_dir).items() if entry.task == "classify"}
-    titles = {name: f"{_dataset(entry)}, {_network(entry)}" for name, entry in entries.items()}
+    titles = {name: f"{_dataset(entry)}, {title_of(entry.network)}" for name, entry in entries.items()}
     twice = {title for title, count in Counter(titles.values()).items() if count > 1}
     found = [
         _choice(
             DEFAULT if name == BACKBONE else name,
             f"{titles[name]} ({entry.recipe})" if titles[name] in twice else titles[name],
-            _knows(entry),
+            LARGER.get(name) or _knows(entry),
             (name,),
             entry.metric,
         )
@@ -81,7 +82,14 @@ def list_networks(weights_dir: Path | None = None) -> dict[str, Choice]:
                 ensemble.metric if measured else {},
             )
         )
-    return {choice.value: choice for choice in sorted(_told_apart(found), key=lambda c: (c.value != DEFAULT, c.value))}
+    return {choice.value: choice for choice in _in_order(_told_apart(found), entries)}
+
+
+def _in_order(choices: list[Choice], entries: Mapping[str, WeightEntry]) -> list[Choice]:
+    """The default, then what knows the same, then the others; each by name."""
+    known = _dataset(entries[BACKBONE]) if BACKBONE in entries else ""
+    others = {choice.value for choice in choices if _dataset(entries[choice.members[0]]) != known}
+    return sorted(choices, key=lambda choice: (choice.value != DEFAULT, choice.value in others, choice.value))
 
 
 def networks_or_default() -> dict[str, Choice]:
@@ -123,6 +131,7 @@ def describe(choice: Choice, weights_dir: Path | None = None) -> str:
         _classes(labels),
         "Whatever the picture shows, it answers with one of them.",
         f"{_of_100(choice.metric).capitalize()}." if accuracy(choice.metric) is not None else "",
+        "Takes twice as long as the first network of the list." if choice.value in LARGER else "",
         "" if best_five is None else f"The right one is among its five best {_times(best_five)} times out of 100.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -181,11 +190,6 @@ def _dataset(entry: WeightEntry) -> str:
     for stop in (",", "(", ";", ":"):
         name = name.partition(stop)[0]
     return name.strip()
-
-
-def _network(entry: WeightEntry) -> str:
-    name = str(entry.network["name"])
-    return TITLES.get(name, name)
 
 
 def _classes(labels: list[str]) -> str:

@@ -30,6 +30,7 @@ TITLES = {
     "preact_resnet": "pre-activation ResNet",
     "lenet5": "LeNet-5",
 }
+LITES = {"lite1": "EfficientNet-Lite1", "lite2": "EfficientNet-Lite2"}  # by variant; Lite0 names none
 NOT_ARGUMENTS = ("name", "base")
 
 
@@ -44,6 +45,12 @@ class ClassifierNetwork(Protocol):
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """`logits(maps(pixels))`."""
+
+
+def title_of(spec: Mapping[str, Any]) -> str:
+    """The network of a manifest entry for people of the field; of an unknown one its name."""
+    name = str(spec["name"])
+    return LITES.get(str(spec.get("variant")), TITLES.get(name, name))
 
 
 def build_network(spec: Mapping[str, Any]) -> nn.Module:

@@ -36,8 +36,8 @@ from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
-    "A convolutional network gives each of its classes a probability. The network for the 1,000 classes of ImageNet is "
-    "EfficientNet-Lite0 ([Tan and Le 2019](https://arxiv.org/abs/1905.11946)). The average over ten crops is right a "
+    "A convolutional network gives each of its classes a probability. Those for the 1,000 classes of ImageNet are "
+    "EfficientNet-Lite0 and the larger Lite2 ([Tan and Le 2019](https://arxiv.org/abs/1905.11946)). The average over ten crops is right a "
     "little more often ([Krizhevsky et al. 2012](https://papers.nips.cc/paper/4824)). “Where it looked” is "
     "Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)). “Which pixels count” is the gradient "
     "([Simonyan et al. 2014](https://arxiv.org/abs/1312.6034)), averaged over noisy copies "

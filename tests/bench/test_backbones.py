@@ -36,12 +36,15 @@ def test_networks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_share_of_right_names(tmp_path: Path) -> None:
-    for name in backbones.CLASSES:
+    for name in list(backbones.CLASSES)[:10]:
         (tmp_path / name).mkdir()
         Image.new("RGB", (48, 40)).save(tmp_path / name / "a.png")
-    hits, count = backbones.right({"lite0": always(155), "lite1": always(3)}, tmp_path)
-    assert count == 10
+    pictures = backbones.pictures_in(tmp_path)
+    assert len(pictures) == 10
+    hits = backbones.right({"lite0": always(155), "lite1": always(3)}, pictures)
     assert hits["lite0"].mean(axis=0).tolist() == [0.1, pytest.approx(hits["lite0"][:, 1].mean())]
     assert hits["lite1"][:, 0].sum() == 0
     row = backbones.table({"lite0": always(155)}, {"free cores": {"lite0": [8.0, 9.0, 30.0]}}, {"lite0": np.eye(2)})
     assert row.splitlines()[-1] == "| lite0 | 1.00 | 2.0 | 75.1 | 9.0 | 50.0 | 50.0 |"
+    row = backbones.table({"lite2, stored": always(155)}, {}, {})
+    assert row.splitlines()[-1] == "| lite2, stored | 1.00 | 2.0 | 77.6 |"

@@ -21,6 +21,15 @@ def test_imagenet_comes_first_then_the_rest_by_name(folder: Path) -> None:
     assert list(list_networks(folder)) == ["imagenet", "cifar10", "cifar10_ensemble", "cifar10_mini", "clothes", "pets"]
 
 
+def test_a_larger_network_of_the_defaults_family_is_offered_second_and_told_apart() -> None:
+    first, second, *_ = list_networks().values()
+    assert (first.value, second.value) == ("imagenet", "efficientnet_lite2")
+    assert second.words == "1,000 kinds, in twice the time: right 78 times out of 100"
+    assert describe(second).endswith("Takes twice as long as the first network of the list.")
+    assert "twice" not in describe(first)
+    assert second.title.startswith("ImageNet-1k, EfficientNet-Lite2: 77.6")
+
+
 def test_a_title_has_data_set_network_and_accuracy(folder: Path) -> None:
     titles = {value: choice.title.replace("\N{NO-BREAK SPACE}", " ") for value, choice in list_networks(folder).items()}
     assert titles["imagenet"] == "ImageNet-1k, EfficientNet-Lite0: 75.1 %"

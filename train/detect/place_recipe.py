@@ -1,7 +1,7 @@
 """What the recipes of detectors share: boxes of pictures become a PlaceNet in `weights/`.
 
-A recipe says what its classes are and how its splits are read. What is published holds, in float16, what differs from
-the backbone.
+A recipe says what its classes are and how its splits are read. What is published holds, in eight bits, what differs
+from the backbone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cvdemo.eight_bits import from_eight_bits, in_eight_bits
 from cvdemo.images import Preprocessing
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.build import NOT_ARGUMENTS
@@ -106,10 +107,18 @@ class PlaceRecipe(RecipeOfDataSet):
         Raises:
             ValueError: no data.
         """
+        return self.measured_with(name, load_state_dict(name), context)
+
+    def measured_with(self, name: str, tensors: Mapping[str, Tensor], context: Context) -> dict[str, Any]:
+        """What `evaluate` gives of a published weight that has these tensors, as a file stores them.
+
+        Raises:
+            ValueError: no data.
+        """
         entry = entry_of(name)
         network = PlaceNet(**{key: value for key, value in entry.network.items() if key not in NOT_ARGUMENTS})
         preprocessing = Preprocessing.from_manifest(entry.preprocessing)
-        network = laid_over_backbone(load_state_dict(name), network)
+        network = laid_over_backbone(tensors, network)
         finder = self._finder(network, preprocessing, preprocessing.input_px)
         return self._measured(finder, self.test(context), context, entry.settings or {})
 
@@ -146,7 +155,7 @@ class PlaceRecipe(RecipeOfDataSet):
         state, spec = load(path), {"num_classes": len(self.data.labels), **config.network}
         network = PlaceNet(**spec)
         network.load_state_dict(state["ema"])
-        stored = difference(self._finished(network, config, context.data))
+        stored = in_eight_bits(difference(self._finished(network, config, context.data)))
         finder = self._best_size(laid_over_backbone(stored, PlaceNet(**spec)), config, context.data)
         sealed = SealedSplit(lambda: self.test(context), out / READINGS)
         readings = sealed.readings
@@ -159,7 +168,7 @@ class PlaceRecipe(RecipeOfDataSet):
             network={"name": "place_net", **spec, "base": BACKBONE},
             preprocessing=asdict(finder.preprocessing) | {"input_px": finder.input_px, "resize_px": finder.input_px},
             labels=self.data.labels_file,
-            metric=self._metric(name, result, checkpoint_words(state, path.name, readings)),
+            metric=self.metric_of(name, result, checkpoint_words(state, path.name, readings)),
             notes=self._notes(name, result, state),
             files={f"{name}_curves.png": curves_of(out, self.chosen_by, True)},
             weights_dir=options.weights_dir,
@@ -184,7 +193,7 @@ class PlaceRecipe(RecipeOfDataSet):
     def _notes(self, name: str, result: Mapping[str, Any], state: State) -> str:
         """Markdown for the card: what fails, each class's precision, the run's curves."""
         curves = f"![Curves of the training]({name}_curves.png)"
-        return paragraphs(self.notes, _table(result["ap50"]), changed_on_the_way(state), curves)
+        return paragraphs(self.notes, precision_table(result["ap50"]), changed_on_the_way(state), curves)
 
     def _finished(self, network: PlaceNet, config: PlaceConfig, data: Path) -> PlaceNet:
         """The trained network as it is stored."""
@@ -207,7 +216,8 @@ class PlaceRecipe(RecipeOfDataSet):
         validation = self.data.read(data, "validation")
         return [map50(finder, validation, len(self.data.labels)) for finder in finders]
 
-    def _metric(self, name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+    def metric_of(self, name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+        """The manifest's `metric` of what was measured; `chosen` tells the step, and by what."""
         return _metric(name, result, chosen)
 
 
@@ -224,7 +234,7 @@ def _half(tensor: Tensor) -> Tensor:
 
 def laid_over_backbone(stored: Mapping[str, Tensor], network: PlaceNet) -> PlaceNet:
     """The network, in eval mode, with stored tensors, the backbone's where there is none."""
-    network.load_state_dict(lent_by(load_state_dict(BACKBONE), network) | dict(stored))
+    network.load_state_dict(lent_by(load_state_dict(BACKBONE), network) | from_eight_bits(stored))
     return network.eval()
 
 
@@ -242,7 +252,7 @@ def write_labels(weights_dir: Path, file: str, labels: Sequence[str]) -> None:
     write_atomically(folder / file, "".join(f"{label}\n" for label in labels).encode())
 
 
-def _table(ap50: Mapping[str, float]) -> str:
+def precision_table(ap50: Mapping[str, float]) -> str:
     """The classes' average precisions as Markdown, best first; nothing for one class."""
     if len(ap50) < 2:
         return ""

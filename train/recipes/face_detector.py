@@ -138,7 +138,7 @@ class FaceRecipe(PlaceRecipe):
             "protocol": _PROTOCOL.format(px=finder.input_px),
         }
 
-    def _metric(self, name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+    def metric_of(self, name: str, result: Mapping[str, Any], chosen: str) -> dict[str, Any]:
         """The manifest's `metric`; `chosen` tells the step, and by what."""
         told = ("map50", "map50_11_point", "map_coco", "false_faces", "scenes")
         kept = [key for key in result if key in told or key.startswith(("fddb_", "cmu_"))]

@@ -1,5 +1,7 @@
 """A file of float16 becomes one of eight bits if the network is right as often; else everything stays as it was."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +9,18 @@ import pytest
 import torch
 
 from cvdemo.eight_bits import in_eight_bits
+from cvdemo.nets.backbone import BACKBONE
+from cvdemo.nets.place_net import PlaceNet
 from cvdemo.weights import load_manifest, load_state_dict
 from scripts import store_in_eight_bits
 from scripts.store_in_eight_bits import store
 from tests.helpers.untrained_weights import make_weights
 from train.classify.features import backbone, outputs, pooled_by, preprocessing_at
 from train.data.read_pictures import read_rgb
+from train.detect.place_recipe import difference, drawn_pictures
 from train.publishing.publish import publish
 from train.publishing.recipe import Context
+from train.recipes import RECIPES, objects_detector
 from train.recipes.cats_dogs_finetune import RECIPE
 
 CPU = torch.device("cpu")
@@ -68,13 +74,51 @@ def test_what_is_right_less_often_is_not_stored(folder: Path, cats_dogs: Path, m
     monkeypatch.setattr(
         store_in_eight_bits,
         "in_eight_bits",
-        lambda state: {key: t * 0 if "classifier" in key else t for key, t in in_eight_bits(state).items()},
+        lambda state, smallest: {
+            key: t * 0 if "classifier" in key else t for key, t in in_eight_bits(state, smallest).items()
+        },
     )
     with pytest.raises(ValueError, match=r"had 100.0 % and would have 50.0 %: not stored"):
         store(NAME, cats_dogs)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_only_classifiers_of_recipes_are_measured(folder: Path, cats_dogs: Path) -> None:
-    with pytest.raises(ValueError, match="pets is no classifier that a recipe measures"):
+def test_only_what_a_recipe_measures_is_stored(folder: Path, cats_dogs: Path) -> None:
+    with pytest.raises(ValueError, match="pets is no classifier or detector that a recipe measures"):
         store("pets", cats_dogs)
+
+
+def replace_metric(folder: Path, name: str, map50: float) -> None:
+    """Lets the manifest tell another mAP of a weight."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["weights"][name]["metric"]["value"] = {"map50": map50}
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def test_a_detector_is_stored_with_what_it_reaches_now(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drawn").mkdir()
+    pictures = drawn_pictures(tmp_path / "drawn", 2, seed=3, count=2)
+    data = replace(objects_detector.RECIPE.data, labels=("even", "odd"), read=lambda *_: pictures)
+    monkeypatch.setitem(RECIPES, "objects-detector", replace(objects_detector.RECIPE, data=data))
+    spec: dict[str, Any] = {"num_classes": 2, "strides": (8, 16), "last_block": 6, "width": 16, "depth": 1}
+    network = PlaceNet(**spec)
+    fields = FIELDS | {"task": "detect", "labels": None, "recipe": "objects-detector"}
+    fields |= {"network": {"name": "place_net", "base": BACKBONE, **spec}}
+    fields |= {"metric": FIELDS["metric"] | {"value": {"map50": 0.0}}, "dataset": "drawn"}
+    how = load_manifest(folder)[BACKBONE].preprocessing | {"input_px": 96, "resize_px": 96}
+    notes = "Boxes what is drawn.\n\n| class | AP@0.5 |\n|---|---|\n| neither | 9.000 |\n\n![Curves](c.png)"
+    publish("tiny", difference(network), notes=notes, weights_dir=folder, preprocessing=how, **fields)
+    former = load_manifest(folder)["tiny"]
+    with pytest.raises(ValueError, match=r"tiny had 99.0 % and would have .* %: not stored"):
+        replace_metric(folder, "tiny", 0.99)
+        store("tiny", tmp_path, recorded=True)
+    before, after = store("tiny", tmp_path, most_lost=1)  # with no data but the drawn ones, both are near nothing
+    entry = load_manifest(folder)["tiny"]
+    assert before - after <= 1 and entry.metric["value"]["map50"] == pytest.approx(after / 100, abs=1e-4)
+    assert entry.bytes < former.bytes and (entry.metric["split"], entry.metric["n"]) == ("8; step 6 of 6", 2)
+    card = (folder / "tiny.md").read_text()
+    assert "Boxes what is drawn." in card and "![Curves](c.png)" in card
+    assert "| even | 0." in card and "| neither |" not in card

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cvdemo.eight_bits import SCALE
 from cvdemo.nets.backbone import BACKBONE
 from cvdemo.nets.build import NOT_ARGUMENTS
 from cvdemo.nets.forward import forward_engine
@@ -63,7 +64,8 @@ def test_a_run_is_published_with_what_differs_from_the_backbone(
     assert (weights / "labels" / "parity.txt").read_text() == "even\nodd\n"
     assert "4 pictures to train, 2 pictures to choose" in entry.dataset
     stored = load_file(weights / entry.file)
-    assert {tensor.dtype for tensor in stored.values()} == {torch.float16, torch.int64}
+    assert {tensor.dtype for tensor in stored.values()} == {torch.int8, torch.float16, torch.float32, torch.int64}
+    assert all(key.endswith(SCALE) for key, tensor in stored.items() if tensor.dtype == torch.float32)
     assert not [key for key in stored if key.startswith(("trunk.stem", "trunk.blocks.0", "trunk.blocks.5"))]
     assert [key for key in stored if key.startswith("trunk.blocks.6")]
     assert "| even |" in (weights / "tiny.md").read_text()
