@@ -37,10 +37,11 @@ from cvdemo.ui.wiring.parts import Part, wire
 
 NOTE = (
     "A convolutional network gives each of its classes a probability. Those for the 1,000 classes of ImageNet are "
-    "EfficientNet-Lite0 and the larger Lite2 ([Tan and Le 2019](https://arxiv.org/abs/1905.11946)). The average over ten crops is right a "
-    "little more often ([Krizhevsky et al. 2012](https://papers.nips.cc/paper/4824)). “Where it looked” is "
-    "Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)). “Which pixels count” is the gradient "
-    "([Simonyan et al. 2014](https://arxiv.org/abs/1312.6034)), averaged over noisy copies "
+    "EfficientNet-Lite0 and the larger Lite2 ([Tan and Le 2019](https://arxiv.org/abs/1905.11946)). The average "
+    "over ten crops is right a little more often ([Krizhevsky et al. 2012](https://papers.nips.cc/paper/4824)). "
+    "“Where it looked” is Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)). "
+    "“Which pixels count” is the gradient ([Simonyan et al. 2014](https://arxiv.org/abs/1312.6034)), averaged over "
+    "noisy copies "
     "([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)). “Fool the network” goes back to DeepFool "
     "([Moosavi-Dezfooli et al. 2016](https://arxiv.org/abs/1511.04599))."
 )

@@ -100,7 +100,7 @@ def test_the_features_are_those_of_the_pages_own_classifier(cheetah: ImageArray)
         (file_with(weight=np.zeros((2, 4), np.float32)), "another shape than 2 x 1280"),
         (file_with(weight=np.zeros((2, HEAD_CHANNELS), np.float64)), "another shape"),
         (file_with(bias=np.array([0, np.nan], np.float32)), "weights that are not numbers"),
-        (file_with(told={"backbone": "resnet"}), "on the features of 'resnet' in another version"),
+        (file_with(told={"backbone": "resnet"}), "on features of 'resnet' in another version"),
         (file_with(told={"backbone_sha256": "0" * 64}), "another version than the one here"),
     ],
 )
