@@ -130,6 +130,7 @@ SEEN = {
     "cifar10_ensemble": [("chelsea", "cat")],
     "efficientnet_lite2": [("cheetah", "cheetah"), ("lion", "lion"), ("coffee", "espresso")],
     "imagenet": [("cheetah", "cheetah"), ("coffee", "espresso")],
+    "imagenette": [("castle", "church"), ("musicians", "French horn")],
     "lenet_fashion_mnist": [("shirt", "T-shirt/top"), ("trousers", "Trouser")],
     "tiny_imagenet": [("chelsea", "Egyptian cat"), ("coffee", "espresso")],
     "tiny_imagenet_deepergooglenet": [("lion", "lion"), ("coffee", "espresso")],
