@@ -25,6 +25,7 @@ KNOWS = {  # what a network has learnt of a data set, in a visitor's words; othe
     "Tiny ImageNet": "200 kinds of animals and things",
     "Dogs vs. Cats": "Cats and dogs",
     "Fashion-MNIST": "10 kinds of clothes",
+    "Imagenette": "10 kinds of things, such as a church",
 }
 LARGER = {"efficientnet_lite2": "1,000 kinds, in twice the time"}  # in place of that, of weights beside a quicker one
 

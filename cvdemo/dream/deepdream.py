@@ -88,12 +88,7 @@ class DreamConfig(Config):
         "more sizes. (Octaves)",
     )
     octave_scale: float = setting(
-        1.4,
-        "Growth from size to size",
-        minimum=1.1,
-        maximum=2.0,
-        step=0.05,
-        help="How many times larger each size is than the one before. (Octave scale)",
+        1.4, "Growth from size to size", minimum=1.1, maximum=2.0, step=0.05, help="Each over the last. (Octave scale)"
     )
     steps: int = setting(
         12,

@@ -81,10 +81,16 @@ class Painting:
             for own, its in zip(self.levels, before.levels, strict=True):
                 self.adam.state[own] = carried(before.adam.state[its], _size_of(own))
 
-    @torch.no_grad()
     def step(self, gradient: Gradient) -> Losses:
         """Takes one step down the gradient; returns the losses before it."""
-        of_level, found = gradient(self.pixels, self.steps)
+        of_pixels, found = gradient(self.pixels, self.steps)
+        self._move_against(of_pixels)
+        self.average.update(self.pixels)
+        self.steps += 1
+        return found
+
+    @torch.no_grad()
+    def _move_against(self, of_level: Tensor) -> None:
         for level in self.levels:
             of_level = of_level if level is self.pixels else halved(of_level)
             level.grad = of_level
@@ -94,9 +100,6 @@ class Painting:
             fine += doubled(coarse, _size_of(fine))
             coarse.zero_()
         self.pixels.clamp_(0, 1)
-        self.average.update(self.pixels)
-        self.steps += 1
-        return found
 
     def at_scale(self, size_hw: tuple[int, int], step_size: float) -> Painting:
         """The averaged picture at another size, with the moments."""
