@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvdemo.images import resize
-from cvdemo.style.targets import Losses
+from cvdemo.style.targets import Losses, size_of
 
 ADAM_BETAS = (0.9, 0.99)  # as in style-transfer-pytorch
 AVERAGE_DECAY = 0.97  # at most
@@ -79,25 +79,26 @@ class Painting:
         self.steps = 0
         if before is not None and before.steps:
             for own, its in zip(self.levels, before.levels, strict=True):
-                self.adam.state[own] = carried(before.adam.state[its], _size_of(own))
+                self.adam.state[own] = carried(before.adam.state[its], size_of(own))
 
     def step(self, gradient: Gradient) -> Losses:
         """Takes one step down the gradient; returns the losses before it."""
-        of_pixels, found = gradient(self.pixels, self.steps)
-        self._move_against(of_pixels)
+        self.pixels.grad, found = gradient(self.pixels, self.steps)
+        self._move()
         self.average.update(self.pixels)
         self.steps += 1
         return found
 
     @torch.no_grad()
-    def _move_against(self, of_level: Tensor) -> None:
-        for level in self.levels:
-            of_level = of_level if level is self.pixels else halved(of_level)
-            level.grad = of_level
+    def _move(self) -> None:
+        """Moves the picture at all levels, down the gradient that it holds."""
+        for fine, coarse in pairwise(self.levels):
+            assert fine.grad is not None  # `step` gives the first
+            coarse.grad = halved(fine.grad)
         self.adam.step()
         self.adam.zero_grad()  # the next ones are made beside no others
         for coarse, fine in pairwise(reversed(self.levels)):
-            fine += doubled(coarse, _size_of(fine))
+            add_doubled(coarse, fine)
             coarse.zero_()
         self.pixels.clamp_(0, 1)
 
@@ -108,13 +109,9 @@ class Painting:
 
 def _coarser(pixels: Tensor) -> list[Tensor]:
     """Zeros of the sizes of all levels but the first."""
-    height, width = _size_of(pixels)
+    height, width = size_of(pixels)
     halved = [(-(-height // 2**level), -(-width // 2**level)) for level in range(1, LEVELS)]
     return [pixels.new_zeros(1, 3, *size_hw) for size_hw in halved]
-
-
-def _size_of(pixels: Tensor) -> tuple[int, int]:
-    return pixels.shape[-2], pixels.shape[-1]
 
 
 def halved(pixels: Tensor) -> Tensor:
@@ -122,33 +119,34 @@ def halved(pixels: Tensor) -> Tensor:
 
     As `avg_pool2d` has it, in a seventh of its time.
     """
-    height, width = _size_of(pixels)
+    height, width = size_of(pixels)
     if height % 2 or width % 2:
         pixels = F.pad(pixels, (0, width % 2, 0, height % 2), mode="replicate")
     rows = pixels[..., ::2, :] + pixels[..., 1::2, :]
     return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
-def doubled(pixels: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Twice the sides, bilinear, and the first rows and columns of that: (B, C, H, W) -> (B, C, *size_hw).
+def add_doubled(coarse: Tensor, fine: Tensor) -> None:
+    """Adds (B, C, h, w), enlarged to twice its sides, bilinear, to (B, C, H, W) in place; what is beyond that is cut.
 
-    As `interpolate` has it, in a quarter of its time. Each number is a sum of the same four, however many threads run.
+    As `interpolate` has it, in a quarter of its time and without a picture of the full size. Each number is a sum of
+    the same four, however many threads run.
 
     Raises:
-        ValueError: the size is more than twice that of the pixels.
+        ValueError: `fine` is more than twice as large.
     """
-    batch, channels, height, width = pixels.shape
-    if size_hw[0] > 2 * height or size_hw[1] > 2 * width:
-        raise ValueError(f"need a size of at most {2 * height} x {2 * width}, got {size_hw}")
-    around = F.pad(pixels, (1, 1, 1, 1), mode="replicate")
-    rows = pixels.new_empty(batch, channels, height, 2, width + 2)
+    batch, channels, height, width = coarse.shape
+    high, wide = size_of(fine)
+    if high > 2 * height or wide > 2 * width:
+        raise ValueError(f"need a size of at most {2 * height} x {2 * width}, got {high} x {wide}")
+    around = F.pad(coarse, (1, 1, 1, 1), mode="replicate")
+    rows = coarse.new_empty(batch, channels, height, 2, width + 2)
     for phase, beside in enumerate((around[..., :-2, :], around[..., 2:, :])):
         rows[..., phase, :] = torch.lerp(around[..., 1:-1, :], beside, 0.25)
-    tall = rows.view(batch, channels, 2 * height, width + 2)
-    columns = pixels.new_empty(batch, channels, 2 * height, width, 2)
-    for phase, near in enumerate((tall[..., :-2], tall[..., 2:])):
-        columns[..., phase] = torch.lerp(tall[..., 1:-1], near, 0.25)
-    return columns.view(batch, channels, 2 * height, 2 * width)[..., : size_hw[0], : size_hw[1]]
+    tall = rows.view(batch, channels, 2 * height, width + 2)[..., :high, :]
+    for phase, beside in enumerate((tall[..., :-2], tall[..., 2:])):
+        columns = fine[..., phase::2]
+        columns += torch.lerp(tall[..., 1:-1], beside, 0.25)[..., : columns.shape[-1]]
 
 
 def carried(state: dict[str, Tensor], size_hw: tuple[int, int]) -> dict[str, Tensor]:

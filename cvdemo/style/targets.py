@@ -233,8 +233,8 @@ def with_pixel_losses(pixels: Tensor, targets: Targets, content: Tensor, style: 
 
 def _region_statistics(region: Region, found: Mapping[str, Tensor], shift_yx: tuple[int, int]) -> dict[str, Statistics]:
     """Those of the picture within a region."""
-    return {name: Statistics.of(found[name], region.weights(shift_yx, _size_of(found[name]))) for name in STYLE_LAYERS}
+    return {name: Statistics.of(found[name], region.weights(shift_yx, size_of(found[name]))) for name in STYLE_LAYERS}
 
 
-def _size_of(maps: Tensor) -> tuple[int, int]:
+def size_of(maps: Tensor) -> tuple[int, int]:
     return maps.shape[-2], maps.shape[-1]

@@ -13,9 +13,9 @@ from cvdemo.style.painting import (
     LEVELS,
     IterateAverage,
     Painting,
+    add_doubled,
     average_decay,
     carried,
-    doubled,
     halved,
 )
 from cvdemo.style.targets import Losses
@@ -131,10 +131,12 @@ def test_halving_and_doubling_are_those_of_torch(size_hw: tuple[int, int]) -> No
     pixels = torch.rand(2, 3, *size_hw)
     half = F.avg_pool2d(pixels, 2, ceil_mode=True)
     torch.testing.assert_close(halved(pixels), half)
-    twice = F.interpolate(half, scale_factor=2.0, mode="bilinear")
-    torch.testing.assert_close(doubled(half, size_hw), twice[..., : size_hw[0], : size_hw[1]])
+    twice = F.interpolate(half, scale_factor=2.0, mode="bilinear")[..., : size_hw[0], : size_hw[1]]
+    expected = pixels + twice
+    add_doubled(half, pixels)
+    torch.testing.assert_close(pixels, expected)
 
 
 def test_nothing_is_more_than_doubled() -> None:
     with pytest.raises(ValueError, match="at most 4 x 6"):
-        doubled(torch.rand(1, 3, 2, 3), (4, 7))
+        add_doubled(torch.rand(1, 3, 2, 3), torch.rand(1, 3, 4, 7))
