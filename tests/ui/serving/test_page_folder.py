@@ -1,6 +1,7 @@
 """The page's folder: its own, swept of what former pages left, within a quota, gone when the page ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,22 @@ def test_what_a_killed_page_left_of_a_film_is_swept_where_films_are_written(
     open_folder().close()
     assert not left.parent.exists() and begun.exists()
     assert all(path.exists() for path in [*others, elsewhere])
+
+
+def test_closing_removes_what_a_job_still_writes(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = open_folder()
+    late = iter([folder.real / "a" / "late.png", folder.real / "b" / "later.png"])
+    remove = shutil.rmtree
+
+    def remove_and_write(path: Path, **options: Any) -> None:
+        remove(path, **options)
+        for written in late:
+            made(written)
+            return
+
+    monkeypatch.setattr(shutil, "rmtree", remove_and_write)
+    folder.close()
+    assert not folder.real.exists() and next(late, None) is None
 
 
 def test_folders_of_other_users_are_left_to_them(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
