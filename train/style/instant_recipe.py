@@ -112,6 +112,7 @@ class InstantStyleRecipe:
             dataset=_trained_words(self.dataset, state.get("trained_on") or {}),
             licence=self.licence,
             seed=config.seed,
+            earlier=tuple(state.get("earlier", ())),
             hardware=state["hardware"],
             hours=hours,
             settings=settings_of(asdict(config)),

@@ -22,10 +22,12 @@ from cvdemo.nets.style_net import STATISTICS_LAYERS, STRIDE, StyleNet, style_sta
 from cvdemo.style.feed_forward import make_style_net
 from cvdemo.style.optimise import StyleConfig
 from cvdemo.style.targets import SHIFT_PX
+from cvdemo.weights import load_state_dict
 from train.engine.device import autocast, channels_last
 from train.engine.distributed import shard
 from train.engine.loop import LoopConfig, Task, with_steps
 from train.engine.schedules import lr_factor
+from train.publishing.lineage import file_to_start_from, read_start, runs_before
 from train.style.contact_sheet import contact_sheet, example_photographs, example_styles
 from train.style.measures import Pairs, by_network, measure, untouched
 from train.style.pair_losses import SMALLEST_PX, PairTargets, in_colours_of
@@ -67,6 +69,10 @@ class InstantTrainingConfig(LoopConfig):
     weight_decay: float = setting(1e-4, help="of AdamW", minimum=0)
     warmup_steps: int = setting(
         300, help="over which the learning rate rises first; a tenth of all at most", unit="steps", minimum=0
+    )
+
+    start: str = setting(
+        "", help="weight of the manifest, or checkpoint file of a run, to start from; empty: random weights"
     )
 
     def __post_init__(self) -> None:
@@ -117,7 +123,11 @@ class InstantTask(Task):
         torch.manual_seed(config.seed)
         self.network = make_style_net(config.network)
         channels_last(self.network.to(self.device))
-        self.network.style_encoder.standardise(self._scale_of_statistics())
+        if config.start:
+            start_from(self.network, config.start)
+        else:
+            self.network.style_encoder.standardise(self._scale_of_statistics())
+        self.earlier = runs_before(config.start)
         self.networks: dict[str, nn.Module] = {"network": self.network}
         optimizer = torch.optim.AdamW(self._groups(), config.lr, weight_decay=config.weight_decay)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"network": optimizer}
@@ -202,3 +212,18 @@ class InstantTask(Task):
         if self._untouched is None:
             self._untouched = measure(untouched, self.held_out, self.features, self.config.weights)["loss"]
         return {**result, "untouched_loss": self._untouched}
+
+
+def start_from(network: StyleNet, start: str) -> None:
+    """Fills the network from a weight of the manifest, or with the averaged network of a checkpoint file.
+
+    Raises:
+        ValueError: neither of them has that name, or it holds a network of another shape.
+    """
+    path = file_to_start_from(start)
+    try:
+        network.load_state_dict(read_start(path)["ema"] if path else load_state_dict(start))
+    except (KeyError, RuntimeError) as error:  # load_state_dict's answer to other names or shapes
+        raise ValueError(
+            f"{start} does not fit this configuration (width, blocks, code_dim, hidden): {error}"
+        ) from error

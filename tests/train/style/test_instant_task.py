@@ -133,3 +133,19 @@ def test_codes_and_gains_have_a_learning_rate_of_their_own() -> None:
     assert (kernels["lr"], linear["lr"]) == (3e-3, 1e-5)
     assert {parameter.ndim for parameter in linear["params"]} == {1, 2}
     assert len(kernels["params"]) + len(linear["params"]) == len(list(task.network.parameters()))
+
+
+def test_a_run_starts_from_the_averaged_network_of_another(tmp_path: Path) -> None:
+    Trainer(task_of(), replace(TINY, steps=2), tmp_path).run()
+    first = load(tmp_path / LAST)
+    task = task_of(replace(TINY, seed=1, start=str(tmp_path / LAST)))
+    assert all(torch.equal(value, first["ema"][name]) for name, value in task.network.state_dict().items())
+    assert [run["settings"]["steps"] for run in task.earlier] == [2]
+
+
+@pytest.mark.parametrize(
+    ("start", "told"), [("no_such", "neither a checkpoint file nor a weight"), ("instant_style", "does not fit this")]
+)
+def test_a_wrong_start_is_told(start: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        task_of(replace(TINY, start=start))
