@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench import detect as bench
-from bench import detect_levels, detect_rows, detect_windows
+from bench import detect_answers, detect_choices, detect_levels, detect_rows, detect_windows
 from bench import detect_peers as peers
 from bench.machine import cpu_name
 from cvdemo.demo import Step
@@ -23,8 +23,10 @@ from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
 from cvdemo.runtime import PROCESS_THREADS
+from cvdemo.weights import load_labels
 from tests.train.detect.face_pictures import BOX, write_face_folder
 from train.detect.annotations import Annotated, truth_of
+from train.detect.average_precision import Found
 from train.recipes import bccd_detector, objects_detector
 
 _WEAK = 0.2  # below the page's threshold, above the lowest score that is kept
@@ -56,7 +58,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[DetectRequest]:
         scan = _scan(request.image, [list(BOX), [50, 0, 60, 10]], [_WEAK, 0.1])
         yield Step(done=1, total=1, result=DetectResult(scan, select(scan, request.config)))
 
-    monkeypatch.setattr(bench, "run_detect", run)
+    monkeypatch.setattr(detect_answers, "run_detect", run)
     return requests
 
 
@@ -125,6 +127,38 @@ def test_objects_and_cells(tmp_path: Path, asked: list[DetectRequest], monkeypat
     assert [request.config.detector for request in asked] == ["objects", "objects", "bccd", "bccd"]
 
 
+def test_any_detector_is_measured_on_the_sets_whose_classes_it_has(faces: Path, asked: list[DetectRequest]) -> None:
+    sets = list(detect_choices.box_sets(faces, None, None, 0))
+    assert [box_set.name for box_set in sets] == ["FDDB, fold 9", detect_choices.CMU_MIT]
+    rows = {row.what.split(":")[0]: row.values for row in detect_choices.choice_rows(["haar", "people_hog"], sets)}
+    assert list(rows) == [f"`haar` on {box_set.name}" for box_set in sets]  # people have no faces there
+    assert rows["`haar` on FDDB, fold 9"]["classes"] == {"ap30": {"face": 1.0}, "ap50": {"face": 1.0}}
+    assert {request.config.detector for request in asked} == {"haar"}
+
+
+def test_people_are_measured_as_persons_of_voc(tmp_path: Path, asked: list[DetectRequest]) -> None:
+    """The answer has class 0, which is the person of `people_hog`; nothing of the set's other classes counts."""
+    path = tmp_path / "a.jpg"
+    cv2.imwrite(str(path), np.zeros((60, 80, 3), np.uint8))
+    truth = truth_of([list(BOX), [0, 0, 9, 9]], [objects_detector.VOC_LABELS.index("person"), 0])
+    voc = detect_choices.BoxSet("VOC", [Annotated(path, (80, 60), truth)], objects_detector.VOC_LABELS)
+    (row,) = detect_choices.choice_rows(["people_hog"], [voc])
+    assert row.values["classes"]["ap50"] == {"person": 1.0} and row.words == "person 1.000 / 1.000"
+
+
+def test_imagenet_has_all_but_persons_of_voc() -> None:
+    labels, voc = load_labels("efficientnet_lite0"), objects_detector.VOC_LABELS
+    classes = detect_choices.shared_classes("imagenet", labels, voc)
+    assert {voc[index] for index in classes.values()} == set(voc) - {"person"}
+    dogs = [index for index, of_voc in classes.items() if voc[of_voc] == "dog"]
+    assert dogs == list(range(151, 269))
+    assert not detect_choices.shared_classes("imagenet", labels, ["face"])
+    with pytest.raises(ValueError, match=r"no labels \['unicorn'\]"):
+        detect_choices.members(["unicorn"], labels)
+    found = Found(np.zeros((2, 4), np.float32), np.array([0.9, 0.8], np.float32), np.array([0, 200]))
+    assert detect_choices.renamed(found, classes).classes.tolist() == [voc.index("dog")]
+
+
 def test_haar_scores_by_votes() -> None:
     face = cv2.imread(str(Path(__file__).parents[2] / "examples" / "astronaut.jpg"))
     assert face is not None
@@ -142,11 +176,13 @@ def test_crop_by_crop_is_held_against_the_whole(monkeypatch: pytest.MonkeyPatch)
         scan = replace(_scan(request.image, [], []), levels=(LevelScores((480, 640), best, 224, 32, 112),))
         yield Step(done=1, total=1, result=DetectResult(scan, select(scan, request.config)))
 
-    monkeypatch.setattr(bench, "run_detect", run)
+    monkeypatch.setattr(detect_answers, "run_detect", run)
     (row,) = bench.crop_row()
     assert row.values["difference"] == pytest.approx(1e-6, rel=0.1)
     assert row.values["windows"] == 7
-    one, other = (bench.detect(detect_rows.smooth_noise((64, 48)), DetectConfig(detector="imagenet")) for _ in range(2))
+    one, other = (
+        detect_answers.detect(detect_rows.smooth_noise((64, 48)), DetectConfig(detector="imagenet")) for _ in range(2)
+    )
     with pytest.raises(ValueError, match="windows differ: 7 and 8"):
         bench.score_difference(one, DetectResult(replace(other.scan, windows=8), other.detections))
 
@@ -226,7 +262,7 @@ def test_levels_are_timed_on_a_gpu() -> None:
 
 @pytest.mark.parametrize(("n", "expected"), [(0, [0, 1, 2, 3, 4]), (2, [0, 2]), (9, [0, 1, 2, 3, 4])])
 def test_pictures_are_spread_evenly(n: int, expected: list[int]) -> None:
-    assert list(bench.spread([0, 1, 2, 3, 4], n)) == expected
+    assert list(detect_answers.spread([0, 1, 2, 3, 4], n)) == expected
 
 
 def test_the_table_and_the_json(faces: Path, asked: list[DetectRequest], capsys: pytest.CaptureFixture[str]) -> None:
