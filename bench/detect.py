@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import torch
 
+from bench.detect_angles import angle_rows
 from bench.detect_answers import detect, measured, measured_beside, spread
 from bench.detect_choices import box_sets, choice_rows
 from bench.detect_levels import level_rows
@@ -233,6 +234,7 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     given: dict[str, tuple[Path | None, Callable[[Path, int], Iterator[Row]]]] = {
         "faces": (args.faces, partial(face_rows, peer=args.peer)),
         "scenes": (args.faces, scene_rows),
+        "angles": (args.faces, angle_rows),
         "objects": (args.voc, object_rows),
         "cells": (args.bccd, cell_rows),
     }
@@ -245,7 +247,7 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     return {**found, "crops": crop_row, "valid": valid_row, "levels": level_rows}
 
 
-ROWS = ("faces", "scenes", "objects", "cells", "choices", "crops", "valid", "levels")
+ROWS = ("faces", "scenes", "angles", "objects", "cells", "choices", "crops", "valid", "levels")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench import detect as bench
-from bench import detect_answers, detect_choices, detect_levels, detect_rows, detect_windows
+from bench import detect_angles, detect_answers, detect_choices, detect_levels, detect_rows, detect_windows
 from bench import detect_peers as peers
 from bench.machine import cpu_name
 from cvdemo.demo import Step
@@ -157,6 +157,31 @@ def test_imagenet_has_all_but_persons_of_voc() -> None:
         detect_choices.members(["unicorn"], labels)
     found = Found(np.zeros((2, 4), np.float32), np.array([0.9, 0.8], np.float32), np.array([0, 200]))
     assert detect_choices.renamed(found, classes).classes.tolist() == [voc.index("dog")]
+
+
+def test_a_turned_picture_keeps_its_faces_in_their_boxes() -> None:
+    """A bright ellipse turned by a quarter lies where its box says; nothing of it is cut off."""
+    picture = np.zeros((60, 100, 3), np.uint8)
+    cv2.ellipse(picture, (20, 30), (8, 14), 0, 0, 360, (255,) * 3, -1)
+    square, truth = detect_angles.turned_picture(picture, truth_of([[12, 16, 28, 44]]), 90)
+    assert square.shape == (117, 117, 3)
+    rows, columns = (square[..., 0] > 200).nonzero()
+    extent = [columns.min(), rows.min(), columns.max(), rows.max()]
+    np.testing.assert_allclose(truth.xyxy[0], extent, atol=1.5)
+    assert truth.xyxy[0, 1] < 117 / 2 < truth.xyxy[0, 2]  # clockwise: from the left to the top
+
+
+def test_faces_are_measured_at_each_angle(faces: Path, asked: list[DetectRequest]) -> None:
+    (faces / "fddb_boxes.csv").write_text("file,fold,x1,y1,x2,y2\n9.jpg,8," + ",".join(map(str, BOX)) + "\n")
+    (row,) = detect_angles.angle_rows(faces, 0, [45])
+    assert row.values["n"] == row.values["boxes"] == 1
+    assert {request.config.detector for request in asked} == {"face", "haar"}
+    assert row.values["face"]["false"] == row.values["face"]["recall"] == 0  # both boxes are weak
+    found, truth = (
+        Found(np.array([BOX], np.float32), np.array([0.9], np.float32), np.zeros(1, np.int64)),
+        truth_of([BOX]),
+    )
+    assert detect_angles.found_of([found], [truth], 0.5) == {"ap30": 1, "recall": 1, "false": 0}
 
 
 def test_haar_scores_by_votes() -> None:
