@@ -30,6 +30,7 @@ import torch
 from bench.detect_angles import angle_rows
 from bench.detect_answers import detect, measured, measured_beside, spread
 from bench.detect_choices import box_sets, choice_rows
+from bench.detect_closer import closer_rows
 from bench.detect_levels import level_rows
 from bench.detect_peers import haar, ultra_light
 from bench.detect_rows import COMPARED_WH, Row, Timed, clocked, smooth_noise
@@ -244,10 +245,10 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
             found[name] = partial(rows, folder, args.n)
     sets = partial(box_sets, args.faces, args.voc, args.bccd, args.n)
     found["choices"] = lambda: choice_rows(args.detectors, list(sets()))
-    return {**found, "crops": crop_row, "valid": valid_row, "levels": level_rows}
+    return {**found, "crops": crop_row, "closer": closer_rows, "valid": valid_row, "levels": level_rows}
 
 
-ROWS = ("faces", "scenes", "angles", "objects", "cells", "choices", "crops", "valid", "levels")
+ROWS = ("faces", "scenes", "angles", "objects", "cells", "choices", "crops", "closer", "valid", "levels")
 
 
 def make_parser() -> argparse.ArgumentParser:

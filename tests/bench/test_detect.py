@@ -4,6 +4,8 @@ import json
 import platform
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,15 @@ import pytest
 import torch
 
 from bench import detect as bench
-from bench import detect_angles, detect_answers, detect_choices, detect_levels, detect_rows, detect_windows
+from bench import (
+    detect_angles,
+    detect_answers,
+    detect_choices,
+    detect_closer,
+    detect_levels,
+    detect_rows,
+    detect_windows,
+)
 from bench import detect_peers as peers
 from bench.machine import cpu_name
 from cvdemo.demo import Step
@@ -22,6 +32,8 @@ from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
+from cvdemo.nets.backbone import load_backbone
+from cvdemo.nets.window_net import lite_windows
 from cvdemo.runtime import PROCESS_THREADS
 from cvdemo.weights import load_labels
 from tests.train.detect.face_pictures import BOX, write_face_folder
@@ -256,6 +268,37 @@ def test_windows_of_valid_convolutions_agree_with_their_crops() -> None:
     assert row.values["crops_ms"] > row.values["ms"]
     net = detect_windows.face_windows()
     assert net.trunk(torch.zeros(1, 3, net.window_px, net.window_px)).shape[-1] == net.cells
+
+
+def test_closer_windows_are_woven_in_their_order() -> None:
+    """Layers that take every so many pixels: each window answers with the pixel at its corner."""
+    fronts = {stride: partial(_every, stride) for stride in (4, 8, 16, 32)}
+    closer = detect_closer.CloserWindows(fronts, {stride: partial(_every, 2) for stride in (4, 8, 16)}, torch.clone, 64)
+    pixels = torch.arange(96 * 160.0).reshape(1, 1, 96, 160)
+    for stride in detect_closer.STRIDES_PX:
+        assert torch.equal(
+            closer.logits(pixels, stride), _every(stride, pixels)[0, :, : 32 // stride + 1, : 96 // stride + 1]
+        )
+
+
+def _every(step: int, maps: torch.Tensor) -> torch.Tensor:
+    return maps[..., ::step, ::step]
+
+
+@torch.inference_mode()
+def test_closer_windows_hold_the_wider_ones() -> None:
+    network, pixels = load_backbone("cpu").network, torch.randn(1, 3, 96, 160)
+    closer, net = detect_closer.closer_windows(network, 64), lite_windows(network, 64)
+    found = {stride: closer.logits(pixels, stride) for stride in detect_closer.STRIDES_PX}
+    torch.testing.assert_close(found[32], net.window_logits(net.trunk(pixels)), atol=1e-4, rtol=0)
+    for wider, stride in pairwise(detect_closer.STRIDES_PX):
+        torch.testing.assert_close(found[stride][:, ::2, ::2], found[wider])
+
+
+def test_closer_windows_are_timed() -> None:
+    rows = list(detect_closer.closer_rows((240, 240), (32, 16)))
+    assert [row.values["windows"] for row in rows] == sorted(row.values["windows"] for row in rows)
+    assert all(row.values["crops_cpu_ms"] > row.values["cpu_ms"] > 0 for row in rows)
 
 
 SMALL_LEVELS = ((64, 96), (32, 64))
