@@ -4,7 +4,8 @@
 and bccd-detector; `python -m train RECIPE --help` says what lies in them. Rows without their folder are left out;
 `--rows` chooses, `--n` takes so many pictures of each set, evenly spread. Every detector of this project answers as on
 the page, by `cvdemo.detect.run.run_detect` at its defaults; for average precision its boxes count down to the lowest
-score that is kept.
+score that is kept. The row `choices` takes any of the page's detectors, on every set whose classes it has, by one
+protocol: `--detectors` chooses, see `bench.detect_choices`.
 
 Haar, and with `--peer` a network in the Ultra-Light format, see every picture in turn with ours, with equally many
 threads; see `bench.detect_peers`. Boxes on CMU+MIT are compared in the framing of that set; see
@@ -21,67 +22,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import torch
 
+from bench.detect_angles import angle_rows
+from bench.detect_answers import detect, measured, measured_beside, spread
+from bench.detect_choices import box_sets, choice_rows
+from bench.detect_closer import closer_rows
 from bench.detect_levels import level_rows
-from bench.detect_peers import Peer, haar, ultra_light
+from bench.detect_peers import haar, ultra_light
 from bench.detect_rows import COMPARED_WH, Row, Timed, clocked, smooth_noise
 from bench.detect_windows import valid_row
 from bench.machine import cpu_name, versions
-from cvdemo.demo import result_of
 from cvdemo.detect.candidates import SCORE_FLOOR
 from cvdemo.detect.detector import DETECTORS
-from cvdemo.detect.run import DetectRequest, DetectResult, run_detect
+from cvdemo.detect.run import DetectResult
 from cvdemo.detect.selection import DetectConfig
-from cvdemo.images import ImageArray
 from cvdemo.runtime import PROCESS_THREADS
 from cvdemo.weights import entry_of
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import Annotated
-from train.detect.average_precision import Found, mean_average_precision
+from train.detect.average_precision import mean_average_precision
 from train.detect.face_data import SCENE_FOLDS, TEST_FOLDS, cmu_mit, fddb, scene_files
-from train.detect.face_measure import ALLOWED_FALSE, candidates_kept, face_values, in_squares
+from train.detect.face_measure import ALLOWED_FALSE, face_values, in_squares
 from train.recipes import bccd_detector, objects_detector
 
 TIMED_WH = (500, 375)  # the usual size of VOC's pictures
-
-T = TypeVar("T")
-
-
-def detect(picture: ImageArray, config: DetectConfig) -> DetectResult:
-    """One picture by the one way to run."""
-    return result_of(run_detect(DetectRequest(image=picture, config=config)))
-
-
-def all_boxes(result: DetectResult, config: DetectConfig) -> Found:
-    """The boxes of a result down to the lowest score that the scan keeps; no network runs."""
-    return candidates_kept(result.scan, config)
-
-
-def measured(items: Sequence[Annotated], config: DetectConfig) -> Timed:
-    """This project's answers to pictures, after one that is not timed."""
-    ours, _ = measured_beside(items, config, [])
-    return ours
-
-
-def measured_beside(
-    items: Sequence[Annotated], config: DetectConfig, peers: Sequence[Peer]
-) -> tuple[Timed, list[Timed]]:
-    """As `measured`, with the peers' answers to each picture in turn."""
-    detect(read_rgb(items[0].path), config)
-    ours, theirs = Timed([], [], []), [Timed([], [], []) for _ in peers]
-    for item in items:
-        picture = read_rgb(item.path)
-        result, *took_ms = clocked(partial(detect, picture, config))
-        ours.add(all_boxes(result, config), *took_ms)
-        for peer, timed in zip(peers, theirs, strict=True):
-            _, *took_ms = clocked(partial(peer.timed, picture))
-            timed.add(peer.find(picture), *took_ms)
-    return ours, theirs
 
 
 def face_rows(folder: Path, n: int, peer: Path | None = None) -> Iterator[Row]:
@@ -255,11 +223,6 @@ def score_difference(a: DetectResult, b: DetectResult) -> float:
     return max(float(np.abs(one.best - other.best).max()) for one, other in pairs)
 
 
-def spread(items: Sequence[T], n: int) -> Sequence[T]:
-    """`n` of them, evenly spread; all of them for 0."""
-    return items if not n or n >= len(items) else [items[i * len(items) // n] for i in range(n)]
-
-
 def table(rows: Sequence[Row]) -> str:
     """Markdown; n is the number of pictures."""
     lines = ["| what | n | this project | target | beside it |", "|---|---:|---|---|---|"]
@@ -272,6 +235,7 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     given: dict[str, tuple[Path | None, Callable[[Path, int], Iterator[Row]]]] = {
         "faces": (args.faces, partial(face_rows, peer=args.peer)),
         "scenes": (args.faces, scene_rows),
+        "angles": (args.faces, angle_rows),
         "objects": (args.voc, object_rows),
         "cells": (args.bccd, cell_rows),
     }
@@ -279,10 +243,12 @@ def sources(args: argparse.Namespace) -> dict[str, Callable[[], Iterator[Row]]]:
     for name, (folder, rows) in given.items():
         if folder is not None:
             found[name] = partial(rows, folder, args.n)
-    return {**found, "crops": crop_row, "valid": valid_row, "levels": level_rows}
+    sets = partial(box_sets, args.faces, args.voc, args.bccd, args.n)
+    found["choices"] = lambda: choice_rows(args.detectors, list(sets()))
+    return {**found, "crops": crop_row, "closer": closer_rows, "valid": valid_row, "levels": level_rows}
 
 
-ROWS = ("faces", "scenes", "objects", "cells", "crops", "valid", "levels")
+ROWS = ("faces", "scenes", "angles", "objects", "cells", "choices", "crops", "closer", "valid", "levels")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -291,6 +257,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--voc", type=Path, help="folder of the recipe objects-detector")
     parser.add_argument("--bccd", type=Path, help="folder of the recipe bccd-detector")
     parser.add_argument("--peer", type=Path, help="face detector in the Ultra-Light format; see bench/detect_peers.py")
+    parser.add_argument(
+        "--detectors",
+        nargs="+",
+        choices=list(DETECTORS),
+        default=list(DETECTORS),
+        help="of the row choices; all by default",
+    )
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="what is measured; all by default")
     parser.add_argument("--n", type=int, default=0, help="pictures of each set; 0: all")
     words = "of every detector; ONNX Runtime takes those that the process began with: set OMP_NUM_THREADS for others"

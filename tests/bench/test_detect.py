@@ -4,6 +4,8 @@ import json
 import platform
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,15 @@ import pytest
 import torch
 
 from bench import detect as bench
-from bench import detect_levels, detect_rows, detect_windows
+from bench import (
+    detect_angles,
+    detect_answers,
+    detect_choices,
+    detect_closer,
+    detect_levels,
+    detect_rows,
+    detect_windows,
+)
 from bench import detect_peers as peers
 from bench.machine import cpu_name
 from cvdemo.demo import Step
@@ -22,9 +32,13 @@ from cvdemo.detect.detector import DETECTORS
 from cvdemo.detect.run import DetectRequest, DetectResult
 from cvdemo.detect.selection import DetectConfig, select
 from cvdemo.images import ImageArray
+from cvdemo.nets.backbone import load_backbone
+from cvdemo.nets.window_net import lite_windows
 from cvdemo.runtime import PROCESS_THREADS
+from cvdemo.weights import load_labels
 from tests.train.detect.face_pictures import BOX, write_face_folder
 from train.detect.annotations import Annotated, truth_of
+from train.detect.average_precision import Found
 from train.recipes import bccd_detector, objects_detector
 
 _WEAK = 0.2  # below the page's threshold, above the lowest score that is kept
@@ -56,7 +70,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[DetectRequest]:
         scan = _scan(request.image, [list(BOX), [50, 0, 60, 10]], [_WEAK, 0.1])
         yield Step(done=1, total=1, result=DetectResult(scan, select(scan, request.config)))
 
-    monkeypatch.setattr(bench, "run_detect", run)
+    monkeypatch.setattr(detect_answers, "run_detect", run)
     return requests
 
 
@@ -125,6 +139,63 @@ def test_objects_and_cells(tmp_path: Path, asked: list[DetectRequest], monkeypat
     assert [request.config.detector for request in asked] == ["objects", "objects", "bccd", "bccd"]
 
 
+def test_any_detector_is_measured_on_the_sets_whose_classes_it_has(faces: Path, asked: list[DetectRequest]) -> None:
+    sets = list(detect_choices.box_sets(faces, None, None, 0))
+    assert [box_set.name for box_set in sets] == ["FDDB, fold 9", detect_choices.CMU_MIT]
+    rows = {row.what.split(":")[0]: row.values for row in detect_choices.choice_rows(["haar", "people_hog"], sets)}
+    assert list(rows) == [f"`haar` on {box_set.name}" for box_set in sets]  # people have no faces there
+    assert rows["`haar` on FDDB, fold 9"]["classes"] == {"ap30": {"face": 1.0}, "ap50": {"face": 1.0}}
+    assert {request.config.detector for request in asked} == {"haar"}
+
+
+def test_people_are_measured_as_persons_of_voc(tmp_path: Path, asked: list[DetectRequest]) -> None:
+    """The answer has class 0, which is the person of `people_hog`; nothing of the set's other classes counts."""
+    path = tmp_path / "a.jpg"
+    cv2.imwrite(str(path), np.zeros((60, 80, 3), np.uint8))
+    truth = truth_of([list(BOX), [0, 0, 9, 9]], [objects_detector.VOC_LABELS.index("person"), 0])
+    voc = detect_choices.BoxSet("VOC", [Annotated(path, (80, 60), truth)], objects_detector.VOC_LABELS)
+    (row,) = detect_choices.choice_rows(["people_hog"], [voc])
+    assert row.values["classes"]["ap50"] == {"person": 1.0} and row.words == "person 1.000 / 1.000"
+
+
+def test_imagenet_has_all_but_persons_of_voc() -> None:
+    labels, voc = load_labels("efficientnet_lite0"), objects_detector.VOC_LABELS
+    classes = detect_choices.shared_classes("imagenet", labels, voc)
+    assert {voc[index] for index in classes.values()} == set(voc) - {"person"}
+    dogs = [index for index, of_voc in classes.items() if voc[of_voc] == "dog"]
+    assert dogs == list(range(151, 269))
+    assert not detect_choices.shared_classes("imagenet", labels, ["face"])
+    with pytest.raises(ValueError, match=r"no labels \['unicorn'\]"):
+        detect_choices.members(["unicorn"], labels)
+    found = Found(np.zeros((2, 4), np.float32), np.array([0.9, 0.8], np.float32), np.array([0, 200]))
+    assert detect_choices.renamed(found, classes).classes.tolist() == [voc.index("dog")]
+
+
+def test_a_turned_picture_keeps_its_faces_in_their_boxes() -> None:
+    """A bright ellipse turned by a quarter lies where its box says; nothing of it is cut off."""
+    picture = np.zeros((60, 100, 3), np.uint8)
+    cv2.ellipse(picture, (20, 30), (8, 14), 0, 0, 360, (255,) * 3, -1)
+    square, truth = detect_angles.turned_picture(picture, truth_of([[12, 16, 28, 44]]), 90)
+    assert square.shape == (117, 117, 3)
+    rows, columns = (square[..., 0] > 200).nonzero()
+    extent = [columns.min(), rows.min(), columns.max(), rows.max()]
+    np.testing.assert_allclose(truth.xyxy[0], extent, atol=1.5)
+    assert truth.xyxy[0, 1] < 117 / 2 < truth.xyxy[0, 2]  # clockwise: from the left to the top
+
+
+def test_faces_are_measured_at_each_angle(faces: Path, asked: list[DetectRequest]) -> None:
+    (faces / "fddb_boxes.csv").write_text("file,fold,x1,y1,x2,y2\n9.jpg,8," + ",".join(map(str, BOX)) + "\n")
+    (row,) = detect_angles.angle_rows(faces, 0, [45])
+    assert row.values["n"] == row.values["boxes"] == 1
+    assert {request.config.detector for request in asked} == {"face", "haar"}
+    assert row.values["face"]["false"] == row.values["face"]["recall"] == 0  # both boxes are weak
+    found, truth = (
+        Found(np.array([BOX], np.float32), np.array([0.9], np.float32), np.zeros(1, np.int64)),
+        truth_of([BOX]),
+    )
+    assert detect_angles.found_of([found], [truth], 0.5) == {"ap30": 1, "recall": 1, "false": 0}
+
+
 def test_haar_scores_by_votes() -> None:
     face = cv2.imread(str(Path(__file__).parents[2] / "examples" / "astronaut.jpg"))
     assert face is not None
@@ -142,11 +213,13 @@ def test_crop_by_crop_is_held_against_the_whole(monkeypatch: pytest.MonkeyPatch)
         scan = replace(_scan(request.image, [], []), levels=(LevelScores((480, 640), best, 224, 32, 112),))
         yield Step(done=1, total=1, result=DetectResult(scan, select(scan, request.config)))
 
-    monkeypatch.setattr(bench, "run_detect", run)
+    monkeypatch.setattr(detect_answers, "run_detect", run)
     (row,) = bench.crop_row()
     assert row.values["difference"] == pytest.approx(1e-6, rel=0.1)
     assert row.values["windows"] == 7
-    one, other = (bench.detect(detect_rows.smooth_noise((64, 48)), DetectConfig(detector="imagenet")) for _ in range(2))
+    one, other = (
+        detect_answers.detect(detect_rows.smooth_noise((64, 48)), DetectConfig(detector="imagenet")) for _ in range(2)
+    )
     with pytest.raises(ValueError, match="windows differ: 7 and 8"):
         bench.score_difference(one, DetectResult(replace(other.scan, windows=8), other.detections))
 
@@ -197,6 +270,37 @@ def test_windows_of_valid_convolutions_agree_with_their_crops() -> None:
     assert net.trunk(torch.zeros(1, 3, net.window_px, net.window_px)).shape[-1] == net.cells
 
 
+def test_closer_windows_are_woven_in_their_order() -> None:
+    """Layers that take every so many pixels: each window answers with the pixel at its corner."""
+    fronts = {stride: partial(_every, stride) for stride in (4, 8, 16, 32)}
+    closer = detect_closer.CloserWindows(fronts, {stride: partial(_every, 2) for stride in (4, 8, 16)}, torch.clone, 64)
+    pixels = torch.arange(96 * 160.0).reshape(1, 1, 96, 160)
+    for stride in detect_closer.STRIDES_PX:
+        assert torch.equal(
+            closer.logits(pixels, stride), _every(stride, pixels)[0, :, : 32 // stride + 1, : 96 // stride + 1]
+        )
+
+
+def _every(step: int, maps: torch.Tensor) -> torch.Tensor:
+    return maps[..., ::step, ::step]
+
+
+@torch.inference_mode()
+def test_closer_windows_hold_the_wider_ones() -> None:
+    network, pixels = load_backbone("cpu").network, torch.randn(1, 3, 96, 160)
+    closer, net = detect_closer.closer_windows(network, 64), lite_windows(network, 64)
+    found = {stride: closer.logits(pixels, stride) for stride in detect_closer.STRIDES_PX}
+    torch.testing.assert_close(found[32], net.window_logits(net.trunk(pixels)), atol=1e-4, rtol=0)
+    for wider, stride in pairwise(detect_closer.STRIDES_PX):
+        torch.testing.assert_close(found[stride][:, ::2, ::2], found[wider])
+
+
+def test_closer_windows_are_timed() -> None:
+    rows = list(detect_closer.closer_rows((240, 240), (32, 16)))
+    assert [row.values["windows"] for row in rows] == sorted(row.values["windows"] for row in rows)
+    assert all(row.values["crops_cpu_ms"] > row.values["cpu_ms"] > 0 for row in rows)
+
+
 SMALL_LEVELS = ((64, 96), (32, 64))
 
 
@@ -226,7 +330,7 @@ def test_levels_are_timed_on_a_gpu() -> None:
 
 @pytest.mark.parametrize(("n", "expected"), [(0, [0, 1, 2, 3, 4]), (2, [0, 2]), (9, [0, 1, 2, 3, 4])])
 def test_pictures_are_spread_evenly(n: int, expected: list[int]) -> None:
-    assert list(bench.spread([0, 1, 2, 3, 4], n)) == expected
+    assert list(detect_answers.spread([0, 1, 2, 3, 4], n)) == expected
 
 
 def test_the_table_and_the_json(faces: Path, asked: list[DetectRequest], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,10 @@
-"""The two programs of the wheel are functions that are there, and do what `python -m` does."""
+"""The programs of the wheel are functions that are there; scripts that write pictures tell how they are used."""
 
 import importlib
 import re
+import runpy
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -31,3 +34,16 @@ def test_training_draws_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> 
     command_line.run()
     command_line.run()
     assert draws[0] == draws[1]
+
+
+@pytest.mark.parametrize("name", ["detected_examples", "dream_thumbnails", "example_thumbnails", "painted_examples"])
+def test_a_script_that_is_asked_for_help_writes_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        warnings.simplefilter("ignore", RuntimeWarning)  # that another test has imported it
+        runpy.run_module(f"scripts.{name}", run_name="__main__")
+    assert ended.value.code == 0 and "where they are written" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
