@@ -47,6 +47,9 @@ class PlaceConfig(LoopConfig):
     strides: tuple[int, ...] = setting((8, 16, 32), help="of the places, each twice the one before", unit="px")
     last_block: int = setting(14, help="of the trunk", minimum=3, maximum=15)
     first_block: int = setting(6, help="blocks from here on are trained", minimum=0, maximum=15)
+    frozen_fraction: float = setting(
+        0.0, help="of the steps, in which no block is trained yet: pyramid and head learn alone", minimum=0, below=1
+    )
     width: int = setting(96, help="channels of pyramid and head", minimum=8)
     depth: int = setting(2, help="convolutions of each tower of the head", minimum=1)
     epochs: int = 14
@@ -158,7 +161,7 @@ class PlaceTask(Task):
     def step(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on random views."""
         pixels, truths = self.batch(step, generator)
-        output = self.answers(pixels)
+        output = self.answers(pixels, self.first_learnt(step))
         of_class, of_box = place_loss(output.cpu(), truths, (pixels.shape[2], pixels.shape[3]), self.config.strides)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
@@ -167,9 +170,14 @@ class PlaceTask(Task):
         self.update()
         return {"loss": loss.detach(), "class_loss": of_class.detach(), "box_loss": of_box.detach()}
 
-    def answers(self, pixels: Tensor) -> Tensor:
-        """As the network's; the blocks that stay as they are take no gradient."""
-        trunk, first = self.network.trunk, self.config.first_block
+    def first_learnt(self, step: int) -> int:
+        """The first block that a step trains; their number where it trains none."""
+        frozen = step < self.config.frozen_fraction * self.config.steps
+        return len(self.network.trunk.blocks) if frozen else self.config.first_block
+
+    def answers(self, pixels: Tensor, first: int) -> Tensor:
+        """As the network's; the blocks before `first` take no gradient."""
+        trunk = self.network.trunk
         with autocast(self.device, self.amp):
             with torch.no_grad():
                 maps = trunk.earlier(pixels, first)

@@ -66,6 +66,20 @@ def test_first_blocks_and_statistics_stay_and_the_others_learn(tmp_path: Path, a
     assert changed == {key for key in learnt if key.endswith(("weight", "bias"))}
 
 
+def test_no_block_learns_while_the_trunk_is_frozen(tmp_path: Path) -> None:
+    task = task_on(tmp_path, steps=4, first_block=4, frozen_fraction=0.5)
+    before = {name: tensor.clone() for name, tensor in task.network.trunk.state_dict().items()}
+    head = task.network.classes.weight.clone()
+    train(task, 2)
+    now = task.network.trunk.state_dict()
+    assert all(torch.equal(tensor, now[name]) for name, tensor in before.items())
+    assert not torch.equal(head, task.network.classes.weight)
+    task.step(2, seeded("step", 0, 2))
+    assert not torch.equal(
+        before["blocks.6.expand.0.weight"], task.network.trunk.state_dict()["blocks.6.expand.0.weight"]
+    )
+
+
 @pytest.mark.parametrize("part", ["expand", "depthwise"])
 def test_a_fixed_norm_is_the_convolution_and_its_norm(part: str) -> None:
     torch.manual_seed(0)
