@@ -12,9 +12,9 @@ THUMBNAILS = "dreams"  # folder in `examples/`
 
 # `layer` is the block that an objective draws most with; it is what is dreamed of when the objective is taken away.
 PRESETS = {
+    "Eyes and scales": DreamConfig(objective="block8 + 0.3*block12", layer="block8", colour=0.5),
     "Furry faces": DreamConfig(objective="block10 + 0.5*block8", layer="block10", step_size=3.0),
     "Cats and dogs": DreamConfig(objective="block10 + 0.6*block13", layer="block10", step_size=2.5),
-    "Eyes and scales": DreamConfig(objective="block8 + 0.3*block12", layer="block8", colour=0.5),
     "Plush toys": DreamConfig(objective="block5 + 0.5*block10", layer="block5"),
     "Carved wood": DreamConfig(objective="block2 + 0.5*block4", layer="block2"),
     "Woven masks": DreamConfig(layer="block6"),
@@ -33,7 +33,7 @@ PRESETS = {
     "Woollen braids": DreamConfig(layer="block9", channel=56, step_size=2.5, steps=10),
     "Psychedelic": DreamConfig(layer="block10", step_size=3.0, colour=1.0),
 }
-DEFAULT_PRESET = "Furry faces"
+DEFAULT_PRESET = "Eyes and scales"
 FORMER_NAMES = {  # of presets, to what draws most like them: people call them
     "Dogs and fur": "Psychedelic",
     "Eyes": "Eyes and scales",
