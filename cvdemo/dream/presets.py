@@ -21,10 +21,10 @@ PRESETS = {
     "Lizard skin": DreamConfig(objective="block11 + 0.3*block5", layer="block11"),
     "Whiskers": DreamConfig(layer="block14"),
     "Peacock": DreamConfig(
-        objective="class:peacock + 0.7*block8:23", layer="block15", step_size=2.5, steps=20, colour=0.8
+        objective="class:peacock + 0.4*block8 + 0.7*block9:23", layer="block15", steps=14, colour=0.65
     ),
-    "Honeycomb": DreamConfig(objective="class:honeycomb", layer="block15", step_size=2.5),
-    "Castle walls": DreamConfig(objective="class:castle", layer="block15", step_size=2.5),
+    "Honeycomb": DreamConfig(objective="class:honeycomb + 0.4*block8", layer="block15", steps=14),
+    "Castle walls": DreamConfig(objective="class:castle + 0.2*block8 + 0.7*block9:62", layer="block15"),
     "Balloons and scales": DreamConfig(objective="block9:3 + 0.7*block9:18", layer="block9", step_size=2.5, steps=10),
     "Spider webs": DreamConfig(
         objective="block9:41 + 0.5*class:spider web", layer="block9", channel=41, step_size=2.5, steps=10
