@@ -1,9 +1,9 @@
 """How often the page is right about the time a job takes: `python -m bench.estimates [--cpu] [--promises]`.
 
 Each demo is run again and again with other settings, as visitors do. Before each run the page says how long it will
-take: of the first of its kind as other kinds tell, after the small dream with which the page starts. Each step says how
-long it still takes. Right is within a third of the truth. Runs of less than a second are left out, as the page says
-nothing of them. A batch tells at its start and at its pictures.
+take: of the first of its kind as other kinds tell, after what the page does when it starts. Each step says how long it
+still takes. Right is within a third of the truth. Runs of less than a second are left out, as the page says nothing of
+them. A batch tells at its start and at its pictures.
 
 The clock is the wall's. With `--cpu` it is the CPU time of the process, which other programs hardly change; then set
 OMP_NUM_THREADS=1. `--promises` compares what each of the six tabs promises with what that takes, by either clock.
@@ -50,8 +50,8 @@ from cvdemo.style.run import StyleRequest
 from cvdemo.style.video import StyleVideoConfig, StyleVideoRequest
 from cvdemo.ui import classify_several, upscale_several
 from cvdemo.ui.detect import batch as detect_several
-from cvdemo.ui.page import TABS
-from cvdemo.ui.serving.waiting import measure_speed, telling_time
+from cvdemo.ui.page import TABS, prepare
+from cvdemo.ui.serving.waiting import telling_time
 from cvdemo.ui.several import job as several_job
 from cvdemo.ui.several.files import Archive
 from cvdemo.ui.several.job import Job, last_moment
@@ -290,7 +290,7 @@ def main(output: Callable[[str], None] = print) -> None:
     if options.cpu:
         time.monotonic = time.process_time
     durations = Durations()
-    measure_speed(telling_time(backends.run, durations))
+    prepare(telling_time(backends.run, durations))
     output(conditions(options.cpu))
     with TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # of the page

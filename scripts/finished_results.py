@@ -1,15 +1,15 @@
 """Makes what the page shows before anything is asked: `python -m scripts.finished_results [FOLDER]`.
 
 Each is what a visitor gets who presses it. To be run again when the networks, or what the page asks of them first,
-have changed; on free cores, for the painting is as large as its seconds allow. `--keep-slow` leaves Dream's and Style's
-pictures, which take seconds, as they are.
+have changed; on free cores, for the painting is as large as its seconds allow. `--only TAB ...` leaves the pictures of
+other tabs as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -152,20 +152,29 @@ def note_settings(folder: Path, slugs: Iterable[str]) -> None:
     path.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def main(folder: Path = FOLDER, keep_slow: bool = False) -> None:
-    """Writes all of them into the folder."""
+MAKERS = {
+    "classify": classified,
+    "detect": detected,
+    "upscale": enlarged,
+    "dream": dreamed,
+    "style": painted,
+}  # of the tabs that show a pair
+
+
+def main(folder: Path = FOLDER, only: Collection[str] = ()) -> None:
+    """Writes all of them into the folder; or those of some tabs, and the card."""
     folder.mkdir(parents=True, exist_ok=True)
-    quick = {"classify": classified, "detect": detected, "upscale": enlarged}
-    pairs = quick if keep_slow else quick | {"dream": dreamed, "style": painted}
-    for tab, make in pairs.items():
-        pair = make()
+    made = [tab.slug for tab in TABS if not only or tab.slug in only]
+    for slug in MAKERS.keys() & set(made):
+        pair = MAKERS[slug]()
         for side, picture in zip(("before", "after"), pair, strict=True):
-            save(resize_to_fit(picture, SIDE_PX), folder / f"{tab}_{side}.webp")
-        save(half_and_half(pair) if tab == "upscale" else filled(pair[1], SMALL_WH), folder / small(tab))
-    for sheet in SHEETS:
-        save(drawn(sheet), folder / sheet.file, quality=85)
-    save(filled(drawn(SHEETS[0]), SMALL_WH), folder / small("sample"))
-    note_settings(folder, [*pairs, "sample"])
+            save(resize_to_fit(picture, SIDE_PX), folder / f"{slug}_{side}.webp")
+        save(half_and_half(pair) if slug == "upscale" else filled(pair[1], SMALL_WH), folder / small(slug))
+    if "sample" in made:
+        for sheet in SHEETS:
+            save(drawn(sheet), folder / sheet.file, quality=85)
+        save(filled(drawn(SHEETS[0]), SMALL_WH), folder / small("sample"))
+    note_settings(folder, made)
     icon().quantize(32).save(folder / ICON, optimize=True)
     card(folder).save(folder / CARD, quality=70, optimize=True)
 
@@ -173,6 +182,6 @@ def main(folder: Path = FOLDER, keep_slow: bool = False) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
-    parser.add_argument("--keep-slow", action="store_true")
+    parser.add_argument("--only", nargs="+", default=(), metavar="TAB", choices=[tab.slug for tab in TABS])
     options = parser.parse_args()
-    main(options.folder, options.keep_slow)
+    main(options.folder, options.only)

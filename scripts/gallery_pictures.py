@@ -75,10 +75,14 @@ DREAMS = {
         "dream lion.jpg --preset eyes-and-scales --parameterisation fourier --size-px 640",
     ),
     "glass_cat": Picture(
-        "A cat of glass", "dream chelsea.jpg --guide stained_glass.jpg --objective guide:block8 --size-px 640"
+        "A cat of glass",
+        "dream chelsea.jpg --guide stained_glass.jpg --objective guide:block8 --step-size 3 --colour 0.55 "
+        "--size-px 640",
     ),
     "bead_lion": Picture(
-        "A lion of beads", 'dream lion.jpg --guide mosaic.jpg --objective "guide:block5 + guide:block9" --size-px 640'
+        "A lion of beads",
+        'dream lion.jpg --guide mosaic.jpg --objective "guide:block5 + guide:block9" --step-size 3 --colour 0.55 '
+        "--size-px 640",
     ),
     "watching_night": Picture("A night that looks back", "dream night_swirls.jpg --preset cats-and-dogs --size-px 640"),
     "woven_tower": Picture("A tower under a woven sky", "dream tower.jpg --preset woven-masks --size-px 640"),
@@ -90,7 +94,8 @@ DREAMS = {
     "carved_camera": Picture("A man with a camera, carved", "dream camera.jpg --preset carved-wood --size-px 640"),
     "honeycomb_lion": Picture(
         "A lion of honeycomb",
-        "dream lion.jpg --objective class:honeycomb --step-size 0.8 --steps 32 --size-px 512 --jitter-px 48",
+        "dream lion.jpg --objective class:honeycomb --step-size 0.8 --steps 32 --colour 0.55 --size-px 512 "
+        "--jitter-px 48",
     ),
     "dive_into_a_cat": Picture(
         "A dive into a cat's face",

@@ -149,6 +149,11 @@ class Durations:
                 self._times.note(key, reference_s, counted_s)
         self.noted()
 
+    def note_loaded(self, request: Request) -> None:
+        """All that a request needs is loaded, though it has not come to its end."""
+        self._loaded |= loads_of(request).keys()
+        self.noted()
+
     def note_beside(self, reference_s: float, took_s: float) -> None:
         """One thread has done what takes the reference machine so many seconds, more than none."""
         self._beside.note(BESIDE, reference_s, took_s)

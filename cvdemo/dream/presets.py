@@ -12,19 +12,19 @@ THUMBNAILS = "dreams"  # folder in `examples/`
 
 # `layer` is the block that an objective draws most with; it is what is dreamed of when the objective is taken away.
 PRESETS = {
+    "Eyes and scales": DreamConfig(objective="block8 + 0.3*block12", layer="block8", colour=0.5),
     "Furry faces": DreamConfig(objective="block10 + 0.5*block8", layer="block10", step_size=3.0),
     "Cats and dogs": DreamConfig(objective="block10 + 0.6*block13", layer="block10", step_size=2.5),
-    "Eyes and scales": DreamConfig(objective="block8 + 0.3*block12", layer="block8", colour=0.5),
     "Plush toys": DreamConfig(objective="block5 + 0.5*block10", layer="block5"),
     "Carved wood": DreamConfig(objective="block2 + 0.5*block4", layer="block2"),
     "Woven masks": DreamConfig(layer="block6"),
     "Lizard skin": DreamConfig(objective="block11 + 0.3*block5", layer="block11"),
     "Whiskers": DreamConfig(layer="block14"),
     "Peacock": DreamConfig(
-        objective="class:peacock + 0.7*block8:23", layer="block15", step_size=2.5, steps=20, colour=0.8
+        objective="class:peacock + 0.4*block8 + 0.7*block9:23", layer="block15", steps=14, colour=0.65
     ),
-    "Honeycomb": DreamConfig(objective="class:honeycomb", layer="block15", step_size=2.5),
-    "Castle walls": DreamConfig(objective="class:castle", layer="block15", step_size=2.5),
+    "Honeycomb": DreamConfig(objective="class:honeycomb + 0.4*block8", layer="block15", steps=14),
+    "Castle walls": DreamConfig(objective="class:castle + 0.2*block8 + 0.7*block9:62", layer="block15"),
     "Balloons and scales": DreamConfig(objective="block9:3 + 0.7*block9:18", layer="block9", step_size=2.5, steps=10),
     "Spider webs": DreamConfig(
         objective="block9:41 + 0.5*class:spider web", layer="block9", channel=41, step_size=2.5, steps=10
@@ -33,7 +33,7 @@ PRESETS = {
     "Woollen braids": DreamConfig(layer="block9", channel=56, step_size=2.5, steps=10),
     "Psychedelic": DreamConfig(layer="block10", step_size=3.0, colour=1.0),
 }
-DEFAULT_PRESET = "Furry faces"
+DEFAULT_PRESET = "Eyes and scales"
 FORMER_NAMES = {  # of presets, to what draws most like them: people call them
     "Dogs and fur": "Psychedelic",
     "Eyes": "Eyes and scales",

@@ -29,7 +29,8 @@ from cvdemo.ui.serving.front import TITLE, routes
 from cvdemo.ui.serving.gradio_parts import adapt_gradio
 from cvdemo.ui.serving.middleware import error_handlers, middleware
 from cvdemo.ui.serving.page_folder import PageFolder, open_folder
-from cvdemo.ui.serving.waiting import measure_speed, telling_time
+from cvdemo.ui.serving.waiting import telling_time
+from cvdemo.ui.serving.warm_up import warm_up
 from cvdemo.ui.wiring.first_look import LOOKS, show_finished, tell_promises
 from cvdemo.ui.wiring.history import remember
 from cvdemo.ui.wiring.send import offer_to_send
@@ -69,6 +70,11 @@ def _first_request(slug: str) -> Request:
     """What a new visitor asks of a tab."""
     (first,) = (tab.first for tab in TABS if tab.slug == slug)
     return first(LOOKS[slug].path)
+
+
+def prepare(run: Run) -> None:
+    """Does what new visitors ask for first, by `telling_time`'s run: see `warm_up`."""
+    warm_up(run, [_first_request(tab.slug) for tab in TABS])
 
 
 def launch_options(folder: PageFolder | None = None) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def main() -> None:
         durations = Durations()
         page = build_page(backends.run, durations)
         folder.keep_what_is_there()
-        _serve(page, folder, partial(measure_speed, telling_time(backends.run, durations)))
+        _serve(page, folder, partial(prepare, telling_time(backends.run, durations)))
     finally:
         folder.close()
     sys.stdout.flush()

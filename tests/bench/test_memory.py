@@ -1,7 +1,9 @@
 """The benchmark of memory: what it reads, and its table."""
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -33,11 +35,27 @@ def test_memory_that_is_taken_is_seen() -> None:
     assert 90 < after - before < 120 and files > 1
 
 
+def test_a_page_that_still_loads_ahead_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter([5.0, 5.9, 6.4, 6.41])
+    monkeypatch.setattr(memory, "cpu_s", lambda pid: next(told))
+    monkeypatch.setattr(memory, "SETTLE_S", 0.2)  # of which it may take 0.01
+    memory.wait_until_idle(1)
+    assert list(told) == []
+
+
+def test_the_cpu_time_of_a_process_is_read() -> None:
+    before = memory.cpu_s(os.getpid())
+    while time.process_time() < before + 0.1:
+        pass
+    assert memory.cpu_s(os.getpid()) == pytest.approx(time.process_time(), abs=0.05)
+
+
 def test_rows_are_measured_in_order_against_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     told = iter([(100.0, 50.0), (180.0, 60.0), (150.0, 60.0)])
     asked: list[str] = []
     monkeypatch.setattr(memory, "resident_mb", lambda pid: next(told))
     monkeypatch.setattr(memory, "SETTLE_S", 0)
+    monkeypatch.setattr(memory, "wait_until_idle", lambda pid: None)
     rows = memory.measured(1, {name: lambda name=name: asked.append(name) for name in ("classify", "dream")})
     assert asked == ["classify", "dream"]
     lines = memory.table(rows).splitlines()

@@ -71,7 +71,8 @@ def test_facts_are_those_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(gallery, "PICTURES", made)
     facts = {name: facts_of(name) for name in words}
     assert facts["plain"] == {
-        "Preset": "peacock", "Objective": "`class:peacock + 0.7*block8:23`", "Colour": "0.8", "Only in": "the cup"
+        "Preset": "peacock", "Objective": "`class:peacock + 0.4*block8 + 0.7*block9:23`", "Colour": "0.65",
+        "Only in": "the cup",
     }  # fmt: skip
     assert facts["guided"]["Guide"] == "mosaic" and facts["guided"]["Parameterisation"] == "fourier"
     assert facts["guided"]["Objective"] == "`guide:block8`" and facts["guided"]["Colour"] == "1"

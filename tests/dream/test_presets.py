@@ -39,7 +39,7 @@ def test_former_names_still_dream(name: str) -> None:
 def test_a_former_name_leads_to_a_preset_and_hides_none() -> None:
     assert set(FORMER_NAMES.values()) <= set(PRESETS)
     assert not set(FORMER_NAMES) & set(PRESETS)
-    with pytest.raises(InputError, match="no preset 'Cats'; choose from Furry faces"):
+    with pytest.raises(InputError, match="no preset 'Cats'; choose from Eyes and scales"):
         preset_named("Cats")
 
 

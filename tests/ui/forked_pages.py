@@ -26,7 +26,7 @@ from cvdemo.ui import page
 
 ROOT = Path(__file__).resolve().parents[2]
 READ_AT_IMPORT = {"CVDEMO_WEIGHTS", *(limit.variable for limit in LIMITS.values())}
-PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.nets.forward", "cvdemo.detect.sliding_window"]
+PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.nets.forward", "cvdemo.detect.sliding_window", "torchvision"]
 
 
 class PageProcess:

@@ -32,7 +32,7 @@ export const handle_file = (path) => new Blob([readFileSync(path)]);
 """
 LIMIT_S = 120
 
-PYTHON = block_with("python", "Furry faces")
+PYTHON = block_with("python", "Cats and dogs")
 PAINTING = block_with("python", "/stylize")
 TEACHING = block_with("python", "/teach")
 BY_HEAD = block_with("python", 'handle_file("head.safetensors")')

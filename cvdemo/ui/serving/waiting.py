@@ -1,59 +1,26 @@
 """Tells a visitor how long a job takes: before it starts, while it runs, and where it waits in the backend.
 
 All tabs run their work through `telling_time`, so that this is the one place where the page learns it. What is told
-before the start comes from jobs before it; while a job runs, its own steps tell better. So that something is known
-before the first job, the page runs a small dream when it starts.
+before the start comes from jobs before it; while a job runs, its own steps tell better. What is known before the first
+job comes from what the page does when it starts, see `cvdemo.ui.serving.warm_up`.
 """
 
-import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-import numpy as np
 from anyio import from_thread
 from gradio.context import LocalContext
 from gradio.queueing import Event
 from gradio.server_messages import EstimationMessage, EventMessage, ProcessStartsMessage
 
 from cvdemo.backends.durations import Durations, Stopwatch
-from cvdemo.backends.work import PNG_S
-from cvdemo.demo import Request, Run, Step, result_of
-from cvdemo.dream.presets import DEFAULT_PRESET, PRESETS
-from cvdemo.dream.run import DreamRequest
-from cvdemo.errors import DemoError
-from cvdemo.example_pictures import example_picture
-from cvdemo.images import png_bytes, read_image
+from cvdemo.demo import Request, Run, Step
 from cvdemo.runtime import Deadline
 from cvdemo.ui.serving.estimates import of_page
 from cvdemo.ui.wiring.jobs import running_event
 
-SMALL_DREAM_PX, SMALL_DREAM_STEPS = 256, 6  # takes 0.2 s of CPU time, and says what larger ones take
-PACKED = "cheetah"  # takes 0.04 s to be packed
 _DURATIONS = "durations"  # set on `telling_time`'s run
-
-log = logging.getLogger(__name__)
-
-
-def measure_speed(run: Run) -> None:
-    """Runs a small dream through `telling_time`'s run, which remembers the machine's speed; nobody sees the dream.
-
-    Twice: in the first one the network is loaded, and the backend learns how many cores are free. Then a photograph is
-    packed as PNG, which tells the speed of one thread.
-    """
-    config = replace(PRESETS[DEFAULT_PRESET], octaves=1, steps=SMALL_DREAM_STEPS, size_px=SMALL_DREAM_PX)
-    picture = np.zeros((SMALL_DREAM_PX, SMALL_DREAM_PX, 3), np.uint8)
-    try:
-        for _ in range(2):
-            result_of(run(DreamRequest(image=picture, config=config)))
-    except DemoError as error:  # such as a weight that is missing; whoever dreams is told
-        log.warning("The speed of this machine is not known yet: %s", error)
-        return
-    photograph = read_image(example_picture(PACKED))
-    watch = Stopwatch()
-    png_bytes(photograph)
-    durations_of(run).note_beside(PNG_S * photograph[..., 0].size / 1e6, watch.took_s)
 
 
 def durations_of(run: Run) -> Durations:

@@ -18,19 +18,21 @@ from playwright.sync_api import Page, expect
 
 from cvdemo import backends
 from cvdemo.backends.durations import Durations
+from cvdemo.backends.loading import loads_of
 from cvdemo.backends.work import work_of
 from cvdemo.demo import Lane, Request, Step
 from cvdemo.errors import WeightsError
 from cvdemo.example_pictures import example_picture
 from cvdemo.finished import MADE, SHEETS, path_of, settings
 from cvdemo.ui.detect.examples import EXAMPLES
-from cvdemo.ui.page import TABS, build_page
+from cvdemo.ui.page import TABS, build_page, prepare
 from cvdemo.ui.serving.estimates import JOBS, REMEMBERED, Estimates, in_words
-from cvdemo.ui.serving.waiting import measure_speed, telling_time
+from cvdemo.ui.serving.waiting import telling_time
 from cvdemo.ui.wiring.controls import Tab
 from cvdemo.ui.wiring.first_look import LOOKS
 from cvdemo.ui.wiring.jobs import WHEN_CANCELLED
 from cvdemo.ui.wiring.parts import Part
+from cvdemo.upscale.run import UpscaleRequest
 from tests.ui.api_caller import Caller, Visitor, upload
 from tests.ui.browser_steps import SMALL, choose_picture
 from tests.ui.page_server import serve_small
@@ -244,22 +246,48 @@ def test_the_page_promises_the_time_of_the_last_runs() -> None:
     shown = next(block for block in page.config["components"] if block["props"].get("elem_id") == "dream-finished")
     assert "<p>What you get</p>" in shown["props"]["value"]
     run = StandIn(Step(done=1, total=6), Step(done=6, total=6, result="a dream"))
-    measure_speed(telling_time(run, durations))
+    prepare(telling_time(run, durations))
     assert re.search(r"<p>What you get, in (less than 0\.1|about [\d.]+) s</p>", shown["props"]["value"])
     (dream,) = (tab.first(LOOKS["dream"].path) for tab in TABS if tab.slug == "dream")
     for _ in range(REMEMBERED):
         durations.note(dream, 42.0)
     assert "in about 42 s" in shown["props"]["value"]
-    assert [work_of(request)[0] for request in run.requests] == 2 * [work_of(dream)[0]]  # of one kind: a true promise
+    assert [work_of(request)[0] for request in run.requests[:2]] == 2 * [work_of(dream)[0]]  # one kind: a true promise
+
+
+def test_at_the_start_everything_is_loaded_that_first_presses_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A style is left after its first step, by when it has loaded all; so its seconds are not remembered."""
+    durations = Durations()
+    ended: list[str] = []
+    monkeypatch.setattr("cvdemo.ui.serving.warm_up.give_back_memory", lambda: ended.append("memory given back"))
+
+    def run(request: Request) -> Iterator[Step[str]]:
+        yield Step(done=0, total=6)
+        yield Step(done=1, total=6)
+        ended.append(type(request).__name__)
+        yield Step(done=6, total=6, result="done")
+
+    prepare(telling_time(run, durations))
+    firsts = [tab.first(LOOKS[tab.slug].path) for tab in TABS]
+    assert all(loads_of(request) for request in firsts) and durations.loading_s(firsts) == 0
+    assert durations.beside_s(1.0) is not None
+    quick = ["ClassifyRequest", "DetectRequest", "SampleRequest", "UpscaleRequest"]
+    assert ended == ["DreamRequest", "DreamRequest", *quick, "memory given back"]
 
 
 def test_a_page_whose_weights_are_missing_starts_without_its_speed(caplog: pytest.LogCaptureFixture) -> None:
-    def run(request: Request) -> Iterator[Step[str]]:
-        raise WeightsError("There is no backbone here.")
-        yield
+    durations = Durations()
 
-    measure_speed(telling_time(run))
-    assert "not known yet: There is no backbone here." in caplog.text
+    def run(request: Request) -> Iterator[Step[str]]:
+        if not isinstance(request, UpscaleRequest):
+            raise WeightsError("There is no backbone here.")
+        yield Step(done=1, total=1, result="done")
+
+    prepare(telling_time(run, durations))
+    assert "What DreamRequest loads is not loaded yet: There is no backbone here." in caplog.text
+    assert len(caplog.records) == 5  # and the sixth tab is ready
+    known = {tab.slug for tab in TABS if durations.work_s(tab.first(LOOKS[tab.slug].path)) is not None}
+    assert known == {"upscale", "style"}  # a style says itself how long it takes
 
 
 @pytest.fixture
