@@ -23,8 +23,9 @@ SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyrami
 WHAT_YOU_SEE = {
     "objects": "Draws a box round each thing, and counts them. It knows 20 kinds: person; bird, cat, cow, dog, horse, "
     "sheep; aeroplane, bicycle, boat, bus, car, motorbike, train; bottle, chair, dining table, potted plant, sofa, TV.",
-    "face": "Draws a box round each face, and counts them. It finds turned and tilted faces too. For small faces in "
-    f"large photographs, choose a higher “{settings_of(DetectConfig)['megapixels'].label}”.",
+    "face": "Draws a box round each face, and counts them. It finds turned faces too, and ones tilted by up to 45 "
+    "degrees. For small faces in large photographs, choose a higher "
+    f"“{settings_of(DetectConfig)['megapixels'].label}”.",
     "bccd": "Draws a box round each red cell, white cell and platelet in a stained blood smear, and counts them.",
     "imagenet": "Gives names and places for the best of 1,000 kinds. Several things of one kind may share a box.",
     "haar": "Faces from the front, as programs found them in 2001. For comparison. (OpenCV's Haar cascade)",
