@@ -182,7 +182,7 @@ def test_settings_out_of_range_are_explained(client: Client, settings: dict[str,
 
 def test_values_from_a_page_get_the_types_of_the_config() -> None:
     config = config_of(CUSTOM, {"octaves": 2.0, "step_size": 2, "layer": None})
-    assert (config.octaves, config.step_size, config.layer) == (2, 2.0, PRESETS[DEFAULT_PRESET].layer)
+    assert (config.octaves, config.step_size, config.layer) == (2, 2.0, DreamConfig().layer)
     assert isinstance(config.octaves, int) and isinstance(config.step_size, float)
 
 
