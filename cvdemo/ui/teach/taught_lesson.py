@@ -19,7 +19,7 @@ from cvdemo.ui.wiring.plain_text import plain
 TIME_RAN_OUT = "Time ran out: not all pictures were looked at and left out."
 TESTED = "Each was named by a classifier taught with the others only."
 CHANGED = '<span class="again">**The pictures have changed.** Press **Teach again**.</span>'
-STILL_DOUBTFUL = "These looked doubtful before:"
+STILL_DOUBTFUL = "What looked doubtful before:"
 NO_FILE = gr.update(value=None, interactive=False)
 NOTHING = ("", "", NO_FILE, None, "", None)  # as `Lesson.outputs`
 OUTDATED = "outdated"  # the mark once the pictures have changed

@@ -103,9 +103,10 @@ summary { cursor: pointer; padding: 4px 0; }
 .teach-class .grid-container { /* small ones, of which two rows are seen */
   grid-template-columns: repeat(auto-fill, minmax(68px, 1fr)) !important; grid-auto-rows: auto !important;
 }
+.teach-class .icon-button::after { display: none !important; } /* lines between buttons that stand in a row */
 .block.teach-count {
   flex: none !important; width: auto !important; min-width: 0 !important; display: flex; align-items: center;
-  background: var(--block-background-fill);
+  background: var(--block-background-fill); box-shadow: -1px 0 var(--block-background-fill); /* no line before it */
 }
 .teach-count p { margin: 0; padding: 0 12px 0 0; font-size: 0.85rem; white-space: nowrap; }
 #teach-doubtful:not(:has(li)) { display: none; }
@@ -143,6 +144,7 @@ table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-
   #classify-answers .confidence-set { margin: 0; align-items: center; }
   .icon-button.icon-button, .source-selection .icon.icon { min-width: 44px; min-height: 44px; }
   .doubts button { min-height: 40px; }
+  .teach-class .grid-container { grid-template-columns: repeat(auto-fill, minmax(60px, 1fr)) !important; }
   /* The button that runs the tab and its "Cancel" stay in sight. These two hold them and would end that at their own
      ends, so they make no boxes: what they hold goes into the column around them. */
   .row > .column:has(> .row > button.primary[id$="-run"]),
