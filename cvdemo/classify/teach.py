@@ -122,11 +122,11 @@ class Taught:
         """How good the head is, or that too few pictures were left out to say so."""
         count, total = len(self.verdicts), sum(self.counts)
         if count == total:
-            return f"Right for {self.right} of {count} pictures when each is left out in turn"
+            return f"{self.right} of {count} right when tested on its own pictures"
         if self.judged:
-            return f"Right for {self.right} of the {count} pictures, of {total}, that were left out in turn"
+            return f"{self.right} of {count} right when tested on its own pictures, {total - count} not tested"
         were = "was" if count == 1 else "were"
-        return f"Only {count} of {total} pictures {were} left out: too few to say how good it is"
+        return f"Only {count} of {total} pictures {were} tested: too few to say how good it is"
 
     @property
     def doubtful(self) -> tuple[Verdict, ...]:

@@ -106,7 +106,7 @@ def _tell(taught: Taught, classes: list[Class], args: argparse.Namespace) -> Non
     if args.json:
         tell(json.dumps({"output": args.output, **taught.as_dict()}))
         return
-    tell(f"{args.output}: {taught.in_words}")
+    tell(f"{args.output}: {taught.in_words} (leave-one-out)")
     for verdict in taught.doubtful:
         tell(f"doubtful: {places[verdict.label][verdict.index]}: {verdict.in_words}")
 

@@ -1,8 +1,6 @@
 """Classify on several pictures, or a folder of them: a table with the best classes of each, as CSV and JSON too."""
 
-import base64
 import html
-import io
 import json
 import time
 from collections.abc import Generator, Iterator
@@ -13,7 +11,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from PIL import Image
 
 from cvdemo.backends.durations import UnitTimes
 from cvdemo.backends.work import READ_S, SHOWN_S
@@ -21,7 +18,7 @@ from cvdemo.classify.classifier import ClassifyConfig, Prediction
 from cvdemo.classify.exports import classes_of, csv_of_pictures, in_per_cent
 from cvdemo.classify.run import ClassifyRequest
 from cvdemo.demo import Lane, Run, Step
-from cvdemo.images import ImageArray, read_image, resize_to_fit
+from cvdemo.images import read_image
 from cvdemo.limits import CLASSIFY_BATCH_S, CLASSIFY_PICTURES, STATE_S
 from cvdemo.ui.classify_words import NOT_SURE, SURE, network_choice
 from cvdemo.ui.serving.result_names import in_file_name
@@ -42,6 +39,7 @@ from cvdemo.ui.several.job import Batch, Job, last_moment, made_if_room, megapix
 from cvdemo.ui.wiring.controls import control, endpoint, given, took
 from cvdemo.ui.wiring.downloads import NO_FILE, file_buttons, offered, offered_file
 from cvdemo.ui.wiring.parts import Part, wire
+from cvdemo.ui.wiring.thumbnails import source_of, thumbnail
 
 NAME = "classify-several"
 FILES = {"zip": "Both (ZIP)", "csv": "Table (CSV)", "json": "Data (JSON)"}
@@ -112,13 +110,7 @@ def _named(
     """The steps of one picture; returns it as the session keeps it."""
     picture = read_image(read_upload(path))
     found = yield from passed_on(run(ClassifyRequest(image=picture, config=config, time_limit_s=seconds)))
-    return Named(name, _small(picture), found)
-
-
-def _small(picture: ImageArray) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(resize_to_fit(picture, SMALL_PX)).save(data, format="JPEG", quality=80)
-    return data.getvalue()
+    return Named(name, thumbnail(picture, SMALL_PX), found)
 
 
 def table(batch: Batch[Named]) -> str:
@@ -131,14 +123,13 @@ def table(batch: Batch[Named]) -> str:
 
 
 def _row(picture: Named) -> str:
-    source = "data:image/jpeg;base64," + base64.b64encode(picture.small).decode()
     pairs = zip(picture.prediction.labels, picture.prediction.probabilities, strict=True)
     shares = [f"{html.escape(label)} <small>{in_per_cent(share)}</small>" for label, share in pairs]
     doubtful = picture.prediction.probabilities[0] < SURE
     best, others = (NOT_SURE, shares) if doubtful else (shares[0], shares[1:])
     name = html.escape(picture.name)
     return (
-        f'<tr><th scope="row"><img src="{source}" alt=""><span>{name}</span></th>'
+        f'<tr><th scope="row"><img src="{source_of(picture.small)}" alt=""><span>{name}</span></th>'
         f"<td><strong>{best}</strong></td><td>{', '.join(others)}</td></tr>"
     )
 

@@ -52,7 +52,7 @@ def test_what_was_taught_is_known_again_in_pictures_not_taught() -> None:
     for colour, name in ((RED, "red"), (GREEN, "green"), (BLUE, "blue")):
         assert {answer(taught, picture) for picture in shades(colour, 5, seed=9)} == {name}
     assert (taught.right, len(taught.verdicts), taught.doubtful) == (12, 12, ())
-    assert taught.in_words == "Right for 12 of 12 pictures when each is left out in turn"
+    assert taught.in_words == "12 of 12 right when tested on its own pictures"
 
 
 def test_two_classes_of_two_pictures_are_enough() -> None:
@@ -142,10 +142,10 @@ def test_where_time_runs_out_the_head_is_of_the_pictures_so_far(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("count", "words"),
     [
-        (1, "Only 1 of 12 pictures was left out: too few to say how good it is"),
-        (5, "Only 5 of 12 pictures were left out: too few to say how good it is"),
-        (6, "Right for 6 of the 6 pictures, of 12, that were left out in turn"),
-        (12, "Right for 12 of 12 pictures when each is left out in turn"),
+        (1, "Only 1 of 12 pictures was tested: too few to say how good it is"),
+        (5, "Only 5 of 12 pictures were tested: too few to say how good it is"),
+        (6, "6 of 6 right when tested on its own pictures, 6 not tested"),
+        (12, "12 of 12 right when tested on its own pictures"),
     ],
 )
 def test_how_good_it_is_is_said_when_half_of_the_pictures_were_left_out(count: int, words: str) -> None:

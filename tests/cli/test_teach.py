@@ -32,7 +32,7 @@ def test_a_folder_of_folders_becomes_a_head_that_names_a_picture(
     things: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["teach", "things", "head.safetensors"]) == 0
-    assert capsys.readouterr().out == ("head.safetensors: Right for 7 of 7 pictures when each is left out in turn\n")
+    assert capsys.readouterr().out == "head.safetensors: 7 of 7 right when tested on its own pictures (leave-one-out)\n"
     assert load_head(Path("head.safetensors").read_bytes()).labels == ("blue", "red")
     save_png(shades(RED, 1, seed=8)[0], "new.png")
     assert main(["classify", "new.png", "--head", "head.safetensors"]) == 0
@@ -60,7 +60,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_taught(
     (things / "red" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     assert main(["teach", "things", "head.safetensors"]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith("red/broken.jpg: The file ") and "Right for 7 of 7" in captured.out
+    assert captured.err.startswith("red/broken.jpg: The file ") and "7 of 7 right" in captured.out
     assert Path("head.safetensors").is_file()
 
 

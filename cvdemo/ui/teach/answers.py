@@ -13,11 +13,13 @@ from cvdemo.demo import Run, result_of
 from cvdemo.ui.classify_words import answer_label
 from cvdemo.ui.teach.camera import NOT_TAUGHT, build_camera
 from cvdemo.ui.teach.classes import EXAMPLE, TRIED_SEED, drawing_name
+from cvdemo.ui.teach.taught_lesson import OUTDATED
 from cvdemo.ui.wiring.controls import given, load_picture, picture_input
 from cvdemo.ui.wiring.example_gallery import picture_examples
 from cvdemo.ui.wiring.live_camera import webcam
 from cvdemo.ui.wiring.parts import Part, wire
 
+NOT_TAUGHT_AGAIN = "Press Teach again first."
 TRIED = tuple(drawing_name(kind, TRIED_SEED) for kind in EXAMPLE.values())
 
 
@@ -34,9 +36,9 @@ class Answers:
 
 
 def answer_on_page(run: Run, path: str | None, mark: str, head: TaughtHead | None) -> tuple[Any, str]:
-    """The classes of a picture, and what is missing where there is no head; `mark` only says that it is another one."""
+    """The classes of a picture, and what is missing where there is no head; `mark` is that of the head."""
     if head is None:
-        return None, NOT_TAUGHT
+        return None, NOT_TAUGHT_AGAIN if mark == OUTDATED else NOT_TAUGHT
     prediction: Prediction = result_of(run(ClassifyTaughtRequest(image=load_picture(path), head=head)))
     return prediction.by_label, ""
 

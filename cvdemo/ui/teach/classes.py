@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.components.gallery import GalleryData, GalleryImage
+from gradio.events import Dependency
 
 from cvdemo.classify.taught_head import LEAST_CLASSES
 from cvdemo.errors import InputError
@@ -18,6 +19,11 @@ from cvdemo.ui.wiring.controls import light, save_download
 
 EXAMPLE = {"stained glass": "stained_glass", "waves": "woodcut_waves", "ink": "ink_wash"}  # names and kinds of drawings
 TAUGHT_SEEDS, TRIED_SEED = range(11, 16), 16  # see `examples/make_taught.py`
+COUNTED = """(pictures) => {
+    const count = pictures?.length ?? 0;
+    return count ? `${count} ${count === 1 ? "picture" : "pictures"}` : "";
+}"""
+_JS_ONLY: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 TOO_FEW = "Please add a few pictures to two classes at least."
 
 
@@ -26,13 +32,14 @@ class Classes:
     """The fields of all classes, those that are not shown yet among them.
 
     Attributes:
-        groups: that hold a class each. names, galleries: one a class.
+        groups: that hold a class each. names, galleries, counts: one a class.
         example, anew: the buttons that fill the example and that empty everything.
     """
 
     groups: list[gr.Group]
     names: list[gr.Textbox]
     galleries: list[gr.Gallery]
+    counts: list[gr.Markdown]
     example: gr.Button
     anew: gr.Button
 
@@ -40,6 +47,11 @@ class Classes:
     def inputs(self) -> list[Component]:
         """What `chosen` takes, in order."""
         return [*self.names, *self.galleries]
+
+    def count_after(self, event: Dependency) -> None:
+        """Counts the pictures anew: a gallery that the page itself empties tells of no change, in gradio 6.31."""
+        script = f"(...all) => all.map({COUNTED})"
+        event.then(None, [*self.galleries], [*self.counts], js=script, **_JS_ONLY)
 
 
 def chosen(values: Sequence[Any]) -> list[tuple[str, list[str]]]:
@@ -64,7 +76,7 @@ def paths_of(payload: GalleryData | None) -> list[str]:
 def build_classes() -> Classes:
     """Draws the classes, of which two are shown, with the buttons that add one, fill an example, and empty all."""
     parts = [_build_class(number) for number in range(1, TEACH_CLASSES + 1)]
-    groups, names, galleries = (list(column) for column in zip(*parts, strict=True))
+    groups, names, galleries, counts = (list(column) for column in zip(*parts, strict=True))
     with gr.Row():
         more = gr.Button("Add a class", size="sm", min_width=120, elem_id="teach-more")
         example = gr.Button("Try it with drawings", size="sm", min_width=120, elem_id="teach-example")
@@ -72,13 +84,14 @@ def build_classes() -> Classes:
     shown = gr.State(LEAST_CLASSES)
     outputs = [shown, more, *groups]
     light([more.click], _show_one_more, [shown], outputs)
-    light([example.click], _fill_example, [], [*outputs, *names, *galleries])
-    light([anew.click], _empty_all, [], [*outputs, *names, *galleries])
-    return Classes(groups, names, galleries, example, anew)
+    classes = Classes(groups, names, galleries, counts, example, anew)
+    classes.count_after(light([example.click], _fill_example, [], [*outputs, *names, *galleries]))
+    classes.count_after(light([anew.click], _empty_all, [], [*outputs, *names, *galleries]))
+    return classes
 
 
-def _build_class(number: int) -> tuple[gr.Group, gr.Textbox, gr.Gallery]:
-    """Name, camera and pictures of one class, counted from 1."""
+def _build_class(number: int) -> tuple[gr.Group, gr.Textbox, gr.Gallery, gr.Markdown]:
+    """Name, count, camera and pictures of one class, counted from 1."""
     pictures = f"teach-pictures-{number}"
     with gr.Group(
         visible=number <= LEAST_CLASSES, elem_id=f"teach-class-{number}", elem_classes="teach-class"
@@ -93,6 +106,7 @@ def _build_class(number: int) -> tuple[gr.Group, gr.Textbox, gr.Gallery]:
                 min_width=120,
                 elem_id=f"teach-name-{number}",
             )
+            count = gr.Markdown(elem_id=f"teach-count-{number}", elem_classes="teach-count")
             burst = gr.Button("Use the camera", size="sm", scale=0, min_width=130, elem_id=f"teach-burst-{number}")
         gallery = gr.Gallery(
             label="Pictures",
@@ -108,9 +122,10 @@ def _build_class(number: int) -> tuple[gr.Group, gr.Textbox, gr.Gallery]:
             elem_id=pictures,
         )
     setattr(gallery, "preprocess", paths_of)  # noqa: B010  # a subclass would make gradio write a .pyi into the package
+    gallery.change(None, [gallery], [count], js=COUNTED, **_JS_ONLY)
     script = f"() => window.cvdemo.burst('{pictures}', {TEACH_BURST})"
     burst.click(None, None, None, js=script, api_visibility="private")
-    return group, name, gallery
+    return group, name, gallery, count
 
 
 def _usual_name(number: int) -> str:

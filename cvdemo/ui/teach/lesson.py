@@ -20,28 +20,32 @@ from cvdemo.ui.serving.uploads import read_upload
 from cvdemo.ui.teach.answers import Answers, build_answers
 from cvdemo.ui.teach.api import build_endpoints
 from cvdemo.ui.teach.classes import Classes, build_classes, chosen
+from cvdemo.ui.teach.doubts import SIDE_PX, build_doubts, wire_doubts
 from cvdemo.ui.teach.taught_lesson import (
     NO_FILE,
-    NO_PICTURES,
     TIME_RAN_OUT,
     UNCHANGED,
     Lesson,
+    after_change,
     file_of,
     follow_fields,
+    mend_on_page,
     new_mark,
     pictures_by_class,
 )
 from cvdemo.ui.wiring.controls import given, light, method_note, warn_if_incomplete
 from cvdemo.ui.wiring.guard import guarded
-from cvdemo.ui.wiring.parts import Part, wire
+from cvdemo.ui.wiring.parts import Cleared, Part, wire
 from cvdemo.ui.wiring.plain_text import plain
+from cvdemo.ui.wiring.thumbnails import thumbnail
 
 GUIDE = (
-    f"1. Name {LEAST_CLASSES} to {TEACH_CLASSES} things. Give each a few pictures: drop files, or use the camera. One "
-    f"press takes {TEACH_BURST} pictures. Five of each are a good start.\n"
+    f"1. Name {LEAST_CLASSES} to {TEACH_CLASSES} things. Give each a few pictures: drop files, or press **Use the "
+    f"camera**, which takes {TEACH_BURST} in a row. Five of each are a good start.\n"
     "2. Press **Teach**.\n"
     "3. Show it something new, as a picture or live."
 )
+EMPTY = "() => document.getElementById('teach-empty').click()"  # galleries that the page empties tell of no change
 KEPT = (
     "The pictures, and what it has learnt from them (the head), belong to your session. Their files are deleted after "
     f"{KEEP_FILES_S / 60:g} minutes, like all uploads and results."
@@ -49,8 +53,8 @@ KEPT = (
 NOTE = (
     "The network has learnt from a million photographs what tells things apart. It turns each picture into 1,280 "
     "numbers, and stays as it is. Only a logistic regression on these numbers is new, which takes milliseconds "
-    "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Then each picture is left out once, and judged by a "
-    "regression that has not seen it. " + KEPT
+    "([Razavian et al. 2014](https://arxiv.org/abs/1403.6382)). Then each picture is left out once, and named by a "
+    "regression that has not seen it. This is called leave-one-out. " + KEPT
 )
 
 
@@ -108,7 +112,7 @@ def teach_on_page(run: Run, *values: Any) -> Iterator[tuple[Any, ...]]:
         if step.result is None:
             yield _saying(progress(step))
         else:
-            yield _taught(step, values, pictures, clock).outputs()
+            yield _taught(step, values, pictures, clock).outputs(values)
 
 
 def request_in_time(request: TeachRequest, clock: Deadline) -> TeachRequest:
@@ -133,12 +137,16 @@ def _saying(line: str) -> tuple[Any, ...]:
 
 def _taught(step: Step[Taught], values: Sequence[Any], pictures: Pictures, clock: Deadline) -> Lesson:
     warn_if_incomplete(step, TIME_RAN_OUT)
+    assert step.result is not None  # it is the last step
+    by_label = dict(zip(pictures.labels, pictures.pictures, strict=True))
+    doubtful = [by_label[each.label][each.index] for each in step.result.doubtful]
     return Lesson(
         last=step,
         seconds=clock.elapsed_ms / 1000,
         given=pictures_by_class(values),
         paths=tuple(map(tuple, pictures.paths)),
         refused=tuple(pictures.refused),
+        small=tuple(thumbnail(picture, SIDE_PX) for picture in doubtful),
     )
 
 
@@ -149,7 +157,7 @@ def load_on_page(path: str | None) -> tuple[Any, ...]:
     head = load_head(read_upload(path, "file"))
     *names, last = map(plain, head.labels)
     line = f"**It knows {', '.join(names)} and {last} again.** Show it something."
-    return line, NO_PICTURES, file_of(head), head, new_mark(), None
+    return line, "", file_of(head), head, new_mark(), None
 
 
 def build_teach(run: Run) -> None:
@@ -164,7 +172,7 @@ def build_teach(run: Run) -> None:
                 start = gr.Button("Teach", variant="primary", elem_id="teach-run")
                 cancel = gr.Button("Cancel", elem_id="teach-cancel", min_width=80, scale=0)
             status = gr.Markdown(elem_id="teach-status", elem_classes="status")
-            doubtful = _doubtful_gallery()
+            doubtful = build_doubts()
             answers = build_answers(run, head, mark)
             with gr.Row(elem_classes="tight"):
                 download = gr.DownloadButton(
@@ -182,34 +190,24 @@ def build_teach(run: Run) -> None:
     build_endpoints(run)
 
 
-def _doubtful_gallery() -> gr.Gallery:
-    return gr.Gallery(
-        label="Doubtful pictures",
-        visible=False,
-        columns=3,
-        height="auto",
-        object_fit="contain",
-        interactive=False,
-        buttons=[],
-        elem_id="teach-doubtful",
-    )
-
-
 def _wire(
     run: Run, classes: Classes, outputs: list[Component], answers: Answers, start: gr.Button, cancel: gr.Button
 ) -> None:
     """The run. A change of any picture takes its results away; another name of a class is only another name."""
-    status, doubtful, download, *_ = outputs
+    status, _, download, _, mark, lesson = outputs
     part = Part(
         name="teach",
         inputs=classes.inputs,
         outputs=outputs,
-        empty={doubtful: NO_PICTURES, download: NO_FILE},
+        empty={download: NO_FILE},
         status=status,
         children=[answers.part],
     )
     edited = [gallery.change for gallery in classes.galleries]
-    jobs = wire(part, given(run, teach_on_page), run=[start.click], clears=edited, cancel=cancel)
+    cleared = Cleared([mark, lesson, *classes.inputs], after_change)
+    jobs = wire(part, given(run, teach_on_page), run=[start.click], clears=edited, cleared=cleared, cancel=cancel)
+    classes.count_after(wire_doubts(mend_on_page, lesson, classes.inputs, [*outputs, *classes.galleries]))
+    classes.anew.click(None, js=EMPTY, api_visibility="private", show_progress="hidden")
     _follow_names(classes, outputs, jobs)
 
 

@@ -108,6 +108,18 @@ class Part:
         return self.functions.union(*(child.all_functions() for child in self.children))
 
 
+@dataclass(frozen=True)
+class Cleared:
+    """What a part shows once a change has taken its results away.
+
+    Attributes:
+        inputs: of the function, in order. values: it gives a value for each output.
+    """
+
+    inputs: Sequence[Component]
+    values: Callable[..., Any]
+
+
 def _for_outputs(values: list[Any]) -> Any:
     """The values as gradio takes them: a single one without its list."""
     return values if len(values) > 1 else values[0]
@@ -138,6 +150,7 @@ def wire(
     watch: Mapping[Any, int] | None = None,
     watch_after: Sequence[Dependency] = (),
     clears: Sequence[Any] = (),
+    cleared: Cleared | None = None,
     cancel: gr.Button | None = None,
     automatic: bool = True,
     **options: Any,
@@ -151,6 +164,7 @@ def wire(
         watch: inputs after whose change it starts over, with the time to wait for the next change, in ms.
         watch_after: events that change inputs too.
         clears: events after which its results are no longer of what is shown, and which do not start it.
+        cleared: what is shown after these, if not nothing.
         cancel: a button that ends it, `<name>-cancel`; it can be pressed while there is something to end.
         automatic: whether a change may start it for the first time.
         options: of the event, such as `show_progress_on`.
@@ -165,7 +179,9 @@ def wire(
     jobs += [_job(_begin(part, run, cancel), part, function, options)] if run else []
     part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
-    _begin(part, [empty.click, *clears], cancel, forgets=True)
+    _begin(part, [empty.click] if cleared else [empty.click, *clears], cancel, forgets=True)
+    if cleared:
+        _begin(part, clears, cancel, forgets=True, then=cleared)
     if cancel is not None:
         _wire_cancel(part, cancel, jobs)
     return jobs
@@ -196,16 +212,23 @@ def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: d
     return event
 
 
-def _begin(part: Part, triggers: Sequence[Any], cancel: gr.Button | None, *, forgets: bool = False) -> Dependency:
+def _begin(
+    part: Part,
+    triggers: Sequence[Any],
+    cancel: gr.Button | None,
+    *,
+    forgets: bool = False,
+    then: Cleared | None = None,
+) -> Dependency:
     """The event before a run: ends the former one and empties the results, without a place in the queue."""
 
     async def end_and_empty(*payloads: Any) -> Any:
         session = session_of_caller()
         begin(session, part.name)
         await stop(session, part.all_functions(), REPLACED)
-        return part.emptied()
+        return then.values(*payloads) if then else part.emptied()
 
-    setattr(end_and_empty, IGNORES_VALUES, True)  # mypy knows no attributes of functions
+    setattr(end_and_empty, IGNORES_VALUES, then is None)  # mypy knows no attributes of functions
     children = [child.name for child in part.children]
     target = part.outputs[0].elem_id if cancel else None  # of a part that takes a while, and is watched
     call = f"emptied({json.dumps([part.name, target])})"
@@ -215,9 +238,9 @@ def _begin(part: Part, triggers: Sequence[Any], cancel: gr.Button | None, *, for
     event: Dependency = gr.on(
         list(triggers),
         end_and_empty,
-        list(part.inputs),  # for the bookkeeping in the browser alone
+        list(then.inputs if then else part.inputs),  # the latter for the bookkeeping in the browser alone
         list(part.outputs),
-        preprocess=False,
+        preprocess=then is not None,
         js=f"(...inputs) => {{ window.cvdemo.{call}; return inputs; }}",
         **_LIGHT,
     )

@@ -97,6 +97,30 @@ summary { cursor: pointer; padding: 4px 0; }
 }
 .teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }
+.teach-class .icon-button-wrapper { /* beside the pictures: gradio lays its buttons over the last one of the row */
+  position: sticky; top: 0; float: right; flex-direction: column; margin: 0 0 0 8px;
+}
+.teach-class .grid-container { /* small ones, of which two rows are seen */
+  grid-template-columns: repeat(auto-fill, minmax(68px, 1fr)) !important; grid-auto-rows: auto !important;
+}
+.teach-class .icon-button::after { display: none !important; } /* lines between buttons that stand in a row */
+.block.teach-count {
+  flex: none !important; width: auto !important; min-width: 0 !important; display: flex; align-items: center;
+  background: var(--block-background-fill); box-shadow: -1px 0 var(--block-background-fill); /* no line before it */
+}
+.teach-count p { margin: 0; padding: 0 12px 0 0; font-size: 0.85rem; white-space: nowrap; }
+#teach-doubtful:not(:has(li)) { display: none; }
+.doubts { margin: 0 !important; padding: 0 !important; list-style: none !important; }
+.doubts li { display: flex; gap: 12px; margin: 0 0 12px !important; align-items: flex-start; }
+.doubts img { flex: none; width: 112px; height: 112px; margin: 0; object-fit: cover; border-radius: 6px; }
+.doubts p { margin: 0 0 8px; overflow-wrap: anywhere; }
+.doubts button {
+  min-height: 32px; margin: 0 8px 8px 0; padding: 2px 12px; border-radius: 4px; cursor: pointer; text-align: left;
+  font-size: 0.9rem; font-weight: normal; overflow-wrap: anywhere;
+  background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color);
+}
+.column:has(> #teach-status .again) #teach-run { outline: 3px solid var(--primary-300); outline-offset: 2px; }
+.column:has(> #teach-status .again) #teach-run::after { content: " again"; white-space: pre; }
 :is(#DetectConfig-detector, #sample-generator, .long-choice) input {
   text-overflow: ellipsis; padding-right: 2em;
 }
@@ -119,6 +143,8 @@ table.named span { display: block; margin-top: 4px; font-size: 0.8rem; overflow-
   .reset-button { min-width: 40px; justify-content: center; }
   #classify-answers .confidence-set { margin: 0; align-items: center; }
   .icon-button.icon-button, .source-selection .icon.icon { min-width: 44px; min-height: 44px; }
+  .doubts button { min-height: 40px; }
+  .teach-class .grid-container { grid-template-columns: repeat(auto-fill, minmax(60px, 1fr)) !important; }
   /* The button that runs the tab and its "Cancel" stay in sight. These two hold them and would end that at their own
      ends, so they make no boxes: what they hold goes into the column around them. */
   .row > .column:has(> .row > button.primary[id$="-run"]),
@@ -156,6 +182,7 @@ footer { gap: 16px; }
     gap: 8px; align-items: center; padding: 8px 12px max(8px, env(safe-area-inset-bottom));
     background: #1e293b; color: #fff; font: 15px/1.3 system-ui, sans-serif;
   }
+  html.going.over .row:has(> button.primary[id$="-run"]) { bottom: var(--bar) !important; } /* above the bar */
   #going p {
     flex: 1 0 100%; margin: 0; max-height: 3.9em; overflow: hidden; font-variant-numeric: tabular-nums;
   }
@@ -171,7 +198,10 @@ footer { gap: 16px; }
   padding: 12px 16px; border-radius: 8px; background: #1e293b; color: #fff; font: 15px/1.4 system-ui, sans-serif;
 }
 """
-_SCRIPTS = ("parts.js", "going.js", "history.js", "refused.js", "camera.js", "burst.js", "uploads.js", "brush.js")
+_SCRIPTS = (
+    *("parts.js", "going.js", "history.js", "refused.js", "camera.js", "burst.js", "doubts.js", "uploads.js"),
+    *("upload_arrow.js", "brush.js"),
+)
 HEAD = "".join(
     [
         f"<style>{_HEAD_CSS}</style>",

@@ -20,12 +20,22 @@ from cvdemo.limits import TEACH_CLASSES
 from cvdemo.ui.serving.field_values import checked
 from cvdemo.ui.serving.uploads import NOT_UPLOADED
 from cvdemo.ui.teach import classes
-from cvdemo.ui.teach.answers import answer_on_page, build_answers
+from cvdemo.ui.teach.answers import NOT_TAUGHT_AGAIN, answer_on_page, build_answers
 from cvdemo.ui.teach.api import classify_taught_endpoint, teach_endpoint
 from cvdemo.ui.teach.camera import NOT_TAUGHT, frame_on_page
 from cvdemo.ui.teach.classes import TOO_FEW, chosen, paths_of
 from cvdemo.ui.teach.lesson import KEPT, NOTE, load_on_page, teach_on_page
-from cvdemo.ui.teach.taught_lesson import NOTHING, UNCHANGED, follow_fields
+from cvdemo.ui.teach.taught_lesson import (
+    CHANGED,
+    NOTHING,
+    OUTDATED,
+    STILL_DOUBTFUL,
+    TESTED,
+    UNCHANGED,
+    after_change,
+    follow_fields,
+    mend_on_page,
+)
 from cvdemo.ui.wiring.live_camera import Rate, camera_field
 from cvdemo.ui.wiring.theme import STATIC
 from tests.helpers.png_files import save_png
@@ -68,9 +78,9 @@ def test_a_lesson_tells_how_far_it_is_and_then_how_good(folder: Path) -> None:
     assert lines[8] == "Looking at picture 1 of 8" and lines[-1] == "Leaving out picture 7 of 8"
     assert all(value == gr.skip() for output in on_the_way for value in output[1:])
     assert last[STATUS].startswith(
-        "**Right for 8 of 8 pictures when each is left out in turn.** Taught red (5) and blue (3)"
+        f"**8 of 8 right when tested on its own pictures.** {TESTED} Taught red (5) and blue (3)"
     )
-    assert last[DOUBTFUL] == gr.update(value=[], visible=False)
+    assert last[DOUBTFUL] == ""
     assert last[HEAD].labels == ("red", "blue") and len(last[MARK]) == 8
     saved = load_head(Path(last[FILE]["value"]).read_bytes())
     assert saved.labels == ("red", "blue") and Path(last[FILE]["value"]).name == "taught-red-blue.safetensors"
@@ -79,9 +89,11 @@ def test_a_lesson_tells_how_far_it_is_and_then_how_good(folder: Path) -> None:
 def test_doubtful_pictures_are_shown_with_what_they_look_like(folder: Path) -> None:
     wrong = [*paths(folder, "red", 4), str(folder / "blue_4.png")]
     *_, last = teach_on_page(demos.run, *fields(("red", wrong), ("blue", paths(folder, "blue", 4))))
-    assert last[DOUBTFUL]["visible"] and "The pictures below look like another class" in last[STATUS]
-    (path, caption), *_ = last[DOUBTFUL]["value"]
-    assert path == wrong[4] and caption.startswith("red? It looks like blue (")
+    assert "The picture below looks like another class" in last[STATUS]
+    (doubt,) = last[LESSON].doubts
+    assert (doubt.path, doubt.number, doubt.to) == (wrong[4], 0, 1)
+    assert "<p>red? It looks like blue (" in last[DOUBTFUL] and ">Move to blue<" in last[DOUBTFUL]
+    assert 'aria-label="Remove: doubtful picture 1, now in red">Remove<' in last[DOUBTFUL]
 
 
 def test_a_picture_that_cannot_be_read_is_named_and_the_places_stay_right(folder: Path) -> None:
@@ -89,7 +101,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_places_stay_right(folder
     reds = [str(folder / "broken.png"), *paths(folder, "red", 3), str(folder / "blue_4.png")]
     *_, last = teach_on_page(demos.run, *fields(("red", reds), ("blue", paths(folder, "blue", 4))))
     assert "\n- broken\\.png\\: The file" in last[STATUS] and "red (4)" in last[STATUS]
-    assert last[DOUBTFUL]["value"][0][0] == reds[4]
+    assert last[LESSON].doubts[0].path == reds[4]
 
 
 def test_a_class_of_which_too_few_can_be_read_is_told(folder: Path) -> None:
@@ -121,7 +133,7 @@ def test_a_lesson_cut_short_says_so_and_its_file_too(folder: Path) -> None:
     values = fields(("red", paths(folder, "red")), ("blue", paths(folder, "blue")))
     with pytest.warns(UserWarning, match="Time ran out"):  # outside a page; on it the visitor sees it
         *_, last = teach_on_page(cut, *values)
-    assert last[STATUS].startswith("**Only 1 of 10 pictures was left out: too few to say how good it is.** Taught red")
+    assert last[STATUS].startswith("**Only 1 of 10 pictures was tested: too few to say how good it is.** Taught red")
     assert last[STATUS].endswith("Time ran out: not all pictures were looked at and left out.")
     assert Path(last[FILE]["value"]).name == "taught-red-blue_incomplete.safetensors"
 
@@ -149,19 +161,42 @@ def test_a_class_that_is_renamed_keeps_what_was_taught(folder: Path) -> None:
     assert after[HEAD].labels == ("crimson", "navy") and after[HEAD].weight is before[HEAD].weight
     assert load_head(Path(after[FILE]["value"]).read_bytes()).labels == ("crimson", "navy")
     assert "Taught crimson (5) and navy (4)" in after[STATUS] and after[MARK] != before[MARK]
-    (path, caption), *_ = after[DOUBTFUL]["value"]
-    assert path == wrong[4] and caption.startswith("crimson? It looks like navy (")
+    assert "<p>crimson? It looks like navy (" in after[DOUBTFUL] and ">Move to navy<" in after[DOUBTFUL]
     again = follow_fields(after[LESSON], *values)
     assert again[STATUS] == before[STATUS] and again[DOUBTFUL] == before[DOUBTFUL]
     with pytest.raises(InputError, match="Two classes are named red"):
         follow_fields(lesson, "none", "red", "red", *values[3:TEACH_CLASSES], *pictures)
 
 
-def test_of_other_pictures_nothing_is_shown_whatever_their_names(folder: Path) -> None:
-    values = fields(("red", paths(folder, "red")), ("blue", paths(folder, "blue")))
+def test_once_the_pictures_are_others_it_asks_to_teach_again_and_keeps_the_doubtful_ones(folder: Path) -> None:
+    wrong = [*paths(folder, "red", 4), str(folder / "blue_4.png")]
+    *_, last = teach_on_page(demos.run, *fields(("red", wrong), ("blue", paths(folder, "blue", 4))))
+    fewer = fields(("<crimson>", wrong[1:]), ("blue", paths(folder, "blue", 4)))
+    changed = follow_fields(last[LESSON], *fewer)
+    assert changed == after_change(last[MARK], last[LESSON], *fewer) and len(changed) == len(last)
+    assert changed[STATUS] == f"{CHANGED} {STILL_DOUBTFUL}" and changed[HEAD] is None
+    assert "&lt;crimson&gt;? It looks like blue (" in changed[DOUBTFUL]
+    again = fields(("red", wrong[:4]), ("blue", paths(folder, "blue", 3)))
+    mended = after_change(changed[MARK], changed[LESSON], *again)
+    assert (mended[STATUS], mended[DOUBTFUL]) == (CHANGED, "")
+    assert after_change("", None, *again) == NOTHING  # nothing was learnt before
+    assert after_change(changed[MARK], changed[LESSON], *fields()) == NOTHING  # all pictures are gone
+
+
+@pytest.mark.parametrize(("asked", "left", "right"), [("move 0", 4, 5), ("remove 0", 4, 4)])
+def test_a_doubtful_picture_is_moved_or_removed(folder: Path, asked: str, left: int, right: int) -> None:
+    wrong = [*paths(folder, "red", 4), str(folder / "blue_4.png")]
+    values = fields(("red", wrong), ("blue", paths(folder, "blue", 4)))
     *_, last = teach_on_page(demos.run, *values)
-    fewer = fields(("crimson", paths(folder, "red", 4)), ("blue", paths(folder, "blue")))
-    assert follow_fields(last[LESSON], *fewer) == NOTHING and len(NOTHING) == len(last)
+    mended = mend_on_page(asked, last[LESSON], *values)
+    shown, (reds, blues, *others) = mended[: len(last)], mended[len(last) :]
+    assert (shown[STATUS], shown[DOUBTFUL], shown[HEAD]) == (CHANGED, "", None)
+    assert reds == wrong[:left] and (blues == gr.skip() or blues == [*paths(folder, "blue", 4), wrong[4]])
+    assert (len(blues) if isinstance(blues, list) else 4) == right and others == [gr.skip()] * 8
+    now = fields(("red", wrong[:4]), ("blue", paths(folder, "blue", 4)))
+    for refused, lesson, given in ((asked, last[LESSON], now), ("move 1", last[LESSON], values), (asked, None, values)):
+        with pytest.raises(InputError, match="not there any more"):
+            mend_on_page(refused, lesson, *given)
 
 
 def test_the_names_of_a_loaded_head_are_its_own(folder: Path) -> None:
@@ -187,6 +222,7 @@ def test_a_new_picture_is_named_by_the_head_of_the_session(folder: Path) -> None
     (request,) = run.requests
     assert isinstance(request, ClassifyTaughtRequest) and request.head is head
     assert answer_on_page(StandIn(), paths(folder, "red")[0], "", None) == (None, NOT_TAUGHT)
+    assert answer_on_page(StandIn(), paths(folder, "red")[0], OUTDATED, None) == (None, NOT_TAUGHT_AGAIN)
 
 
 def test_a_frame_is_named_and_a_failure_ends_no_stream() -> None:

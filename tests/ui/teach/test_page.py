@@ -10,7 +10,8 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from cvdemo.example_pictures import example_picture
-from tests.ui.browser_steps import open_page
+from tests.ui.browser_steps import open_page, out_of_reach
+from tests.ui.wiring.test_going import SHOWN_WHOLE
 
 KINDS = {"glass": "stained_glass", "sea": "woodcut_waves", "ink": "ink_wash"}
 CAMERA_BUTTON = "#teach-camera button[aria-label='capture photo']"
@@ -21,6 +22,14 @@ STOP_AT_3 = """new MutationObserver((_, watching) => {
     watching.disconnect();
     document.querySelector("#burst button").click();
 }).observe(document.body, { childList: true, subtree: true })"""
+
+
+# of a class: no button lies over a picture
+UNCOVERED = """field => {
+    const boxes = (selector) => [...field.querySelectorAll(selector)].map((found) => found.getBoundingClientRect());
+    const left = Math.min(...boxes(".icon-button-wrapper .icon-button").map((box) => box.left));
+    return boxes(".thumbnail-lg").every((box) => box.right <= left);
+}"""
 
 
 def drawings(kind: str, count: int = 5) -> list[str]:
@@ -57,13 +66,15 @@ def test_from_nothing_to_right_answers_and_the_head_saved_and_loaded(page: Page,
     for number, (name, kind) in enumerate(KINDS.items(), 1):
         fill_class(page, number, name, drawings(kind))
     page.click("#teach-run")
-    expect(page.locator("#teach-status")).to_contain_text("of 15 pictures when each is left out in turn")
+    expect(page.locator("#teach-status")).to_contain_text("of 15 right when tested on its own pictures")
     expect(page.locator("#teach-status")).to_contain_text("Taught glass (5), sea (5) and ink (5)")
     answer = page.locator("#teach-answer h2")
     try_picture(page, new("woodcut_waves"))
     expect(answer).to_have_text("sea")
-    page.locator("#teach-try-image button[aria-label='Remove Image']").click()
-    try_picture(page, new("ink_wash"))
+    with page.expect_file_chooser() as choosing:  # at one press, and the picture stays until another is chosen
+        page.locator("#teach-try-image button[aria-label='Upload file']").click()
+    expect(page.locator("#teach-try-image img")).to_be_visible()
+    choosing.value.set_files(new("ink_wash"))
     expect(answer).to_have_text("ink")
     with page.expect_download() as downloading:
         page.click("#teach-download")
@@ -86,7 +97,7 @@ def test_the_example_is_there_at_one_click_and_a_change_takes_its_results_away(p
     for number in (1, 2, 3):
         expect(thumbnails(page, number)).to_have_count(5)
     page.click("#teach-run")
-    expect(page.locator("#teach-status")).to_contain_text("Right for")
+    expect(page.locator("#teach-status")).to_contain_text("right when tested")
     page.locator("#teach-tried button").nth(1).click()
     expect(page.locator("#teach-answer h2")).to_have_text("waves")
     name = page.locator("#teach-name-2 :is(input, textarea)")
@@ -94,13 +105,21 @@ def test_the_example_is_there_at_one_click_and_a_change_takes_its_results_away(p
     name.press("Enter")
     expect(page.locator("#teach-answer h2")).to_have_text("the sea")
     expect(page.locator("#teach-status")).to_contain_text("the sea (5)")
+    assert page.locator("#teach-pictures-1").evaluate(UNCOVERED)
+    expect(page.locator("#teach-count-1")).to_have_text("5 pictures")
     page.locator("#teach-pictures-1 .delete-button").first.click(force=True)
-    expect(page.locator("#teach-status")).not_to_contain_text("Right for")
-    expect(page.locator("#teach-try-status")).to_contain_text("Teach it first")
+    expect(page.locator("#teach-status")).to_contain_text("The pictures have changed. Press Teach again.")
+    expect(page.get_by_role("button", name="Teach again")).to_have_css("outline-width", "3px")
+    expect(page.locator("#teach-count-1")).to_have_text("4 pictures")
+    expect(page.locator("#teach-try-status")).to_contain_text("Press Teach again first.")
     expect(page.locator("#teach-download")).to_be_disabled()
     page.click("#teach-run")
-    expect(page.locator("#teach-status")).to_contain_text("of 14 pictures")
+    expect(page.locator("#teach-status")).to_contain_text("of 14 right")
     expect(page.locator("#teach-answer h2")).to_have_text("the sea")
+    page.click("#teach-anew")
+    expect(page.locator("#teach-status p")).to_have_count(0)
+    expect(page.locator("#teach-count-1")).to_have_text("")
+    expect(page.locator("#teach-download")).to_be_disabled()
 
 
 def test_the_results_stay_while_the_visitor_looks_elsewhere(page: Page) -> None:
@@ -108,14 +127,14 @@ def test_the_results_stay_while_the_visitor_looks_elsewhere(page: Page) -> None:
     page.click("#teach-example")
     expect(thumbnails(page, 3)).to_have_count(5)
     page.click("#teach-run")
-    expect(page.locator("#teach-status")).to_contain_text("Right for")
+    expect(page.locator("#teach-status")).to_contain_text("right when tested")
     page.get_by_role("tab", name="Detect").click()
     expect(page.locator("#teach-run")).to_be_hidden()
     page.get_by_role("tab", name="Classify").click()
     page.get_by_role("tab", name="Name what it shows").click()
     open_teach(page)
     page.wait_for_timeout(500)
-    expect(page.locator("#teach-status")).to_contain_text("Right for")
+    expect(page.locator("#teach-status")).to_contain_text("right when tested")
     expect(thumbnails(page, 1)).to_have_count(5)
 
 
@@ -127,6 +146,14 @@ def test_a_picture_in_the_wrong_class_is_shown(page: Page) -> None:
     page.click("#teach-run")
     expect(page.locator("#teach-doubtful")).to_contain_text(f"glass? It looks like {name}")
     expect(page.locator("#teach-status")).to_contain_text(f"Taught glass (5) and {name} (5)")
+    page.get_by_role("button", name=f"Move to {name}: doubtful picture 1, now in glass").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#teach-count-2")).to_have_text("6 pictures")
+    expect(page.locator("#teach-doubtful li")).to_have_count(0)
+    expect(page.get_by_role("button", name="Teach again")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#teach-status")).to_contain_text("10 of 10 right")
+    expect(page.locator("#teach-status")).to_contain_text(f"Taught glass (4) and {name} (6)")
 
 
 def test_too_little_is_told_in_words(page: Page) -> None:
@@ -182,7 +209,7 @@ def test_live_it_names_what_the_camera_sees(browser: Browser, server: str) -> No
         page.click("#teach-example")
         expect(thumbnails(page, 3)).to_have_count(5)
         page.click("#teach-run")
-        expect(page.locator("#teach-status")).to_contain_text("Right for")
+        expect(page.locator("#teach-status")).to_contain_text("right when tested")
         page.locator(CAMERA_BUTTON).click()
         expect(page.locator("#teach-live h2")).to_have_text("ink")
         expect(page.locator("#teach-live-status")).to_contain_text("frames a second")
@@ -193,6 +220,10 @@ def test_on_a_phone_it_fits(phone: Page) -> None:
     phone.click("#teach-example")
     expect(thumbnails(phone, 3)).to_have_count(5)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.click("#teach-run")
+    expect(phone.locator("#going")).to_contain_text("of 15 right when tested on its own pictures.")
+    assert phone.evaluate(SHOWN_WHOLE)
+    assert out_of_reach(phone, "#teach-run") == []
 
 
 def test_the_endpoints_teach_and_answer(client: Client) -> None:

@@ -62,6 +62,7 @@ Object.assign(window.cvdemo, (() => {
   function unused(target) {
     for (const name of Object.keys(results)) if (results[name] === target) delete results[name];
     columnOf(by(target))?.removeAttribute("data-result");
+    if (shown?.over && shown.target === target) hide();
   }
 
   /* The blocks of the result's column stay as high as they are, so that emptying them moves nothing. */
@@ -113,10 +114,15 @@ Object.assign(window.cvdemo, (() => {
   function draw() {
     const { target, status, over } = shown;
     const [told, look, end] = bar.children;
-    const said = status && by(status)?.textContent.trim();
+    document.documentElement.classList.toggle("over", over);
+    const line = status && by(status);
+    const headline = line?.querySelector("strong")?.textContent ?? "";
+    /* of a result its first sentence, where that is set off: the bar has three lines */
+    const said = over && headline.endsWith(".") ? headline : line?.textContent.trim();
     told.textContent = said || (over ? "Done." : "Working …");
     look.disabled = inSight(by(target));
     end.textContent = over ? "Close" : "Cancel";
+    document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`);
     if (over && look.disabled) hide();
   }
 
