@@ -33,12 +33,6 @@ def run_example(slug: str, nth: int = 0) -> Callable[[Page], None]:
     return drive
 
 
-def dream_of_scales(page: Page) -> None:
-    """Chooses a calm preset, and dreams of the lion."""
-    page.locator("#dream-preset").get_by_label("Eyes and scales", exact=True).check()
-    run_example("dream")(page)
-
-
 def press_run(slug: str) -> Callable[[Page], None]:
     """Presses the tab's run button and waits for its status."""
 
@@ -66,7 +60,7 @@ def explore_samples(page: Page) -> None:
 DRIVES: dict[str, Callable[[Page], None]] = {
     "classify": run_example("classify"),
     "detect": run_example("detect"),
-    "dream": dream_of_scales,
+    "dream": run_example("dream"),
     "style": run_example("style"),
     "sample": explore_samples,
     "upscale": run_example("upscale"),
