@@ -45,7 +45,7 @@ def teach_endpoint(run: Run, classes: Any, files: list[str] | None) -> tuple[str
         time_limit_s=TEACH_S,
     )
     last: Step[Taught] = last_step(run(request))
-    warn_if_incomplete(last, f"Stopped at the limit of {TEACH_S:g} s: not all pictures were looked at and left out.")
+    warn_if_incomplete(last, f"Stopped at the limit of {TEACH_S:g} s: not all pictures were looked at and tested.")
     taught = last.result
     assert taught is not None  # `last_step` has seen to it
     return str(save_download(named(head_stem(taught.head), SUFFIX[1:], last), save_head(taught.head))), taught.as_dict()

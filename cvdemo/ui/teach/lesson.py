@@ -128,7 +128,7 @@ def progress(step: Step[Taught]) -> str:
     looked_at = step.total // 2
     if step.done <= looked_at:
         return f"Looking at picture {step.done} of {looked_at}"
-    return f"Leaving out picture {step.done - looked_at} of {looked_at}"
+    return f"Testing picture {step.done - looked_at} of {looked_at}"
 
 
 def _saying(line: str) -> tuple[Any, ...]:

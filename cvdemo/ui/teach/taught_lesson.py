@@ -16,7 +16,7 @@ from cvdemo.ui.teach.doubts import Doubt, doubts_html, doubts_of, mend
 from cvdemo.ui.wiring.controls import named, save_download
 from cvdemo.ui.wiring.plain_text import plain
 
-TIME_RAN_OUT = "Time ran out: not all pictures were looked at and left out."
+TIME_RAN_OUT = "Time ran out: not all pictures were looked at and tested."
 TESTED = "Each was named by a classifier taught with the others only."
 CHANGED = '<span class="again">**The pictures have changed.** Press **Teach again**.</span>'
 STILL_DOUBTFUL = "What looked doubtful before:"

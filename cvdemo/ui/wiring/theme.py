@@ -98,7 +98,8 @@ summary { cursor: pointer; padding: 4px 0; }
 .teach-class .block { border: 0 !important; }
 .teach-class .grid-wrap { padding-top: 0; }
 .teach-class .icon-button-wrapper { /* beside the pictures: gradio lays its buttons over the last one of the row */
-  position: sticky; top: 0; float: right; flex-direction: column; margin: 0 0 0 8px;
+  position: sticky; top: 0; float: right; flex-direction: column; margin: 0 0 0 8px; border: 0;
+  box-shadow: none;
 }
 .teach-class .grid-container { /* small ones, of which two rows are seen */
   grid-template-columns: repeat(auto-fill, minmax(68px, 1fr)) !important; grid-auto-rows: auto !important;

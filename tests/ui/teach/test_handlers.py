@@ -75,7 +75,7 @@ def test_a_lesson_tells_how_far_it_is_and_then_how_good(folder: Path) -> None:
     *on_the_way, last = teach_on_page(demos.run, *values)
     lines = [output[STATUS] for output in on_the_way]
     assert lines[0] == "Reading picture 1 of 8" and lines[7] == "Reading picture 8 of 8"
-    assert lines[8] == "Looking at picture 1 of 8" and lines[-1] == "Leaving out picture 7 of 8"
+    assert lines[8] == "Looking at picture 1 of 8" and lines[-1] == "Testing picture 7 of 8"
     assert all(value == gr.skip() for output in on_the_way for value in output[1:])
     assert last[STATUS].startswith(
         f"**8 of 8 right when tested on its own pictures.** {TESTED} Taught red (5) and blue (3)"
@@ -134,7 +134,7 @@ def test_a_lesson_cut_short_says_so_and_its_file_too(folder: Path) -> None:
     with pytest.warns(UserWarning, match="Time ran out"):  # outside a page; on it the visitor sees it
         *_, last = teach_on_page(cut, *values)
     assert last[STATUS].startswith("**Only 1 of 10 pictures was tested: too few to say how good it is.** Taught red")
-    assert last[STATUS].endswith("Time ran out: not all pictures were looked at and left out.")
+    assert last[STATUS].endswith("Time ran out: not all pictures were looked at and tested.")
     assert Path(last[FILE]["value"]).name == "taught-red-blue_incomplete.safetensors"
 
 
