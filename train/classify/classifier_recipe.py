@@ -29,6 +29,7 @@ from train.engine.config_options import config_of
 from train.engine.optimisers import optimizers_for
 from train.engine.training_task import with_steps
 from train.publishing.card_words import About, checkpoint_words, own_classes, split_words
+from train.publishing.curves_card import curves_file, curves_words, run_files
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import checked_name, paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
@@ -252,7 +253,7 @@ class ClassifierRecipe(RecipeOfDataSet):
         }
         result["split"] = f"{result['split']}; {checkpoint_words(state, path.name, readings)}"
         notes = paragraphs(about.notes, changed_on_the_way(state))
-        publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options)
+        publish_classifier(name, stored, fields, result, logits, test, self.source.labels, notes, options, out)
         return name
 
     def _about(self, names: Sequence[str], trained_on: Mapping[str, Any], tested: int) -> About:
@@ -312,14 +313,16 @@ def publish_classifier(
     labels_file: str,
     notes: str,
     options: PublishOptions,
+    run: Path | None = None,
 ) -> None:
-    """Writes a measured classifier: weight, manifest entry, card, class names, and its confusion matrix as PNG.
+    """Writes a measured classifier: weight, manifest entry, card, class names, its confusion matrix and curves as PNG.
 
     Args:
         fields: of the manifest entry, but for the task, the labels and the metric.
         result: from `timed_result`, with "split" and "protocol" added.
         logits, test: what it was measured on.
         labels_file: name in the folder `labels` of the weights.
+        run: folder of the run that made it, whose curves the card shows; None: `notes` tell of them.
     """
     checked_name(name)
     folder = options.weights_dir or WEIGHTS_DIR
@@ -329,6 +332,9 @@ def publish_classifier(
     counts = confusion_matrix(logits, torch.from_numpy(test.labels))
     draw_confusion(counts, test.class_names).save(folder / f"{name}_confusion.png", optimize=True)
     pace = f"{result['pictures_per_second']} pictures/s"
+    files = run_files(name, run) if run else {}
+    if run:
+        notes = paragraphs(notes, curves_words(name, files.get(curves_file(name))))
     drawing = f"![Confusion matrix: rows are true classes, columns answers]({name}_confusion.png)"
     publish_weight(
         name,
@@ -338,6 +344,7 @@ def publish_classifier(
         metric=_metric(name, result, resize=" --resize " in fields["command"]),
         notes=f"{notes.strip()}\n\nMeasured in {result['seconds']} s ({pace}).\n\n{drawing}",
         weights_dir=options.weights_dir,
+        files=files,
         **fields,
     )
 

@@ -267,7 +267,7 @@ class PatchRecipe(RecipeOfDataSet):
         result["split"] += f"; {checkpoint_words(state, path.name, readings)}"
         notes = paragraphs(about.notes, changed_on_the_way(state))
         labelled = LabelledPictures(np.empty((len(test.labels), 0, 0, 3), np.uint8), test.listing.labels, names)
-        publish_classifier(name, kept, fields, result, logits, labelled, self.data.labels, notes, options)
+        publish_classifier(name, kept, fields, result, logits, labelled, self.data.labels, notes, options, out)
         return name
 
     def _about(self, names: Sequence[str], trained_on: Mapping[str, Any], tested: int, input_px: int) -> About:

@@ -295,7 +295,8 @@ class TransferRecipe(RecipeOfDataSet):
             "hardware": state["hardware"],
             "hours": round(seconds / 3600, 2),
         }
-        publish_classifier(name, stored, fields, result, logits, _labelled(test), self.data.labels, notes, options)
+        labels = self.data.labels
+        publish_classifier(name, stored, fields, result, logits, _labelled(test), labels, notes, options, out)
         return name
 
     def _about(self, names: Sequence[str], trained_on: Mapping[str, int], tested: int, input_px: int) -> About:

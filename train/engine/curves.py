@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from train.engine.writing import write_whole
 
@@ -20,6 +21,7 @@ COLUMNS = 2
 COLOURS = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#a16207", "#4b5563")
 INK, FAINT, GRID = "#1f2937", "#6b7280", "#e5e7eb"
 
+_DESCRIPTION = "Description"  # keyword of the PNG specification
 _OVER = 2  # drawn this much larger
 _LEGEND_ROW = 18  # px
 _LOG_FROM = 8.0  # a positive quantity gets a logarithmic axis when its largest value is this many times its smallest
@@ -111,8 +113,11 @@ def axis_of(values: Sequence[float], log: bool | None, margin: float) -> Axis:
     return Axis(low - margin * (high - low), high + margin * (high - low), False)
 
 
-def draw(panels: Sequence[Panel], path: Path, heading: str = "") -> None:
+def draw(panels: Sequence[Panel], path: Path, heading: str = "", description: str = "") -> None:
     """Writes the panels as one PNG, two in a row, so that `path` is at every moment a whole picture.
+
+    Args:
+        description: goes into the file as text; `description_of` reads it.
 
     Raises:
         ValueError: there is no panel, or one of them has nothing to draw.
@@ -131,8 +136,17 @@ def draw(panels: Sequence[Panel], path: Path, heading: str = "") -> None:
         row, column = divmod(index, columns)
         _draw_panel(pen, panel, column * WIDTH, row * HEIGHT + top)
     stream = io.BytesIO()
-    canvas.reduce(_OVER).save(stream, format="PNG", compress_level=1)
+    text = PngInfo()
+    if description:
+        text.add_text(_DESCRIPTION, description)
+    canvas.reduce(_OVER).save(stream, format="PNG", compress_level=1, pnginfo=text)
     write_whole(path, stream.getvalue())
+
+
+def description_of(png: bytes) -> str:
+    """The text that `draw` put into a picture; "" where there is none."""
+    with Image.open(io.BytesIO(png)) as picture:
+        return str(picture.info.get(_DESCRIPTION, ""))
 
 
 @lru_cache(maxsize=4)

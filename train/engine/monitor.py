@@ -24,7 +24,7 @@ from typing import Any
 
 from train.engine.curves import Curve, Panel, Style, draw
 from train.engine.progress import Progress
-from train.engine.turning_points import DIVERGED, TRAIN, WIDENS, TurningPoint, turning_points
+from train.engine.turning_points import DIVERGED, TRAIN, WIDENS, TurningPoint, how_it_went, turning_points
 from train.engine.writing import named, write_whole
 
 METRICS_FILE = "metrics.jsonl"
@@ -117,7 +117,8 @@ class Monitor:
             _write_whole(self.out / TABLE_FILE, as_csv(rows))
         panels = curves(self.records, self.metric, self.higher_is_better, self.turning_points)
         if panels:
-            draw(panels, self.out / CURVES_FILE)
+            words = _how_it_went(self.records, self.gap, self.metric, self.higher_is_better)
+            draw(panels, self.out / CURVES_FILE, description=words)
         if self.board is not None:
             self.board.flush()
 
@@ -169,6 +170,10 @@ def _turning_points(
     records: Sequence[Record], gap: tuple[str, str], metric: str, higher_is_better: bool
 ) -> list[TurningPoint]:
     return turning_points(records, gap, higher_is_better=higher_is_better and gap[1] == metric)
+
+
+def _how_it_went(records: Sequence[Record], gap: tuple[str, str], metric: str, higher_is_better: bool) -> str:
+    return how_it_went(records, gap, higher_is_better=higher_is_better and gap[1] == metric)
 
 
 def gap_widens(training: Sequence[float], validation: Sequence[float], *, higher_is_better: bool = False) -> bool:
@@ -248,15 +253,27 @@ def as_csv(rows: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def curves_of(run: Path, metric: str, higher_is_better: bool) -> bytes:
-    """The curves of a run's folder as a PNG."""
+def curves_of(run: Path, metric: str = "", higher_is_better: bool = True) -> bytes:
+    """The curves of a run's folder as a PNG; its description says how training went.
+
+    Args:
+        metric, higher_is_better: what the run is judged by; "": as the folder tells.
+
+    Raises:
+        FileNotFoundError: the folder holds no records.
+    """
     records = read_records(run / METRICS_FILE)
+    if not records:
+        raise FileNotFoundError(f"{run} holds no records of a run: {METRICS_FILE} is not there, or empty")
     about = json.loads((run / RUN_FILE).read_text()) if (run / RUN_FILE).exists() else {}
+    if not metric:
+        metric, higher_is_better = about.get("metric", ""), about.get("higher_is_better", True)
     training, validation = about.get("gap", ("", ""))  # those of earlier versions hold none
     points = _turning_points(records, (training, validation), metric, higher_is_better)
     with TemporaryDirectory() as folder:
         target = Path(folder) / "curves.png"
-        draw(curves(records, metric, higher_is_better, points), target)
+        words = _how_it_went(records, (training, validation), metric, higher_is_better)
+        draw(curves(records, metric, higher_is_better, points), target, description=words)
         return target.read_bytes()
 
 

@@ -56,6 +56,24 @@ def turning_points(
     return [point for point in found if point is not None]
 
 
+def how_it_went(records: Sequence[Record], gap: tuple[str, str], *, higher_is_better: bool = False) -> str:
+    """Two sentences for people: whether and when training diverged, and whether and when the gap widened.
+
+    Args:
+        records, gap, higher_is_better: as `turning_points` takes them.
+    """
+    exploded = divergence(records)
+    wider = widening(records, gap, higher_is_better=higher_is_better)
+    said = [exploded.sentence if exploded else "training did not diverge"]
+    if wider:
+        said.append(wider.sentence)
+    elif any("gap" in record for record in records):
+        said.append("at its end, the gap between training and validation was not widening")
+    else:
+        said.append("the gap between training and validation was not watched: the run has no two measures that compare")
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in said)
+
+
 def divergence(records: Sequence[Record]) -> TurningPoint | None:
     """Where the loss on training batches exploded for good, or was no number."""
     names = dict.fromkeys(name for record in records for name in record if name.startswith(TRAIN) and "loss" in name)

@@ -1,4 +1,6 @@
-"""`python -m train look`: into a trained classifier: first filters, maps of a picture, what excites its channels."""
+"""`python -m train look`: into a trained classifier: how its training went, first filters, maps of a picture, and what
+excites its channels.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,16 @@ from cvdemo.images import ImageArray, Preprocessing, read_image
 from cvdemo.nets.build import CLASSIFIERS
 from cvdemo.nets.map_layers import MapLayer, map_layers
 from cvdemo.ops.heatmap import repeat_pixels
-from cvdemo.weights import entry_of, load_labels
+from cvdemo.weights import WEIGHTS_DIR, entry_of, load_labels
 from train.data.picture_files import picture_files
 from train.engine.config_options import add_config_options, config_from
+from train.engine.curves import description_of
 from train.engine.device import pick_device
+from train.engine.monitor import CURVES_FILE, curves_of
 from train.engine.progress import Progress
 from train.engine.writing import make_folder, write_whole
 from train.publishing.architecture import table_of
+from train.publishing.curves_card import curves_file
 from train.tools.excite import TILE_PX, AscentConfig, Find, by_ascent, by_data, find_tiles
 
 FILTER_PX = 72  # a filter is enlarged, pixel by pixel, to this or a little more
@@ -44,7 +49,11 @@ class Look:
         """Writes a picture into the folder and says so."""
         stream = io.BytesIO()
         Image.fromarray(picture).save(stream, "PNG", optimize=True)
-        write_whole(self.out / name, stream.getvalue())
+        self.save_file(name, stream.getvalue())
+
+    def save_file(self, name: str, content: bytes) -> None:
+        """Writes a file into the folder and says so."""
+        write_whole(self.out / name, content)
         print(f"wrote {self.out / name}")
 
 
@@ -54,10 +63,12 @@ def main(argv: list[str]) -> None:
     Raises:
         ValueError: the weight is no classifier.
         InputError: it has no such layer or channel.
+        FileNotFoundError: the folder given as --run holds no records of a run.
     """
     args = _parser().parse_args(argv)
-    look = open_look(args.name, args.out, args.device)
+    look = open_look(args.name, args.out or Path("runs") / f"look_{args.name}", args.device)
     picture = read_image(args.picture)
+    show_training(look, args.name, args.run)
     look.save("filters.png", filter_sheet(look.classifier.network))
     wanted = [chosen_layer(args.layer, look.layers)] if args.layer else look.layers
     for layer in wanted:
@@ -75,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train look", description=__doc__)
     parser.add_argument("name", help="a classifier of the manifest")
     parser.add_argument("--picture", type=Path, required=True, help="whose feature maps are shown")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--out", type=Path, help="folder for the pictures; default: runs/look_NAME")
+    parser.add_argument("--run", type=Path, help="folder of the run whose curves are shown; default: those published")
     parser.add_argument("--layer", default="", help="the only one; default: maps of all, channels of the middle one")
     parser.add_argument("--channel", type=int, nargs="+", help="what excites these; default: those of --strongest")
     parser.add_argument("--strongest", type=int, default=4, help="so many channels, the strongest in the picture")
@@ -100,6 +112,17 @@ def open_look(name: str, out: Path, device: str = "auto") -> Look:
     network = load_network(name).to(target)
     member = Member(network, Preprocessing.from_manifest(entry.preprocessing))  # type: ignore[arg-type]  # a classifier
     return Look(Classifier((member,), load_labels(name), target), map_layers(table_of(entry)), out)
+
+
+def show_training(look: Look, name: str, run: Path | None = None) -> None:
+    """The curves of a run, or those published with the weight; says when training diverged and the gap widened."""
+    published = WEIGHTS_DIR / curves_file(name)
+    if run is None and not published.exists():
+        print(f"no curves of the training of {name} were kept; --run DIR shows those of a run")
+        return
+    curves = published.read_bytes() if run is None else curves_of(run)
+    look.save_file(CURVES_FILE, curves)
+    print(description_of(curves))
 
 
 def filter_sheet(network: nn.Module) -> ImageArray:

@@ -63,7 +63,9 @@ def test_what_is_published_loads_and_measures_the_same(
     assert load_labels(name, weights)[0] == "airplane" and len(load_labels(name, weights)) == 10
     with Image.open(weights / f"{name}_confusion.png") as drawing:
         assert drawing.width > 500
-    assert f"{name}_confusion.png" in (weights / f"{name}.md").read_text()
+    card = (weights / f"{name}.md").read_text()
+    assert f"{name}_confusion.png" in card and f"]({name}_curves.png)\n\nTraining did not diverge. " in card
+    assert (weights / f"{name}_curves.png").read_bytes() == (tmp_path / "run" / "curves.png").read_bytes()
     monkeypatch.setattr(classifier_recipe, "load_network", lambda weight: load_network(weight, weights))
     monkeypatch.setattr(classifier_recipe, "load_labels", lambda weight: load_labels(weight, weights))
     again = cifar10.RECIPE.evaluate(name, context)

@@ -19,7 +19,7 @@ from train.engine.monitor import (
     curves_of,
     read_records,
 )
-from train.engine.turning_points import DIVERGED, WIDENS, divergence, turning_points, widening
+from train.engine.turning_points import DIVERGED, WIDENS, divergence, how_it_went, turning_points, widening
 
 FALLING = [2.3 * 0.9**i + 0.3 for i in range(20)]
 LOSSES = ("train_loss", "loss")
@@ -149,3 +149,24 @@ def test_the_curves_of_a_run_know_its_gap(tmp_path: Path) -> None:
     marked = curves_of(tmp_path, "rank1", True)
     (tmp_path / RUN_FILE).unlink()
     assert curves_of(tmp_path, "rank1", True) != marked
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        (training(FALLING), "Training did not diverge. The gap between training and validation was not watched: "),
+        (
+            [*training(FALLING), {"step": 90, "loss": 1.0, "gap": 0.1, "gap_widens": False}],
+            "Training did not diverge. At its end, the gap between training and validation was not widening.",
+        ),
+        (
+            [*training([*FALLING, *[9.0] * 10]), *evaluations([2, 1.5, 1.6, 1.7, 1.8], [False] * 4 + [True])],
+            "Training diverged at step ",
+        ),
+    ],
+    ids=["not watched", "well", "diverged"],
+)
+def test_how_it_went_is_said_in_two_sentences(records: list[dict[str, Any]], expected: str) -> None:
+    words = how_it_went(records, LOSSES)
+    assert words.startswith(expected) and words.endswith(".")
+    assert ("widened from step 200 on" in words) == expected.startswith("Training diverged")

@@ -11,7 +11,8 @@ from torch import nn
 from cvdemo.example_pictures import example_picture
 from cvdemo.images import read_image
 from train import __main__ as command_line
-from train.tools.look import filter_sheet, open_look
+from train.engine.monitor import Monitor
+from train.tools.look import filter_sheet, open_look, show_training
 
 PICTURE = example_picture("cheetah")
 
@@ -28,7 +29,31 @@ def test_every_layer_is_shown_and_the_strongest_channels_of_the_middle_one_excit
     files = look(tmp_path, "--strongest", "3")
     assert files == {"filters.png", "maps_conv1.png", "maps_conv2.png", "excites_conv2_by_ascent.png"}
     assert read_image(tmp_path / "excites_conv2_by_ascent.png").shape[1] == 3 * (168 + 8) + 8
-    assert capsys.readouterr().out.count("wrote ") == 4
+    said = capsys.readouterr().out
+    assert said.count("wrote ") == 4 and "no curves of the training of lenet_fashion_mnist were kept" in said
+
+
+def test_the_curves_published_and_those_of_a_run_say_when_the_gap_widened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, weights = tmp_path / "run", tmp_path / "weights"
+    weights.mkdir()
+    monitor = Monitor(run, steps=4, metric="rank1", gap=("train_rank1", "rank1"))
+    monitor.describe({})
+    for step, (a, b) in enumerate([(50, 60.0), (70, 55.0), (80, 53.0), (90, 52.0)], 1):
+        monitor.training(step, step, {"rank1": float(a)})
+        monitor.evaluation(step, step, {"rank1": b})
+    opened = open_look("lenet_fashion_mnist", tmp_path / "out", "cpu")
+    show_training(opened, "lenet_fashion_mnist", run)
+    said = capsys.readouterr().out
+    assert "Training did not diverge. The gap between training and validation widened from step 1 on: rank1" in said
+    assert (tmp_path / "out" / "curves.png").read_bytes() == (run / "curves.png").read_bytes()
+    (weights / "lenet_fashion_mnist_curves.png").write_bytes((run / "curves.png").read_bytes())
+    monkeypatch.setattr("train.tools.look.WEIGHTS_DIR", weights)
+    show_training(opened, "lenet_fashion_mnist")
+    assert capsys.readouterr().out == said
+    with pytest.raises(FileNotFoundError, match="holds no records"):
+        show_training(opened, "lenet_fashion_mnist", weights)
 
 
 def test_one_layer_and_channels_by_ascent_and_by_data(tmp_path: Path) -> None:
