@@ -82,6 +82,21 @@ def test_a_phone_keeps_cancel_in_reach(phone: Page, server: str, tmp_path: Path,
     expect(phone.locator(f"#{tab}-cancel")).to_be_disabled()
 
 
+def test_a_result_that_is_drawn_late_is_offered(phone: Page, server: str) -> None:
+    phone.goto(f"{server}/?tab=upscale")
+    expect(phone.locator("html[data-ready]")).to_have_count(1)
+    phone.clock.install()
+    phone.evaluate("""() => {
+        const late = document.body.appendChild(document.createElement("div"));
+        late.id = "late";
+        window.cvdemo.begun("upscale", "late", "upscale-status");
+        window.cvdemo.ended("upscale");
+        setTimeout(() => { late.style.height = "300px"; }, 800);
+    }""")
+    phone.clock.run_for(5000)
+    expect(phone.locator("#going").get_by_role("button", name="Show the result")).to_be_enabled()
+
+
 def test_a_result_does_not_move_a_phone_and_is_one_tap_away(phone: Page, server: str) -> None:
     phone.clock.install()  # from here on the page's timers can be made to run at once
     phone.goto(f"{server}/?tab=upscale")

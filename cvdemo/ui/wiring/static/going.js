@@ -10,7 +10,7 @@ Object.assign(window.cvdemo, (() => {
   const by = (id) => document.getElementById(id);
   const results = {}; /* element ids of the results that are shown, by part */
   const kept = new Map(); /* elements of fixed height, with what they had before */
-  let shown = null; /* the run that the bar is about: {name, target, status, over} */
+  let shown = null; /* the run that the bar is about: {name, target, status, over, until} */
   let bar, timer;
 
   const busy = (name) => (going[name] ?? 0) > 0;
@@ -52,6 +52,7 @@ Object.assign(window.cvdemo, (() => {
     if (!Object.values(going).some((runs) => runs > 0)) setTimeout(releaseHeights, SETTLED_MS);
     if (shown?.name !== name) return;
     shown.over = true;
+    shown.until = Date.now() + SETTLED_MS;
     const run = shown;
     setTimeout(() => { if (shown === run) offerResult(); }, SOON_MS);
   }
@@ -81,10 +82,10 @@ Object.assign(window.cvdemo, (() => {
     kept.clear();
   }
 
-  /* It begins on the screen, or reaches well into it. */
+  /* It begins on the screen, or reaches well into it; or there is nothing, and nothing is about to be drawn. */
   function inSight(element) {
     const box = element?.getBoundingClientRect();
-    if (!box || !box.height) return true;
+    if (!box || !box.height) return !box || !(shown?.until > Date.now());
     return box.top < window.innerHeight * 0.7 && (box.top >= 0 || box.bottom > window.innerHeight * 0.2);
   }
 
