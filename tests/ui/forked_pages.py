@@ -29,11 +29,17 @@ READ_AT_IMPORT = {"CVDEMO_WEIGHTS", *(limit.variable for limit in LIMITS.values(
 PRELOADED = [__name__, "tests.ui.small_page", "cvdemo.nets.forward", "cvdemo.detect.sliding_window", "torchvision"]
 
 
+def serve_at_once() -> None:
+    """The page without what it does first by itself (`prepare`), which takes seconds of the tests' CPU time."""
+    setattr(page, "prepare", lambda run: None)  # noqa: B010  # mypy: it is not ours
+    page.main()
+
+
 class PageProcess:
     """A function that serves a page, in a forked process; it is used as a `subprocess.Popen` is."""
 
     def __init__(
-        self, log: Path, environment: Mapping[str, str], serve: Callable[..., None] = page.main, *arguments: Any
+        self, log: Path, environment: Mapping[str, str], serve: Callable[..., None] = serve_at_once, *arguments: Any
     ) -> None:
         self._process = _context().Process(
             target=_serve, args=(str(log), dict(environment), serve, arguments), daemon=True

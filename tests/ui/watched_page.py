@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from cvdemo.runtime import Deadline
-from cvdemo.ui import page
 from cvdemo.ui.serving import fair_queue as places
 from cvdemo.ui.wiring import controls as common
 from cvdemo.ui.wiring import parts
 from cvdemo.ui.wiring.guard import guarded
+from tests.ui.forked_pages import serve_at_once
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def main(path: str) -> None:
         setattr(module, "guarded", watched_and_guarded)  # noqa: B010  # mypy: it is not theirs
     _watch_deadlines(note)
     _watch_leaving(note)
-    page.main()
+    serve_at_once()
 
 
 def watched(function: Callable[..., Any], note: Callable[[str], None]) -> Callable[..., Any]:
