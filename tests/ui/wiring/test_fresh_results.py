@@ -112,7 +112,7 @@ def shape_of(page: Page, tab: str) -> list[int]:
 
 MOVED = {
     "classify": lambda page: page.locator("#ClassifyConfig-ten_crop input").check(),
-    "dream": lambda page: page.locator("#dream-preset label", has_text="Eyes and scales").click(),
+    "dream": lambda page: page.locator("#dream-preset label", has_text="Furry faces").click(),
     "style": lambda page: page.get_by_label("Bold strokes").check(),
     "upscale": lambda page: page.locator("#upscale-scale label").nth(1).click(),
     "detect": lambda page: page.locator("#DetectConfig-crop_by_crop input").check(),
