@@ -163,8 +163,7 @@ def wire(
         restarts: events after which it starts over if there is something to work on.
         watch: inputs after whose change it starts over, with the time to wait for the next change, in ms.
         watch_after: events that change inputs too.
-        clears: events after which its results are no longer of what is shown, and which do not start it.
-        cleared: what is shown after these, if not nothing.
+        clears: events that do not start it, after which its results are of something else. cleared: is shown then.
         cancel: a button that ends it, `<name>-cancel`; it can be pressed while there is something to end.
         automatic: whether a change may start it for the first time.
         options: of the event, such as `show_progress_on`.
@@ -177,14 +176,18 @@ def wire(
     renewed = _begin(part, [restart.click, *restarts], cancel)
     jobs = [_job(renewed, part, _if_there_is_something(part, function), options)]
     jobs += [_job(_begin(part, run, cancel), part, function, options)] if run else []
-    part.functions.update(job["id"] for job in jobs)
     _watch(part, watch or {}, watch_after, automatic)
-    _begin(part, [empty.click] if cleared else [empty.click, *clears], cancel, forgets=True)
-    if cleared:
-        _begin(part, clears, cancel, forgets=True, then=cleared)
+    _forget(part, empty.click, clears, cleared, cancel)
     if cancel is not None:
         _wire_cancel(part, cancel, jobs)
     return jobs
+
+
+def _forget(part: Part, emptied: Any, clears: Sequence[Any], cleared: Cleared | None, cancel: gr.Button | None) -> None:
+    """Takes the results away after each of these events."""
+    _begin(part, [emptied, *([] if cleared else clears)], cancel, forgets=True)
+    if cleared:
+        _begin(part, clears, cancel, forgets=True, then=cleared)
 
 
 def _mark_results(part: Part) -> None:
@@ -209,6 +212,7 @@ def _job(begun: Dependency, part: Part, function: Callable[..., Any], options: d
         **options,
     }
     event: Dependency = begun.then(**wiring)
+    part.functions.add(event["id"])
     return event
 
 

@@ -82,7 +82,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ToyTask, "stop_at", None)
     monkeypatch.setattr(ToyTask, "crash_at", None)
     monkeypatch.setattr(ToyTask, "built", 0)
-    monkeypatch.setattr(monitor, "draw", lambda *curves: None)  # each trial's own curves, at every measure
+    monkeypatch.setattr(monitor, "draw", lambda *curves, **words: None)  # each trial's own curves, at every measure
     recipe: Any = replace(cifar10.RECIPE, config=ToyConfig)
     recipe = altered(recipe, build=lambda config, context: ToyTask(config))
     monkeypatch.setitem(RECIPES, "cifar10", recipe)
