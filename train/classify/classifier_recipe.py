@@ -29,7 +29,7 @@ from train.engine.config_options import config_of
 from train.engine.optimisers import optimizers_for
 from train.engine.training_task import with_steps
 from train.publishing.card_words import About, checkpoint_words, own_classes, split_words
-from train.publishing.curves_card import curves_file, curves_words, run_files
+from train.publishing.curves_card import curves_of_run
 from train.publishing.lineage import changed_on_the_way, settings_of
 from train.publishing.publish import checked_name, paragraphs, write_atomically
 from train.publishing.publish import publish as publish_weight
@@ -303,6 +303,14 @@ def labels_file_for(name: str, usual: str, class_names: Sequence[str], folder: P
     return usual
 
 
+def _write_labels(name: str, usual: str, class_names: Sequence[str], folder: Path) -> str:
+    """Writes a weight's class names; the name of their file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = labels_file_for(name, usual, class_names, folder)
+    write_atomically(folder / file, "".join(f"{label}\n" for label in class_names).encode())
+    return file
+
+
 def publish_classifier(
     name: str,
     stored: dict[str, Tensor],
@@ -326,15 +334,11 @@ def publish_classifier(
     """
     checked_name(name)
     folder = options.weights_dir or WEIGHTS_DIR
-    (folder / "labels").mkdir(parents=True, exist_ok=True)
-    labels_file = labels_file_for(name, labels_file, test.class_names, folder / "labels")
-    write_atomically(folder / "labels" / labels_file, "".join(f"{n}\n" for n in test.class_names).encode())
+    labels_file = _write_labels(name, labels_file, test.class_names, folder / "labels")
     counts = confusion_matrix(logits, torch.from_numpy(test.labels))
     draw_confusion(counts, test.class_names).save(folder / f"{name}_confusion.png", optimize=True)
     pace = f"{result['pictures_per_second']} pictures/s"
-    files = run_files(name, run) if run else {}
-    if run:
-        notes = paragraphs(notes, curves_words(name, files.get(curves_file(name))))
+    files, curves = curves_of_run(name, run)
     drawing = f"![Confusion matrix: rows are true classes, columns answers]({name}_confusion.png)"
     publish_weight(
         name,
@@ -342,7 +346,7 @@ def publish_classifier(
         task=options.task("classify"),
         labels=labels_file,
         metric=_metric(name, result, resize=" --resize " in fields["command"]),
-        notes=f"{notes.strip()}\n\nMeasured in {result['seconds']} s ({pace}).\n\n{drawing}",
+        notes=paragraphs(notes, curves, f"Measured in {result['seconds']} s ({pace}).", drawing),
         weights_dir=options.weights_dir,
         files=files,
         **fields,

@@ -25,3 +25,11 @@ def curves_words(name: str, picture: bytes | None) -> str:
     if picture is None:
         return NO_CURVES
     return f"![Curves of the training]({curves_file(name)})\n\n{description_of(picture)}".strip()
+
+
+def curves_of_run(name: str, run: Path | None) -> tuple[dict[str, bytes], str]:
+    """What `run_files` and `curves_words` give; nothing where there is no run."""
+    if run is None:
+        return {}, ""
+    files = run_files(name, run)
+    return files, curves_words(name, files.get(curves_file(name)))
