@@ -5,7 +5,6 @@ To be run again when the weights of a detector have changed.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from PIL import Image
@@ -18,6 +17,7 @@ from cvdemo.detect.selection import DetectConfig
 from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.ui.detect.examples import EXAMPLES, Example, file_name
+from scripts.folder_option import asked_folder
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "detected"
 SIDE_PX = 360  # longer side; the page shows them half as large
@@ -39,8 +39,4 @@ def main(folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=FOLDER, help="where they are written (default: %(default)s)"
-    )
-    main(parser.parse_args().folder)
+    main(asked_folder(__doc__, FOLDER))

@@ -5,7 +5,6 @@ To be run again when a preset or the dream itself has changed.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cvdemo.dream.presets import PRESETS, THUMBNAILS, thumbnail_name
 from cvdemo.dream.run import DreamRequest
 from cvdemo.example_pictures import example_picture
 from cvdemo.images import ImageArray, read_image
+from scripts.folder_option import asked_folder
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / THUMBNAILS
 PICTURE = "chelsea"
@@ -45,8 +45,4 @@ def main(folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=FOLDER, help="where they are written (default: %(default)s)"
-    )
-    main(parser.parse_args().folder)
+    main(asked_folder(__doc__, FOLDER))

@@ -5,7 +5,6 @@ To be run again when a tab offers another picture, or a finished result is made 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +14,7 @@ from cvdemo.example_pictures import SMALL, example_picture
 from cvdemo.ui import classify, dream, style_examples, upscale
 from cvdemo.ui.detect import examples as detected
 from cvdemo.ui.teach import answers
+from scripts.folder_option import asked_folder
 
 FOLDER = data_folder("examples") / SMALL
 PICTURES = {*classify.EXAMPLES, *dream.EXAMPLES, *upscale.EXAMPLES, *style_examples.PICTURES}
@@ -49,8 +49,4 @@ def main(folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=FOLDER, help="where they are written (default: %(default)s)"
-    )
-    main(parser.parse_args().folder)
+    main(asked_folder(__doc__, FOLDER))

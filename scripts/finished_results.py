@@ -165,7 +165,7 @@ def main(folder: Path = FOLDER, only: Collection[str] = ()) -> None:
     """Writes all of them into the folder; or those of some tabs, and the card."""
     folder.mkdir(parents=True, exist_ok=True)
     made = [tab.slug for tab in TABS if not only or tab.slug in only]
-    for slug in MAKERS.keys() & set(made):
+    for slug in filter(MAKERS.__contains__, made):
         pair = MAKERS[slug]()
         for side, picture in zip(("before", "after"), pair, strict=True):
             save(resize_to_fit(picture, SIDE_PX), folder / f"{slug}_{side}.webp")

@@ -5,7 +5,6 @@ To be run again when the network, or how a picture is painted, has changed.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +16,7 @@ from cvdemo.images import ImageArray, read_image, resize_to_fit
 from cvdemo.style.config import StyleConfig
 from cvdemo.style.run import StyleRequest, Stylized
 from cvdemo.ui.style_examples import PAINTED, Painted, file_name, style_picture
+from scripts.folder_option import asked_folder
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "painted"
 CONFIG = StyleConfig()
@@ -39,8 +39,4 @@ def main(folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=FOLDER, help="where they are written (default: %(default)s)"
-    )
-    main(parser.parse_args().folder)
+    main(asked_folder(__doc__, FOLDER))
