@@ -338,7 +338,11 @@ OTHERS_STEPS, OTHERS_PX = 300, 192  # some six seconds: the visitor has to come 
 
 
 def test_who_waits_reads_a_place_and_seconds_that_come_true(page: Page, server: str) -> None:
-    """Others hold all places of slow jobs, and one stands in line before the visitor. None of the jobs is new."""
+    """Others hold all places of slow jobs, and one stands in line before the visitor. None of the jobs is new.
+
+    How fast the jobs before run depends on what else the machine does, so half and twice the time pass here. The test
+    above, with jobs of fixed length, asks for a third.
+    """
     content, style = upload(server, example_picture("chelsea")), upload(server, example_picture("styles/mosaic"))
     dream = [content, "Eyes", 1, 1.2, 2, *[None] * 7, 128]
     with Caller(server) as caller:
@@ -363,4 +367,4 @@ def test_who_waits_reads_a_place_and_seconds_that_come_true(page: Page, server: 
         for other in others:
             other.leave()
     assert told is not None
-    assert abs(float(told[1]) - took_s) <= max(took_s / 2, 2.0), (told[0], took_s)
+    assert took_s / 2 - 2.0 <= float(told[1]) <= took_s * 2 + 2.0, (told[0], took_s)
