@@ -4,10 +4,12 @@ A new one is a class with `labels` and `scan`, and a line in `DETECTORS`; page, 
 
 The thresholds of networks of places were chosen on validation pictures, by `python -m train thresholds`: `objects` and
 `face` by F1 (500 pictures of VOC: .751 at 0.55; 271 of FDDB's fold 8: .921 at 0.64), `bccd` by its counting error (87
-pictures: .32 boxes too many or too few for each true one at 0.7, .97 at 0.4). Suppression across classes at IoU 0.85
-made an earlier `objects` more precise (.787 to .812), and count better (.400 to .381 for each true box). By eye,
-on 24 of the 36 pictures that 0.8 changes, nearly every pair is one thing with two names. It costs 0.014 of mAP: at
-times the worse name is the right one.
+pictures: .29 boxes too many or too few for each true one at 0.63, .26 in the mean over the kinds; their sum is least
+there). `bccd` searches the first level alone, unless a picture is more than 1,997 px wide or high: on those 87 pictures
+a second level, at 640 px, had mAP@0.5 .876 in place of .885. Suppression across classes at IoU 0.85 made an earlier
+`objects` more precise (.787 to .812), and count better (.400 to .381 for each true box). By eye, on 24 of the 36
+pictures that 0.8 changes, nearly every pair is one thing with two names. It costs 0.014 of mAP: at times the worse name
+is the right one.
 """
 
 import math
@@ -33,7 +35,8 @@ from cvdemo.runtime import Deadline, load_once, resolve_device
 from cvdemo.weights import entry_of, load_labels, load_state_dict
 
 FACE_FLOOR = 0.001  # its scores are chances: at 0.05 one box in twenty is a face, so some faces score even lower
-FACE_GATE = 0.01  # see `PlaceDetector.gate_score`; docs/experiments/detect.md has others
+# See `PlaceDetector.gate_score`. Others are in docs/experiments/detect.md, "faces: a first stage for the finest level".
+FACE_GATE = 0.01
 DEFAULT_DETECTOR = "objects"  # of the page, the endpoint and the command line
 
 
@@ -168,9 +171,9 @@ DETECTORS: Mapping[str, DetectorKind] = {
     "bccd": _places(
         "bccd_detector",
         "Blood cells, counted",
-        max_upscale=1.0,
-        score_threshold=0.7,
-        nms_iou=0.4,
+        max_upscale=0.25,
+        score_threshold=0.63,
+        nms_iou=0.5,
         agnostic_nms_iou=0.85,
     ),
     "imagenet": DetectorKind(

@@ -52,7 +52,7 @@ class PlaceConfig(LoopConfig):
     )
     width: int = setting(96, help="channels of pyramid and head", minimum=8)
     depth: int = setting(2, help="convolutions of each tower of the head", minimum=1)
-    epochs: int = 14
+    epochs: int = 18
     batch_size: int = 16
     evaluate_every: int = setting(1, help="0: no measures; else one after each `measure_epochs`", minimum=0)
     measure_epochs: int = setting(2, help="epochs from one measure to the next", minimum=1)

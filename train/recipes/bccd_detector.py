@@ -35,7 +35,7 @@ class BccdConfig(PlaceConfig):
     strides: tuple[int, ...] = (8, 16)
     last_block: int = 10
     width: int = 64
-    epochs: int = 60
+    epochs: int = 30
     measure_epochs: int = 10
     ema_decay: float = 0.99
 

@@ -2,7 +2,7 @@
 
 import gc
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ from train.detect.place_recipe import (
 from train.detect.place_task import PlaceConfig
 from train.engine.loop import Trainer
 from train.publishing.recipe import Context, PublishOptions
-from train.recipes import bccd_detector, objects_detector
+from train.recipes import RECIPES, bccd_detector, objects_detector
 
 SMALL = PlaceConfig(
     input_px=96, published_px=(64, 96), train_px=(96,), width=16, depth=1, strides=(8, 16), last_block=6,
@@ -154,6 +154,14 @@ def test_blood_cells_have_the_published_splits(tmp_path: Path) -> None:
 def test_published_detectors_reach_their_goals(name: str) -> None:
     goals = {"objects_detector": 0.66, "face_detector": 0.93, "bccd_detector": 0.84}
     assert load_manifest()[name].metric["value"]["map50"] >= goals[name]
+
+
+@pytest.mark.parametrize("name", ["objects_detector", "face_detector", "bccd_detector"])
+def test_the_plain_command_makes_the_published_detector(name: str) -> None:
+    entry = load_manifest()[name]
+    plain = json.loads(json.dumps(asdict(RECIPES[entry.recipe].config())))
+    of_the_data = {"steps", "evaluate_every"}  # the number of pictures gives them
+    assert {**(entry.settings or {}), **{key: plain[key] for key in of_the_data}} == plain
 
 
 @pytest.mark.parametrize("name", ["objects_detector", "face_detector", "bccd_detector"])
