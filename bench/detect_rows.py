@@ -62,6 +62,11 @@ def clocked(work: Callable[[], Any]) -> tuple[Any, float, float]:
     return value, 1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - cpu)
 
 
+def plain(value: float) -> str:
+    """The number with one digit that counts, written out: 0.5, 0.00000009."""
+    return np.format_float_positional(float(f"{value:.0e}"), trim="-")
+
+
 def smooth_noise(size_wh: tuple[int, int]) -> ImageArray:
     """uint8 (H, W, 3); what is on a picture does not change the time of a network."""
     width, height = size_wh

@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from bench.detect_rows import COMPARED_WH, Row, clocked, smooth_noise
+from bench.detect_rows import COMPARED_WH, Row, clocked, plain, smooth_noise
 from cvdemo.detect.candidates import ScanConfig
 from cvdemo.detect.sliding_window import level_sizes
 from cvdemo.images import ImageArray, Preprocessing, normalise, resize, to_tensor
@@ -74,7 +74,7 @@ def valid_row(size_wh: tuple[int, int] = COMPARED_WH) -> Iterator[Row]:
             "n": 1,
         },
         f"{crops_ms / whole_ms:.0f} times as fast: {whole_ms:.0f} ms, {len(whole)} windows, scores within "
-        f"{difference:.0e}",
+        f"{plain(difference)}",
         "at least 50 times",
         f"crop by crop {crops_ms:.0f} ms, in batches of {BATCH} {batches_ms:.0f} ms",
     )

@@ -90,9 +90,9 @@ def test_weak_boxes_count_for_average_precision(faces: Path, asked: list[DetectR
     assert 0 < cmu.values["ap50"] <= 1  # found in both pictures, there is a face in one
     assert {"ap30", "ap50", "recall_at_10"} <= fddb.values["haar"].keys()
     assert time.values["ms"] > 0
-    assert time.values["haar"]["ms"] > 0
-    assert time.target == "at most half of Haar's" and "peer" not in time.values
-    assert time.values["share_of_haar"] == pytest.approx(time.values["ms"] / time.values["haar"]["ms"])
+    assert time.target == "at most half of Haar's" and list(time.values["beside"]) == ["Haar"]
+    assert time.values["beside"]["Haar"]["ms"] > 0
+    assert time.values["shares"]["Haar"] == pytest.approx(time.values["ms"] / time.values["beside"]["Haar"]["ms"])
     assert {request.config.detector for request in asked} == {"face"}
     assert {request.config.score_threshold for request in asked} == {None}  # timed as the page does
 
@@ -252,14 +252,26 @@ def test_a_peer_in_the_ultra_light_format(tmp_path: Path) -> None:
         peers.ultra_light(tmp_path / "none.onnx", 1)
 
 
-def test_a_peer_has_its_row(faces: Path, asked: list[DetectRequest]) -> None:
-    *_, time, row = bench.face_rows(faces, 0, two_faces(faces / "faces.onnx"))
-    assert time.target == "at most half of Haar's and at most the peer's"
-    assert time.values["share_of_peer"] == pytest.approx(time.values["ms"] / time.values["peer"]["ms"])
-    assert time.beside.startswith("Haar ") and f", the peer {time.values['peer']['ms']:.0f} ms" in time.beside
-    assert time.values["n"] == row.values["n"] == 3
-    assert row.beside.startswith("faces.onnx: CMU+MIT, validation half 0.") and row.values["ms"] > 0
-    assert {"ap30", "ap50"} <= row.values["FDDB, fold 9"].keys()
+def test_each_peer_has_its_row(faces: Path, asked: list[DetectRequest]) -> None:
+    files = [two_faces(faces / name) for name in ("small.onnx", "large.onnx")]
+    args = bench.make_parser().parse_args(["--faces", str(faces), "--peer", *map(str, files)])
+    _, _, time, *rows = bench.sources(args)["faces"]()
+    assert time.target == "at most half of Haar's and at most small's"
+    assert list(time.values["beside"]) == list(time.values["shares"]) == ["Haar", "small", "large"]
+    took = time.values["beside"]["large"]["ms"]
+    assert time.values["shares"]["large"] == pytest.approx(time.values["ms"] / took)
+    assert time.beside.startswith("Haar ") and f", large {took:.0f} ms" in time.beside
+    assert [row.values["file"] for row in rows] == ["small.onnx", "large.onnx"]
+    for row in rows:
+        assert row.what.startswith(f"{bench.PEER}, {Path(row.values['file']).stem}:")
+        assert row.beside.startswith("CMU+MIT, validation half 0.") and row.values["ms"] > 0
+        assert row.values["n"] == time.values["n"] == 3
+        assert {"ap30", "ap50"} <= row.values["FDDB, fold 9"].keys()
+
+
+@pytest.mark.parametrize(("value", "told"), [(0.5, "0.5"), (9.2e-8, "0.00000009"), (0.0, "0"), (12.0, "10")])
+def test_small_numbers_are_written_out(value: float, told: str) -> None:
+    assert detect_rows.plain(value) == told
 
 
 def test_windows_of_valid_convolutions_agree_with_their_crops() -> None:

@@ -2,16 +2,23 @@
 
 J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999: a logistic regression of right and wrong on the
 logit. It is linear, so that it goes into the weights of the last convolution, and the order of boxes stays.
+
+How far scores are from chances is told by bands of scores: the mean score of the boxes of a band beside the share of
+them that is right (C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, whose bands are equally wide;
+here they are narrower where most boxes that are shown have their scores).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from cvdemo.detect.candidates import SCORE_FLOOR
 from cvdemo.nets.place_net import PlaceNet
 from train.detect.annotations import Truth
 from train.detect.average_precision import Found, precision_recall
@@ -19,6 +26,7 @@ from train.detect.average_precision import Found, precision_recall
 STEPS = 50  # of Newton's method, which needs about ten
 RIDGE = 1e-3  # keeps the scale finite where right and wrong are parted altogether
 LEAST_OF_EACH = 20  # right and wrong boxes
+BAND_EDGES = (SCORE_FLOOR, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)  # a score that is an edge belongs to the band above it
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -57,3 +65,36 @@ def rescale_scores(network: PlaceNet, scale: float, offset: float) -> None:
     assert network.classes.bias is not None
     network.classes.weight *= scale
     network.classes.bias.mul_(scale).add_(offset)
+
+
+def score_bands(found: Sequence[Found], truths: Sequence[Truth], classes: int, iou: float = 0.5) -> dict[str, Any]:
+    """Scores beside the share of boxes that are right, JSON-ready, of all classes together.
+
+    `mean_gap` is the mean difference of the two, in [0, 1], each band counted by its boxes; None without boxes. Each of
+    `rows` has the band's `scores` in words, `n` boxes, their mean `score` and the share that is `right`; both None
+    where n is 0. Boxes under `SCORE_FLOOR`, and those on difficult truths, are left out.
+
+    Args:
+        found, truths: one for each picture, in the same order.
+        iou: that a right box has at least.
+    """
+    curves = [precision_recall(found, truths, iou, index) for index in range(classes)]
+    scores = np.concatenate([curve.scores for curve in curves]).astype(np.float64)
+    hits = np.concatenate([curve.hits for curve in curves])
+    bands = np.searchsorted(BAND_EDGES[:-1], scores, side="right") - 1  # -1: under the floor
+    counts = np.array([int((bands == band).sum()) for band in range(len(BAND_EDGES) - 1)])
+    said, right = (
+        np.array([values[bands == band].sum() for band in range(len(counts))]) / counts.clip(1)
+        for values in (scores, hits)
+    )
+    rows = [
+        {
+            "scores": f"{low:g} to {high:g}",
+            "n": int(n),
+            "score": round(float(score), 4) if n else None,
+            "right": round(float(share), 4) if n else None,
+        }
+        for (low, high), n, score, share in zip(pairwise(BAND_EDGES), counts, said, right, strict=True)
+    ]
+    gap = round(float((counts * abs(said - right)).sum() / counts.sum()), 4) if counts.any() else None
+    return {"iou": iou, "floor": SCORE_FLOOR, "mean_gap": gap, "rows": rows}

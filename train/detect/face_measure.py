@@ -122,6 +122,13 @@ def sizes_found(found: Sequence[Found], items: Sequence[Annotated]) -> dict[str,
     return {f"iou{100 * iou:.0f}": recall_by_size(found, truths, FACE_BANDS, threshold, iou) for iou in IOUS}
 
 
+def shown_values(found: Sequence[Found], truths: Sequence[Truth]) -> dict[str, float]:
+    """Of the boxes that the page shows, IoU 0.5: the share of the faces that they find, and how many are false."""
+    curve = precision_recall(found, truths, 0.5, 0)
+    shown = curve.hits[curve.scores >= DETECTORS["face"].score_threshold]
+    return {"recall_shown": float(shown.sum()) / max(curve.truths, 1), "false_shown": int((~shown).sum())}
+
+
 def false_faces(finder: Finder, scenes: Sequence[Path]) -> dict[str, int]:
     """Boxes at the page's threshold in pictures without a face, and how many pictures that are."""
     threshold = DETECTORS["face"].score_threshold

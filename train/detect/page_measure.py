@@ -14,6 +14,7 @@ from typing import Any
 from cvdemo.detect.selection import DetectConfig
 from train.detect.annotations import Annotated
 from train.detect.average_precision import coco_average_precision_by_size
+from train.detect.calibration import score_bands
 from train.detect.face_measure import candidates_kept
 from train.detect.place_measure import measures_of
 from train.detect.recall_by_size import AREA_BANDS, recall_by_size
@@ -46,6 +47,7 @@ def measured_as_on_page(
         **measures_of(found, items, labels, curve),
         "map_coco_by_size": {name: None if math.isnan(value) else round(value, 4) for name, value in by_size.items()},
         "recall_by_size": recall_by_size(found, truths, AREA_BANDS, config.least_score),
+        "calibration": score_bands(found, truths, len(labels)),
         "threshold": config.least_score,
         **{name: round(getattr(shown, name), 4) for name in ("precision", "recall", "f1", "counting_error")},
         "protocol": PROTOCOL.format(name=detector),

@@ -23,6 +23,7 @@ from cvdemo.ops.place_boxes import boxes_of, clip_boxes
 from train.data.read_pictures import Pictures, each_read, read_rgb
 from train.detect.annotations import Annotated
 from train.detect.average_precision import Found, average_precision, coco_average_precision, mean_average_precision
+from train.detect.calibration import score_bands
 from train.detect.curve_drawing import curves_of, draw_precision_recall
 from train.detect.place_augment import letterboxed
 from train.detect.recall_by_size import AREA_BANDS, recall_by_size
@@ -118,10 +119,15 @@ def page_threshold(weight: str) -> float:
 def measured(
     finder: Finder, items: Sequence[Annotated], labels: Sequence[str], threshold: float, curve: Path | None = None
 ) -> dict[str, Any]:
-    """What `measures_of` gives for the boxes on each picture, and `recall_by_size` at a threshold and at the floor."""
-    found = find_all(finder, items)
-    sizes = recall_by_size(found, [item.truth for item in items], AREA_BANDS, threshold)
-    return {**measures_of(found, items, labels, curve), "recall_by_size": sizes}
+    """What `measures_of` gives for the boxes on each picture; `recall_by_size` at a threshold and at the floor; and
+    `calibration`, see `score_bands`.
+    """
+    found, truths = find_all(finder, items), [item.truth for item in items]
+    return {
+        **measures_of(found, items, labels, curve),
+        "recall_by_size": recall_by_size(found, truths, AREA_BANDS, threshold),
+        "calibration": score_bands(found, truths, len(labels)),
+    }
 
 
 def measures_of(

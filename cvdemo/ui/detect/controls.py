@@ -22,9 +22,10 @@ LIVE = (*SLIDERS, "agnostic_nms_iou", "suppression", "fit_boxes", "one_name")  #
 SEARCH = ("min_object_px", "max_object_px", "max_upscale", "megapixels", "pyramid_factor", "crop_by_crop")
 WHAT_YOU_SEE = {
     "objects": "Draws a box round each thing, and counts them. It knows 20 kinds: person; bird, cat, cow, dog, horse, "
-    "sheep; aeroplane, bicycle, boat, bus, car, motorbike, train; bottle, chair, dining table, potted plant, sofa, TV.",
-    "face": "Draws a box round each face, and counts them. It finds turned faces too, and ones tilted by up to 45 "
-    "degrees. For small faces in large photographs, choose a higher "
+    "sheep; aeroplane, bicycle, boat, bus, car, motorbike, train; bottle, chair, dining table, potted plant, sofa, TV. "
+    "Things of one kind that stand close or overlap may share a box.",
+    "face": "Draws a box round each face, and counts them. It finds turned faces too, and ones tilted by up to 30 "
+    "degrees; at 45 degrees it finds two of three. For small faces in large photographs, choose a higher "
     f"“{settings_of(DetectConfig)['megapixels'].label}”.",
     "bccd": "Draws a box round each red cell, white cell and platelet in a stained blood smear, and counts them.",
     "imagenet": "Gives names and places for the best of 1,000 kinds. Several things of one kind may share a box.",
@@ -32,30 +33,42 @@ WHAT_YOU_SEE = {
     "people_hog": "Standing people, as programs found them in 2005. For comparison. (OpenCV's HOG detector)",
 }
 
-FOUND = ("fddb_recall_at_31", "In a test it found {} of 100 faces.")  # of the manifest's metric, in words
+FOUND = (
+    "On {n} test photographs (FDDB, fold 9) it found {share:.0f} of 100 faces, and showed {fddb_false_shown} false "
+    "boxes."
+)
 
 
 def what_you_see(detector: str) -> str:
     """What the detector puts on a picture and, where that was measured, how much of it it finds."""
-    key, words = FOUND
-    share = _measured(detector).get(key)
-    return " ".join([WHAT_YOU_SEE[detector], *([] if share is None else [words.format(round(100 * share))])])
+    metric = _metric(detector)
+    share = _values(metric).get("fddb_recall_shown")
+    told = [] if share is None else [FOUND.format(n=metric["n"], share=100 * share, **_values(metric))]
+    return " ".join([WHAT_YOU_SEE[detector], *told])
 
 
 def in_figures() -> str:
-    """The mean average precision of each detector that was trained with boxes, as the manifest has it."""
-    figures = {name: _measured(name).get("map50") for name in DETECTORS}
-    told = [f"{name} {share:.3f}" for name, share in figures.items() if share is not None]
+    """The mean average precision of each detector that was trained with boxes, as the manifest has it.
+
+    In hundredths: the manifest's four digits are rounded, and would be rounded twice as thousandths.
+    """
+    figures = {name: _values(_metric(name)).get("map50") for name in DETECTORS}
+    told = [f"{name} {share:.2f}" for name, share in figures.items() if share is not None]
     return f" Their mean average precision at IoU 0.5: {', '.join(told)}." if told else ""
 
 
-def _measured(detector: str) -> Mapping[str, float]:
-    """The values of the metric of a detector's weight; none where there are none, or the manifest cannot be read."""
+def _metric(detector: str) -> Mapping[str, Any]:
+    """That of a detector's weight; empty where there is none, or the manifest cannot be read."""
     try:
         entry = load_manifest().get(DETECTORS[detector].weight or "")
     except WeightsError:
         return {}
-    value = entry.metric.get("value") if entry else None
+    return entry.metric if entry else {}
+
+
+def _values(metric: Mapping[str, Any]) -> Mapping[str, float]:
+    """What was measured, by name; empty where it has one value without a name."""
+    value = metric.get("value")
     return value if isinstance(value, Mapping) else {}
 
 

@@ -95,7 +95,7 @@ def _detect_on_page(run: Run, path: str | None, detector: str, view: str, *value
 
 def _progress(step: Step[DetectResult], said: str) -> str:
     looked_at = places(int(step.measures["windows"]))
-    return f"Searching: round {step.done} of {step.total}, {looked_at} looked at. {said}"
+    return f"Searching: size {step.done} of {step.total}, {looked_at} looked at. {said}"
 
 
 def _show(session: Session | None, view: str, only: list[int] | None, *values: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import torch
 from cvdemo.nets.place_net import PlaceNet
 from train.detect.annotations import truth_of
 from train.detect.average_precision import Found
-from train.detect.calibration import fit_logistic, fit_scores, rescale_scores
+from train.detect.calibration import fit_logistic, fit_scores, rescale_scores, score_bands
 
 
 def test_known_chances_are_found_again() -> None:
@@ -40,6 +40,23 @@ def test_of_boxes_that_are_right_half_of_the_time_the_score_is_a_half() -> None:
     found = [Found(boxes.xyxy, np.array([0.9, 0.9], np.float32), boxes.classes)] * 40
     scale, offset = fit_scores(found, truths)
     assert scale * np.log(9) + offset == pytest.approx(0, abs=0.01)
+
+
+def test_scores_stand_beside_the_share_that_is_right() -> None:
+    """Three boxes of one picture: two of a band, one of them right, and one of another; a fourth is under the floor."""
+    truth = truth_of([[0, 0, 10, 10]])
+    boxes = np.array([[0, 0, 10, 10], [50, 0, 60, 10], [80, 0, 90, 10], [20, 0, 30, 10]], np.float32)
+    found = Found(boxes, np.array([0.9, 0.8, 0.1, 0.04], np.float32), np.zeros(4, np.int64))
+    result = score_bands([found], [truth], 1)
+    rows = {row["scores"]: row for row in result["rows"]}
+    assert rows["0.8 to 0.95"] == {"scores": "0.8 to 0.95", "n": 2, "score": 0.85, "right": 0.5}
+    assert rows["0.05 to 0.2"] == {"scores": "0.05 to 0.2", "n": 1, "score": 0.1, "right": 0.0}
+    assert rows["0.95 to 1"] == {"scores": "0.95 to 1", "n": 0, "score": None, "right": None}
+    assert result["mean_gap"] == pytest.approx((2 * 0.35 + 0.1) / 3, abs=1e-4)
+    other = Found(boxes[:1], np.array([1.0], np.float32), np.ones(1, np.int64))  # of another class: right nowhere
+    both = score_bands([found, other], [truth, truth], 2)["rows"]
+    assert both[-1] == {"scores": "0.95 to 1", "n": 1, "score": 1.0, "right": 0.0} and both[:-1] == result["rows"][:-1]
+    assert score_bands([], [], 1)["mean_gap"] is None
 
 
 def test_every_logit_of_the_network_is_rescaled_and_no_box() -> None:

@@ -84,6 +84,7 @@ def test_the_command_measures_what_the_page_shows(
     assert rows == {"small": (1, 0, 1), "medium": (2, 0.5, 0.5), "large": (0, None, None)}
     # the page shows the car, not the bus in its place nor the person, who is too weak
     assert (result["threshold"], result["precision"], result["recall"]) == (0.55, 1, pytest.approx(1 / 3, abs=1e-4))
+    assert sum(row["n"] for row in result["calibration"]["rows"]) >= 2
     assert result["counting_error"] == pytest.approx(2 / 3, abs=1e-4)
     assert curve.read_bytes()[:4] == b"\x89PNG"
 

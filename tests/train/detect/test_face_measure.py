@@ -21,7 +21,7 @@ from cvdemo.weights import entry_of
 from train.data.read_pictures import read_rgb
 from train.detect.annotations import truth_of
 from train.detect.average_precision import Found
-from train.detect.face_measure import FaceFinder, face_finder, face_values, in_squares
+from train.detect.face_measure import FaceFinder, face_finder, face_values, in_squares, shown_values
 
 _FACE = [20.0, 10.0, 40.0, 40.0]
 _SQUARE = [20 - 0.204 * 20, 10 + 0.146 * 30, 20 + 1.186 * 20, 10 + 1.041 * 30]
@@ -78,6 +78,13 @@ def test_recall_at_allowed_numbers_of_false_boxes() -> None:
     found = [_found([*wrong, _FACE], [0.9] * 12 + [0.1])]
     values = face_values(found, [truth_of([_FACE])])
     assert [values[f"recall_at_{count}"] for count in (10, 31, 65, 167)] == [0, 1, 1, 1]
+
+
+def test_what_the_page_shows_is_counted() -> None:
+    """At its threshold: one of two faces, and one false box; the second face is found by a box that is hidden."""
+    least, other = DETECTORS["face"].score_threshold, [80.0, 10.0, 100.0, 40.0]
+    found = [_found([_FACE, other, [0, 50, 20, 80]], [least, least - 0.01, 0.99])]
+    assert shown_values(found, [truth_of([_FACE, other])]) == {"recall_shown": 0.5, "false_shown": 1}
 
 
 def test_the_page_and_the_measure_keep_the_same_candidates(finder: FaceFinder) -> None:

@@ -61,6 +61,7 @@ def test_a_run_is_published_and_measures_as_its_entry_says(
     torch.testing.assert_close(stored["classes.bias"].float(), SCALE * bias + OFFSET, atol=0.01, rtol=0.01)
     value = entry.metric["value"]
     assert {"map50", "fddb_ap30", "fddb_recall_at_10", "cmu_ap50", "cmu_recall_at_167"} <= value.keys()
+    assert {"fddb_recall_shown", "fddb_false_shown"} <= value.keys()
     assert value["scenes"] == 2 and value["false_faces"] > 0  # of ten, those not learnt from
     assert entry.preprocessing["input_px"] in SMALL.published_px
     assert "1 pictures of FDDB's fold 9, 1 boxes; 2 of CMU+MIT, validation half, 1 boxes" in entry.metric["split"]
@@ -77,6 +78,7 @@ def test_a_run_is_published_and_measures_as_its_entry_says(
         for of_iou in sizes[name].values():
             assert of_iou["threshold"] == DETECTORS["face"].score_threshold
             assert [row["n"] for row in of_iou["rows"]] == counts
+    assert {name: one["floor"] for name, one in result["calibration"].items()} == {"fddb": 0.05, "cmu": 0.05}
     assert context.curve is not None and context.curve.read_bytes()[:4] == b"\x89PNG"
 
 

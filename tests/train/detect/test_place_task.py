@@ -135,6 +135,7 @@ def test_measures_name_their_classes(tmp_path: Path) -> None:
     assert 0 <= result["map_coco"] <= result["map50"] <= 1
     sizes = result["recall_by_size"]
     assert sizes["threshold"] == 0.5 and sum(row["n"] for row in sizes["rows"]) == 4
+    assert result["calibration"].keys() == {"iou", "floor", "mean_gap", "rows"}
 
 
 def test_a_weight_has_the_threshold_of_its_detector_on_the_page() -> None:

@@ -123,9 +123,9 @@ def test_the_chosen_view_takes_the_place_of_the_last_boxes(
 def test_the_status_counts_windows_and_boxes_and_ends_with_the_summary(picture: str) -> None:
     lines = [output[STATUS] for output in on_page(stand_in([]), picture)]
     assert lines == [
-        "Searching: round 1 of 3, 1 place looked at. 1 place: cat",
-        "Searching: round 1 of 3, 32 places looked at. 1 place: cat",
-        "Searching: round 2 of 3, 2 places looked at. 2 places: cat",
+        "Searching: size 1 of 3, 1 place looked at. 1 place: cat",
+        "Searching: size 1 of 3, 32 places looked at. 1 place: cat",
+        "Searching: size 2 of 3, 2 places looked at. 2 places: cat",
         "**3 places: cat.** Searched in 5 ms.",
     ]
 
