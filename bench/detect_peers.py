@@ -85,6 +85,7 @@ def ultra_light(file: Path, threads: int) -> Peer:
         raise FileNotFoundError(f"{file} is no file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # its files warn of each of their tensors
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     shape, last = session.get_inputs()[0].shape, sorted(str(output.shape[-1]) for output in session.get_outputs())
     if len(shape) != 4 or shape[1] != 3 or not all(isinstance(side, int) for side in shape[2:]) or last != ["2", "4"]:

@@ -11,11 +11,11 @@ parts look like things of their own. Measured with a network half trained on VOC
 007999, longer side 416, then 1.5 times the picture), mAP at IoU 0.5 by area: the first level alone .668, both without
 that rule .573, with it .687; the second level alone .395.
 
-Levels are not packed into one canvas, for on the CPU that costs more than it saves. Measured with a PlaceNet of 20
-classes in ONNX Runtime, one thread, ms of CPU, medians of seven: a run of 32 x 32 px takes 0.65, which bounds what
-starting one costs. Levels of 192 x 256, 96 x 128 and 64 x 96 px take 14 one by one and 17 side by side with gaps of 32
-px. Whole pyramids took 1.3 to 2.2 times as long packed. On a GPU it has not been measured: `python -m bench.detect
---rows levels` does so where there is one.
+Levels are not packed into one canvas, for on the CPU that saves no time. `python -m bench.detect --rows levels` has
+levels of 192 x 256, 96 x 128 and 64 x 96 px: on two free cores they take 10.0 ms one by one, and 10.4 ms side by side
+with gaps of 32 px; on one thread beside other work it was 14 and 17. Whole pyramids took 1.3 to 2.2 times as long
+packed. A run of 32 x 32 px takes 0.65 ms of CPU, which bounds what starting one costs. On a GPU it has not been
+measured: the same command does so where there is one.
 """
 
 import math

@@ -48,7 +48,10 @@ class PlaceConfig(LoopConfig):
     last_block: int = setting(14, help="of the trunk", minimum=3, maximum=15)
     first_block: int = setting(6, help="blocks from here on are trained", minimum=0, maximum=15)
     frozen_fraction: float = setting(
-        0.0, help="of the steps, in which no block is trained yet: pyramid and head learn alone", minimum=0, below=1
+        0.0,
+        help="share of the steps during which the trunk (EfficientNet-Lite0's blocks) is not trained",
+        minimum=0,
+        below=1,
     )
     width: int = setting(96, help="channels of pyramid and head", minimum=8)
     depth: int = setting(2, help="convolutions of each tower of the head", minimum=1)
