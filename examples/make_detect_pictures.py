@@ -5,7 +5,7 @@ one is drawn: a stained blood smear. Everything comes from seeded generators: th
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,6 +16,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from cvdemo.example_pictures import example_picture
 
 Array = npt.NDArray[np.float32]
+Circle = tuple[float, float, float]  # x, y and radius, px
 
 FOLDER = Path(__file__).parent
 QUALITY = 90
@@ -45,8 +46,12 @@ PHOTOGRAPHS = (  # name, side in px, left, top, mirrored
 )
 SHEET_WH = (940, 590)
 SMEAR_WH = (640, 480)
-RED_CELLS, PLATELETS = 34, 6
-WHITE_CELLS = ((0.30, 0.40, 56), (0.74, 0.62, 50))  # x and y as shares of the sides, radius in px
+SMEAR_SEED, APART_PX = 6, 6  # with other seeds one to three platelets stay under the certainty that is asked for
+RED_CELLS, PLATELETS = 16, 5
+WHITE_CELLS = ((0.30, 0.42, 62), (0.74, 0.60, 58))  # x and y as shares of the sides, radius in px
+PLASMA, RED, PALE, RIM = (206, 213, 208), (192, 146, 148), (214, 190, 190), (168, 118, 134)
+BODY, NUCLEUS, PLATELET = (202, 182, 210), (112, 74, 196), (142, 108, 188)
+TRIES = 4000  # of places for a cell, so that none covers another
 
 
 def animals() -> Image.Image:
@@ -88,38 +93,101 @@ def people_and_cats() -> Image.Image:
 
 def smear() -> Image.Image:
     """Red cells, two white cells and platelets as a microscope shows them in a stained smear; drawn."""
-    rng, (width, height) = np.random.default_rng(7), (2 * SMEAR_WH[0], 2 * SMEAR_WH[1])
+    rng, (width, height) = np.random.default_rng(SMEAR_SEED), (2 * SMEAR_WH[0], 2 * SMEAR_WH[1])
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    pixels = np.broadcast_to(np.array([232, 222, 226], np.float32), (height, width, 3)).copy()
-    for _ in range(RED_CELLS):
-        _add_red_cell(pixels, x, y, rng)
-    for share_x, share_y, radius in WHITE_CELLS:
-        _add_white_cell(pixels, x, y, (share_x * width, share_y * height), 2 * radius, rng)
-    for _ in range(PLATELETS):
-        place, size = (rng.uniform(0, width), rng.uniform(0, height)), rng.uniform(14, 24)
-        _blend(pixels, _disc(x, y, place, size, rng, 0.25), (150, 105, 175), 0.85)
-    grain = rng.normal(0, 2.5, pixels.shape).astype(np.float32)
-    drawn = Image.fromarray((pixels + cv2.GaussianBlur(grain, (0, 0), 1)).clip(0, 255).astype(np.uint8))
-    return drawn.filter(ImageFilter.GaussianBlur(2)).resize(SMEAR_WH, Image.Resampling.LANCZOS)
+    pixels = np.broadcast_to(np.array(PLASMA, np.float32), (height, width, 3)).copy()
+    pixels += 8 * _grain(rng, (height, width), 220)[..., None]  # the lamp is not even
+    placed = [(share_x * width, share_y * height, 2.0 * radius) for share_x, share_y, radius in WHITE_CELLS]
+    white = len(placed)
+    placed += _apart(placed, RED_CELLS, (84, 98), (width, height), 30, rng)
+    red = len(placed)
+    placed += _apart(placed, PLATELETS, (19, 25), (width, height), 40, rng)
+    for left, top, radius in placed[white:red]:
+        _add_red_cell(pixels, x, y, (left, top), radius, rng)
+    for left, top, radius in placed[:white]:
+        _add_white_cell(pixels, x, y, (left, top), radius, rng)
+    for left, top, radius in placed[red:]:
+        _add_platelet(pixels, x, y, (left, top), radius, rng)
+    noise = rng.normal(0, 5, pixels.shape).astype(np.float32)
+    drawn = Image.fromarray((pixels + cv2.GaussianBlur(noise, (0, 0), 1.5)).clip(0, 255).astype(np.uint8))
+    return drawn.filter(ImageFilter.GaussianBlur(2.5)).resize(SMEAR_WH, Image.Resampling.LANCZOS)
 
 
-def _add_red_cell(pixels: Array, x: Array, y: Array, rng: np.random.Generator) -> None:
-    """A disc with a dark rim and a pale middle."""
-    height, width = x.shape
-    centre, radius = (rng.uniform(0, width), rng.uniform(0, height)), rng.uniform(68, 82)
-    _blend(pixels, _disc(x, y, centre, radius, rng, 0.04), (206, 148, 160), 0.8)
-    middle = np.exp(-(((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (0.45 * radius) ** 2))
-    _blend(pixels, middle.astype(np.float32), (232, 205, 210), 0.75)
+def _apart(
+    placed: Sequence[Circle],
+    count: int,
+    radii: tuple[float, float],
+    size_wh: tuple[int, int],
+    edge_px: float,
+    rng: np.random.Generator,
+) -> list[Circle]:
+    """Circles that touch no other, the first that chance gives.
+
+    Args:
+        placed: the others. radii: least and most.
+        edge_px: how far from the edge of the picture a centre lies at least; less than 0: it may lie outside.
+    """
+    found: list[Circle] = []
+    for _ in range(TRIES):
+        if len(found) == count:
+            break
+        radius = rng.uniform(*radii)
+        left, top = (rng.uniform(edge_px, side - edge_px) for side in size_wh)
+        others = [*placed, *found]
+        if all(np.hypot(left - other[0], top - other[1]) > radius + other[2] + APART_PX for other in others):
+            found.append((left, top, radius))
+    return found
+
+
+def _grain(rng: np.random.Generator, size_hw: tuple[int, int], sigma_px: float) -> Array:
+    """Smooth noise of deviation 1; computed small where it is smooth."""
+    step = max(1, int(sigma_px / 4))
+    small = rng.normal(0, 1, [-(-side // step) + 8 for side in size_hw]).astype(np.float32)
+    small = cv2.GaussianBlur(small, (0, 0), sigma_px / step)
+    grain: Array = cv2.resize(small, size_hw[::-1], interpolation=cv2.INTER_CUBIC)
+    return grain / grain.std()
+
+
+def _add_red_cell(
+    pixels: Array, x: Array, y: Array, centre: tuple[float, float], radius: float, rng: np.random.Generator
+) -> None:
+    """A disc that is thin in the middle: pale there, dark at the rim, with a bright line round it."""
+    aspect, turn = rng.uniform(0.88, 1.0), rng.uniform(0, np.pi)
+    dx, dy = x - centre[0], y - centre[1]
+    u, v = dx * np.cos(turn) + dy * np.sin(turn), (dy * np.cos(turn) - dx * np.sin(turn)) / aspect
+    distance = np.hypot(u, v) / radius
+    inside = ((1 - distance) * radius / 5 + 0.5).clip(0, 1)
+    _blend(pixels, np.exp(-(((distance - 1.05) / 0.05) ** 2)), (232, 236, 230), 0.5)
+    _blend(pixels, inside, RED, rng.uniform(0.85, 0.95))
+    _blend(pixels, inside * np.exp(-(((distance - 0.93) / 0.08) ** 2)), RIM, 0.55)
+    _blend(pixels, inside * np.exp(-((distance / rng.uniform(0.3, 0.42)) ** 2)), PALE, rng.uniform(0.6, 0.9))
 
 
 def _add_white_cell(
     pixels: Array, x: Array, y: Array, centre: tuple[float, float], radius: float, rng: np.random.Generator
 ) -> None:
-    """A pale body with a dark nucleus of three lobes."""
-    _blend(pixels, _disc(x, y, centre, radius, rng, 0.06), (208, 186, 214), 0.95)
-    for angle in np.array([0.3, 2.4, 4.5]) + rng.uniform(0, 1):
-        lobe = (centre[0] + 0.36 * radius * np.cos(angle), centre[1] + 0.36 * radius * np.sin(angle))
-        _blend(pixels, _disc(x, y, lobe, 0.46 * radius, rng, 0.1), (104, 62, 140), 0.95)
+    """A pale grained body with a mottled nucleus of three or four lobes in an arc."""
+    body = _disc(x, y, centre, radius, rng, 0.06)
+    grain = 0.75 + 0.12 * _grain(rng, x.shape, 4)
+    _blend(pixels, cv2.GaussianBlur(body * grain, (0, 0), 4).clip(0, 1), BODY, 0.95)
+    nucleus = np.zeros_like(x)
+    start = rng.uniform(0, 2 * np.pi)
+    for angle in start + np.arange(4) * rng.uniform(1.05, 1.25):
+        lobe = (centre[0] + 0.42 * radius * np.cos(angle), centre[1] + 0.42 * radius * np.sin(angle))
+        nucleus = np.maximum(nucleus, _disc(x, y, lobe, rng.uniform(0.32, 0.38) * radius, rng, 0.12))
+    mottle = (0.85 + 0.1 * _grain(rng, x.shape, 7)).clip(0.5, 1)
+    _blend(pixels, cv2.GaussianBlur(nucleus, (0, 0), 3) * mottle, NUCLEUS, 1.0)
+
+
+def _add_platelet(
+    pixels: Array, x: Array, y: Array, centre: tuple[float, float], radius: float, rng: np.random.Generator
+) -> None:
+    """A small frayed grain, darker in the middle."""
+    disc = cv2.GaussianBlur(_disc(x, y, centre, radius, rng, 0.3), (0, 0), 3)
+    grain = (0.8 + 0.2 * _grain(rng, x.shape, 3)).clip(0.3, 1)
+    _blend(pixels, disc * grain, PLATELET, 0.85)
+    distance = np.hypot(x - centre[0], y - centre[1]) / radius
+    _blend(pixels, disc * np.exp(-((distance / 0.5) ** 2)), (104, 72, 168), 0.7)
 
 
 def _disc(
