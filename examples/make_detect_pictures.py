@@ -142,10 +142,11 @@ def _apart(
 def _grain(rng: np.random.Generator, size_hw: tuple[int, int], sigma_px: float) -> Array:
     """Smooth noise of deviation 1; computed small where it is smooth."""
     step = max(1, int(sigma_px / 4))
-    small = rng.normal(0, 1, [-(-side // step) + 8 for side in size_hw]).astype(np.float32)
-    small = cv2.GaussianBlur(small, (0, 0), sigma_px / step)
-    grain: Array = cv2.resize(small, size_hw[::-1], interpolation=cv2.INTER_CUBIC)
-    return grain / grain.std()
+    small = rng.normal(0, 1, [-(-side // step) + 8 for side in size_hw])
+    smooth = cv2.GaussianBlur(small, (0, 0), sigma_px / step)
+    large = np.asarray(cv2.resize(smooth, size_hw[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    grain: Array = large / large.std()
+    return grain
 
 
 def _add_red_cell(
