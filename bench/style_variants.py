@@ -10,6 +10,8 @@ and none says all: look at the sheets too.
 
 Every result is a file. So a comparison that was stopped goes on where it was. All variants paint one pair before the
 next, and the first pairs share neither a content nor a style: the table is of the pairs that all have painted so far.
+The six contents and six styles are fixed, and the names of the folders tell the method, size and effort. So results of
+another method, or of other pairs, never get into one table.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from cvdemo.images import (
 from cvdemo.nets.build import build_network
 from cvdemo.nets.preact_resnet import PreActResNet
 from cvdemo.runtime import load_once
+from cvdemo.style import painting, targets
 from cvdemo.style.config import StyleConfig
 from cvdemo.style.losses import (
     SMALLEST_ENERGY,
@@ -70,6 +73,7 @@ Distance = Callable[[Statistics, Statistics], Tensor]
 JUDGE = "tiny_imagenet"  # its weight in the manifest
 JUDGED_STAGES = (0, 1, 2)  # strides 2, 4 and 8
 CONTENT_NAMES = ("astronaut", "chelsea", "tower", "coffee", "rocket", "lion")
+STYLE_NAMES = ("autumn_strokes", "halftone", "ink_wash", "mosaic", "night_swirls", "stained_glass")
 MEASURES = ("style", "content", "flat_noise", "steps", "cpu_s")
 LABEL_PX = 16  # height of the names above a sheet
 PANEL_VARIANTS = 4  # beside the first one
@@ -187,21 +191,22 @@ def compare(
             break
         painted = []
         for name, variant in variants.items():
-            own = folder / f"{_slug(name)}-{_effort(config)}"
+            own = folder / f"{_slug(name)}-{_method(config)}"
             own.mkdir(parents=True, exist_ok=True)
             path = own / f"{content}-{style}.png"
             found[name].append(_judged(path, contents[content], styles[style], config, variant))
             painted.append(read_image(path))
         rows.append([contents[content], styles[style], *painted])
-    _sheet(rows, ("content", "style", *variants), config.size).save(folder / f"sheet-{_effort(config)}.png")
-    _draw_chart(folder / f"chart-{_effort(config)}.png", found)
+    _sheet(rows, ("content", "style", *variants), config.size).save(folder / f"sheet-{_method(config)}.png")
+    _draw_chart(folder / f"chart-{_method(config)}.png", found)
     return table(found)
 
 
-def _effort(config: StyleConfig) -> str:
-    """Size, and seconds or steps, for names of files."""
+def _method(config: StyleConfig) -> str:
+    """Size, seconds or steps, and what else decides how a picture is painted, for names of files."""
     told = f"{config.scales}x{config.steps}steps" if config.seconds is None else f"{config.seconds:g}s"
-    return f"{config.size}px-{told}"
+    optimiser = f"adam{painting.LEVELS}x{painting.LEVEL_SHARE:g}-by{config.step_size:g}"
+    return f"{config.size}px-{told}-{optimiser}-border{targets.BORDER_PX}+{targets.SHIFT_PX}"
 
 
 def picture_pairs(contents: Sequence[str], styles: Sequence[str]) -> list[tuple[str, str]]:
@@ -215,9 +220,8 @@ def content_pictures() -> dict[str, ImageArray]:
 
 
 def style_pictures() -> dict[str, ImageArray]:
-    """The project's own styles."""
-    paths = sorted((data_folder("examples") / "styles").glob("*.jpg"))
-    return {path.stem: read_image(path) for path in paths}
+    """Six of the project's styles, always the same ones."""
+    return {name: read_image(data_folder("examples") / "styles" / f"{name}.jpg") for name in STYLE_NAMES}
 
 
 def _judged(

@@ -27,6 +27,7 @@ from cvdemo.picture_files.decoding import on_white as on_white
 from cvdemo.runtime import Deadline
 
 LANCZOS_LOBES = 3  # source pixels, at full scale, that an output pixel reaches to each side
+PREVIEW_PIXELS = 2_000_000  # most of a preview: a screen shows no more of it
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 # What cameras, phones, scanners and browsers call files of these formats; lower case, with the dot.
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
@@ -85,7 +86,7 @@ def from_uint8(pixels: Tensor) -> Tensor:
 
 def to_uint8(pixels: Tensor) -> Tensor:
     """Floats of any shape in [0, 1], clamped and rounded -> uint8, laid out in memory as before."""
-    return pixels.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return pixels.float().clamp(0, 1).mul_(255).round_().to(torch.uint8)  # the clamped copy is ours
 
 
 def to_batch(images: ImageArray, device: torch.device | str = "cpu") -> Tensor:
@@ -273,6 +274,12 @@ def resize(pixels: Tensor, size_hw: tuple[int, int], interpolation: str = "bicub
     """(B, C, H, W) -> (B, C, *size_hw), antialiased, clamped back to [0, 1] where bicubic overshoots."""
     resized = F.interpolate(pixels, size_hw, mode=interpolation, antialias=True, align_corners=False)
     return resized.clamp(0, 1)
+
+
+def preview_size(size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width (px) of a picture's preview: its own, or as much less as `PREVIEW_PIXELS` ask for."""
+    scale = min(1.0, math.sqrt(PREVIEW_PIXELS / (size_hw[0] * size_hw[1])))
+    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
 
 def resize_short_side(pixels: Tensor, short_px: int, interpolation: str = "bicubic") -> Tensor:

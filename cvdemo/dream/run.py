@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from torch import Tensor
+
 from cvdemo.demo import Lane, Request, Step
 from cvdemo.dream.deepdream import DreamConfig, Dreaming, DreamStep
 from cvdemo.dream.network import load_dream_network
-from cvdemo.images import ImageArray, to_image
+from cvdemo.images import ImageArray, preview_size, resize, to_image
 from cvdemo.pace import PreviewTimer
 from cvdemo.runtime import Deadline
 
@@ -53,8 +55,9 @@ class Dream:
 def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
     """A step after each gradient step, then one with the result.
 
-    A preview has the size of its octave. The measures are the `objective`, which can be compared within an octave only,
-    and the `octave`, from 1, of how many `octaves`; see `DreamStep`.
+    A preview has the size of its octave, or that of `preview_size` where it is larger. The measures are the
+    `objective`, which can be compared within an octave only, and the `octave`, from 1, of how many `octaves`; see
+    `DreamStep`.
 
     Raises:
         InputError: the layer has no such channel, the mask or the size cannot be used, or a guide is missing.
@@ -67,11 +70,18 @@ def run_dream(request: DreamRequest) -> Iterator[Step[Dream]]:
     for state in work.steps(deadline):
         objectives = [*objectives, state.objective] if state.progress.step > 1 else [state.objective]
         if previews.due and state.progress.done < state.progress.total:
-            yield state.progress.step_shown(_measures(state), to_image(state.pixels))
+            yield state.progress.step_shown(_measures(state), _preview(state.pixels))
             previews.shown()
         else:
             yield state.progress.step_shown(_measures(state), None)
     yield _last_step(work, state, objectives)
+
+
+def _preview(pixels: Tensor) -> ImageArray:
+    """(1, 3, H, W) as it is shown on the way: 12 megapixels at full size would take 0.2 GB on top."""
+    size_hw = (pixels.shape[-2], pixels.shape[-1])
+    shown_hw = preview_size(size_hw)
+    return to_image(pixels if shown_hw == size_hw else resize(pixels, shown_hw))
 
 
 def _last_step(work: Dreaming, last: DreamStep, objectives: list[float]) -> Step[Dream]:

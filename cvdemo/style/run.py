@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from cvdemo.demo import Lane, Request, Step, lane_by_pixels
-from cvdemo.images import ImageArray, resize, to_image, to_tensor
+from cvdemo.images import ImageArray, preview_size, resize, to_image, to_tensor
 from cvdemo.nets.backbone import load_backbone
 from cvdemo.pace import PreviewTimer
 from cvdemo.runtime import Deadline
@@ -111,8 +111,9 @@ def run_style(request: StyleRequest) -> Iterator[Step[Stylized]]:
     With `start` "instant" there is one more at the beginning, whose preview is the instant style. Later previews carry
     its fine detail until their scale has its own.
 
-    A preview has the size of the result, as it is planned. The measures are `content_loss`, `style_loss` and `tv_loss`,
-    before their weights, of the picture just before the step; and the `scale`, from 1, of how many `scales`.
+    A preview has the size of the result, as it is planned, or that of `preview_size` where it is larger. The measures
+    are `content_loss`, `style_loss` and `tv_loss`, before their weights, of the picture just before the step; and the
+    `scale`, from 1, of how many `scales`.
 
     Raises:
         InputError: a picture is too narrow, or they do not fit together.
@@ -128,7 +129,7 @@ def run_style(request: StyleRequest) -> Iterator[Step[Stylized]]:
         yield Step(done=0, total=total, preview=None if previews.every_s is None else first)
     for state in stylize_pictures(pictures, network, config, deadline):
         if previews.due and state.progress.done < state.progress.total:
-            yield state.progress.step_shown(_measures(state), _picture(state, first))
+            yield state.progress.step_shown(_measures(state), _picture(state, first, preview_size(state.size_hw)))
             previews.shown()
         else:
             yield state.progress.step_shown(_measures(state), None)
@@ -165,18 +166,20 @@ def _last_step(state: StyleStep, first: ImageArray | None) -> Step[Stylized]:
         total=progress.total,
         seconds_left=0.0,
         measures=_measures(state),
-        result=Stylized(_picture(state, first), progress.done, progress.wanted),
+        result=Stylized(_picture(state, first, state.size_hw), progress.done, progress.wanted),
         complete=progress.done == progress.wanted,
     )
 
 
-def _picture(state: StyleStep, first: ImageArray | None) -> ImageArray:
-    """What is painted so far at the size of the result, with what is finer in the picture that it began with."""
-    pixels, size_hw = state.pixels, state.size_hw
+def _picture(state: StyleStep, first: ImageArray | None, size_hw: tuple[int, int]) -> ImageArray:
+    """What is painted so far at a size; where that is larger, with the finer detail of what the picture began with."""
+    pixels = state.pixels
     if pixels.shape[-2:] == size_hw:
         return to_image(pixels)
-    enlarged = resize(pixels, size_hw)
-    return to_image(enlarged if first is None else enlarged + _finer(to_tensor(first, pixels.device), pixels, size_hw))
+    sized = resize(pixels, size_hw)
+    if first is None or pixels.shape[-1] > size_hw[1]:
+        return to_image(sized)
+    return to_image(sized + _finer(to_tensor(first, pixels.device), pixels, size_hw))
 
 
 def _finer(first: Tensor, pixels: Tensor, size_hw: tuple[int, int]) -> Tensor:

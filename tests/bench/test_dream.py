@@ -49,11 +49,12 @@ def test_a_dream_is_timed_until_its_first_preview_and_its_end() -> None:
 
 
 def test_the_table_has_the_rows_and_the_ratio() -> None:
-    lines = list(table(Times(2, 0.2, 60, 100), Times(4, 0.4, 90, 100), 1500.4))
+    lines = list(table(Times(2, 0.2, 60, 100), Times(4, 0.4, 90, 100), 1500.4, 1600.4))
     assert lines[4:] == [
         "| a step, CPU ms | 60 | 90 | |",
         "| a step of neural-dream's algorithm, CPU ms | 100 | 100 | |",
         "| our step, times theirs | 0.60 | 0.90 | 0.8 |",
         "| peak memory at 12 megapixels, MB | 1500 | | 2000 |",
+        "| the same with mask, guide, Fourier space and half the strength, MB | 1600 | | |",
     ]
     assert lines[2] == "| dream, 512 x 288 px, default, s | 2.00 | 4.00 | 2.5 |"

@@ -16,6 +16,7 @@ from cvdemo import backends
 from cvdemo.demo import Step
 from cvdemo.errors import WeightsError
 from cvdemo.images import ImageArray, read_image
+from cvdemo.style import painting
 from cvdemo.style.config import StyleConfig
 from cvdemo.style.losses import STYLE_DISTANCES, Statistics
 from cvdemo.style.painting import Painting
@@ -122,21 +123,28 @@ def painted(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[StyleRequest]
     return requests
 
 
-def test_a_comparison_goes_on_where_it_was_stopped(tmp_path: Path, painted: list[StyleRequest]) -> None:
+def test_a_comparison_goes_on_where_it_was_stopped(
+    tmp_path: Path, painted: list[StyleRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, variants = StyleConfig(size=128, seconds=2), {"plain": Variant(), "other, 1": Variant({"detail": 0.5})}
     first = style_variants.compare(tmp_path, config, 3, variants)
     assert len(painted) == 2 * 3
     assert {request.config.seconds for request in painted} == {2.0} and painted[-1].config.detail == 0.5 != painted[
         0
     ].config.detail == 0
-    (tmp_path / "plain-128px-2s" / "astronaut-autumn_strokes.json").unlink()
+    method = "128px-2s-adam4x0.35-by0.015-border1+7"
+    (tmp_path / f"plain-{method}" / "astronaut-autumn_strokes.json").unlink()
     assert style_variants.compare(tmp_path, config, 3, variants) == first and len(painted) == 7
-    assert {"chart-128px-2s.png", "sheet-128px-2s.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert {f"chart-{method}.png", f"sheet-{method}.png"} <= {path.name for path in tmp_path.iterdir()}
     assert first.splitlines()[0] == "| variant | pairs | style | content | flat_noise | steps | cpu_s |"
     assert first.splitlines()[2].startswith("| plain | 3 | ") and " | 7 | " in first.splitlines()[2]
-    assert read_image(tmp_path / "sheet-128px-2s.png").shape == (style_variants.LABEL_PX + 3 * 128, 4 * 128, 3)
+    assert read_image(tmp_path / f"sheet-{method}.png").shape == (style_variants.LABEL_PX + 3 * 128, 4 * 128, 3)
     style_variants.compare(tmp_path, StyleConfig(size=128, steps=9), 1, {"plain": Variant()})
     assert len(painted) == 8 and painted[-1].config.seconds is None  # steps are another comparison
+    monkeypatch.setattr(painting, "LEVELS", 1)
+    assert (
+        style_variants.compare(tmp_path, config, 3, variants) == first and len(painted) == 8 + 2 * 3
+    )  # and so is Adam
 
 
 def test_a_comparison_ends_with_the_pairs_that_all_variants_have_painted(
@@ -151,6 +159,19 @@ def test_a_comparison_ends_with_the_pairs_that_all_variants_have_painted(
     variants = {"plain": Variant(), "other": Variant({"detail": 0.5})}
     told = style_variants.compare(tmp_path, StyleConfig(size=128, steps=9), 36, variants, stop_after_s=3.5)
     assert len(painted) == 4 and told.count("| 2 | 0 | 0 | 0 | 7 | 0 |") == 2
+
+
+def test_the_pairs_of_a_comparison_stay_the_same_whatever_examples_are_added() -> None:
+    pairs = style_variants.picture_pairs(list(style_variants.content_pictures()), list(style_variants.style_pictures()))
+    assert len(pairs) == 36
+    assert pairs[:6] == [
+        ("astronaut", "autumn_strokes"),
+        ("chelsea", "halftone"),
+        ("tower", "ink_wash"),
+        ("coffee", "mosaic"),
+        ("rocket", "night_swirls"),
+        ("lion", "stained_glass"),
+    ]
 
 
 def test_the_first_pairs_share_neither_content_nor_style() -> None:

@@ -22,6 +22,7 @@ from cvdemo.images import (
     normalise,
     on_white,
     png_bytes,
+    preview_size,
     read_image,
     resize_short_side,
     resize_to_fit,
@@ -181,6 +182,13 @@ def test_a_single_plane_round_trips(noise: ImageArray) -> None:
 def test_to_tensor_names_what_it_got(wrong: ImageArray) -> None:
     with pytest.raises(ValueError, match=r"need a uint8 \(H, W, 3\) array, got"):
         to_tensor(wrong)
+
+
+def test_a_preview_is_the_picture_itself_or_two_megapixels_of_its_shape() -> None:
+    assert preview_size((1000, 2000)) == (1000, 2000)
+    height, width = preview_size((3000, 4000))
+    assert 1_990_000 < height * width <= 2_010_000 and abs(width / height - 4 / 3) < 0.002
+    assert preview_size((1, 50_000_000)) == (1, 10_000_000)
 
 
 def test_to_image_clamps_and_refuses_batches() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cvdemo import images
 from cvdemo.demo import Step, last_step, result_of
 from cvdemo.demos import run
 from cvdemo.dream import deepdream
@@ -90,6 +91,17 @@ def test_previews_come_when_they_are_due_and_cost_nothing_else(
         clock.passes(1.0)
     assert shown == [(69, 91, 3), None, None, (96, 128, 3), None, None, None]  # none at the last: the result follows
     assert converted == [(69, 91), (96, 128), (96, 128)]
+
+
+def test_a_preview_of_a_large_octave_is_reduced_and_the_dream_is_not(
+    noise: ImageArray, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "PREVIEW_PIXELS", 3072)
+    *steps, last = steps_of(noise, preview_every_s=0)
+    assert [step.preview.shape for step in steps[:-1]] == [(48, 64, 3)] * 5
+    assert last.result.image.shape == (96, 128, 3)
+    shown, dreamed = (steps[-2].preview.mean(axis=(0, 1)), last.result.image.mean(axis=(0, 1)))
+    assert np.abs(shown - dreamed).max() < 5
 
 
 def test_a_deadline_ends_it_with_the_full_size(noise: ImageArray, tiny: list[str]) -> None:

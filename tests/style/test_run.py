@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from cvdemo import images
 from cvdemo.demo import Step, last_step, result_of
 from cvdemo.demos import run
 from cvdemo.errors import InputError
@@ -93,6 +94,17 @@ def test_previews_come_when_they_are_due_and_cost_nothing_else(
         clock.passes(1.0)
     assert shown == [True, False, False, True, False, False, False]  # none at the last: the result follows
     assert converted == [(96, 128)] * 3
+
+
+def test_a_preview_of_a_large_painting_is_reduced_and_the_painting_is_not(
+    noise: ImageArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "PREVIEW_PIXELS", 3072)
+    *steps, last = steps_of(noise, preview_every_s=0)
+    assert [step.preview.shape for step in steps[:-1]] == [(48, 64, 3)] * (len(steps) - 1)
+    assert last.result.image.shape == (96, 128, 3)
+    shown, painted = (steps[-2].preview.mean(axis=(0, 1)), last.result.image.mean(axis=(0, 1)))
+    assert np.abs(shown - painted).max() < 8
 
 
 def test_a_deadline_ends_it_with_the_full_size(noise: ImageArray) -> None:

@@ -115,6 +115,23 @@ def masked_dream(page: Page) -> bytes:
 
 
 @pytest.mark.slow
+def test_a_film_can_be_cancelled(page: Page, server: str) -> None:
+    open_small(page, server, seed=8)
+    finished_dream(page)
+    page.locator("#dream-film > button").click()
+    for name, value in (("frames", 120), ("film_px", 256), ("frame_steps", 10)):  # a minute of one core
+        type_number(page.locator(f"#ZoomFilmConfig-{name} input[type=number]"), value)
+    page.click("#dream-film-run")
+    status = page.locator("#dream-film-status")
+    expect(status).to_contain_text("Frame ")
+    page.click("#dream-film-cancel")
+    expect(status).to_have_text("Cancelled; the last frame stays.")
+    expect(page.locator("#dream-film-frame img")).to_be_visible()
+    page.wait_for_timeout(1500)
+    expect(status).to_have_text("Cancelled; the last frame stays.")  # no later frame takes its place
+
+
+@pytest.mark.slow
 def test_a_film_is_made_of_the_dream_and_plays(page: Page, server: str) -> None:
     open_small(page, server, seed=8)
     finished_dream(page)
