@@ -117,8 +117,8 @@ def digits() -> Subject:
     return Subject("digits", False, np.repeat(grey[..., None], 3, axis=3), labels[kept])
 
 
-def features_of(subject: Subject) -> dict[str, Values]:
-    """(N, C) of every layer, from one pass through the backbone."""
+def features_of(subject: Subject, input_px: int = INPUT_PX) -> dict[str, Values]:
+    """(N, C) of every layer, from one pass through the backbone at that size."""
     device = torch.device("cpu")
     network = channels_last(fold_batch_norm(backbone()))
 
@@ -126,7 +126,7 @@ def features_of(subject: Subject) -> dict[str, Values]:
         found = network.features(pixels, LAYERS)
         return torch.cat([found[layer].float().mean(dim=(2, 3)) for layer in LAYERS], dim=1)
 
-    batches = outputs(pooled, subject.pictures, preprocessing_at(INPUT_PX), device, amp=amp_is_fast(device))
+    batches = outputs(pooled, subject.pictures, preprocessing_at(input_px), device, amp=amp_is_fast(device))
     together = torch.cat([batch[:, 0] for batch in batches])
     sizes = [layer_channels()[layer] for layer in LAYERS]
     return {layer: part.numpy() for layer, part in zip(LAYERS, torch.split(together, sizes, dim=1), strict=True)}

@@ -18,6 +18,7 @@ DEFAULT = "imagenet"  # the public name of EfficientNet-Lite0 on the page and in
 FEW_CLASSES = 20  # so many are named one by one
 SAMPLES = 6  # of more classes, so many are named
 BEST_FEW = 5  # the rank told beside rank-1
+HOW_MADE = {"features": "features only", "finetune": "trained further"}  # by the end of the recipe's name
 KNOWS = {  # what a network has learnt of a data set, in a visitor's words; others are called by their name
     "ImageNet-1k": "1,000 kinds of animals and things",
     "Caltech-101": "101 kinds of animals and things",
@@ -25,7 +26,7 @@ KNOWS = {  # what a network has learnt of a data set, in a visitor's words; othe
     "Tiny ImageNet": "200 kinds of animals and things",
     "Dogs vs. Cats": "Cats and dogs",
     "Fashion-MNIST": "10 kinds of clothes",
-    "Imagenette": "10 kinds of things, such as a church",
+    "Imagenette": "10 kinds of things, such as churches, chain saws and parachutes",
 }
 LARGER = {"efficientnet_lite2": "1,000 kinds, in twice the time"}  # in place of that, of weights beside a quicker one
 
@@ -83,7 +84,7 @@ def list_networks(weights_dir: Path | None = None) -> dict[str, Choice]:
                 ensemble.metric if measured else {},
             )
         )
-    return {choice.value: choice for choice in _in_order(_told_apart(found), entries)}
+    return {choice.value: choice for choice in _in_order(_told_apart(found, entries), entries)}
 
 
 def _in_order(choices: list[Choice], entries: Mapping[str, WeightEntry]) -> list[Choice]:
@@ -159,15 +160,25 @@ def _choice(value: str, title: str, knows: str, members: tuple[str, ...], metric
     return Choice(value=value, title=title + shown, words=words, members=members, metric=metric)
 
 
-def _told_apart(choices: list[Choice]) -> list[Choice]:
-    """The choices; of several with the same words, the better ones first, all but the first are numbered."""
-    seen: Counter[str] = Counter()
+def _told_apart(choices: list[Choice], entries: Mapping[str, WeightEntry]) -> list[Choice]:
+    """The choices, the better ones first; of several with the same words each tells how it was made.
+
+    Where that is not known or the same too, all but the first are numbered.
+    """
+    alike, seen = Counter(choice.words for choice in choices), Counter[str]()
+    choices = [_with_how_made(choice, entries) if alike[choice.words] > 1 else choice for choice in choices]
     told = []
     for choice in sorted(choices, key=lambda choice: -(accuracy(choice.metric) or 0)):
         seen[choice.words] += 1
         number = seen[choice.words]
         told.append(choice if number == 1 else replace(choice, words=f"{choice.words} (network {number})"))
     return told
+
+
+def _with_how_made(choice: Choice, entries: Mapping[str, WeightEntry]) -> Choice:
+    made = {HOW_MADE.get(entries[member].recipe.rpartition("-")[2], "") for member in choice.members}
+    how = made.pop() if len(made) == 1 else ""
+    return replace(choice, words=f"{choice.words} ({how})") if how else choice
 
 
 def _of_100(metric: Mapping[str, Any]) -> str:

@@ -47,6 +47,14 @@ def test_in_words_a_network_is_what_it_knows_and_how_often_it_is_right(folder: P
     assert words["clothes"] == "10 kinds of clothes: right 94 times out of 100"
 
 
+def test_two_as_good_are_told_apart_by_how_they_were_made() -> None:
+    words = {value: choice.words for value, choice in list_networks().items()}
+    assert words["cats_dogs_features"] == "Cats and dogs: right 99 times out of 100 (features only)"
+    assert words["cats_dogs_finetune"] == "Cats and dogs: right 99 times out of 100 (trained further)"
+    assert words["cats_dogs_alexnet"] == "Cats and dogs: right 96 times out of 100"  # alone with its share
+    assert len(set(words.values())) == len(words) and not any("(network" in said for said in words.values())
+
+
 def test_in_words_only_a_network_without_a_fault_is_always_right(folder: Path, tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     said = []

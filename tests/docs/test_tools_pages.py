@@ -55,16 +55,17 @@ def test_the_program_prints_the_channels(capsys: pytest.CaptureFixture[str], mon
     assert len(lines) == 3 and all(float(line.split()[1]) > 0 for line in lines)
 
 
-def test_the_search_of_the_page_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its ranges and options, as far as to the search itself; that has tests of its own."""
+def test_the_searches_of_the_page_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their ranges and options, as far as to the search itself; that has tests of its own."""
     asked: list[Search] = []
     monkeypatch.setattr(search, "run_search", asked.append)
-    (words,) = commands(SEARCH, "search")
-    words[words.index("--data") + 1] = str(tmp_path)
-    command_line.main(words)
-    (found,) = asked
-    assert found.recipe is RECIPES["lenet-fashion-mnist"] and found.config.epochs == 5 and found.trials == 20
-    assert [each.name for each in found.ranges] == ["lr", "dropout", "optimizer"]
+    for words in commands(SEARCH, "search"):
+        words[words.index("--data") + 1] = str(tmp_path)
+        command_line.main(words)
+    assert all(found.recipe is RECIPES["lenet-fashion-mnist"] for found in asked)
+    assert [(found.config.epochs, found.trials) for found in asked] == [(5, 20), (3, 8)]
+    names = [[each.name for each in found.ranges] for found in asked]
+    assert names == [["lr", "dropout", "optimizer"], ["lr", "dropout"]]
 
 
 def test_every_range_of_the_table_can_be_searched() -> None:

@@ -150,8 +150,9 @@ class ClassifierTask(Task):
         self.optimizers = optimizers
         self.data, self.validation, self.normalisation = data, validation, normalisation
         self.class_names = data.class_names
-        if config.first_px:  # most of its training pictures are smaller than those of validation
+        if config.mixup_alpha or config.cutmix_alpha:  # its training pictures show two things, those of validation one
             self.gap = ("", "")
+        self.gap_after = self.first_full_step if config.first_px else 0  # smaller pictures are measured otherwise
         self.mirrored_first = torch.rand(len(data), generator=seeded("flip", config.seed, 0)) < 0.5
         weights = class_weights(data.labels, len(data.class_names)) if config.balance else None
         self.class_weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=device)
@@ -176,6 +177,12 @@ class ClassifierTask(Task):
     def pictures(self, step: int, indices: npt.NDArray[np.int64], generator: torch.Generator) -> npt.NDArray[np.uint8]:
         """The training pictures (B, H, W, C) of a step, before they are augmented."""
         return self.data.read(indices)
+
+    @property
+    def first_full_step(self) -> int:
+        """The step, counted from 0, from which on pictures have their full side; the number of steps if none has."""
+        steps = self.config.steps
+        return next((step for step in range(steps) if step / steps / self.config.grow_until >= 1), steps)
 
     def side_px(self, step: int, full_px: int) -> int:
         """The side that pictures have at this step."""

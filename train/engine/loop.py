@@ -163,6 +163,7 @@ class Trainer:
             metric=self.task.metric,
             higher_is_better=self.task.higher_is_better,
             gap=self.task.gap,
+            gap_after=self.task.gap_after,
             batches=self._batches,
         )
 

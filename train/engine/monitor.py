@@ -48,6 +48,7 @@ class Monitor:
         start: the step it continues from; records of later steps are forgotten, because they come again.
         metric, higher_is_better: what the run is judged by.
         gap: training and validation key whose difference is watched, as in the CSV's header.
+        gap_after: steps that are left out of it.
         batches: steps of an epoch; 0 for a run that is not counted in epochs.
     """
 
@@ -60,10 +61,11 @@ class Monitor:
         metric: str = "",
         higher_is_better: bool = True,
         gap: tuple[str, str] = ("train_loss", "loss"),
+        gap_after: int = 0,
         batches: int = 0,
     ) -> None:
         self.out, self.metric, self.higher_is_better = out, metric, higher_is_better
-        self.gap, self.batches = gap, batches
+        self.gap, self.gap_after, self.batches = gap, gap_after, batches
         self.records = [record for record in read_records(out / METRICS_FILE) if record["step"] <= start]
         _write_whole(out / METRICS_FILE, "".join(json.dumps(record) + "\n" for record in self.records))
         self.warned = any(record.get("gap_widens") for record in self.records)
@@ -158,7 +160,8 @@ class Monitor:
     def _gap(self, records: Sequence[Record]) -> Record:
         """The last evaluation's `gap` (validation minus training) and whether it widens; nothing without both keys."""
         training, validation = self.gap
-        rows = [row for row in table(records) if training in row and validation in row]
+        watched = [record for record in records if record["step"] > self.gap_after]
+        rows = [row for row in table(watched) if training in row and validation in row]
         if not rows or rows[-1]["step"] != records[-1]["step"] or validation not in records[-1]:
             return {}
         higher = self.higher_is_better if validation == self.metric else False

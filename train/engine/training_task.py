@@ -80,6 +80,7 @@ class Task(ABC):
         metric, higher_is_better: key of `evaluate`'s result by which the best checkpoint is kept.
         gap: a key of `step`'s result with `train_` before it and one of `evaluate`'s; a warning says when the second
             gets worse while the first improves. Empty words: none does.
+        gap_after: steps after which the two can be compared; what came before is not.
         class_names: of a classifier, in the order of its outputs.
         trained_on: what its pictures are, as numbers and names that a card can be held to.
         command: that trains it. earlier: the runs that made what it starts from, see `train.publishing.lineage`.
@@ -94,6 +95,7 @@ class Task(ABC):
     metric: str
     higher_is_better: bool = True
     gap: tuple[str, str] = ("train_loss", "loss")
+    gap_after: int = 0
     class_names: Sequence[str] = ()
     trained_on: Mapping[str, Any] = MappingProxyType({})
     command: str = ""

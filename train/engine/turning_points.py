@@ -67,11 +67,21 @@ def how_it_went(records: Sequence[Record], gap: tuple[str, str], *, higher_is_be
     said = [exploded.sentence if exploded else "training did not diverge"]
     if wider:
         said.append(wider.sentence)
-    elif any("gap" in record for record in records):
-        said.append("at its end, the gap between training and validation was not widening")
     else:
-        said.append("the gap between training and validation was not watched: the run has no two measures that compare")
+        said.append(_not_widening(records, gap[1]))
     return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in said)
+
+
+def _not_widening(records: Sequence[Record], validation: str) -> str:
+    watched = [record["step"] for record in records if "gap" in record]
+    if not watched:
+        return (
+            "the gap between training and validation was not watched: the run measured nothing on both that can be "
+            "compared"
+        )
+    first = next(record["step"] for record in records if validation in record or "gap" in record)
+    since = "" if first == watched[0] else f"; it was watched from step {watched[0]} on"
+    return f"at its end, the gap between training and validation was not widening{since}"
 
 
 def divergence(records: Sequence[Record]) -> TurningPoint | None:
@@ -109,8 +119,9 @@ def _explosion(held: Sequence[Record], quantity: str) -> TurningPoint | None:
 def widening(records: Sequence[Record], gap: tuple[str, str], *, higher_is_better: bool = False) -> TurningPoint | None:
     """Where the gap began to widen, if it still does at the end."""
     training, validation = gap
-    held = [record for record in records if validation in record and math.isfinite(record[validation])]
-    if not held or not held[-1].get(WIDENS):
+    watched = [record for record in records if validation in record and WIDENS in record]
+    held = [record for record in watched if math.isfinite(record[validation])]
+    if not held or not held[-1][WIDENS]:
         return None
     sign = 1 if higher_is_better else -1
     best = max(held, key=lambda record: sign * float(record[validation]))

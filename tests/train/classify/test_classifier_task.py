@@ -102,12 +102,24 @@ def test_sides_grow_in_steps_of_eight(grown: float, first_px: int, side: int) ->
 
 def test_pictures_grow_and_stay_what_they_are() -> None:
     made = task(replace(CONFIG, first_px=8, grow_until=0.5), pictures_of(24))
-    assert made.gap == ("", "") and task(CONFIG, pictures_of(24)).gap == ("train_rank1", "rank1")
     batches = [made.batch(step, seeded("step", 0, step))[0] for step in range(12)]
     assert [batch.shape[-1] for batch in batches] == [8] * 3 + [16] * 3 + [24] * 6
     full = task(CONFIG, pictures_of(24)).batch(0, seeded("step", 0, 0))[0]
     shrunk = full.unflatten(3, (8, 3)).unflatten(2, (8, 3)).mean(dim=(3, 5))  # averages of 3 x 3
     assert torch.corrcoef(torch.stack([batches[0].flatten(), shrunk.flatten()]))[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("grow_until", [0.5, 0.6, 0.85, 1.0])
+def test_the_gap_is_watched_once_pictures_have_their_full_size(grow_until: float) -> None:
+    made = task(replace(CONFIG, first_px=16, grow_until=grow_until), pictures_of(24))
+    assert made.gap == ("train_rank1", "rank1") and task(CONFIG, pictures_of(24)).gap_after == 0
+    full = [made.side_px(step, 24) == 24 for step in range(made.config.steps)]
+    assert full == [step >= made.gap_after for step in range(made.config.steps)] and not full[0]
+
+
+@pytest.mark.parametrize("changes", [{"mixup_alpha": 0.2}, {"cutmix_alpha": 1.0, "first_px": 8}])
+def test_the_gap_is_not_watched_where_training_pictures_are_mixed(changes: dict[str, float]) -> None:
+    assert task(replace(CONFIG, **changes)).gap == ("", "")  # type: ignore[arg-type]  # of many types
 
 
 @pytest.mark.parametrize(

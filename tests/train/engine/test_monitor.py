@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from train.classify.features import FeatureTask
+from train.engine.curves import description_of
 from train.engine.monitor import (
     CURVES_FILE,
     METRICS_FILE,
@@ -19,6 +20,7 @@ from train.engine.monitor import (
     Monitor,
     as_csv,
     curves,
+    curves_of,
     gap_widens,
     read_records,
     table,
@@ -166,6 +168,30 @@ def test_the_gap_of_an_accuracy_follows_the_metric(tmp_path: Path, capsys: pytes
         monitor.training(step, step, {"rank1": float(seen)})
         monitor.evaluation(step, step, {"rank1": unseen})
     assert "warning: rank1 has been worse" in capsys.readouterr().err
+
+
+def test_the_gap_leaves_out_what_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Until step 4 each evaluation falls on what came before; watched from the start, it would warn at step 4."""
+    monitor = Monitor(tmp_path, steps=16, metric="rank1", gap=("train_rank1", "rank1"), gap_after=4)
+    monitor.describe({})
+    unseen = [70.0, 50.0, 49.0, 48.0, 60.0, 59.0, 58.0, 57.0]
+    for step, validation in enumerate(unseen, 1):
+        monitor.training(step, step, {"rank1": 40.0 + step})
+        monitor.evaluation(step, step, {"rank1": validation})
+        assert ("warning" in capsys.readouterr().err) == (step == 8)
+    assert ["gap" in record for record in monitor.records if "rank1" in record] == [False] * 4 + [True] * 4
+    (point,) = monitor.turning_points
+    assert point.step == 5 and "rank1 went from 60 to 57" in point.sentence
+    monitor.write_summaries()
+    assert f"widened from step {point.step} on" in description_of(curves_of(tmp_path))
+
+
+def test_the_row_at_the_border_counts_what_can_be_compared_alone(tmp_path: Path) -> None:
+    monitor = Monitor(tmp_path, steps=4, metric="rank1", gap=("train_rank1", "rank1"), gap_after=1)
+    for step, seen in ((1, 90.0), (2, 50.0)):
+        monitor.training(step, step, {"rank1": seen})
+    monitor.evaluation(2, 2.0, {"rank1": 40.0})
+    assert monitor.records[-1]["gap"] == -10.0  # not 40 less the mean of 90 and 50
 
 
 @pytest.mark.parametrize(("validation", "warned"), [([0.9, 0.5, 0.6, 0.7, 0.8], 1), ([0.9, 0.8, 0.7, 0.6, 0.5], 0)])

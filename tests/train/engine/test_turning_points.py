@@ -160,11 +160,16 @@ def test_the_curves_of_a_run_know_its_gap(tmp_path: Path) -> None:
             "Training did not diverge. At its end, the gap between training and validation was not widening.",
         ),
         (
+            [{"step": 50, "loss": 2.0}, {"step": 90, "loss": 1.0, "gap": 0.1, "gap_widens": False}],
+            "Training did not diverge. At its end, the gap between training and validation was not widening; it was "
+            "watched from step 90 on.",
+        ),
+        (
             [*training([*FALLING, *[9.0] * 10]), *evaluations([2, 1.5, 1.6, 1.7, 1.8], [False] * 4 + [True])],
             "Training diverged at step ",
         ),
     ],
-    ids=["not watched", "well", "diverged"],
+    ids=["not watched", "well", "watched late", "diverged"],
 )
 def test_how_it_went_is_said_in_two_sentences(records: list[dict[str, Any]], expected: str) -> None:
     words = how_it_went(records, LOSSES)
