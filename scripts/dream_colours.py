@@ -32,7 +32,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "experiments" / "dream"
 PICTURES = ("lion", "castle", "rocket", "astronaut")
 OBJECTIVES = {"one block": "block8", "two blocks": "block8 + 0.3*block12"}
 DREAM_PX, SIDE_PX, LABEL_PX = 256, 150, 14
-SHEET_BYTES = 150_000
+SHEET_BYTES = 175_000
 
 Matrix = Callable[[float], Tensor]
 
