@@ -31,7 +31,7 @@ def test_colourfulness_is_that_of_the_definition() -> None:
 
 def test_a_way_is_what_the_gradient_is_coloured_by(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dream_run, "load_dream_network", lambda device: TinyNetwork())
-    monkeypatch.setattr(dream_colours, "DREAM_PX", 64)
+    monkeypatch.setattr(dream_colours, "DREAM_PX", 128)
     own, natural, plain = (dreamed("coffee", "block8", way) for way in ("matrix 0", "matrix 0.3", "plain 0.3"))
     assert (own != natural).any() and (natural != plain).any()
 
