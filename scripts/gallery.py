@@ -12,10 +12,13 @@ import json
 import os
 import shlex
 import shutil
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from cvdemo.cli.parser import DREAM_FILM, config_from, make_parser, parse
@@ -37,10 +40,11 @@ from scripts.gallery_pictures import DREAMS, MASKS, PAINTINGS, PHOTOGRAPHS, STYL
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
 FOLDER = PAGE.with_suffix("")  # of the same name
-SECONDS = FOLDER / "seconds.json"
+MADE = FOLDER / "made.json"  # of each picture: CPU seconds, and the commit that it was made with
 WORK = Path("runs") / "gallery"  # as the commands name it, from the top of the project
 SIDE_PX = 640
 PICTURE_BYTES = 82_000  # at most; so all of them stay below 2 MB
+FRAMES_SHOWN = 4  # of a film
 PICTURES = DREAMS | PAINTINGS
 INTRODUCTION = """\
 # Gallery
@@ -57,6 +61,7 @@ Twelve dreams and twelve paintings. Each stands with the command that made it.
   ```
 
 - "Seconds" are CPU seconds of one core that did other work too.
+- `docs/gallery/made.json` tells with which commit each picture was made.
 - The pictures here are at most 640 px wide or high, and packed small. The commands write PNG files.
 """
 
@@ -93,18 +98,25 @@ def make(name: str) -> float:
     if run_command(words) != 0:
         raise RuntimeError(f"{name} was not made")
     seconds = time.process_time() - began
-    picture = Image.fromarray(resize_to_fit(last_frame(target), SIDE_PX))
+    picture = Image.fromarray(resize_to_fit(shown_of(target), SIDE_PX))
     write_whole(FOLDER / f"{name}.webp", webp_bytes(picture, PICTURE_BYTES))
     return seconds
 
 
-def last_frame(path: Path) -> ImageArray:
-    """Of a film; a picture is its own."""
+def shown_of(path: Path) -> ImageArray:
+    """A picture itself; of a film `FRAMES_SHOWN` frames from the first to the last, in two rows."""
     if path.suffix != ".mp4":
         return read_image(path)
     with Video(path.read_bytes()) as film:
-        *_, last = film.frames()
-    return last
+        frames = list(film.frames())
+    chosen = [frames[number - 1] for number in shown_frames(len(frames))]
+    half = len(chosen) // 2
+    return np.vstack([np.hstack(chosen[:half]), np.hstack(chosen[half:])])
+
+
+def shown_frames(count: int) -> list[int]:
+    """The numbers, from 1, of the frames of a film of so many that are shown."""
+    return [1 + round(index * (count - 1) / (FRAMES_SHOWN - 1)) for index in range(FRAMES_SHOWN)]
 
 
 def facts_of(name: str) -> dict[str, str]:
@@ -113,8 +125,10 @@ def facts_of(name: str) -> dict[str, str]:
     if args.verb == DREAM_FILM:
         film = config_from(args, ZoomFilmConfig())
         base = PICTURE_VERBS["dream"].presets[args.preset] if args.preset else DreamConfig()
-        frames = f"the last of {film.frames}, each enlarged {film.zoom:g} times and turned by {film.turn_deg:g}°"
-        return _dream_facts(args, config_from(args, base)) | {"Frame": frames}
+        *first, last = shown_frames(film.frames)
+        shown = f"{', '.join(map(str, first))} and {last}"
+        frames = f"{shown}, each enlarged {film.zoom:g} times and turned by {film.turn_deg:g}° over the one before"
+        return _dream_facts(args, config_from(args, base)) | {"Frames": frames}
     config: Config = config_from(args, PICTURE_VERBS[args.verb].presets[args.preset])
     if isinstance(config, StyleConfig):
         return _style_facts(args, config)
@@ -147,6 +161,8 @@ def _style_facts(args: argparse.Namespace, config: StyleConfig) -> dict[str, str
         facts["Strength"] = f"{config.strength:g}"
     if config.style_loss != StyleConfig.style_loss:
         facts["Loss"] = config.style_loss
+    if config.start != StyleConfig.start:
+        facts["Start"] = config.start
     facts["Size"] = f"{config.size} px"
     return facts
 
@@ -181,12 +197,23 @@ def page(seconds: Mapping[str, float]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def known() -> dict[str, dict[str, Any]]:
+    """Of the pictures that are made: their CPU seconds and the commit they were made with."""
+    if not MADE.is_file():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(MADE.read_text(encoding="utf-8"))
+    return {name: found[name] for name in PICTURES if name in found}
+
+
 def known_seconds() -> dict[str, float]:
     """Of the pictures that are made."""
-    if not SECONDS.is_file():
-        return {}
-    found: dict[str, float] = json.loads(SECONDS.read_text(encoding="utf-8"))
-    return {name: found[name] for name in PICTURES if name in found}
+    return {name: facts["seconds"] for name, facts in known().items()}
+
+
+def commit() -> str:
+    """The commit that is checked out."""
+    words = ["git", "rev-parse", "--short=8", "HEAD"]
+    return subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def main() -> None:
@@ -202,8 +229,8 @@ def main() -> None:
     load_dream_network("auto")  # what is read once does not count as any picture's seconds
     load_backbone("auto")
     for name in args.names or PICTURES:
-        seconds = known_seconds() | {name: round(make(name), 1)}
-        write_whole(SECONDS, (json.dumps(seconds, indent=1) + "\n").encode())
+        made = known() | {name: {"seconds": round(make(name), 1), "commit": commit()}}
+        write_whole(MADE, (json.dumps(made, indent=1) + "\n").encode())
     write_whole(PAGE, page(known_seconds()).encode())
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-PHOTOGRAPHS = ("astronaut", "camera", "cheetah", "chelsea", "coffee", "lion", "rocket", "tower")
+PHOTOGRAPHS = ("astronaut", "camera", "castle", "cheetah", "chelsea", "coffee", "cows", "lion", "rocket", "tower")
 STYLES = (
-    *("autumn_strokes", "halftone", "ink_wash", "mosaic"),
-    *("night_swirls", "stained_glass", "woodcut_waves"),
+    *("cafe_terrace", "church_at_auvers", "great_wave", "night_cafe", "summertime"),
+    *("autumn_strokes", "mosaic", "night_swirls", "stained_glass"),
 )
 
 
@@ -43,13 +43,15 @@ MASKS = {
             *((365, 165), (350, 178), (320, 190), (293, 193), (270, 190), (248, 182), (227, 169)),
         ],
     ),
-    "tower_mask": Mask(
-        "tower",
-        "the tower",
+    "sky_mask": Mask(
+        "castle",
+        "the sky",
         [
-            *((213, 40), (233, 104), (260, 262), (292, 380), (331, 435), (315, 467), (376, 561), (376, 599)),
-            *((40, 599), (113, 475), (97, 432), (134, 388), (166, 270), (181, 180)),
-            (192, 104),
+            *((0, 0), (799, 0), (799, 238), (570, 238), (568, 222), (563, 222), (563, 192), (548, 174), (533, 192)),
+            *((533, 222), (526, 222), (528, 236), (455, 238), (422, 234), (421, 215), (414, 200), (405, 178)),
+            *((318, 182), (312, 165), (304, 130), (298, 165), (294, 177), (272, 176), (271, 140), (265, 118)),
+            *((253, 60), (243, 118), (238, 140), (240, 175), (204, 176), (197, 156), (192, 178), (183, 200)),
+            *((178, 230), (100, 242), (0, 235)),
         ],
     ),
 }
@@ -86,62 +88,47 @@ DREAMS = {
     ),
     "watching_night": Picture("A night that looks back", "dream night_swirls.jpg --preset cats-and-dogs --size-px 640"),
     "woven_tower": Picture("A tower under a woven sky", "dream tower.jpg --preset woven-masks --size-px 640"),
-    "plush_cheetah": Picture("A cheetah of plush", "dream cheetah.jpg --preset plush-toys --size-px 640"),
+    "dreaming_cafe": Picture("A café that dreams", "dream cafe_terrace.jpg --preset eyes-and-scales --size-px 640"),
     "balloon_coffee": Picture("Coffee of balloons", "dream coffee.jpg --preset balloons-and-scales --size-px 640"),
     "fruit_in_a_cup": Picture(
         "Fruit in a cup", "dream coffee.jpg --mask cup_mask.png --preset cats-and-dogs --size-px 640"
     ),
     "carved_camera": Picture("A man with a camera, carved", "dream camera.jpg --preset carved-wood --size-px 640"),
-    "honeycomb_lion": Picture(
-        "A lion of honeycomb",
-        "dream lion.jpg --objective class:honeycomb --step-size 0.8 --steps 32 --colour 0.55 --size-px 512 "
-        "--jitter-px 48",
-    ),
+    "dreaming_castle": Picture("A castle that dreams", "dream castle.jpg --preset eyes-and-scales --size-px 640"),
     "dive_into_a_cat": Picture(
-        "A dive into a cat's face",
-        "dream-film chelsea.jpg --preset furry-faces --frames 30 --film-px 512 --zoom 1.05 --turn-deg 1",
+        "A dive into a cat",
+        "dream-film chelsea.jpg --preset eyes-and-scales --frames 36 --film-px 512 --zoom 1.05 --turn-deg 1",
     ),
 }
 
 PAINTINGS = {
-    "glass_lion": Picture(
-        "A lion in a church window",
-        "stylize lion.jpg --style stained_glass.jpg --style-loss wasserstein --flat-smoothing 1 --tv-weight 80 "
-        "--size 512 --steps 40",
+    "terrace_castle": Picture(
+        "A castle of a café's night under a swirling sky",
+        "stylize castle.jpg --style cafe_terrace.jpg --also night_swirls.jpg 1 --mask sky_mask.png "
+        "--size 640 --steps 40",
+    ),
+    "auvers_lion": Picture("A lion of Auvers", "stylize lion.jpg --style church_at_auvers.jpg --size 640 --steps 40"),
+    "wave_cat": Picture("A cat of the great wave", "stylize chelsea.jpg --style great_wave.jpg --size 640 --steps 40"),
+    "summer_cows": Picture("Cows in summertime", "stylize cows.jpg --style summertime.jpg --size 640 --steps 40"),
+    "cafe_coffee": Picture("Coffee in a night café", "stylize coffee.jpg --style night_cafe.jpg --size 640 --steps 40"),
+    "glass_castle": Picture(
+        "A castle in a church window",
+        "stylize castle.jpg --style stained_glass.jpg --start instant --size 1024 --scales 7 --steps 60",
+    ),
+    "swirled_tower": Picture(
+        "A tower in a swirling night", "stylize tower.jpg --style night_swirls.jpg --size 512 --steps 40"
     ),
     "swirled_rocket": Picture(
         "A rocket on a swirling night", "stylize rocket.jpg --style night_swirls.jpg --size 1024 --scales 5 --steps 12"
     ),
-    "brushed_lion": Picture(
-        "A lion in its own colours",
-        "stylize lion.jpg --style autumn_strokes.jpg --preset own-colours --size 512 --steps 40",
-    ),
     "mosaic_cat": Picture("A cat on a floor of mosaic", "stylize chelsea.jpg --style mosaic.jpg --size 512 --steps 40"),
     "autumn_coffee": Picture("Coffee in autumn", "stylize coffee.jpg --style autumn_strokes.jpg --size 512 --steps 40"),
-    "swirled_tower": Picture(
-        "A tower in a swirling night", "stylize tower.jpg --style night_swirls.jpg --size 512 --steps 40"
-    ),
-    "parted_tower": Picture(
-        "A tower of autumn under a night sky",
-        "stylize tower.jpg --style night_swirls.jpg --also autumn_strokes.jpg 1 --mask tower_mask.png "
-        "--size 512 --steps 40",
-    ),
     "mixed_astronaut": Picture(
         "An astronaut between night and autumn",
         "stylize astronaut.jpg --style night_swirls.jpg --also autumn_strokes.jpg 1 --size 512 --steps 40",
     ),
-    "tiled_coffee": Picture(
-        "Coffee of tiles and glass",
-        "stylize coffee.jpg --style mosaic.jpg --also stained_glass.jpg 0.5 --size 512 --steps 40",
-    ),
-    "woodcut_cheetah": Picture(
-        "A cheetah on printed waves", "stylize cheetah.jpg --style woodcut_waves.jpg --size 512 --steps 40"
-    ),
-    "brushed_cat": Picture(
-        "A cat, brushed in its own colours",
-        "stylize chelsea.jpg --style night_swirls.jpg --keep-colours luminance --size 512 --steps 40",
-    ),
-    "ink_camera": Picture(
-        "A man with a camera, in ink", "stylize camera.jpg --style ink_wash.jpg --size 512 --steps 40"
+    "brushed_lion": Picture(
+        "A lion in its own colours",
+        "stylize lion.jpg --style autumn_strokes.jpg --preset own-colours --size 512 --steps 40",
     ),
 }

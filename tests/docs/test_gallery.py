@@ -21,6 +21,21 @@ from tests.dream.tiny_network import TinyNetwork
 
 FEATURES = (ROOT / "docs/features.md").read_text(encoding="utf-8")
 WHOLE_BYTES = 2_000_000
+WITHOUT_A_PICTURE = {
+    "a gradient of one strength",
+    "tiles for large pictures",
+    "Laplacian smoothing",
+    "the recipe that made a picture",
+    "no seams",
+    "large pictures without running out of memory",
+    "optimiser and steps",
+    "total variation",
+    "time for 512 px",
+    "how much memory a size takes",
+    "speed on a CPU",
+    "no seams of tiles",
+    "weights whose link does not die",
+}
 
 
 def test_there_are_twelve_of_each_and_all_are_made() -> None:
@@ -76,7 +91,7 @@ def test_facts_are_those_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None
     }  # fmt: skip
     assert facts["guided"]["Guide"] == "mosaic" and facts["guided"]["Parameterisation"] == "fourier"
     assert facts["guided"]["Objective"] == "`guide:block8`" and facts["guided"]["Colour"] == "1"
-    assert facts["dive"]["Frame"] == "the last of 9, each enlarged 1.1 times and turned by 2°"
+    assert facts["dive"]["Frames"] == "1, 4, 6 and 9, each enlarged 1.1 times and turned by 2° over the one before"
     assert facts["mixed"]["Style"] == "mosaic, ink wash with weight 0.5"
     assert facts["mixed"]["Colours"] == "the picture's, exactly" and facts["mixed"]["Strength"] == "0.5"
     assert facts["parted"]["Style"] == "mosaic, ink wash in the cup" and facts["parted"]["Size"] == "1024 px"
@@ -97,9 +112,12 @@ def test_a_picture_is_what_its_command_makes(monkeypatch: pytest.MonkeyPatch, tm
     assert whole.shape == shown.shape and abs(whole - shown).mean() < 8
 
 
-def test_of_a_film_the_last_frame_is_shown(tmp_path: Path) -> None:
-    frames = [np.full((64, 64, 3), grey, np.uint8) for grey in (20, 90, 200)]
-    assert abs(gallery.last_frame(write_mp4(frames, tmp_path / "a.mp4", fps=15)).astype(int) - 200).max() < 6
+def test_of_a_film_the_first_and_the_last_frame_are_shown_and_two_between(tmp_path: Path) -> None:
+    frames = [np.full((64, 64, 3), grey, np.uint8) for grey in (20, 60, 90, 120, 160, 190, 230)]
+    shown = gallery.shown_of(write_mp4(frames, tmp_path / "a.mp4", fps=15)).astype(int)
+    assert shown.shape == (128, 128, 3)
+    middles = shown[[32, 32, 96, 96], [32, 96, 32, 96], 0]
+    np.testing.assert_allclose(middles, [20, 90, 160, 230], atol=6)
 
 
 def test_the_tests_that_features_are_held_by_exist() -> None:
@@ -118,3 +136,5 @@ def test_every_feature_is_answered_and_shown() -> None:
     for row in rows:
         assert row[-2].startswith(("yes", "no"))
         assert re.search(r"`|\]\(|the gallery|line above", row[-1])
+    unseen = {row[0].removeprefix("| ") for row in rows if not re.search(r"<img |dream-channels|line above", row[-1])}
+    assert unseen == WITHOUT_A_PICTURE

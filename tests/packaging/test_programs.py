@@ -36,7 +36,9 @@ def test_training_draws_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> 
     assert draws[0] == draws[1]
 
 
-@pytest.mark.parametrize("name", ["detected_examples", "dream_thumbnails", "example_thumbnails", "painted_examples"])
+@pytest.mark.parametrize(
+    "name", ["detected_examples", "dream_colours", "dream_thumbnails", "example_thumbnails", "painted_examples"]
+)
 def test_a_script_that_is_asked_for_help_writes_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
