@@ -223,7 +223,7 @@ def test_a_slow_scan_can_be_cancelled_and_what_it_found_stays(tab: Page, tmp_pat
     with run_of(tab, "astronaut"):
         tab.set_input_files("#detect-image input[type=file]", example_picture("astronaut"))
     status = tab.locator("#detect-status")
-    expect(status).to_contain_text(re.compile("round [2-5] of 6"))
+    expect(status).to_contain_text(re.compile("size [2-5] of 6"))
     tab.locator("#detect-cancel").evaluate("button => button.click()")  # at once: the run takes few seconds
     expect(status).to_have_text("Cancelled; what was found stays.")
     expect(tab.locator("#detect-table")).not_to_contain_text("Egyptian Mau")  # of the picture before

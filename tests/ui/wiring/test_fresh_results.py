@@ -19,7 +19,7 @@ CHEETAH, LION, SQUARE = example_picture("cheetah"), example_picture("lion"), exa
 
 # For each tab: settings of a run of many seconds on a large picture and what its status says meanwhile.
 SLOW = {
-    "detect": ("detector=imagenet&crop_by_crop=true", r"round \d of"),
+    "detect": ("detector=imagenet&crop_by_crop=true", r"size \d of"),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", "Dreaming: round"),
     "style": ("seconds=0&size=192&scales=1&steps=400", r"Step \d+ of 400"),
     "upscale": ("scale=3&network=9-5-5", r"Piece \d+ of"),

@@ -26,7 +26,7 @@ LOWEST = """() => {
 
 # for each tab whose runs may be long: settings of one, and what its status says meanwhile
 LONG = {
-    "detect": ("detector=imagenet&crop_by_crop=true", re.compile(r"round \d of")),
+    "detect": ("detector=imagenet&crop_by_crop=true", re.compile(r"size \d of")),
     "dream": ("size_px=384&octaves=2&steps=50&octave_scale=1.1", re.compile("Dreaming: round")),
     "style": ("seconds=0&size=192&scales=1&steps=400", re.compile(r"Step \d+ of 400")),
     "upscale": ("network=9-5-5", re.compile("Piece")),
