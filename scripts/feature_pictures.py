@@ -33,7 +33,6 @@ GAP_PX = 4
 PAIR_BYTES = 24_000  # at most
 DREAM = replace(PRESETS[DEFAULT_PRESET], size_px=384)
 STYLE = StyleConfig(size=256, steps=30)
-LAST_ALONE = {"cvdemo.style.optimise.average_decay": lambda steps: 0.0}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Pair:
     middle: tuple[float, float] = (0.5, 0.5)
     shown_px: int = 240
 
-    def request(self, side: Side) -> Request:
+    def request(self, side: Side) -> DreamRequest | StyleRequest:
         """What makes one of the two."""
         image = read_image(example_picture(self.picture))
         if self.style is None:
@@ -122,7 +121,6 @@ PAIRS = {
     "style_loss": Pair(
         "Gram matrices; Wasserstein distance", "lion", Side(), Side({"style_loss": "wasserstein"}), "stained_glass"
     ),
-    "averaging": Pair("the last iterate; the average", "coffee", Side(code=LAST_ALONE), style="mosaic", shown_px=100),
 }
 
 

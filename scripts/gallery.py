@@ -61,7 +61,8 @@ Twelve dreams and twelve paintings. Each stands with the command that made it.
   ```
 
 - "Seconds" are CPU seconds of one core that did other work too.
-- `docs/gallery/made.json` tells with which commit each picture was made.
+- `docs/gallery/made.json` tells with which commit each picture was made. Of six older paintings it is the commit
+  that put them here.
 - The pictures here are at most 640 px wide or high, and packed small. The commands write PNG files.
 """
 

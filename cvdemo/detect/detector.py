@@ -2,14 +2,19 @@
 
 A new one is a class with `labels` and `scan`, and a line in `DETECTORS`; page, API and command line then offer it.
 
-The thresholds of networks of places were chosen on validation pictures, by `python -m train thresholds`: `objects` and
-`face` by F1 (500 pictures of VOC: .751 at 0.55; 271 of FDDB's fold 8: .921 at 0.64), `bccd` by its counting error (87
-pictures: .29 boxes too many or too few for each true one at 0.63, .26 in the mean over the kinds; their sum is least
-there). `bccd` searches the first level alone, unless a picture is more than 1,997 px wide or high: on those 87 pictures
-a second level, at 640 px, had mAP@0.5 .877 in place of .885. Suppression across classes at IoU 0.85 made an earlier
-`objects` more precise (.787 to .812), and count better (.400 to .381 for each true box). By eye, on 24 of the 36
-pictures that 0.8 changes, nearly every pair is one thing with two names. It costs 0.014 of mAP: at times the worse name
-is the right one.
+The thresholds of networks of places were chosen on validation pictures, by `python -m train thresholds`:
+
+- `objects` by F1: .751 at 0.55, on 500 pictures of VOC.
+- `face` by F1: .921 at 0.64, on the 271 pictures of FDDB's fold 8.
+- `bccd` by its counting error on 87 pictures. At 0.63 it counts .29 boxes too many or too few for each true one. As the
+  mean over the three kinds it is .26. The sum of the two is least there.
+
+`bccd` searches the first level alone, unless a picture is more than 1,997 px wide or high. A second level, at 640 px,
+had mAP@0.5 .877 in place of .885 on those 87 pictures.
+
+Suppression across classes at IoU 0.85 made an earlier `objects` more precise (.787 to .812), and count better (.400 to
+.381 for each true box). By eye, on 24 of the 36 pictures that 0.8 changes, nearly every pair is one thing with two
+names. It costs 0.014 of mAP: at times the worse name is the right one.
 """
 
 import math

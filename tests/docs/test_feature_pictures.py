@@ -37,7 +37,7 @@ def test_the_settings_and_the_code_of_a_pair_are_there(name: str) -> None:
     assert pair.off != pair.on
     for side in (pair.off, pair.on):
         with side.in_force():  # a name that is not there cannot be replaced
-            config = pair.request(side).config  # type: ignore[attr-defined]  # of both kinds
+            config = pair.request(side).config
         usual = DREAM if pair.style is None else STYLE
         assert {key: getattr(config, key) for key in side.settings} == side.settings
         assert (config == usual) == (not side.settings)

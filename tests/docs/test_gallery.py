@@ -29,6 +29,7 @@ WITHOUT_A_PICTURE = {
     "no seams",
     "large pictures without running out of memory",
     "optimiser and steps",
+    "averaged iterates",
     "total variation",
     "time for 512 px",
     "how much memory a size takes",
