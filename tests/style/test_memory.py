@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.peak_memory import grown_mb, linux_only
+from tests.helpers.peak_memory import grown_mb, linux_only
 
 PAINT = """
 import numpy as np
